@@ -1,0 +1,35 @@
+/*
+ * lukshdrpaths.c: the directories that the halves and the tool share
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "config.h"
+
+#include "lukshdrpaths.h"
+
+char *
+lukshdrPathRegistry(bool privileged)
+{
+    if (privileged)
+        return g_strdup(LUKSHDR_SYSCONFDIR "/libvirt/lukshdr/links");
+    return g_build_filename(g_get_user_config_dir(), "libvirt", "lukshdr", "links", NULL);
+}
+
+char *
+lukshdrPathGuests(bool privileged)
+{
+    if (privileged)
+        return g_strdup(LUKSHDR_RUNSTATEDIR "/libvirt/lukshdr/guests");
+    return g_build_filename(g_get_user_runtime_dir(), "libvirt", "lukshdr", "guests", NULL);
+}
+
+char *
+lukshdrPathPoolState(bool privileged, const char *pool)
+{
+    g_autofree char *name = g_strconcat(pool, ".xml", NULL);
+
+    if (privileged)
+        return g_build_filename(LUKSHDR_RUNSTATEDIR, "libvirt", "storage", name, NULL);
+    return g_build_filename(g_get_user_runtime_dir(), "libvirt", "storage", "run", name, NULL);
+}

@@ -1,0 +1,47 @@
+/*
+ * lukshdrpaths.h: the directories that the halves and the tool share
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Configure-time directories come from meson (config.h); a daemon of an
+ * ordinary user has its own, by the same rules as libvirt's session daemons
+ * (virGetUserConfigDirectory, virGetUserRuntimeDirectory in virutil.c).
+ */
+
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+/**
+ * lukshdrPathRegistry:
+ * @privileged: whether the daemon runs as root
+ *
+ * Returns: the registry's directory, to be freed with g_free.
+ */
+char *
+lukshdrPathRegistry(bool privileged);
+
+/**
+ * lukshdrPathGuests:
+ * @privileged: whether the daemon runs as root
+ *
+ * Returns: the directory of the guest records, to be freed with g_free.
+ */
+char *
+lukshdrPathGuests(bool privileged);
+
+/**
+ * lukshdrPathPoolState:
+ * @privileged: whether the daemon runs as root
+ * @pool: name of a storage pool
+ *
+ * libvirt's storage driver keeps this file while, and only while, the pool is
+ * active (virStoragePoolSaveState and storagePoolDestroy in its
+ * storage_driver.c).  That makes it the one way to ask whether a pool is
+ * active without calling into the storage driver while a domain is locked.
+ *
+ * Returns: path of the pool's status file, to be freed with g_free.
+ */
+char *
+lukshdrPathPoolState(bool privileged, const char *pool);

@@ -1,0 +1,338 @@
+/*
+ * lukshdrregistry.c: the link registry, what this host knows of its links
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The files are the truth.  This file keeps them in memory, notices when they
+ * change, and writes them; looking things up is in lukshdrregistryfind.c.
+ */
+
+#include "config.h"
+
+#include "lukshdrregistrypriv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gi18n-lib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lukshdrerror.h"
+#include "lukshdrfile.h"
+
+#define LUKSHDR_REGISTRY_SUFFIX ".xml"
+
+/* The kernel stamps files with a clock that ticks every 1 to 10 ms: a directory
+ * that changed so recently may change again without a new time stamp, and is
+ * read again (git calls such an index entry "racily clean"). */
+#define LUKSHDR_REGISTRY_RACY_NSEC (20 * G_GINT64_CONSTANT(1000000))
+
+static void
+lukshdrRegistryEntryFree(lukshdrRegistryEntry *entry)
+{
+    lukshdrLinkUnref(entry->link);
+    g_free(entry->damage);
+    g_free(entry);
+}
+
+static gint64
+lukshdrRegistryTime(const struct timespec *ts)
+{
+    return (gint64)ts->tv_sec * 1000000000 + ts->tv_nsec;
+}
+
+static gint64
+lukshdrRegistryNow(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return lukshdrRegistryTime(&now);
+}
+
+static void
+lukshdrRegistryIndexAdd(GHashTable *index, const char *key, lukshdrRegistryEntry *entry)
+{
+    GPtrArray *bucket = g_hash_table_lookup(index, key);
+
+    if (!bucket) {
+        bucket = g_ptr_array_new();
+        g_hash_table_insert(index, g_strdup(key), bucket);
+    }
+    g_ptr_array_add(bucket, entry);
+}
+
+static void
+lukshdrRegistryIndexVolume(lukshdrRegistry *reg,
+                           lukshdrRegistryEntry *entry,
+                           const lukshdrLinkVolume *vol)
+{
+    g_autofree char *name = lukshdrRegistryKeyName(vol->pool, vol->volume);
+
+    lukshdrRegistryIndexAdd(reg->byKey, name, entry);
+
+    if (vol->path) {
+        g_autofree char *path = lukshdrRegistryKeyPath(vol->path);
+
+        lukshdrRegistryIndexAdd(reg->byKey, path, entry);
+    }
+
+    if (vol->identity.type == LUKSHDR_IDENTITY_FILE) {
+        g_autofree char *inode = lukshdrRegistryKeyInode(vol->identity.inode);
+
+        lukshdrRegistryIndexAdd(reg->byKey, inode, entry);
+    } else if (vol->identity.type == LUKSHDR_IDENTITY_BLOCK) {
+        lukshdrRegistryIndexAdd(reg->byKey, LUKSHDR_REGISTRY_KEY_BLOCK, entry);
+    }
+}
+
+static void
+lukshdrRegistryIndexRebuild(lukshdrRegistry *reg)
+{
+    GHashTableIter iter;
+    lukshdrRegistryEntry *entry;
+
+    g_hash_table_remove_all(reg->byKey);
+
+    g_hash_table_iter_init(&iter, reg->entries);
+    while (g_hash_table_iter_next(&iter, NULL, (void **)&entry)) {
+        if (!entry->link)
+            continue;
+        lukshdrRegistryIndexVolume(reg, entry, &entry->link->payload);
+        lukshdrRegistryIndexVolume(reg, entry, &entry->link->header);
+    }
+}
+
+lukshdrRegistry *
+lukshdrRegistryNew(const char *dir)
+{
+    lukshdrRegistry *reg = g_new0(lukshdrRegistry, 1);
+
+    g_mutex_init(&reg->lock);
+    reg->dir = g_strdup(dir);
+    reg->entries = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
+                                         (GDestroyNotify)lukshdrRegistryEntryFree);
+    reg->byKey = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
+                                       (GDestroyNotify)g_ptr_array_unref);
+    return reg;
+}
+
+void
+lukshdrRegistryFree(lukshdrRegistry *reg)
+{
+    if (!reg)
+        return;
+
+    g_hash_table_unref(reg->byKey);
+    g_hash_table_unref(reg->entries);
+    g_mutex_clear(&reg->lock);
+    g_free(reg->dir);
+    g_free(reg);
+}
+
+/* A file is named by its link's UUID; a file with another link in it was put
+ * there by hand and is as little to be believed as one with a wrong digest. */
+static lukshdrRegistryEntry *
+lukshdrRegistryReadEntry(const char *path, const char *uuid, const struct stat *st)
+{
+    lukshdrRegistryEntry *entry = g_new0(lukshdrRegistryEntry, 1);
+    g_autoptr(GError) error = NULL;
+    g_autofree char *text = NULL;
+    bool intact;
+
+    entry->mtime = lukshdrRegistryTime(&st->st_mtim);
+    entry->inode = st->st_ino;
+    entry->size = st->st_size;
+
+    intact = lukshdrFileRead(path, &text, &error);
+    if (text)
+        entry->link = lukshdrLinkParse(text, strlen(text), intact ? &error : NULL);
+
+    if (intact && entry->link && !g_str_equal(entry->link->uuid, uuid)) {
+        g_set_error(&error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("'%s' is damaged: it holds the link '%s'"), path, entry->link->uuid);
+    }
+
+    if (error)
+        entry->damage = g_strdup(error->message);
+    return entry;
+}
+
+static bool
+lukshdrRegistryEntryCurrent(const lukshdrRegistryEntry *entry, const struct stat *st)
+{
+    return entry->mtime == lukshdrRegistryTime(&st->st_mtim) && entry->inode == st->st_ino &&
+           entry->size == st->st_size;
+}
+
+/* Reads what is new in the directory.  Called with the lock held. */
+static bool
+lukshdrRegistryScan(lukshdrRegistry *reg, DIR *dir, GError **error)
+{
+    g_autoptr(GHashTable) entries = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
+                                                          (GDestroyNotify)lukshdrRegistryEntryFree);
+    struct dirent *ent;
+
+    while ((errno = 0, ent = readdir(dir))) {
+        g_autofree char *uuid = NULL;
+        g_autofree char *path = NULL;
+        lukshdrRegistryEntry *known;
+        struct stat st;
+
+        /* temporary files of a write under way, or of one that a crash ended */
+        if (!g_str_has_suffix(ent->d_name, LUKSHDR_REGISTRY_SUFFIX))
+            continue;
+
+        uuid = g_strndup(ent->d_name, strlen(ent->d_name) - strlen(LUKSHDR_REGISTRY_SUFFIX));
+        if (!g_uuid_string_is_valid(uuid) ||
+            fstatat(dirfd(dir), ent->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+            continue;
+
+        known = g_hash_table_lookup(reg->entries, uuid);
+        if (known && lukshdrRegistryEntryCurrent(known, &st)) {
+            g_autofree char *key = NULL;
+
+            g_hash_table_steal_extended(reg->entries, uuid, (void **)&key, NULL);
+            g_hash_table_insert(entries, g_steal_pointer(&key), known);
+            continue;
+        }
+
+        path = g_build_filename(reg->dir, ent->d_name, NULL);
+        known = lukshdrRegistryReadEntry(path, uuid, &st);
+        g_hash_table_insert(entries, g_steal_pointer(&uuid), known);
+    }
+
+    if (errno) {
+        GHashTableIter iter;
+        char *uuid;
+        lukshdrRegistryEntry *entry;
+
+        lukshdrErrorSetErrno(error, errno, _("Unable to read link registry '%s'"), reg->dir);
+
+        /* what was taken over goes back: better old than gone */
+        g_hash_table_iter_init(&iter, entries);
+        while (g_hash_table_iter_next(&iter, (void **)&uuid, (void **)&entry)) {
+            g_hash_table_iter_steal(&iter);
+            g_hash_table_replace(reg->entries, uuid, entry);
+        }
+        lukshdrRegistryIndexRebuild(reg);
+        return false;
+    }
+
+    g_hash_table_unref(reg->entries);
+    reg->entries = g_steal_pointer(&entries);
+    lukshdrRegistryIndexRebuild(reg);
+    return true;
+}
+
+bool
+lukshdrRegistryLoadLocked(lukshdrRegistry *reg, GError **error)
+{
+    struct stat st;
+    gint64 now = lukshdrRegistryNow();
+    DIR *dir;
+    bool ok;
+
+    if (stat(reg->dir, &st) < 0) {
+        if (errno != ENOENT) {
+            lukshdrErrorSetErrno(error, errno, _("Unable to read link registry '%s'"), reg->dir);
+            return false;
+        }
+        g_hash_table_remove_all(reg->entries);
+        g_hash_table_remove_all(reg->byKey);
+        reg->loaded = 0;
+        return true;
+    }
+
+    /* every write ends in a rename or an unlink, which stamp the directory */
+    if (reg->loaded && reg->dirTime == lukshdrRegistryTime(&st.st_mtim) &&
+        reg->dirInode == st.st_ino && reg->loaded - reg->dirTime > LUKSHDR_REGISTRY_RACY_NSEC)
+        return true;
+
+    if (!(dir = opendir(reg->dir))) {
+        lukshdrErrorSetErrno(error, errno, _("Unable to read link registry '%s'"), reg->dir);
+        return false;
+    }
+    ok = lukshdrRegistryScan(reg, dir, error);
+    closedir(dir);
+
+    if (ok) {
+        reg->loaded = now;
+        reg->dirTime = lukshdrRegistryTime(&st.st_mtim);
+        reg->dirInode = st.st_ino;
+    }
+    return ok;
+}
+
+bool
+lukshdrRegistryLoad(lukshdrRegistry *reg, GPtrArray **damaged, GError **error)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
+    GHashTableIter iter;
+    lukshdrRegistryEntry *entry;
+
+    if (damaged)
+        *damaged = NULL;
+
+    /* whoever asks for damage wants to hear of files that were edited in place, too */
+    if (damaged)
+        reg->loaded = 0;
+
+    if (!lukshdrRegistryLoadLocked(reg, error))
+        return false;
+
+    if (damaged) {
+        *damaged = g_ptr_array_new_with_free_func(g_free);
+        g_hash_table_iter_init(&iter, reg->entries);
+        while (g_hash_table_iter_next(&iter, NULL, (void **)&entry)) {
+            if (entry->damage)
+                g_ptr_array_add(*damaged, g_strdup(entry->damage));
+        }
+    }
+    return true;
+}
+
+static char *
+lukshdrRegistryPath(lukshdrRegistry *reg, const char *uuid)
+{
+    g_autofree char *file = g_strconcat(uuid, LUKSHDR_REGISTRY_SUFFIX, NULL);
+
+    return g_build_filename(reg->dir, file, NULL);
+}
+
+bool
+lukshdrRegistryStore(lukshdrRegistry *reg, lukshdrLink *link, GError **error)
+{
+    g_autofree char *path = lukshdrRegistryPath(reg, link->uuid);
+    g_autofree char *text = lukshdrLinkFormat(link);
+
+    return lukshdrFileWrite(path, text, error);
+}
+
+bool
+lukshdrRegistryRemove(lukshdrRegistry *reg, const char *uuid, GError **error)
+{
+    g_autofree char *path = lukshdrRegistryPath(reg, uuid);
+
+    return lukshdrFileRemove(path, error);
+}
+
+GPtrArray *
+lukshdrRegistryList(lukshdrRegistry *reg, GError **error)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
+    GPtrArray *links;
+    GHashTableIter iter;
+    lukshdrRegistryEntry *entry;
+
+    if (!lukshdrRegistryLoadLocked(reg, error))
+        return NULL;
+
+    links = g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrLinkUnref);
+    g_hash_table_iter_init(&iter, reg->entries);
+    while (g_hash_table_iter_next(&iter, NULL, (void **)&entry)) {
+        if (entry->link && !entry->damage)
+            g_ptr_array_add(links, lukshdrLinkRef(entry->link));
+    }
+    return links;
+}

@@ -1,0 +1,281 @@
+/*
+ * lukshdrregistryfind.c: whose payload or header is this?
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The invariant: a path is called "no payload" only if that is certain, since
+ * who is told so hands the ciphertext to a guest that may overwrite it.
+ */
+
+#include "config.h"
+
+#include <errno.h>
+#include <glib/gi18n-lib.h>
+#include <stdlib.h>
+
+#include "lukshdrerror.h"
+#include "lukshdrregistrypriv.h"
+
+typedef enum {
+    LUKSHDR_REGISTRY_PAYLOAD,
+    LUKSHDR_REGISTRY_HEADER,
+} lukshdrRegistrySide;
+
+char *
+lukshdrRegistryKeyName(const char *pool, const char *volume)
+{
+    return g_strdup_printf("name %s/%s", pool, volume);
+}
+
+char *
+lukshdrRegistryKeyPath(const char *path)
+{
+    return g_strdup_printf("path %s", path);
+}
+
+char *
+lukshdrRegistryKeyInode(guint64 inode)
+{
+    return g_strdup_printf("inode %" G_GUINT64_FORMAT, inode);
+}
+
+static const lukshdrLinkVolume *
+lukshdrRegistryVolume(const lukshdrRegistryEntry *entry, lukshdrRegistrySide side)
+{
+    return side == LUKSHDR_REGISTRY_PAYLOAD ? &entry->link->payload : &entry->link->header;
+}
+
+static void
+lukshdrRegistrySetUndecided(const lukshdrRegistryEntry *entry,
+                            lukshdrRegistrySide side,
+                            const char *path,
+                            GError **error)
+{
+    const lukshdrLinkVolume *vol = lukshdrRegistryVolume(entry, side);
+
+    if (entry->damage) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("'%s' seems to belong to a linked volume, but its link registry entry "
+                      "cannot be believed: %s"),
+                    path, entry->damage);
+        return;
+    }
+
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                _("it is uncertain whether '%s' is the %s volume '%s' of pool '%s': the file that "
+                  "was recorded at '%s' is not the one that is there now; put the recorded file "
+                  "back, or give up the link by removing '%s' from the link registry"),
+                path, side == LUKSHDR_REGISTRY_PAYLOAD ? _("payload") : _("header"), vol->volume,
+                vol->pool, vol->path, entry->link->uuid);
+}
+
+/* Is what stands at @vol's recorded path now the thing that @found is? */
+static bool
+lukshdrRegistryIsAtRecordedPath(const lukshdrLinkVolume *vol, const lukshdrIdentity *found)
+{
+    lukshdrIdentity now;
+
+    return vol->path && lukshdrIdentityFromPath(vol->path, &now, NULL) && now.type == found->type &&
+           now.dev == found->dev && now.inode == found->inode;
+}
+
+/* What @entry's recorded volume and an existing @found, reached as @path, are to
+ * each other.  Costs a statx only where the recorded identity does not settle it. */
+static lukshdrIdentityMatch
+lukshdrRegistryMatch(const lukshdrRegistryEntry *entry,
+                     lukshdrRegistrySide side,
+                     const lukshdrIdentity *found)
+{
+    const lukshdrLinkVolume *vol = lukshdrRegistryVolume(entry, side);
+    lukshdrIdentityMatch match = lukshdrIdentityCompare(&vol->identity, found);
+
+    if (vol->identity.type == LUKSHDR_IDENTITY_BLOCK && found->type == LUKSHDR_IDENTITY_BLOCK) {
+        /* the path that libvirt gave the device is the more lasting of the two;
+         * another device under the recorded number is another device */
+        return lukshdrRegistryIsAtRecordedPath(vol, found) ? LUKSHDR_IDENTITY_SAME
+                                                           : LUKSHDR_IDENTITY_DIFFERENT;
+    }
+
+    if (match == LUKSHDR_IDENTITY_SAME)
+        return match;
+
+    if (match == LUKSHDR_IDENTITY_UNCERTAIN)
+        return lukshdrRegistryIsAtRecordedPath(vol, found) ? LUKSHDR_IDENTITY_SAME
+                                                           : LUKSHDR_IDENTITY_UNCERTAIN;
+
+    /* something else now stands where the recorded volume stood, or the volume
+     * was never seen (a crash in vol-create) */
+    return lukshdrRegistryIsAtRecordedPath(vol, found) ? LUKSHDR_IDENTITY_UNCERTAIN
+                                                       : LUKSHDR_IDENTITY_DIFFERENT;
+}
+
+/* Examines one bucket of candidates.  Returns false with @error set if one of
+ * them cannot be decided and none is certain. */
+static bool
+lukshdrRegistryFindInBucket(GPtrArray *bucket,
+                            lukshdrRegistrySide side,
+                            const char *path,
+                            const lukshdrIdentity *found,
+                            lukshdrLink **link,
+                            GError **error)
+{
+    const lukshdrRegistryEntry *undecided = NULL;
+    guint i;
+
+    for (i = 0; bucket && i < bucket->len; i++) {
+        const lukshdrRegistryEntry *entry = g_ptr_array_index(bucket, i);
+
+        switch (lukshdrRegistryMatch(entry, side, found)) {
+        case LUKSHDR_IDENTITY_SAME:
+            if (!entry->damage) {
+                *link = lukshdrLinkRef(entry->link);
+                return true;
+            }
+            undecided = entry;
+            break;
+        case LUKSHDR_IDENTITY_UNCERTAIN:
+            undecided = entry;
+            break;
+        case LUKSHDR_IDENTITY_DIFFERENT:
+            break;
+        }
+    }
+
+    if (undecided) {
+        lukshdrRegistrySetUndecided(undecided, side, path, error);
+        return false;
+    }
+    return true;
+}
+
+/* A path that cannot be examined (a directory that only the guest's user may
+ * enter, say) can still be the recorded path of a volume, and then it is not
+ * certain that it is not that volume. */
+static bool
+lukshdrRegistryFindUnexaminable(lukshdrRegistry *reg,
+                                lukshdrRegistrySide side,
+                                const char *path,
+                                GError **error)
+{
+    g_autofree char *key = lukshdrRegistryKeyPath(path);
+    GPtrArray *bucket = g_hash_table_lookup(reg->byKey, key);
+    guint i;
+
+    for (i = 0; bucket && i < bucket->len; i++) {
+        const lukshdrRegistryEntry *entry = g_ptr_array_index(bucket, i);
+
+        if (g_strcmp0(lukshdrRegistryVolume(entry, side)->path, path) == 0) {
+            lukshdrRegistrySetUndecided(entry, side, path, error);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+lukshdrRegistryFind(lukshdrRegistry *reg,
+                    lukshdrRegistrySide side,
+                    const char *path,
+                    lukshdrLink **link,
+                    GError **error)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
+    g_autofree char *real = NULL;
+    g_autofree char *byIdentity = NULL;
+    g_autofree char *byPath = NULL;
+    g_autofree char *byRealPath = NULL;
+    const char *keys[3];
+    lukshdrIdentity found;
+    size_t i;
+
+    *link = NULL;
+
+    if (!lukshdrRegistryLoadLocked(reg, error))
+        return false;
+    if (g_hash_table_size(reg->byKey) == 0)
+        return true;
+
+    if (!lukshdrIdentityFromPath(path, &found, NULL))
+        return lukshdrRegistryFindUnexaminable(reg, side, path, error);
+
+    byIdentity = lukshdrRegistryKeyInode(found.inode);
+    byPath = lukshdrRegistryKeyPath(path);
+    real = realpath(path, NULL);
+    byRealPath = lukshdrRegistryKeyPath(real ? real : path);
+
+    /* by what it is first, then by where it is */
+    keys[0] = found.type == LUKSHDR_IDENTITY_BLOCK ? LUKSHDR_REGISTRY_KEY_BLOCK : byIdentity;
+    keys[1] = byPath;
+    keys[2] = byRealPath;
+    for (i = 0; i < G_N_ELEMENTS(keys) && !*link; i++) {
+        GPtrArray *bucket = g_hash_table_lookup(reg->byKey, keys[i]);
+
+        if (!lukshdrRegistryFindInBucket(bucket, side, path, &found, link, error))
+            return false;
+    }
+    return true;
+}
+
+bool
+lukshdrRegistryFindPayload(lukshdrRegistry *reg,
+                           const char *path,
+                           lukshdrLink **link,
+                           GError **error)
+{
+    return lukshdrRegistryFind(reg, LUKSHDR_REGISTRY_PAYLOAD, path, link, error);
+}
+
+bool
+lukshdrRegistryFindHeader(lukshdrRegistry *reg,
+                          const char *path,
+                          lukshdrLink **link,
+                          GError **error)
+{
+    return lukshdrRegistryFind(reg, LUKSHDR_REGISTRY_HEADER, path, link, error);
+}
+
+static lukshdrLink *
+lukshdrRegistryByName(GPtrArray *bucket,
+                      lukshdrRegistrySide side,
+                      const char *pool,
+                      const char *volume)
+{
+    guint i;
+
+    for (i = 0; bucket && i < bucket->len; i++) {
+        const lukshdrRegistryEntry *entry = g_ptr_array_index(bucket, i);
+        const lukshdrLinkVolume *vol = lukshdrRegistryVolume(entry, side);
+
+        if (g_str_equal(vol->pool, pool) && g_str_equal(vol->volume, volume))
+            return lukshdrLinkRef(entry->link);
+    }
+    return NULL;
+}
+
+bool
+lukshdrRegistryLookup(lukshdrRegistry *reg,
+                      const char *pool,
+                      const char *volume,
+                      lukshdrLink **payload,
+                      lukshdrLink **header,
+                      GError **error)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
+    g_autofree char *key = lukshdrRegistryKeyName(pool, volume);
+    GPtrArray *bucket;
+
+    if (payload)
+        *payload = NULL;
+    if (header)
+        *header = NULL;
+
+    if (!lukshdrRegistryLoadLocked(reg, error))
+        return false;
+
+    bucket = g_hash_table_lookup(reg->byKey, key);
+    if (payload)
+        *payload = lukshdrRegistryByName(bucket, LUKSHDR_REGISTRY_PAYLOAD, pool, volume);
+    if (header)
+        *header = lukshdrRegistryByName(bucket, LUKSHDR_REGISTRY_HEADER, pool, volume);
+    return true;
+}
