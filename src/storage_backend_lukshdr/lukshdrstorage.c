@@ -1,0 +1,159 @@
+/*
+ * lukshdrstorage.c: the storage half's module
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * libvirt's daemons load this module under the name of the storage driver's.  It
+ * loads the stock one, adds a state driver behind it, and when that is
+ * initialised (after the storage driver, before any client is served) puts its
+ * own functions in front of some of the stock driver's.  The map of what is taken
+ * over is lukshdrStorageTakeOver, at the end.
+ */
+
+#include "config.h"
+
+#include "lukshdrstorage.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "lukshdrerror.h"
+#include "lukshdrlog.h"
+#include "lukshdrmodule.h"
+#include "lukshdrpaths.h"
+
+#define LUKSHDR_EXPORT __attribute__((visibility("default")))
+
+LUKSHDR_EXPORT int
+storageRegister(void);
+
+lukshdrStorage lukshdrStorageState;
+
+static void
+lukshdrStorageStayAway(const GError *error)
+{
+    LUKSHDR_LOG_ERROR(_("libvirt-lukshdr stays out of the way, volumes with detached headers "
+                        "cannot be managed: %s"),
+                      error->message);
+}
+
+static void
+lukshdrStorageTakeOver(lukshdrStorageTable *table);
+
+static bool
+lukshdrStorageActivate(GError **error)
+{
+    lukshdrStorage *state = &lukshdrStorageState;
+    g_autoptr(virConnect) conn = NULL;
+    g_autofree char *links = lukshdrPathRegistry(state->privileged);
+    lukshdrStorageTable *table;
+
+    conn = virConnectOpen(state->privileged ? "storage:///system" : "storage:///session");
+    if (!conn) {
+        lukshdrErrorFromLast(error);
+        return false;
+    }
+
+    if (!(table = lukshdrStorageTableFind(state->handle, conn, error)))
+        return false;
+
+    state->stock = *table;
+    state->registry = lukshdrRegistryNew(links);
+    state->guestsDir = lukshdrPathGuests(state->privileged);
+
+    lukshdrStorageStart(conn);
+    lukshdrStorageTakeOver(table);
+
+    LUKSHDR_LOG_INFO("libvirt-lukshdr %s stands in front of the storage driver", LUKSHDR_VERSION);
+    return true;
+}
+
+/* Always "complete": an error would stop any daemon, "skipped" a modular one. */
+static int
+lukshdrStorageStateInitialize(bool privileged,
+                              const char *root,
+                              bool monolithic G_GNUC_UNUSED,
+                              void *callback G_GNUC_UNUSED,
+                              void *opaque G_GNUC_UNUSED)
+{
+    g_autoptr(GError) error = NULL;
+
+    /* the stock storage driver does not support an embedded root either */
+    if (root)
+        return LUKSHDR_VIR_STATE_INIT_COMPLETE;
+
+    lukshdrStorageState.privileged = privileged;
+    if (!lukshdrStorageActivate(&error)) {
+        lukshdrStorageStayAway(error);
+        virResetLastError();
+    }
+    return LUKSHDR_VIR_STATE_INIT_COMPLETE;
+}
+
+/* libvirt keeps the pointer and writes to "initialized" */
+static lukshdrVirStateDriver lukshdrStorageStateDriver = {
+    .name = "lukshdr",
+    .stateInitialize = lukshdrStorageStateInitialize,
+};
+
+static bool
+lukshdrStoragePrepare(GError **error)
+{
+    lukshdrStorage *state = &lukshdrStorageState;
+
+    if (!lukshdrABIVersionSupported(error) || !lukshdrABIResolveCommon(&state->common, error) ||
+        !lukshdrABIResolveStorage(&state->abi, error))
+        return false;
+
+    if (state->abi.virRegisterStateDriver(&lukshdrStorageStateDriver) < 0) {
+        lukshdrErrorFromLast(error);
+        return false;
+    }
+    return true;
+}
+
+int
+storageRegister(void)
+{
+    lukshdrStorage *state = &lukshdrStorageState;
+    g_autoptr(GError) error = NULL;
+
+    bindtextdomain(GETTEXT_PACKAGE, LUKSHDR_LOCALEDIR);
+    bind_textdomain_codeset(GETTEXT_PACKAGE, "UTF-8");
+
+    /* what is missing stays NULL and is noticed below; errors need a way out first */
+    lukshdrABIResolveCommon(&state->common, NULL);
+    lukshdrLogInit(&state->common, "lukshdr.storage", VIR_FROM_STORAGE);
+
+    if (!lukshdrModuleLoadStock(&state->common, "storage", &state->handle, &error)) {
+        lukshdrReportError(error);
+        return -1;
+    }
+    if (!state->handle) {
+        LUKSHDR_LOG_INFO("libvirt's storage driver is not installed");
+        return 0;
+    }
+
+    if (lukshdrModuleRegisterStock(state->handle, "storageRegister") < 0)
+        return -1;
+
+    if (!lukshdrStoragePrepare(&error)) {
+        lukshdrStorageStayAway(error);
+        virResetLastError();
+    }
+    return 0;
+}
+
+/* The entries that linked volumes need; everything else stays stock's.  No client
+ * is served yet, so nobody reads the table meanwhile. */
+static void
+lukshdrStorageTakeOver(lukshdrStorageTable *table)
+{
+    table->storageVolCreateXML = lukshdrStorageVolCreateXML;         /* lukshdrstoragecreate.c */
+    table->storageVolDelete = lukshdrStorageVolDelete;               /* lukshdrstoragedelete.c */
+    table->storageVolGetXMLDesc = lukshdrStorageVolGetXMLDesc;       /* lukshdrstoragevol.c */
+    table->storageVolCreateXMLFrom = lukshdrStorageVolCreateXMLFrom; /* lukshdrstoragevol.c */
+    table->storageVolUpload = lukshdrStorageVolUpload;               /* lukshdrstoragevol.c */
+    table->storageVolWipe = lukshdrStorageVolWipe;                   /* lukshdrstoragevol.c */
+    table->storageVolWipePattern = lukshdrStorageVolWipePattern;     /* lukshdrstoragevol.c */
+    table->storageVolResize = lukshdrStorageVolResize;               /* lukshdrstoragevol.c */
+}

@@ -1,0 +1,233 @@
+/*
+ * lukshdrstorage.h: what the files of the storage half share
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#pragma once
+
+#include "libvirt_abi.h"
+#include "lukshdrregistry.h"
+#include "lukshdrsecret.h"
+#include "lukshdrstoragetable.h"
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(virStoragePool, virStoragePoolFree)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(virStorageVol, virStorageVolFree)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(virConnect, virConnectClose)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(virSecret, virSecretFree)
+
+typedef struct _lukshdrStorage lukshdrStorage;
+struct _lukshdrStorage {
+    lukshdrABICommon common;
+    lukshdrABIStorage abi;
+    void *handle;              /* of the stock module */
+    lukshdrStorageTable stock; /* its entries as they were before ours went in */
+    bool privileged;
+    lukshdrRegistry *registry;
+    char *guestsDir;
+};
+
+/* Filled in by the register function and the state driver's initialisation,
+ * both of which run before any client is served; read-only afterwards, so no
+ * lock protects it.  The registry has its own. */
+extern lukshdrStorage lukshdrStorageState;
+
+/* Stock entries lock pools inside: none of the functions below is called with a
+ * lock of the plugin held, and the plugin holds none when it calls stock. */
+
+/**
+ * lukshdrStorageVolCreateXML:
+ * @pool: pool of the payload
+ * @xmldesc: volume XML
+ * @flags: virStorageVolCreateFlags
+ *
+ * In front of stock's storageVolCreateXML.
+ *
+ * Returns: the payload volume, owned by @pool's connection, or NULL with a
+ * libvirt error.
+ */
+virStorageVolPtr
+lukshdrStorageVolCreateXML(virStoragePoolPtr pool, const char *xmldesc, unsigned int flags);
+
+/**
+ * lukshdrStorageVolDelete:
+ * @vol: a volume
+ * @flags: virStorageVolDeleteFlags
+ *
+ * In front of stock's storageVolDelete.
+ *
+ * Returns: 0, or -1 with a libvirt error.
+ */
+int
+lukshdrStorageVolDelete(virStorageVolPtr vol, unsigned int flags);
+
+/**
+ * lukshdrStorageDeleteFinish:
+ * @link: a link in state DELETING or CREATING that nothing else is at work on
+ * @conn: connection of the storage driver
+ * @error: what went wrong first; the registry entry then stays
+ *
+ * Completes a deletion that a crash interrupted, or undoes a creation: erases
+ * the header volume, deletes both volumes as far as they are the recorded ones,
+ * removes the registry entry.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrStorageDeleteFinish(lukshdrLink *link, virConnectPtr conn, GError **error);
+
+/**
+ * lukshdrStorageVolGetXMLDesc:
+ * @vol: a volume
+ * @flags: must be 0 for stock
+ *
+ * In front of stock's storageVolGetXMLDesc.
+ *
+ * Returns: XML, freed by the caller with free(3), or NULL with a libvirt error.
+ */
+char *
+lukshdrStorageVolGetXMLDesc(virStorageVolPtr vol, unsigned int flags);
+
+/**
+ * lukshdrStorageVolCreateXMLFrom:
+ * @pool: pool of the new volume
+ * @xmldesc: its XML
+ * @clonevol: the source
+ * @flags: virStorageVolCreateFlags
+ *
+ * In front of stock's storageVolCreateXMLFrom: refuses what would drop a
+ * <header> in silence or copy ciphertext into a volume that nothing marks as such.
+ *
+ * Returns: the new volume, or NULL with a libvirt error.
+ */
+virStorageVolPtr
+lukshdrStorageVolCreateXMLFrom(virStoragePoolPtr pool,
+                               const char *xmldesc,
+                               virStorageVolPtr clonevol,
+                               unsigned int flags);
+
+/**
+ * lukshdrStorageVolUpload:
+ * @vol: a volume
+ * @stream: what to write
+ * @offset: where, bytes
+ * @length: how much, bytes
+ * @flags: virStorageVolUploadFlags
+ *
+ * In front of stock's storageVolUpload: refused for header volumes in use.
+ *
+ * Returns: 0, or -1 with a libvirt error.
+ */
+int
+lukshdrStorageVolUpload(virStorageVolPtr vol,
+                        virStreamPtr stream,
+                        unsigned long long offset,
+                        unsigned long long length,
+                        unsigned int flags);
+
+/**
+ * lukshdrStorageVolWipe:
+ * @vol: a volume
+ * @flags: must be 0 for stock
+ *
+ * In front of stock's storageVolWipe: refused for header volumes in use.
+ *
+ * Returns: 0, or -1 with a libvirt error.
+ */
+int
+lukshdrStorageVolWipe(virStorageVolPtr vol, unsigned int flags);
+
+/**
+ * lukshdrStorageVolWipePattern:
+ * @vol: a volume
+ * @algorithm: virStorageVolWipeAlgorithm
+ * @flags: must be 0 for stock
+ *
+ * In front of stock's storageVolWipePattern: refused for header volumes in use.
+ *
+ * Returns: 0, or -1 with a libvirt error.
+ */
+int
+lukshdrStorageVolWipePattern(virStorageVolPtr vol, unsigned int algorithm, unsigned int flags);
+
+/**
+ * lukshdrStorageVolResize:
+ * @vol: a volume
+ * @capacity: new capacity or difference, bytes
+ * @flags: virStorageVolResizeFlags
+ *
+ * In front of stock's storageVolResize: refused for header volumes in use.
+ *
+ * Returns: 0, or -1 with a libvirt error.
+ */
+int
+lukshdrStorageVolResize(virStorageVolPtr vol, unsigned long long capacity, unsigned int flags);
+
+/**
+ * lukshdrStorageStart:
+ * @conn: connection of the storage driver
+ *
+ * What is done when the daemon starts: damaged registry entries reported,
+ * interrupted creations undone and deletions completed, links whose volumes
+ * have gone reported and kept, identities renewed after a remount.
+ */
+void
+lukshdrStorageStart(virConnectPtr conn);
+
+/**
+ * lukshdrStorageFindByPath:
+ * @vol: a volume
+ * @payload: set to the link of which it is the payload (a reference), or NULL
+ * @header: set to a link of which it is the header (a reference), or NULL
+ * @error: of the registry, or stock's if the volume has gone
+ *
+ * By what the volume is, not by its name: a second pool over the same directory shows
+ * the same links.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrStorageFindByPath(virStorageVolPtr vol,
+                         lukshdrLink **payload,
+                         lukshdrLink **header,
+                         GError **error);
+
+/**
+ * lukshdrStorageOpenPool:
+ * @conn: connection of the storage driver
+ * @name: name of a pool
+ * @error: stock's if there is none, VIR_ERR_OPERATION_INVALID if it is not active
+ *
+ * Returns: the pool, which is active, freed with virStoragePoolFree, or NULL with
+ * @error set.
+ */
+virStoragePoolPtr
+lukshdrStorageOpenPool(virConnectPtr conn, const char *name, GError **error);
+
+/**
+ * lukshdrStorageMayDelete:
+ * @vol: a volume
+ * @error: stock's
+ *
+ * Asks libvirt's access driver whether the calling client may delete @vol: key
+ * material is destroyed before stock has a chance to ask.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrStorageMayDelete(virStorageVolPtr vol, GError **error);
+
+/**
+ * lukshdrStorageSecretGet:
+ * @uuid: UUID of a libvirt secret, or NULL
+ * @usage: its usage, of type volume, if @uuid is NULL
+ * @foundUUID: set to its UUID, freed with g_free
+ * @error: VIR_ERR_NO_SECRET if there is none or it has no value, stock's otherwise
+ *
+ * Gets the passphrase, of a private secret, too, as libvirt's own storage driver
+ * does for attached LUKS; the client's rights to it are checked by libvirt.
+ *
+ * Returns: the passphrase, freed with lukshdrSecretFree, or NULL with @error set.
+ */
+lukshdrSecret *
+lukshdrStorageSecretGet(const char *uuid, const char *usage, char **foundUUID, GError **error);

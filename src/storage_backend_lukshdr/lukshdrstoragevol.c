@@ -1,0 +1,183 @@
+/*
+ * lukshdrstoragevol.c: volumes that exist: what they show, what they refuse
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "config.h"
+
+#include <glib/gi18n-lib.h>
+#include <stdlib.h>
+
+#include "lukshdrerror.h"
+#include "lukshdrlog.h"
+#include "lukshdrstorage.h"
+#include "lukshdrstoragexml.h"
+
+bool
+lukshdrStorageFindByPath(virStorageVolPtr vol,
+                         lukshdrLink **payload,
+                         lukshdrLink **header,
+                         GError **error)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    g_autofree char *path = state->stock.storageVolGetPath(vol);
+
+    *payload = NULL;
+    *header = NULL;
+
+    if (!path) {
+        lukshdrErrorFromLast(error);
+        return false;
+    }
+
+    return lukshdrRegistryFindPayload(state->registry, path, payload, error) &&
+           (*payload || lukshdrRegistryFindHeader(state->registry, path, header, error));
+}
+
+virStoragePoolPtr
+lukshdrStorageOpenPool(virConnectPtr conn, const char *name, GError **error)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    g_autoptr(virStoragePool) pool = state->stock.storagePoolLookupByName(conn, name);
+    int active;
+
+    if (!pool || (active = state->stock.storagePoolIsActive(pool)) < 0) {
+        lukshdrErrorFromLast(error);
+        return NULL;
+    }
+
+    if (!active) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("storage pool '%s', which holds the header volume, is not active; start it "
+                      "with virsh pool-start"),
+                    name);
+        return NULL;
+    }
+    return g_steal_pointer(&pool);
+}
+
+char *
+lukshdrStorageVolGetXMLDesc(virStorageVolPtr vol, unsigned int flags)
+{
+    g_autoptr(lukshdrLink) payload = NULL;
+    g_autoptr(lukshdrLink) header = NULL;
+    g_autoptr(GError) error = NULL;
+    char *xml = lukshdrStorageState.stock.storageVolGetXMLDesc(vol, flags);
+    char *shown = NULL;
+
+    if (!xml)
+        return NULL;
+
+    if (!lukshdrStorageFindByPath(vol, &payload, &header, &error)) {
+        /* what exists can be shown even if nobody knows what it is */
+        LUKSHDR_LOG_WARN("%s", error->message);
+        virResetLastError();
+        return xml;
+    }
+
+    if (payload)
+        shown = lukshdrVolumeXMLShowPayload(xml, payload);
+    else if (header)
+        shown = lukshdrVolumeXMLShowHeader(xml, header);
+    if (!shown)
+        return xml;
+
+    free(xml);
+    return shown;
+}
+
+/* Whether an operation that would tear a linked volume apart may go on: true, or
+ * false with a libvirt error. */
+static bool
+lukshdrStorageAllowOnHeader(virStorageVolPtr vol)
+{
+    g_autoptr(lukshdrLink) payload = NULL;
+    g_autoptr(lukshdrLink) header = NULL;
+    g_autoptr(GError) error = NULL;
+
+    if (!lukshdrStorageFindByPath(vol, &payload, &header, &error)) {
+        lukshdrReportError(error);
+        return false;
+    }
+
+    if (header) {
+        error = g_error_new(LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                            _("volume '%s' holds the LUKS header of volume '%s' in pool '%s', "
+                              "which could not be opened any more"),
+                            header->header.volume, header->payload.volume, header->payload.pool);
+        lukshdrReportError(error);
+        return false;
+    }
+    return true;
+}
+
+int
+lukshdrStorageVolUpload(virStorageVolPtr vol,
+                        virStreamPtr stream,
+                        unsigned long long offset,
+                        unsigned long long length,
+                        unsigned int flags)
+{
+    if (!lukshdrStorageAllowOnHeader(vol))
+        return -1;
+    return lukshdrStorageState.stock.storageVolUpload(vol, stream, offset, length, flags);
+}
+
+int
+lukshdrStorageVolWipe(virStorageVolPtr vol, unsigned int flags)
+{
+    if (!lukshdrStorageAllowOnHeader(vol))
+        return -1;
+    return lukshdrStorageState.stock.storageVolWipe(vol, flags);
+}
+
+int
+lukshdrStorageVolWipePattern(virStorageVolPtr vol, unsigned int algorithm, unsigned int flags)
+{
+    if (!lukshdrStorageAllowOnHeader(vol))
+        return -1;
+    return lukshdrStorageState.stock.storageVolWipePattern(vol, algorithm, flags);
+}
+
+int
+lukshdrStorageVolResize(virStorageVolPtr vol, unsigned long long capacity, unsigned int flags)
+{
+    if (!lukshdrStorageAllowOnHeader(vol))
+        return -1;
+    return lukshdrStorageState.stock.storageVolResize(vol, capacity, flags);
+}
+
+virStorageVolPtr
+lukshdrStorageVolCreateXMLFrom(virStoragePoolPtr pool,
+                               const char *xmldesc,
+                               virStorageVolPtr clonevol,
+                               unsigned int flags)
+{
+    g_autoptr(lukshdrVolumeXML) xml = NULL;
+    g_autoptr(lukshdrLink) payload = NULL;
+    g_autoptr(lukshdrLink) header = NULL;
+    g_autoptr(GError) error = NULL;
+
+    if (!lukshdrVolumeXMLParse(xmldesc, &xml, &error) ||
+        !lukshdrStorageFindByPath(clonevol, &payload, &header, &error)) {
+        lukshdrReportError(error);
+        return NULL;
+    }
+
+    if (xml) {
+        error = g_error_new_literal(LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+                                    _("a volume cannot be cloned into one with a detached header "
+                                      "yet; create it with virsh vol-create and copy the data"));
+    } else if (payload || header) {
+        error = g_error_new_literal(LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+                                    _("a linked volume cannot be cloned yet: the copy would be "
+                                      "ciphertext without a header"));
+    }
+    if (error) {
+        lukshdrReportError(error);
+        return NULL;
+    }
+
+    return lukshdrStorageState.stock.storageVolCreateXMLFrom(pool, xmldesc, clonevol, flags);
+}

@@ -1,0 +1,92 @@
+/*
+ * lukshdrstoragexml.h: volume XML with a detached header
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Reading DESIGN.md section 4's form of <encryption>, taking it out before the
+ * stock parser sees the rest, and putting it into what vol-dumpxml shows.
+ */
+
+#pragma once
+
+#include <libvirt/libvirt.h>
+
+#include "lukshdrformat.h"
+#include "lukshdrlink.h"
+
+typedef struct _lukshdrVolumeXML lukshdrVolumeXML;
+struct _lukshdrVolumeXML {
+    char *name;  /* of the payload volume */
+    char *stock; /* the XML without <encryption>, for the stock entry */
+    char *headerPool;
+    char *headerVolume;
+    char *secretUUID; /* one of the two is NULL */
+    char *secretUsage;
+    lukshdrFormatParams params;
+};
+
+/**
+ * lukshdrVolumeXMLFree:
+ * @xml: what lukshdrVolumeXMLParse made, or NULL
+ */
+void
+lukshdrVolumeXMLFree(lukshdrVolumeXML *xml);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(lukshdrVolumeXML, lukshdrVolumeXMLFree)
+
+/**
+ * lukshdrVolumeXMLParse:
+ * @text: volume XML as a client sent it
+ * @xml: set to what it asks for, or to NULL if it asks for no detached header
+ *       and is the stock entry's business as it is
+ * @error: VIR_ERR_XML_ERROR, VIR_ERR_CONFIG_UNSUPPORTED for what libvirt or
+ *         QEMU know and a linked volume cannot have
+ *
+ * Returns: true with @xml set or NULL, or false with @error set.
+ */
+bool
+lukshdrVolumeXMLParse(const char *text, lukshdrVolumeXML **xml, GError **error);
+
+/**
+ * lukshdrVolumeXMLHeader:
+ * @name: name of the header volume
+ *
+ * Returns: XML to create a header volume by the stock entry, mode 0600, fully
+ * allocated, to be freed with g_free.
+ */
+char *
+lukshdrVolumeXMLHeader(const char *name);
+
+/**
+ * lukshdrVolumeXMLFormatOf:
+ * @text: vol-dumpxml of a payload volume as stock writes it
+ * @error: VIR_ERR_INTERNAL_ERROR
+ *
+ * Returns: name of its format; "raw" for a volume that is a block device, the
+ * format of which is its partition type or missing; to be freed with g_free.
+ * NULL with @error set.
+ */
+char *
+lukshdrVolumeXMLFormatOf(const char *text, GError **error);
+
+/**
+ * lukshdrVolumeXMLShowPayload:
+ * @text: vol-dumpxml of a payload volume as stock writes it
+ * @link: its link
+ *
+ * Returns: @text with the link's <encryption> with <header> in <target>, to be
+ * freed with free(3) as an API result; NULL if @text is not as expected.
+ */
+char *
+lukshdrVolumeXMLShowPayload(const char *text, const lukshdrLink *link);
+
+/**
+ * lukshdrVolumeXMLShowHeader:
+ * @text: vol-dumpxml of a header volume as stock writes it
+ * @link: a link of which it is the header
+ *
+ * Returns: @text with <payload> in <encryption> in <target>, to be freed with
+ * free(3) as an API result; NULL if @text is not as expected.
+ */
+char *
+lukshdrVolumeXMLShowHeader(const char *text, const lukshdrLink *link);

@@ -1,0 +1,135 @@
+/*
+ * lukshdrstoragexmlshow.c: writing volume XML with a detached header
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "config.h"
+
+#include <glib/gi18n-lib.h>
+#include <libvirt/virterror.h>
+#include <string.h>
+
+#include "lukshdrerror.h"
+#include "lukshdrlabel.h"
+#include "lukshdrstoragexml.h"
+#include "lukshdrxml.h"
+
+char *
+lukshdrVolumeXMLHeader(const char *name)
+{
+    g_autoptr(xmlDoc) doc = xmlNewDoc(NULL);
+    xmlNode *root = xmlNewDocNode(doc, NULL, BAD_CAST LUKSHDR_XML_VOLUME, NULL);
+    g_autofree char *size = g_strdup_printf("%d", LUKSHDR_HEADER_VOLUME_SIZE);
+    xmlNode *node;
+
+    xmlDocSetRootElement(doc, root);
+    lukshdrXMLAddChild(root, LUKSHDR_XML_NAME, name);
+    lukshdrXMLAddChild(root, "capacity", size);
+    /* allocated, so that no later write to a header can meet a full disk */
+    lukshdrXMLAddChild(root, "allocation", size);
+
+    node = lukshdrXMLAddChild(root, LUKSHDR_XML_TARGET, NULL);
+    lukshdrXMLSetAttribute(lukshdrXMLAddChild(node, LUKSHDR_XML_FORMAT, NULL), "type", "raw");
+    node = lukshdrXMLAddChild(node, "permissions", NULL);
+    lukshdrXMLAddChild(node, "mode", "0600");
+
+    return lukshdrXMLFormat(root);
+}
+
+char *
+lukshdrVolumeXMLFormatOf(const char *text, GError **error)
+{
+    g_autoptr(xmlDoc) doc = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_VOLUME, error);
+    g_autofree char *type = NULL;
+    xmlNode *target;
+    xmlNode *node;
+    char *format;
+
+    if (!doc)
+        return NULL;
+
+    type = lukshdrXMLAttribute(xmlDocGetRootElement(doc), "type");
+    target = lukshdrXMLChild(xmlDocGetRootElement(doc), LUKSHDR_XML_TARGET);
+    node = target ? lukshdrXMLChild(target, LUKSHDR_XML_FORMAT) : NULL;
+    format = node ? lukshdrXMLAttribute(node, "type") : NULL;
+
+    if (!format || g_strcmp0(type, "block") == 0) {
+        g_free(format);
+        return g_strdup("raw");
+    }
+    return format;
+}
+
+/* An API result is freed by libvirt's callers with free(3) */
+static char *
+lukshdrVolumeXMLResult(xmlNode *root)
+{
+    g_autofree char *text = lukshdrXMLFormat(root);
+
+    return strdup(text);
+}
+
+/* Finds or makes <encryption format='luks'> with its <secret> in @root's
+ * <target>.  Of a header volume that a refresh has seen, stock shows an
+ * <encryption> without anything in it. */
+static xmlNode *
+lukshdrVolumeXMLEncryption(xmlNode *root, const lukshdrLink *link)
+{
+    xmlNode *target = lukshdrXMLChild(root, LUKSHDR_XML_TARGET);
+    xmlNode *encryption;
+    xmlNode *secret;
+
+    if (!target)
+        return NULL;
+
+    if ((encryption = lukshdrXMLChild(target, LUKSHDR_XML_ENCRYPTION))) {
+        if (lukshdrXMLChild(encryption, LUKSHDR_XML_SECRET))
+            return encryption;
+        xmlUnlinkNode(encryption);
+        xmlFreeNode(encryption);
+    }
+
+    encryption = lukshdrXMLAddChild(target, LUKSHDR_XML_ENCRYPTION, NULL);
+    lukshdrXMLSetAttribute(encryption, LUKSHDR_XML_FORMAT, "luks");
+    if (link->secretUUID) {
+        secret = lukshdrXMLAddChild(encryption, LUKSHDR_XML_SECRET, NULL);
+        lukshdrXMLSetAttribute(secret, "type", "passphrase");
+        lukshdrXMLSetAttribute(secret, "uuid", link->secretUUID);
+    }
+    return encryption;
+}
+
+static char *
+lukshdrVolumeXMLShow(const char *text,
+                     const lukshdrLink *link,
+                     const char *element,
+                     const lukshdrLinkVolume *other)
+{
+    g_autoptr(xmlDoc) doc = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_VOLUME, NULL);
+    xmlNode *encryption;
+    xmlNode *node;
+
+    if (!doc || !(encryption = lukshdrVolumeXMLEncryption(xmlDocGetRootElement(doc), link)))
+        return NULL;
+
+    node = lukshdrXMLAddChild(encryption, element, NULL);
+    lukshdrXMLSetAttribute(node, "type", "volume");
+    node = lukshdrXMLAddChild(node, LUKSHDR_XML_SOURCE, NULL);
+    lukshdrXMLSetAttribute(node, "pool", other->pool);
+    lukshdrXMLSetAttribute(node, "volume", other->volume);
+
+    return lukshdrVolumeXMLResult(xmlDocGetRootElement(doc));
+}
+
+char *
+lukshdrVolumeXMLShowPayload(const char *text, const lukshdrLink *link)
+{
+    return lukshdrVolumeXMLShow(text, link, LUKSHDR_XML_HEADER, &link->header);
+}
+
+char *
+lukshdrVolumeXMLShowHeader(const char *text, const lukshdrLink *link)
+{
+    return lukshdrVolumeXMLShow(text, link, LUKSHDR_XML_PAYLOAD, &link->payload);
+}
