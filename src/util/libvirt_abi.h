@@ -83,6 +83,9 @@ struct _lukshdrVirStateDriver {
 /* virDrvStateInitResult */
 #define LUKSHDR_VIR_STATE_INIT_COMPLETE 1
 
+/* clang-format takes the types for multiplications */
+/* clang-format off */
+
 /* libvirt.so, used by both halves */
 #define LUKSHDR_ABI_COMMON(X) \
     X(void, virReportErrorHelper, \
@@ -93,110 +96,112 @@ struct _lukshdrVirStateDriver {
        virErrorLevel level, const char *str1, const char *str2, const char *str3, int int1, \
        int int2, const char *fmt, ...)) \
     X(void, virLogMessage, \
-      (lukshdrVirLogSource * source, int priority, const char *filename, int linenr, \
+      (lukshdrVirLogSource *source, int priority, const char *filename, int linenr, \
        const char *funcname, void *metadata, const char *fmt, ...)) \
-    X(void, virErrorPreserveLast, (virErrorPtr * saveerr)) \
-    X(void, virErrorRestore, (virErrorPtr * savederr)) \
+    X(void, virErrorPreserveLast, (virErrorPtr *saveerr)) \
+    X(void, virErrorRestore, (virErrorPtr *savederr)) \
     X(void, virUpdateSelfLastChanged, (const char *path))
 
 /* libvirt.so, used by the storage half */
 #define LUKSHDR_ABI_STORAGE(X) \
-    X(int, virRegisterStateDriver, (lukshdrVirStateDriver * driver)) \
+    X(int, virRegisterStateDriver, (lukshdrVirStateDriver *driver)) \
     X(virConnectPtr, virGetConnectSecret, (void)) \
     X(virIdentity *, virIdentityElevateCurrent, (void)) \
     X(virIdentity *, virIdentityGetCurrent, (void)) \
     X(virIdentity *, virIdentityGetSystem, (void)) \
-    X(int, virIdentitySetCurrent, (virIdentity * identity)) \
+    X(int, virIdentitySetCurrent, (virIdentity *identity)) \
     X(virStoragePoolDef *, virStoragePoolDefParse, \
       (const char *xmlStr, const char *filename, unsigned int flags)) \
-    X(void, virStoragePoolDefFree, (virStoragePoolDef * def)) \
+    X(void, virStoragePoolDefFree, (virStoragePoolDef *def)) \
     X(virStorageVolDef *, virStorageVolDefParse, \
-      (virStoragePoolDef * pool, const char *xmlStr, const char *filename, unsigned int flags)) \
-    X(void, virStorageVolDefFree, (virStorageVolDef * def)) \
+      (virStoragePoolDef *pool, const char *xmlStr, const char *filename, unsigned int flags)) \
+    X(void, virStorageVolDefFree, (virStorageVolDef *def)) \
     X(int, virStorageVolDeleteEnsureACL, \
-      (virConnectPtr conn, virStoragePoolDef * pool, virStorageVolDef * vol))
+      (virConnectPtr conn, virStoragePoolDef *pool, virStorageVolDef *vol))
 
 /* libvirt.so, used by the QEMU half */
 #define LUKSHDR_ABI_QEMU(X) \
     X(virStorageSource *, virStorageSourceNew, (void)) \
     X(int, virStorageSourceNewFromBackingAbsolute, (const char *path, virStorageSource **src)) \
     X(int, virStorageSourceInitChainElement, \
-      (virStorageSource * newelem, virStorageSource * old, bool transferLabels)) \
+      (virStorageSource *newelem, virStorageSource *old, bool transferLabels)) \
     X(bool, virStorageSourceHasBacking, (const virStorageSource *src)) \
-    X(bool, virStorageSourceIsEmpty, (virStorageSource * src)) \
+    X(bool, virStorageSourceIsEmpty, (virStorageSource *src)) \
     X(int, virDomainStorageSourceParse, \
-      (xmlNodePtr node, xmlXPathContextPtr ctxt, virStorageSource * src, unsigned int flags, \
+      (xmlNodePtr node, xmlXPathContextPtr ctxt, virStorageSource *src, unsigned int flags, \
        virDomainXMLOption *xmlopt)) \
     X(virStorageEncryption *, virStorageEncryptionParseNode, \
       (xmlNodePtr node, xmlXPathContextPtr ctxt)) \
     X(int, virFileIsSharedFSType, (const char *path, unsigned int fstypes)) \
-    X(char *, virJSONValueToString, (virJSONValue * object, bool pretty)) \
+    X(char *, virJSONValueToString, (virJSONValue *object, bool pretty)) \
     X(virJSONValue *, virJSONValueFromString, (const char *jsonstring)) \
-    X(void, virJSONValueFree, (virJSONValue * value)) \
-    X(int, virDomainObjGetState, (virDomainObj * vm, int *reason)) \
-    X(virDomainDef *, virDomainObjGetOneDef, (virDomainObj * vm, unsigned int flags)) \
+    X(void, virJSONValueFree, (virJSONValue *value)) \
+    X(int, virDomainObjGetState, (virDomainObj *vm, int *reason)) \
+    X(virDomainDef *, virDomainObjGetOneDef, (virDomainObj *vm, unsigned int flags)) \
     X(char *, virDomainDefGetShortName, (const virDomainDef *def)) \
-    X(virDomainDef *, virDomainDefNew, (virDomainXMLOption * xmlopt)) \
-    X(void, virDomainDefFree, (virDomainDef * def)) \
-    X(virDomainDiskDef *, virDomainDiskDefNew, (virDomainXMLOption * xmlopt)) \
+    X(virDomainDef *, virDomainDefNew, (virDomainXMLOption *xmlopt)) \
+    X(void, virDomainDefFree, (virDomainDef *def)) \
+    X(virDomainDiskDef *, virDomainDiskDefNew, (virDomainXMLOption *xmlopt)) \
     X(const char *, virDomainDiskGetSource, (const virDomainDiskDef *def)) \
-    X(void, virDomainDiskInsert, (virDomainDef * def, virDomainDiskDef * disk)) \
+    X(void, virDomainDiskInsert, (virDomainDef *def, virDomainDiskDef *disk)) \
     X(int, virDomainDeviceInfoIterate, \
-      (virDomainDef * def, \
-       int (*cb)(virDomainDef * def, virDomainDeviceDef * dev, virDomainDeviceInfo * info, \
+      (virDomainDef *def, \
+       int (*cb)(virDomainDef *def, virDomainDeviceDef *dev, virDomainDeviceInfo *info, \
                  void *opaque), \
        void *opaque))
 
 /* the stock QEMU driver, called but not wrapped */
 #define LUKSHDR_ABI_QEMU_DRIVER(X) \
     X(virJSONValue *, qemuBlockStorageSourceGetBackendProps, \
-      (virStorageSource * src, unsigned int flags))
+      (virStorageSource *src, unsigned int flags))
 
 /* the stock QEMU driver, wrapped: exported by the QEMU half under the same name */
 #define LUKSHDR_ABI_QEMU_WRAPPED(X) \
     X(void, qemuProcessStop, \
-      (virQEMUDriver * driver, virDomainObj * vm, int reason, int asyncJob, unsigned int flags)) \
+      (virQEMUDriver *driver, virDomainObj *vm, int reason, int asyncJob, unsigned int flags)) \
     X(int, qemuDomainPrepareDiskSource, \
-      (virDomainDiskDef * disk, qemuDomainObjPrivate * priv, virQEMUDriverConfig * cfg)) \
+      (virDomainDiskDef *disk, qemuDomainObjPrivate *priv, virQEMUDriverConfig *cfg)) \
     X(int, qemuDomainPrepareStorageSourceBlockdev, \
-      (virDomainDiskDef * disk, virStorageSource * src, qemuDomainObjPrivate * priv, \
-       virQEMUDriverConfig * cfg)) \
+      (virDomainDiskDef *disk, virStorageSource *src, qemuDomainObjPrivate *priv, \
+       virQEMUDriverConfig *cfg)) \
     X(int, qemuBlockStorageSourceCreateGetFormatProps, \
-      (virStorageSource * src, virStorageSource * backing, virJSONValue * *props)) \
+      (virStorageSource *src, virStorageSource *backing, virJSONValue **props)) \
     X(int, qemuSecuritySetAllLabel, \
-      (virQEMUDriver * driver, virDomainObj * vm, const char *incomingPath, bool migrated)) \
+      (virQEMUDriver *driver, virDomainObj *vm, const char *incomingPath, bool migrated)) \
     X(void, qemuSecurityRestoreAllLabel, \
-      (virQEMUDriver * driver, virDomainObj * vm, bool migrated)) \
+      (virQEMUDriver *driver, virDomainObj *vm, bool migrated)) \
     X(int, qemuSecuritySetImageLabel, \
-      (virQEMUDriver * driver, virDomainObj * vm, virStorageSource * src, bool backingChain, \
+      (virQEMUDriver *driver, virDomainObj *vm, virStorageSource *src, bool backingChain, \
        bool chainTop)) \
     X(int, qemuSecurityRestoreImageLabel, \
-      (virQEMUDriver * driver, virDomainObj * vm, virStorageSource * src, bool backingChain)) \
+      (virQEMUDriver *driver, virDomainObj *vm, virStorageSource *src, bool backingChain)) \
     X(int, qemuSecurityMoveImageMetadata, \
-      (virQEMUDriver * driver, virDomainObj * vm, virStorageSource * src, virStorageSource * dst)) \
+      (virQEMUDriver *driver, virDomainObj *vm, virStorageSource *src, virStorageSource *dst)) \
     X(int, qemuSecurityRestoreHostdevLabel, \
-      (virQEMUDriver * driver, virDomainObj * vm, virDomainHostdevDef * hostdev)) \
+      (virQEMUDriver *driver, virDomainObj *vm, virDomainHostdevDef *hostdev)) \
     X(int, qemuSecurityRestoreMemoryLabel, \
-      (virQEMUDriver * driver, virDomainObj * vm, virDomainMemoryDef * mem)) \
-    X(int, qemuSecurityRestoreInputLabel, (virDomainObj * vm, virDomainInputDef * input)) \
+      (virQEMUDriver *driver, virDomainObj *vm, virDomainMemoryDef *mem)) \
+    X(int, qemuSecurityRestoreInputLabel, (virDomainObj *vm, virDomainInputDef *input)) \
     X(int, qemuSecurityRestoreChardevLabel, \
-      (virQEMUDriver * driver, virDomainObj * vm, virDomainChrDef * chr)) \
+      (virQEMUDriver *driver, virDomainObj *vm, virDomainChrDef *chr)) \
     X(int, qemuSecurityRestoreNetdevLabel, \
-      (virQEMUDriver * driver, virDomainObj * vm, virDomainNetDef * net)) \
+      (virQEMUDriver *driver, virDomainObj *vm, virDomainNetDef *net)) \
     X(int, qemuSecurityDomainRestorePathLabel, \
-      (virQEMUDriver * driver, virDomainObj * vm, const char *path)) \
-    X(int, qemuSetupImageCgroup, (virDomainObj * vm, virStorageSource * src)) \
-    X(int, qemuSetupImageChainCgroup, (virDomainObj * vm, virStorageSource * src)) \
-    X(int, qemuTeardownImageCgroup, (virDomainObj * vm, virStorageSource * src)) \
-    X(int, qemuDomainBuildNamespace, (virQEMUDriverConfig * cfg, virDomainObj * vm)) \
-    X(int, qemuDomainNamespaceSetupDisk, (virDomainObj * vm, virStorageSource * src, bool *created))
+      (virQEMUDriver *driver, virDomainObj *vm, const char *path)) \
+    X(int, qemuSetupImageCgroup, (virDomainObj *vm, virStorageSource *src)) \
+    X(int, qemuSetupImageChainCgroup, (virDomainObj *vm, virStorageSource *src)) \
+    X(int, qemuTeardownImageCgroup, (virDomainObj *vm, virStorageSource *src)) \
+    X(int, qemuDomainBuildNamespace, (virQEMUDriverConfig *cfg, virDomainObj *vm)) \
+    X(int, qemuDomainNamespaceSetupDisk, (virDomainObj *vm, virStorageSource *src, bool *created))
 
 /* wrapped as well; a release has exactly one of the two */
 #define LUKSHDR_ABI_QEMU_FORMAT_PROPS(X) \
     X(virJSONValue *, qemuBlockStorageSourceGetFormatProps, \
-      (virStorageSource * src, virStorageSource * backingStore)) \
+      (virStorageSource *src, virStorageSource *backingStore)) \
     X(virJSONValue *, qemuBlockStorageSourceGetBlockdevProps, \
-      (virStorageSource * src, virStorageSource * backingStore))
+      (virStorageSource *src, virStorageSource *backingStore))
+
+/* clang-format on */
 
 #define LUKSHDR_ABI_MEMBER(ret, name, args) ret(*name) args;
 
