@@ -62,12 +62,22 @@ int
 lukshdrStorageVolDelete(virStorageVolPtr vol, unsigned int flags);
 
 /**
+ * lukshdrStorageIsUnderWay:
+ * @link: a link
+ *
+ * Returns: true if a thread of this process is creating @link's volumes; a link in state
+ * CREATING of which that is not true was left by a process that died.
+ */
+bool
+lukshdrStorageIsUnderWay(const lukshdrLink *link);
+
+/**
  * lukshdrStorageDeleteFinish:
  * @link: a link in state DELETING or CREATING that nothing else is at work on
  * @conn: connection of the storage driver
  * @error: what went wrong first; the registry entry then stays
  *
- * Completes a deletion that a crash interrupted, or undoes a creation: erases
+ * Completes a deletion that a crash interrupted, or undoes a creation, as the system: erases
  * the header volume, deletes both volumes as far as they are the recorded ones,
  * removes the registry entry.
  *
@@ -179,10 +189,11 @@ lukshdrStorageStart(virConnectPtr conn);
  * @vol: a volume
  * @payload: set to the link of which it is the payload (a reference), or NULL
  * @header: set to a link of which it is the header (a reference), or NULL
- * @error: of the registry, or stock's if the volume has gone
+ * @error: of the registry
  *
  * By what the volume is, not by its name: a second pool over the same directory shows
- * the same links.
+ * the same links.  A volume that stock does not know (any more) is nothing to us, and stock
+ * will say so in its own words.
  *
  * Returns: true, or false with @error set.
  */
@@ -203,6 +214,25 @@ lukshdrStorageFindByPath(virStorageVolPtr vol,
  */
 virStoragePoolPtr
 lukshdrStorageOpenPool(virConnectPtr conn, const char *name, GError **error);
+
+/**
+ * lukshdrStorageBecomeSystem:
+ *
+ * From here on the calling thread acts as the system, not as its client: for clean-up,
+ * to which a client that may create a volume need have no right.
+ *
+ * Returns: the client's identity, or NULL if the thread had none; to be handed to
+ * lukshdrStorageBecomeClient.
+ */
+virIdentity *
+lukshdrStorageBecomeSystem(void);
+
+/**
+ * lukshdrStorageBecomeClient:
+ * @client: the identity to return to; consumed.  Ends the process if that fails.
+ */
+void
+lukshdrStorageBecomeClient(virIdentity *client);
 
 /**
  * lukshdrStorageMayDelete:

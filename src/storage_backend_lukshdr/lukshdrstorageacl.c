@@ -16,6 +16,29 @@
 /* VIR_VOL_XML_PARSE_NO_CAPACITY in libvirt's storage_conf.h */
 #define LUKSHDR_VIR_VOL_XML_PARSE_NO_CAPACITY (1 << 0)
 
+virIdentity *
+lukshdrStorageBecomeSystem(void)
+{
+    const lukshdrABIStorage *abi = &lukshdrStorageState.abi;
+    virIdentity *client = abi->virIdentityGetCurrent();
+    g_autoptr(GObject) system = (GObject *)abi->virIdentityGetSystem();
+
+    if (!system || abi->virIdentitySetCurrent((virIdentity *)system) < 0)
+        LUKSHDR_LOG_ERROR("%s", virGetLastErrorMessage());
+    return client;
+}
+
+void
+lukshdrStorageBecomeClient(virIdentity *client)
+{
+    if (lukshdrStorageState.abi.virIdentitySetCurrent(client) < 0) {
+        /* a thread that went on as the system would lend its rights to other clients */
+        g_error("Unable to return to the client's identity");
+    }
+    if (client)
+        g_object_unref(client);
+}
+
 /* The access driver wants libvirt's definitions, of which it reads names and
  * UUIDs.  They are made of XML, which a client that may delete a volume need not be
  * allowed to read: that part runs as the system. */
@@ -41,19 +64,14 @@ bool
 lukshdrStorageMayDelete(virStorageVolPtr vol, GError **error)
 {
     const lukshdrABIStorage *abi = &lukshdrStorageState.abi;
-    g_autoptr(GObject) client = (GObject *)abi->virIdentityGetCurrent();
-    g_autoptr(GObject) system = (GObject *)abi->virIdentityGetSystem();
     virStoragePoolDef *poolDef = NULL;
     virStorageVolDef *volDef = NULL;
-    bool ok;
+    virIdentity *client = lukshdrStorageBecomeSystem();
+    bool ok = lukshdrStorageDefinitions(vol, &poolDef, &volDef);
 
-    ok = system && abi->virIdentitySetCurrent((virIdentity *)system) == 0 &&
-         lukshdrStorageDefinitions(vol, &poolDef, &volDef);
     if (!ok)
         lukshdrErrorFromLast(error);
-
-    if (abi->virIdentitySetCurrent((virIdentity *)client) < 0)
-        g_error("Unable to return to the client's identity");
+    lukshdrStorageBecomeClient(client);
 
     if (ok &&
         abi->virStorageVolDeleteEnsureACL(virStorageVolGetConnect(vol), poolDef, volDef) < 0) {

@@ -35,6 +35,33 @@
 #include "lukshdrstorage.h"
 #include "lukshdrstoragexml.h"
 
+/* UUIDs of the links that are being created, char * as key and value.  Its lock is
+ * a leaf. */
+static GMutex lukshdrStorageUnderWayLock;
+static GHashTable *lukshdrStorageUnderWay;
+
+static void
+lukshdrStorageSetUnderWay(const lukshdrLink *link, bool underWay)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrStorageUnderWayLock);
+
+    if (!lukshdrStorageUnderWay)
+        lukshdrStorageUnderWay = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+
+    if (underWay)
+        g_hash_table_add(lukshdrStorageUnderWay, g_strdup(link->uuid));
+    else
+        g_hash_table_remove(lukshdrStorageUnderWay, link->uuid);
+}
+
+bool
+lukshdrStorageIsUnderWay(const lukshdrLink *link)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrStorageUnderWayLock);
+
+    return lukshdrStorageUnderWay && g_hash_table_contains(lukshdrStorageUnderWay, link->uuid);
+}
+
 /* Records what stock has made.  @link is this thread's alone until it is stored. */
 static bool
 lukshdrStorageRecord(lukshdrLink *link,
@@ -80,10 +107,13 @@ lukshdrStorageMakeVolume(virStoragePoolPtr pool,
     }
 
     if (!lukshdrStorageRecord(link, part, vol, error)) {
+        virIdentity *client = lukshdrStorageBecomeSystem();
+
         /* not recorded, so the general undo would not dare */
         if (state->stock.storageVolDelete(vol, 0) < 0)
             LUKSHDR_LOG_WARN(_("Volume '%s' of pool '%s' is left behind: %s"), part->volume,
                              part->pool, virGetLastErrorMessage());
+        lukshdrStorageBecomeClient(client);
         virStorageVolFree(vol);
         return NULL;
     }
@@ -156,17 +186,24 @@ lukshdrStorageFormatHeader(lukshdrLink *link,
 /* A registry entry outlives its volumes until somebody says otherwise, and a new
  * volume of the same name is not that. */
 static bool
-lukshdrStorageCheckUnregistered(const char *pool, const char *volume, GError **error)
+lukshdrStorageCheckUnregistered(virConnectPtr conn,
+                                const char *pool,
+                                const char *volume,
+                                GError **error)
 {
     g_autoptr(lukshdrLink) payload = NULL;
     g_autoptr(lukshdrLink) header = NULL;
-    const lukshdrLink *link;
+    lukshdrLink *link;
 
     if (!lukshdrRegistryLookup(lukshdrStorageState.registry, pool, volume, &payload, &header,
                                error))
         return false;
     if (!(link = payload ? payload : header))
         return true;
+
+    /* what a crash left could not be cleared up at the start if its pools were not active */
+    if (link->state == LUKSHDR_LINK_STATE_CREATING && !lukshdrStorageIsUnderWay(link))
+        return lukshdrStorageDeleteFinish(link, conn, error);
 
     g_set_error(
         error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
@@ -201,6 +238,7 @@ lukshdrStorageCheckNames(virStoragePoolPtr pool,
                          const lukshdrVolumeXML *xml,
                          GError **error)
 {
+    virConnectPtr conn = virStoragePoolGetConnect(pool);
     const char *poolName = virStoragePoolGetName(pool);
 
     if (g_str_equal(poolName, xml->headerPool) && g_str_equal(xml->name, xml->headerVolume)) {
@@ -211,8 +249,8 @@ lukshdrStorageCheckNames(virStoragePoolPtr pool,
 
     return lukshdrStorageCheckAbsent(pool, xml->name, error) &&
            lukshdrStorageCheckAbsent(headerPool, xml->headerVolume, error) &&
-           lukshdrStorageCheckUnregistered(poolName, xml->name, error) &&
-           lukshdrStorageCheckUnregistered(xml->headerPool, xml->headerVolume, error);
+           lukshdrStorageCheckUnregistered(conn, poolName, xml->name, error) &&
+           lukshdrStorageCheckUnregistered(conn, xml->headerPool, xml->headerVolume, error);
 }
 
 /* Stock knows the format only once it has made the volume: some pools have
@@ -297,17 +335,18 @@ lukshdrStorageCreateLinked(virStoragePoolPtr pool,
     link->header.volume = g_strdup(xml->headerVolume);
     link->format = g_strdup("raw"); /* until stock tells */
 
-    if (!lukshdrRegistryStore(registry, link, error))
-        return NULL;
+    lukshdrStorageSetUnderWay(link, true);
 
-    if ((vol = lukshdrStorageMakeLinked(pool, headerPool, xml, flags, secret, link, error)))
-        return vol;
-
-    if (!lukshdrStorageDeleteFinish(link, conn, &undo))
+    vol = lukshdrRegistryStore(registry, link, error)
+              ? lukshdrStorageMakeLinked(pool, headerPool, xml, flags, secret, link, error)
+              : NULL;
+    if (!vol && !lukshdrStorageDeleteFinish(link, conn, &undo))
         LUKSHDR_LOG_ERROR(_("Linked volume '%s' of pool '%s' was not created, and this is left "
                             "behind of it until the next start: %s"),
                           xml->name, link->payload.pool, undo->message);
-    return NULL;
+
+    lukshdrStorageSetUnderWay(link, false);
+    return vol;
 }
 
 virStorageVolPtr

@@ -102,14 +102,16 @@ lukshdrStorageDeletePart(const lukshdrLinkVolume *part, virConnectPtr conn, GErr
 bool
 lukshdrStorageDeleteFinish(lukshdrLink *link, virConnectPtr conn, GError **error)
 {
+    virIdentity *client = lukshdrStorageBecomeSystem();
     int header = lukshdrStoragePartIsThere(&link->header, error);
+    bool ok = header == 0 || (header > 0 && lukshdrStorageErase(&link->header, error));
 
-    if (header < 0 || (header > 0 && !lukshdrStorageErase(&link->header, error)))
-        return false;
+    ok = ok && lukshdrStorageDeletePart(&link->payload, conn, error) &&
+         lukshdrStorageDeletePart(&link->header, conn, error) &&
+         lukshdrRegistryRemove(lukshdrStorageState.registry, link->uuid, error);
 
-    return lukshdrStorageDeletePart(&link->payload, conn, error) &&
-           lukshdrStorageDeletePart(&link->header, conn, error) &&
-           lukshdrRegistryRemove(lukshdrStorageState.registry, link->uuid, error);
+    lukshdrStorageBecomeClient(client);
+    return ok;
 }
 
 /* Guests' records are the QEMU half's; that one cannot be read must not stop
@@ -161,7 +163,7 @@ lukshdrStorageCheckDelete(lukshdrLink *link,
         return false;
     }
 
-    if (link->state == LUKSHDR_LINK_STATE_CREATING) {
+    if (lukshdrStorageIsUnderWay(link)) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                     _("volume '%s' is still being created"), link->payload.volume);
         return false;
@@ -212,6 +214,10 @@ lukshdrStorageDeleteLinked(lukshdrLink *link,
     if (state->stock.storageVolDelete(vol, 0) < 0 ||
         (headerVol && state->stock.storageVolDelete(headerVol, 0) < 0)) {
         lukshdrErrorFromLast(error);
+        g_prefix_error(error,
+                       _("the key material of volume '%s' has been destroyed, but not all "
+                         "of it could be removed; delete it again: "),
+                       link->payload.volume);
         return false;
     }
 

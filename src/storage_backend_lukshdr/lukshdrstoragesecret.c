@@ -6,7 +6,6 @@
 
 #include "config.h"
 
-#include <glib-object.h>
 #include <glib/gi18n-lib.h>
 #include <gnutls/gnutls.h>
 #include <stdlib.h>
@@ -71,21 +70,18 @@ lukshdrSecret *
 lukshdrStorageSecretGet(const char *uuid, const char *usage, char **foundUUID, GError **error)
 {
     const lukshdrABIStorage *abi = &lukshdrStorageState.abi;
-    g_autoptr(GObject) before = (GObject *)abi->virIdentityElevateCurrent();
+    virIdentity *client = abi->virIdentityElevateCurrent();
     lukshdrSecret *secret;
 
     *foundUUID = NULL;
 
-    if (!before) {
+    if (!client) {
         lukshdrErrorFromLast(error);
         return NULL;
     }
 
     secret = lukshdrStorageSecretFetch(uuid, usage, foundUUID, error);
 
-    if (abi->virIdentitySetCurrent((virIdentity *)before) < 0) {
-        /* a thread that stayed elevated would lend its rights to other clients */
-        g_error("Unable to give up an elevated identity");
-    }
+    lukshdrStorageBecomeClient(client);
     return secret;
 }

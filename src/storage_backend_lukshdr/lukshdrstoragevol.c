@@ -27,8 +27,8 @@ lukshdrStorageFindByPath(virStorageVolPtr vol,
     *header = NULL;
 
     if (!path) {
-        lukshdrErrorFromLast(error);
-        return false;
+        virResetLastError();
+        return true;
     }
 
     return lukshdrRegistryFindPayload(state->registry, path, payload, error) &&
