@@ -23,72 +23,77 @@
 
 #include "lukshdrerror.h"
 #include "lukshdrguest.h"
-#include "lukshdrlabel.h"
+#include "lukshdrheader.h"
 #include "lukshdrlog.h"
 #include "lukshdrluks.h"
 #include "lukshdrstorage.h"
 
-/* Whether what stands at a recorded path is what was recorded: 1 yes, 0 there
- * is nothing, -1 with @error set it is something else. */
+/* Opens the header volume if what stands at its path is the one of @link: by
+ * identity (then it may be erased already, or not yet formatted), or by content, if it was
+ * put back from a backup.  Returns 1 with @fd set, 0 if there is nothing at the path, -1 with
+ * @error set if there is something else. */
 static int
-lukshdrStoragePartIsThere(const lukshdrLinkVolume *part, GError **error)
+lukshdrStorageOpenHeader(const lukshdrLink *link, int *fd, GError **error)
 {
     lukshdrIdentity found;
 
-    if (!part->path || access(part->path, F_OK) < 0)
+    if (!link->header.path)
         return 0;
 
-    if (!lukshdrIdentityFromPath(part->path, &found, error))
+    *fd = open(link->header.path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (*fd < 0) {
+        if (errno == ENOENT)
+            return 0;
+        lukshdrErrorSetErrno(error, errno, _("Unable to open header volume '%s'"),
+                             link->header.path);
         return -1;
+    }
 
     /* the recorded path is the second witness that UNCERTAIN asks for */
-    if (lukshdrIdentityCompare(&part->identity, &found) != LUKSHDR_IDENTITY_DIFFERENT)
+    if (lukshdrIdentityFromFD(*fd, &found, error) &&
+        (lukshdrIdentityCompare(&link->header.identity, &found) != LUKSHDR_IDENTITY_DIFFERENT ||
+         (link->luksUUID && lukshdrHeaderCheck(link, *fd, error))))
+        return 1;
+
+    if (error && !*error) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("'%s' is not the header volume '%s' of pool '%s' that was recorded there"),
+                    link->header.path, link->header.volume, link->header.pool);
+    }
+    close(*fd);
+    *fd = -1;
+    return -1;
+}
+
+/* Whether the recorded payload stands at its path: 1 yes, 0 there is nothing, -1
+ * with @error set there is something else. */
+static int
+lukshdrStoragePayloadIsThere(const lukshdrLink *link, GError **error)
+{
+    lukshdrIdentity found;
+
+    if (!link->payload.path || access(link->payload.path, F_OK) < 0)
+        return 0;
+
+    if (!lukshdrIdentityFromPath(link->payload.path, &found, error))
+        return -1;
+    if (lukshdrIdentityCompare(&link->payload.identity, &found) != LUKSHDR_IDENTITY_DIFFERENT)
         return 1;
 
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                _("'%s' is not the volume '%s' of pool '%s' that was recorded there"), part->path,
-                part->volume, part->pool);
+                _("'%s' is not the volume '%s' of pool '%s' that was recorded there"),
+                link->payload.path, link->payload.volume, link->payload.pool);
     return -1;
 }
 
 static bool
-lukshdrStorageErase(const lukshdrLinkVolume *header, GError **error)
-{
-    lukshdrIdentity opened;
-    int fd = open(header->path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    bool ok;
-
-    if (fd < 0) {
-        lukshdrErrorSetErrno(error, errno, _("Unable to open header volume '%s'"), header->path);
-        return false;
-    }
-
-    /* what was examined by path may have been replaced since */
-    ok = lukshdrIdentityFromFD(fd, &opened, error);
-    if (ok && lukshdrIdentityCompare(&header->identity, &opened) == LUKSHDR_IDENTITY_DIFFERENT) {
-        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                    _("header volume '%s' is another file than the one recorded"), header->path);
-        ok = false;
-    }
-    ok = ok && lukshdrLuksErase(fd, error);
-
-    close(fd);
-    return ok;
-}
-
-/* Deletes a part by stock, if it is there and is what was recorded. */
-static bool
 lukshdrStorageDeletePart(const lukshdrLinkVolume *part, virConnectPtr conn, GError **error)
 {
     const lukshdrStorage *state = &lukshdrStorageState;
-    g_autoptr(virStoragePool) pool = NULL;
+    g_autoptr(virStoragePool) pool = lukshdrStorageOpenPool(conn, part->pool, error);
     g_autoptr(virStorageVol) vol = NULL;
-    int there = lukshdrStoragePartIsThere(part, error);
 
-    if (there <= 0)
-        return there == 0;
-
-    if (!(pool = lukshdrStorageOpenPool(conn, part->pool, error)))
+    if (!pool)
         return false;
 
     if (!(vol = state->stock.storageVolLookupByName(pool, part->volume)) ||
@@ -103,13 +108,18 @@ bool
 lukshdrStorageDeleteFinish(lukshdrLink *link, virConnectPtr conn, GError **error)
 {
     virIdentity *client = lukshdrStorageBecomeSystem();
-    int header = lukshdrStoragePartIsThere(&link->header, error);
-    bool ok = header == 0 || (header > 0 && lukshdrStorageErase(&link->header, error));
+    int fd = -1;
+    int header = lukshdrStorageOpenHeader(link, &fd, error);
+    int payload = header < 0 ? -1 : lukshdrStoragePayloadIsThere(link, error);
+    bool ok = header >= 0 && payload >= 0;
 
-    ok = ok && lukshdrStorageDeletePart(&link->payload, conn, error) &&
-         lukshdrStorageDeletePart(&link->header, conn, error) &&
+    ok = ok && (!header || lukshdrLuksErase(fd, error)) &&
+         (!payload || lukshdrStorageDeletePart(&link->payload, conn, error)) &&
+         (!header || lukshdrStorageDeletePart(&link->header, conn, error)) &&
          lukshdrRegistryRemove(lukshdrStorageState.registry, link->uuid, error);
 
+    if (fd >= 0)
+        close(fd);
     lukshdrStorageBecomeClient(client);
     return ok;
 }
@@ -146,12 +156,13 @@ lukshdrStorageCheckUnused(const lukshdrLink *link, GError **error)
     return true;
 }
 
-/* All refusals.  @headerVol is set to the header volume, or to NULL if it has
- * gone already, in which case there is no key material left to destroy. */
+/* All refusals.  @headerVol and @fd are set to the header volume, or to NULL and -1 if it
+ * has gone already, in which case there is no key material left to destroy. */
 static bool
 lukshdrStorageCheckDelete(lukshdrLink *link,
                           virStorageVolPtr vol,
                           virStorageVolPtr *headerVol,
+                          int *fd,
                           unsigned int flags,
                           GError **error)
 {
@@ -174,7 +185,7 @@ lukshdrStorageCheckDelete(lukshdrLink *link,
                                               error)))
         return false;
 
-    switch (lukshdrStoragePartIsThere(&link->header, error)) {
+    switch (lukshdrStorageOpenHeader(link, fd, error)) {
     case 0:
         LUKSHDR_LOG_WARN(_("Header volume '%s' of pool '%s' has gone, deleting its payload '%s'"),
                          link->header.volume, link->header.pool, link->payload.volume);
@@ -196,19 +207,16 @@ lukshdrStorageCheckDelete(lukshdrLink *link,
 static bool
 lukshdrStorageDeleteLinked(lukshdrLink *link,
                            virStorageVolPtr vol,
-                           unsigned int flags,
+                           virStorageVolPtr headerVol,
+                           int fd,
                            GError **error)
 {
     const lukshdrStorage *state = &lukshdrStorageState;
-    g_autoptr(virStorageVol) headerVol = NULL;
     g_autoptr(lukshdrLink) deleting = lukshdrLinkCopy(link);
-
-    if (!lukshdrStorageCheckDelete(link, vol, &headerVol, flags, error))
-        return false;
 
     deleting->state = LUKSHDR_LINK_STATE_DELETING;
     if (!lukshdrRegistryStore(state->registry, deleting, error) ||
-        (headerVol && !lukshdrStorageErase(&link->header, error)))
+        (headerVol && !lukshdrLuksErase(fd, error)))
         return false;
 
     if (state->stock.storageVolDelete(vol, 0) < 0 ||
@@ -224,6 +232,22 @@ lukshdrStorageDeleteLinked(lukshdrLink *link,
     return lukshdrRegistryRemove(state->registry, link->uuid, error);
 }
 
+static bool
+lukshdrStorageDeletePayload(lukshdrLink *link,
+                            virStorageVolPtr vol,
+                            unsigned int flags,
+                            GError **error)
+{
+    g_autoptr(virStorageVol) headerVol = NULL;
+    int fd = -1;
+    bool ok = lukshdrStorageCheckDelete(link, vol, &headerVol, &fd, flags, error) &&
+              lukshdrStorageDeleteLinked(link, vol, headerVol, fd, error);
+
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
 int
 lukshdrStorageVolDelete(virStorageVolPtr vol, unsigned int flags)
 {
@@ -236,7 +260,7 @@ lukshdrStorageVolDelete(virStorageVolPtr vol, unsigned int flags)
         return lukshdrStorageState.stock.storageVolDelete(vol, flags);
 
     if (ok && payload)
-        ok = lukshdrStorageDeleteLinked(payload, vol, flags, &error);
+        ok = lukshdrStorageDeletePayload(payload, vol, flags, &error);
 
     if (ok && header) {
         error = g_error_new(LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
