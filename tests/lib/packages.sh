@@ -1,0 +1,134 @@
+#!/bin/sh
+# Installs what building, demo and tests need and a Debian 12 (or newer) machine does not have; says so
+# before. With nothing missing it does nothing and needs neither root nor a network.
+# Usage: packages.sh [build|check]: "build" is what building and the demo need, "check" more.
+set -eu
+
+# The oldest that will do. Debian 12 has an older QEMU: there both come from its backports.
+min_libvirt=9.0
+min_qemu=9.0
+
+build="gcc libc6-dev meson ninja-build pkg-config libglib2.0-dev libjson-glib-dev libxml2-dev
+    libgnutls28-dev gettext busybox-static cpio gzip xz-utils procps ca-certificates"
+# One release of libvirt or QEMU for all of these, or apt finds that they contradict each other.
+virt="libvirt-dev libvirt-daemon libvirt-daemon-driver-qemu libvirt-daemon-driver-storage
+    libvirt-daemon-driver-secret libvirt-clients qemu-system-x86 qemu-utils qemu-block-extra"
+check="clang clang-format clang-tidy cppcheck valgrind shellcheck libxml2-utils nbdkit cryptsetup-bin
+    attr e2fsprogs"
+
+case ${1:-build} in
+    build) check= ;;
+    check) ;;
+    *)
+        echo "usage: $0 [build|check]" >&2
+        exit 2
+        ;;
+esac
+
+# installed PACKAGE: whether it is there; or, for a driver, that libvirt is older than its packaging as
+# one package a driver (Debian 12's own) and has it.
+installed() {
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ] && return
+    case $1 in
+        libvirt-daemon-driver-*)
+            set -- /usr/lib/*/libvirt/connection-driver/"libvirt_driver_${1##*-}.so"
+            [ -e "$1" ]
+            ;;
+        *) false ;;
+    esac
+}
+
+# enough VERSION MINIMUM: compared without Debian's epoch.
+enough() {
+    [ -n "$1" ] && [ "$1" != "(none)" ] && dpkg --compare-versions "${1#*:}" ge "$2"
+}
+
+version() {
+    dpkg-query -W -f '${Version}' "$1" 2>/dev/null || true
+}
+
+missing() {
+    for package; do
+        installed "$package" || printf '%s ' "$package"
+    done
+}
+
+# The indexes of the suite $1 that apt knows, as addresses.
+index() {
+    apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' "Codename: $1" | sed -n 1p
+}
+
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+    # shellcheck disable=SC2086 # lists
+    echo "packages.sh knows Debian only. Needed, under whatever names:" $build $virt $check >&2
+    exit 1
+fi
+
+# shellcheck disable=SC2086 # lists
+want=$(missing $build $check) want_virt=$(missing $virt)
+enough "$(version libvirt-daemon)" $min_libvirt || want_virt=$virt
+enough "$(version qemu-system-x86)" $min_qemu || want_virt=$virt
+[ -n "$want$want_virt" ] || exit 0
+
+# shellcheck disable=SC2086
+echo "packages.sh: installing" $want $want_virt
+if [ "$(id -u)" -ne 0 ]; then
+    echo "packages.sh: only root can install these. Run, as root: $0 ${1:-build}" >&2
+    exit 1
+fi
+
+export DEBIAN_FRONTEND=noninteractive
+apt() {
+    apt-get -q -y -o DPkg::Lock::Timeout=300 "$@"
+}
+
+# An index that cannot be had matters only if a package then cannot.
+apt update || echo "packages.sh: apt-get update had errors; going on" >&2
+
+# in_release PACKAGE MINIMUM: whether the release itself has it new enough, backports left aside.
+in_release() {
+    for offered in $(apt-cache madison "$1" | grep -v -e '-backports/' | cut -d '|' -f 2); do
+        ! enough "$offered" "$2" || return 0
+    done
+    return 1
+}
+
+suite=
+if [ -n "$want_virt" ]; then
+    if ! in_release qemu-system-x86 $min_qemu || ! in_release libvirt-daemon $min_libvirt; then
+        codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+        suite=$codename-backports
+        if [ -z "$(index "$suite")" ]; then
+            uri=$(index "$codename")
+            file=/etc/apt/sources.list.d/$suite.sources
+            [ -n "$uri" ] || {
+                echo "packages.sh: apt knows no archive of $codename to find $suite in" >&2
+                exit 1
+            }
+            echo "packages.sh: adding $file (QEMU or libvirt of $codename itself is too old)"
+            cat >"$file" <<SOURCES
+# Added by libvirt-lukshdr: QEMU $min_qemu or later.
+Types: deb
+URIs: $uri
+Suites: $suite
+Components: main
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+SOURCES
+            apt update
+        fi
+    fi
+    # All of them, so that those which are there do not stay behind the new ones.
+    # shellcheck disable=SC2086
+    apt install --no-install-recommends ${suite:+-t "$suite"} $virt
+fi
+# shellcheck disable=SC2086
+[ -z "$want" ] || apt install --no-install-recommends $want
+
+# shellcheck disable=SC2086
+left=$(missing $build $virt $check)
+enough "$(version qemu-system-x86)" $min_qemu || left="$left qemu-system-x86 (>= $min_qemu)"
+enough "$(version libvirt-daemon)" $min_libvirt || left="$left libvirt-daemon (>= $min_libvirt)"
+[ -z "$left" ] || {
+    echo "packages.sh: still missing: $left" >&2
+    exit 1
+}
