@@ -147,17 +147,17 @@ testDiskAttach(void)
     disk->nodeName = g_strdup("libvirt-1-format");
     disk->headerPath = g_strdup("/some/header");
 
-    g_assert_false(lukshdrQemuDiskIsPrepared(src));
-    lukshdrQemuDiskAttach(src, disk);
-    g_assert_true(lukshdrQemuDiskIsPrepared(src));
+    g_assert_cmpint(lukshdrQemuDiskGetState(src), ==, LUKSHDR_QEMU_DISK_UNKNOWN);
+    lukshdrQemuDiskAttach(src, disk, LUKSHDR_QEMU_DISK_EARLY);
+    g_assert_cmpint(lukshdrQemuDiskGetState(src), ==, LUKSHDR_QEMU_DISK_EARLY);
 
     found = lukshdrQemuDiskFind(src);
     g_assert_nonnull(found);
     g_assert_true(found != disk);
     g_assert_cmpstr(found->headerPath, ==, "/some/header");
 
-    lukshdrQemuDiskAttach(src, NULL);
-    g_assert_true(lukshdrQemuDiskIsPrepared(src));
+    lukshdrQemuDiskAttach(src, NULL, LUKSHDR_QEMU_DISK_PREPARED);
+    g_assert_cmpint(lukshdrQemuDiskGetState(src), ==, LUKSHDR_QEMU_DISK_PREPARED);
     g_assert_null(lukshdrQemuDiskFind(src));
 }
 

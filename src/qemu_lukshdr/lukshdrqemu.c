@@ -1,0 +1,125 @@
+/*
+ * lukshdrqemu.c: the module: what it loads, checks and stands in front of
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * libvirt loads this module with RTLD_GLOBAL; the stock one is loaded after it, so of
+ * two functions with one name the stock driver calls the one in here (ELF symbol
+ * order).  That cannot be taken back.  If any check fails, wrappers therefore pass
+ * everything through.
+ */
+
+#include "config.h"
+
+#include "lukshdrqemu.h"
+
+#include <glib/gi18n-lib.h>
+#include <libintl.h>
+#include <unistd.h>
+
+#include "../util/lukshdrerror.h"
+#include "../util/lukshdrlog.h"
+#include "../util/lukshdrmodule.h"
+#include "../util/lukshdrpaths.h"
+#include "lukshdrqemubind.h"
+#include "lukshdrqemudomain.h"
+#include "lukshdrqemuguest.h"
+#include "lukshdrqemusource.h"
+
+lukshdrQemuState lukshdrQemu;
+
+#define LUKSHDR_QEMU_NAME(ret, name, args) #name,
+
+static const char *const lukshdrQemuNames[] = { LUKSHDR_ABI_QEMU_WRAPPED(LUKSHDR_QEMU_NAME) NULL };
+
+virErrorPtr
+lukshdrQemuErrorSave(void)
+{
+    virErrorPtr saved = NULL;
+
+    lukshdrQemu.common.virErrorPreserveLast(&saved);
+    return saved;
+}
+
+void
+lukshdrQemuErrorRestore(virErrorPtr saved)
+{
+    if (saved)
+        lukshdrQemu.common.virErrorRestore(&saved);
+    else
+        virResetLastError();
+}
+
+/* The one of the two names that this release has */
+static const char *const *
+lukshdrQemuFormatNames(void)
+{
+    static const char *const current[] = { "qemuBlockStorageSourceGetFormatProps", NULL };
+    static const char *const before[] = { "qemuBlockStorageSourceGetBlockdevProps", NULL };
+
+    return lukshdrQemu.stock.qemuBlockStorageSourceGetFormatProps ? current : before;
+}
+
+/* Is everything as the wrappers need it?  Resolving comes first and goes on after a
+ * failure, since passing through needs the stock functions in any case. */
+static bool
+lukshdrQemuCheck(void *stock, GError **error)
+{
+    bool found = lukshdrABIResolveQemuDriver(stock, &lukshdrQemu.stock, error);
+
+    if (!found || !lukshdrABIVersionSupported(error) ||
+        !lukshdrABIResolveQemu(&lukshdrQemu.libvirt, error))
+        return false;
+
+    return lukshdrQemuBindCheck(stock, lukshdrQemuNames, error) &&
+           lukshdrQemuBindCheck(stock, lukshdrQemuFormatNames(), error) &&
+           lukshdrQemuSourceMeasure(error) && lukshdrQemuDomainMeasure(error);
+}
+
+static void
+lukshdrQemuActivate(void)
+{
+    g_autofree char *registry = NULL;
+    g_autofree char *guests = NULL;
+
+    lukshdrQemu.privileged = geteuid() == 0;
+    registry = lukshdrPathRegistry(lukshdrQemu.privileged);
+    guests = lukshdrPathGuests(lukshdrQemu.privileged);
+
+    lukshdrQemu.registry = lukshdrRegistryNew(registry);
+    lukshdrQemuGuestsLoad(guests);
+    lukshdrQemu.active = true;
+
+    LUKSHDR_LOG_INFO(_("lukshdr %s: linked volumes can be used as disks"), LUKSHDR_VERSION);
+}
+
+int
+qemuRegister(void)
+{
+    g_autoptr(GError) missing = NULL;
+    g_autoptr(GError) error = NULL;
+    void *stock = NULL;
+    bool common = lukshdrABIResolveCommon(&lukshdrQemu.common, &missing);
+
+    bindtextdomain(GETTEXT_PACKAGE, LUKSHDR_LOCALEDIR);
+    lukshdrLogInit(&lukshdrQemu.common, "lukshdr.qemu", VIR_FROM_QEMU);
+
+    if (!lukshdrModuleLoadStock(&lukshdrQemu.common, "qemu", &stock, &error)) {
+        lukshdrReportError(error);
+        return -1;
+    }
+    if (!stock) {
+        LUKSHDR_LOG_INFO(_("libvirt's QEMU driver is not installed"));
+        return 0;
+    }
+
+    if (!lukshdrQemuCheck(stock, &error) || !common) {
+        LUKSHDR_LOG_ERROR(_("lukshdr: linked volumes cannot be used as disks, the QEMU driver "
+                            "works as without the plugin: %s"),
+                          common ? error->message : missing->message);
+    } else {
+        lukshdrQemuActivate();
+    }
+
+    return lukshdrModuleRegisterStock(stock, "qemuRegister");
+}

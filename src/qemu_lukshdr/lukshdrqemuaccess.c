@@ -1,0 +1,156 @@
+/*
+ * lukshdrqemuaccess.c: giving a guest access to a header, and taking it back
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The invariant: whatever has been granted stands in the guest's record, and the
+ * number of grants there is the number that the security drivers remember.
+ */
+
+#include "config.h"
+
+#include "lukshdrqemuaccess.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "../util/lukshdrerror.h"
+#include "../util/lukshdrlog.h"
+#include "lukshdrqemu.h"
+#include "lukshdrqemudomain.h"
+#include "lukshdrqemuguest.h"
+
+typedef struct _lukshdrQemuGrant lukshdrQemuGrant;
+struct _lukshdrQemuGrant {
+    lukshdrGuestDisk *disk;
+    virStorageSource *src; /* borrowed */
+    bool added;            /* the guest had no access to the header before */
+};
+
+static void
+lukshdrQemuGrantFree(lukshdrQemuGrant *grant)
+{
+    lukshdrGuestDiskFree(grant->disk);
+    g_free(grant);
+}
+
+GPtrArray *
+lukshdrQemuGrantsNew(void)
+{
+    return g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrQemuGrantFree);
+}
+
+/* As stock asks, but without the list of further shared directories that an
+ * administrator may keep in qemu.conf (shared_filesystems, libvirt 10.8), which only
+ * the driver's private configuration has.  What cannot be examined counts as shared. */
+static bool
+lukshdrQemuAccessIsShared(const char *path)
+{
+    virErrorPtr saved = lukshdrQemuErrorSave();
+    int shared = lukshdrQemu.libvirt.virFileIsSharedFSType(path, ~0U);
+
+    lukshdrQemuErrorRestore(saved);
+    return shared != 0;
+}
+
+int
+lukshdrQemuAccessGrant(virQEMUDriver *driver,
+                       virDomainObj *vm,
+                       virStorageSource *src,
+                       bool chainTop,
+                       bool migrated,
+                       GPtrArray *grants)
+{
+    g_autoptr(lukshdrGuestDisk) disk = lukshdrQemuDiskFind(src);
+    g_autoptr(virStorageSource) header = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *name = NULL;
+    lukshdrQemuGrant *grant;
+    bool remember = chainTop;
+    bool added = false;
+
+    if (!disk)
+        return 0;
+
+    if (!(name = lukshdrQemuDomainName(vm))) {
+        error = g_error_new(LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                            _("header volume '%s' cannot be given to a domain that is not running"),
+                            disk->headerPath);
+        lukshdrReportError(error);
+        return -1;
+    }
+
+    if (!(header = lukshdrQemuDiskHeader(disk, src)))
+        return -1;
+
+    if (!lukshdrQemuGuestGrant(name, disk, chainTop, &added, &error)) {
+        lukshdrReportError(error);
+        return -1;
+    }
+
+    if (migrated && lukshdrQemuAccessIsShared(disk->headerPath))
+        remember = false;
+
+    if (lukshdrQemu.stock.qemuSecuritySetImageLabel(driver, vm, header, false, remember) < 0) {
+        /* the stock function has undone its own part, so nothing is to be restored */
+        lukshdrQemuGuestUngrant(name, disk->nodeName, chainTop, added);
+        return -1;
+    }
+
+    grant = g_new0(lukshdrQemuGrant, 1);
+    grant->disk = g_steal_pointer(&disk);
+    grant->src = src;
+    grant->added = added;
+    g_ptr_array_add(grants, grant);
+    return 0;
+}
+
+void
+lukshdrQemuAccessUndo(virQEMUDriver *driver, virDomainObj *vm, GPtrArray *grants)
+{
+    virErrorPtr saved = lukshdrQemuErrorSave();
+    guint i;
+
+    for (i = grants->len; i > 0; i--) {
+        lukshdrQemuGrant *grant = g_ptr_array_index(grants, i - 1);
+
+        if (grant->added &&
+            lukshdrQemuAccessRevoke(driver, vm, grant->disk, grant->src, false, true) < 0) {
+            LUKSHDR_LOG_WARN(_("Header volume '%s' could not be given back: %s"),
+                             grant->disk->headerPath, virGetLastErrorMessage());
+        }
+    }
+    lukshdrQemuErrorRestore(saved);
+}
+
+int
+lukshdrQemuAccessRevoke(virQEMUDriver *driver,
+                        virDomainObj *vm,
+                        const lukshdrGuestDisk *disk,
+                        virStorageSource *src,
+                        bool migrated,
+                        bool forget)
+{
+    g_autoptr(virStorageSource) header = lukshdrQemuDiskHeader(disk, src);
+    g_autofree char *name = lukshdrQemuDomainName(vm);
+    unsigned int times;
+    int rc = 0;
+
+    if (!header)
+        return -1;
+    if (!name || (times = lukshdrQemuGuestRevoke(name, disk->nodeName, forget)) == 0)
+        return 0;
+
+    /* as stock does: leave the label to the other host, forget the owner on this one */
+    if (migrated && lukshdrQemuAccessIsShared(disk->headerPath))
+        return lukshdrQemu.stock.qemuSecurityMoveImageMetadata(driver, vm, header, NULL);
+
+    /* without the payload's source nobody else knows that stock would not restore it */
+    if (!src && disk->readOnly)
+        return 0;
+
+    for (; times > 0; times--) {
+        if (lukshdrQemu.stock.qemuSecurityRestoreImageLabel(driver, vm, header, false) < 0)
+            rc = -1;
+    }
+    return rc;
+}

@@ -1,0 +1,24 @@
+/*
+ * lukshdrqemuprepare.h: the one file in which links are looked up
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#pragma once
+
+#include "lukshdrqemudisk.h"
+
+/**
+ * lukshdrQemuPrepareEarly:
+ * @src: a source that a guest is about to be given access to
+ * @chain: whether access is to the sources behind it, too
+ *
+ * libvirt 9.0 gives access to a disk that is plugged in before it prepares it, and
+ * every release does so for the overlay of a snapshot.  Looks up what nobody has looked
+ * up yet and no guest uses.  A payload that would be an overlay is refused: that is
+ * the one case in which a source on its own comes here unprepared.
+ *
+ * Returns: 0, or -1 with a libvirt error reported.
+ */
+int
+lukshdrQemuPrepareEarly(virStorageSource *src, bool chain);
