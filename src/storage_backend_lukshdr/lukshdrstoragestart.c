@@ -9,12 +9,34 @@
 
 #include "config.h"
 
+#include <errno.h>
 #include <glib/gi18n-lib.h>
+#include <glib/gstdio.h>
 
 #include "lukshdrerror.h"
 #include "lukshdrlog.h"
 #include "lukshdrpaths.h"
 #include "lukshdrstorage.h"
+
+/* What a crash left of writing a registry file: GLib's temporary files are called
+ * as the file, a dot, and six characters. */
+static void
+lukshdrStorageRemoveTemporary(void)
+{
+    g_autofree char *path = lukshdrPathRegistry(lukshdrStorageState.privileged);
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    const char *name;
+
+    while (dir && (name = g_dir_read_name(dir))) {
+        g_autofree char *file = NULL;
+
+        if (!g_pattern_match_simple("*-*-*-*-*.xml.??????", name))
+            continue;
+        file = g_build_filename(path, name, NULL);
+        if (g_unlink(file) < 0)
+            LUKSHDR_LOG_WARN(_("Unable to remove '%s': %s"), file, g_strerror(errno));
+    }
+}
 
 static void
 lukshdrStorageReportDamage(lukshdrRegistry *registry)
@@ -121,6 +143,7 @@ lukshdrStorageStart(virConnectPtr conn)
     g_autoptr(GPtrArray) links = NULL;
     guint i;
 
+    lukshdrStorageRemoveTemporary();
     lukshdrStorageReportDamage(registry);
 
     if (!(links = lukshdrRegistryList(registry, &error)))

@@ -12,6 +12,7 @@
 #include <libvirt/virterror.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -25,6 +26,9 @@ lukshdrCommandSetupChild(gpointer opaque G_GNUC_UNUSED)
     const struct rlimit none = { 0, 0 };
     sigset_t empty;
 
+    /* the thread that waits for the child lives as long as it does, unless the
+     * daemon dies: then nobody may go on writing to what the next one clears up */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     setrlimit(RLIMIT_CORE, &none);
     umask(0077);
     signal(SIGPIPE, SIG_DFL);

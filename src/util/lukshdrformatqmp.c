@@ -29,6 +29,18 @@ struct _lukshdrFormatQMP {
     bool refused; /* it answered, by an error: it is alive, and that is the message */
 };
 
+/* Returns @node's string member, owned by it, or NULL.  json-glib's own functions take
+ * another type, or no object, for a programmer's mistake. */
+static const char *
+lukshdrFormatQMPString(JsonNode *node, const char *name)
+{
+    JsonNode *member = node && JSON_NODE_HOLDS_OBJECT(node)
+                           ? json_object_get_member(json_node_get_object(node), name)
+                           : NULL;
+
+    return member && JSON_NODE_HOLDS_VALUE(member) ? json_node_get_string(member) : NULL;
+}
+
 /* Reads the next object.  NULL with @error set at the end of the stream or on
  * anything that is no object. */
 static JsonNode *
@@ -44,9 +56,9 @@ lukshdrFormatQMPReceive(lukshdrFormatQMP *qmp, GError **error)
         return NULL;
     }
 
-    if (!(node = json_from_string(line, error)))
-        return NULL;
-    if (!JSON_NODE_HOLDS_OBJECT(node)) {
+    if (!(node = json_from_string(line, NULL)) || !JSON_NODE_HOLDS_OBJECT(node)) {
+        /* who talks like that may never end by itself: not waited for */
+        qmp->refused = true;
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_FAILED,
                     _("'%s' wrote something that is not QMP"), LUKSHDR_QEMU_STORAGE_DAEMON);
         return NULL;
@@ -88,12 +100,13 @@ lukshdrFormatQMPCommand(lukshdrFormatQMP *qmp,
             return json_node_copy(json_object_get_member(reply, "return"));
 
         if (json_object_has_member(reply, "error")) {
-            JsonObject *failure = json_object_get_object_member(reply, "error");
+            const char *desc = lukshdrFormatQMPString(json_object_get_member(reply, "error"),
+                                                      "desc");
 
             qmp->refused = true;
             g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_FAILED,
                         _("'%s' failed to run QMP command '%s': %s"), LUKSHDR_QEMU_STORAGE_DAEMON,
-                        command, json_object_get_string_member_with_default(failure, "desc", ""));
+                        command, desc ? desc : "");
             return NULL;
         }
     }
@@ -115,15 +128,17 @@ static const char *
 lukshdrFormatQMPJobStatus(JsonNode *jobs, const char **failure)
 {
     JsonArray *array = JSON_NODE_HOLDS_ARRAY(jobs) ? json_node_get_array(jobs) : NULL;
-    JsonObject *job;
+    JsonNode *job;
+    const char *status;
 
     *failure = NULL;
     if (!array || json_array_get_length(array) != 1)
         return "";
 
-    job = json_array_get_object_element(array, 0);
-    *failure = json_object_get_string_member_with_default(job, "error", NULL);
-    return json_object_get_string_member_with_default(job, "status", "");
+    job = json_array_get_element(array, 0);
+    *failure = lukshdrFormatQMPString(job, "error");
+    status = lukshdrFormatQMPString(job, "status");
+    return status ? status : "";
 }
 
 static bool

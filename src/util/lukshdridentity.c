@@ -97,8 +97,13 @@ lukshdrIdentityCompare(const lukshdrIdentity *recorded, const lukshdrIdentity *f
         (recorded->birthSec != found->birthSec || recorded->birthNsec != found->birthNsec))
         return LUKSHDR_IDENTITY_DIFFERENT;
 
-    if (recorded->dev != found->dev)
-        return birthKnown ? LUKSHDR_IDENTITY_UNCERTAIN : LUKSHDR_IDENTITY_DIFFERENT;
+    if (recorded->dev != found->dev) {
+        /* NFS has no birth times, and another device number at every mount */
+        bool noBirth = !recorded->birthSec && !recorded->birthNsec && !found->birthSec &&
+                       !found->birthNsec;
+
+        return birthKnown || noBirth ? LUKSHDR_IDENTITY_UNCERTAIN : LUKSHDR_IDENTITY_DIFFERENT;
+    }
 
     return birthKnown ? LUKSHDR_IDENTITY_SAME : LUKSHDR_IDENTITY_UNCERTAIN;
 }

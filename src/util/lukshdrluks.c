@@ -108,7 +108,7 @@ lukshdrLuksKeyMaterialEnd(int fd, guint64 *end, GError **error)
                         LUKSHDR_LUKS_SECTOR;
         guint64 stripes = lukshdrLuksNumber(phdr, at + LUKSHDR_LUKS_SLOT_STRIPES_OFFSET);
 
-        *end = MAX(*end, start + keyBytes * stripes);
+        *end = MAX(*end, start + MIN(keyBytes * stripes, G_MAXUINT64 - start));
     }
     return true;
 }

@@ -27,6 +27,9 @@
  * read again (git calls such an index entry "racily clean"). */
 #define LUKSHDR_REGISTRY_RACY_NSEC (20 * G_GINT64_CONSTANT(1000000))
 
+/* The same where times are stored in seconds (ext4 with inodes of 128 bytes) or two (FAT) */
+#define LUKSHDR_REGISTRY_RACY_COARSE_NSEC (2 * G_GINT64_CONSTANT(1000000000))
+
 static void
 lukshdrRegistryEntryFree(lukshdrRegistryEntry *entry)
 {
@@ -48,6 +51,14 @@ lukshdrRegistryNow(void)
 
     clock_gettime(CLOCK_REALTIME, &now);
     return lukshdrRegistryTime(&now);
+}
+
+/* Could what has this time stamp have changed once more after @seen, unnoticed? */
+static bool
+lukshdrRegistryIsRacy(gint64 stamp, gint64 seen)
+{
+    return seen - stamp <=
+           (stamp % 1000000000 ? LUKSHDR_REGISTRY_RACY_NSEC : LUKSHDR_REGISTRY_RACY_COARSE_NSEC);
 }
 
 static void
@@ -93,11 +104,14 @@ lukshdrRegistryIndexRebuild(lukshdrRegistry *reg)
     lukshdrRegistryEntry *entry;
 
     g_hash_table_remove_all(reg->byKey);
+    reg->unknown = NULL;
 
     g_hash_table_iter_init(&iter, reg->entries);
     while (g_hash_table_iter_next(&iter, NULL, (void **)&entry)) {
-        if (!entry->link)
+        if (!entry->link) {
+            reg->unknown = entry;
             continue;
+        }
         lukshdrRegistryIndexVolume(reg, entry, &entry->link->payload);
         lukshdrRegistryIndexVolume(reg, entry, &entry->link->header);
     }
@@ -140,13 +154,17 @@ lukshdrRegistryReadEntry(const char *path, const char *uuid, const struct stat *
     g_autofree char *text = NULL;
     bool intact;
 
+    entry->read = lukshdrRegistryNow();
     entry->mtime = lukshdrRegistryTime(&st->st_mtim);
     entry->inode = st->st_ino;
     entry->size = st->st_size;
 
     intact = lukshdrFileRead(path, &text, &error);
-    if (text)
+    if (text) {
         entry->link = lukshdrLinkParse(text, strlen(text), intact ? &error : NULL);
+        if (intact && !entry->link)
+            g_prefix_error(&error, _("'%s' is damaged: "), path);
+    }
 
     if (intact && entry->link && !g_str_equal(entry->link->uuid, uuid)) {
         g_set_error(&error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
@@ -162,7 +180,7 @@ static bool
 lukshdrRegistryEntryCurrent(const lukshdrRegistryEntry *entry, const struct stat *st)
 {
     return entry->mtime == lukshdrRegistryTime(&st->st_mtim) && entry->inode == st->st_ino &&
-           entry->size == st->st_size;
+           entry->size == st->st_size && !lukshdrRegistryIsRacy(entry->mtime, entry->read);
 }
 
 /* Reads what is new in the directory.  Called with the lock held. */
@@ -184,8 +202,14 @@ lukshdrRegistryScan(lukshdrRegistry *reg, DIR *dir, GError **error)
             continue;
 
         uuid = g_strndup(ent->d_name, strlen(ent->d_name) - strlen(LUKSHDR_REGISTRY_SUFFIX));
-        if (!g_uuid_string_is_valid(uuid) ||
-            fstatat(dirfd(dir), ent->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+        if (!g_uuid_string_is_valid(uuid))
+            continue;
+        if (fstatat(dirfd(dir), ent->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+            if (errno == ENOENT)
+                continue;
+            break;
+        }
+        if (!S_ISREG(st.st_mode))
             continue;
 
         known = g_hash_table_lookup(reg->entries, uuid);
@@ -199,6 +223,11 @@ lukshdrRegistryScan(lukshdrRegistry *reg, DIR *dir, GError **error)
 
         path = g_build_filename(reg->dir, ent->d_name, NULL);
         known = lukshdrRegistryReadEntry(path, uuid, &st);
+        if (!known->link && access(path, F_OK) < 0 && errno == ENOENT) {
+            /* removed since it was listed: gone, not damaged */
+            lukshdrRegistryEntryFree(known);
+            continue;
+        }
         g_hash_table_insert(entries, g_steal_pointer(&uuid), known);
     }
 
@@ -240,13 +269,14 @@ lukshdrRegistryLoadLocked(lukshdrRegistry *reg, GError **error)
         }
         g_hash_table_remove_all(reg->entries);
         g_hash_table_remove_all(reg->byKey);
+        reg->unknown = NULL;
         reg->loaded = 0;
         return true;
     }
 
     /* every write ends in a rename or an unlink, which stamp the directory */
     if (reg->loaded && reg->dirTime == lukshdrRegistryTime(&st.st_mtim) &&
-        reg->dirInode == st.st_ino && reg->loaded - reg->dirTime > LUKSHDR_REGISTRY_RACY_NSEC)
+        reg->dirInode == st.st_ino && !lukshdrRegistryIsRacy(reg->dirTime, reg->loaded))
         return true;
 
     if (!(dir = opendir(reg->dir))) {
@@ -300,11 +330,29 @@ lukshdrRegistryPath(lukshdrRegistry *reg, const char *uuid)
     return g_build_filename(reg->dir, file, NULL);
 }
 
+static bool
+lukshdrRegistrySameVolume(const lukshdrLinkVolume *a, const lukshdrLinkVolume *b)
+{
+    return g_strcmp0(a->pool, b->pool) == 0 && g_strcmp0(a->volume, b->volume) == 0 &&
+           g_strcmp0(a->path, b->path) == 0;
+}
+
 bool
 lukshdrRegistryStore(lukshdrRegistry *reg, lukshdrLink *link, GError **error)
 {
     g_autofree char *path = lukshdrRegistryPath(reg, link->uuid);
     g_autofree char *text = lukshdrLinkFormat(link);
+    g_autoptr(lukshdrLink) again = lukshdrLinkParse(text, strlen(text), NULL);
+
+    /* control characters and what is not UTF-8 are allowed in names of files, not in XML */
+    if (!again || !lukshdrRegistrySameVolume(&link->payload, &again->payload) ||
+        !lukshdrRegistrySameVolume(&link->header, &again->header)) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+                    _("link '%s' cannot be written as XML: a name or path in it has characters "
+                      "that XML does not allow"),
+                    link->uuid);
+        return false;
+    }
 
     return lukshdrFileWrite(path, text, error);
 }

@@ -56,7 +56,8 @@ lukshdrRegistryLoad(lukshdrRegistry *reg, GPtrArray **damaged, GError **error);
  * lukshdrRegistryStore:
  * @reg: a registry
  * @link: the link to store; a file of the same UUID is replaced
- * @error: VIR_ERR_SYSTEM_ERROR
+ * @error: VIR_ERR_SYSTEM_ERROR; VIR_ERR_OPERATION_UNSUPPORTED for names and paths that
+ *         XML cannot hold, and whatever else lukshdrLinkParse would refuse
  *
  * Writes atomically (temporary file, fsync, rename, fsync of the directory),
  * mode 0600: after a crash there is the old file or the new one.

@@ -12,6 +12,8 @@
 #include <errno.h>
 #include <glib/gi18n-lib.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "lukshdrerror.h"
 #include "lukshdrregistrypriv.h"
@@ -30,7 +32,10 @@ lukshdrRegistryKeyName(const char *pool, const char *volume)
 char *
 lukshdrRegistryKeyPath(const char *path)
 {
-    return g_strdup_printf("path %s", path);
+    /* doubled slashes and the like; two at the beginning would be kept as special */
+    g_autofree char *canonical = g_canonicalize_filename(path + MAX(strspn(path, "/"), 1) - 1, "/");
+
+    return g_strdup_printf("path %s", canonical);
 }
 
 char *
@@ -79,6 +84,18 @@ lukshdrRegistryIsAtRecordedPath(const lukshdrLinkVolume *vol, const lukshdrIdent
            now.dev == found->dev && now.inode == found->inode;
 }
 
+/* Two NFS servers give the same inode numbers to different files, and no birth times.
+ * While the recorded one is seen where it was recorded, the other is another. */
+static bool
+lukshdrRegistryIsElsewhere(const lukshdrLinkVolume *vol, const lukshdrIdentity *found)
+{
+    lukshdrIdentity now;
+
+    return !vol->identity.birthSec && !vol->identity.birthNsec && vol->path &&
+           lukshdrIdentityFromPath(vol->path, &now, NULL) && now.type == LUKSHDR_IDENTITY_FILE &&
+           now.inode == vol->identity.inode && now.dev != found->dev;
+}
+
 /* What @entry's recorded volume and an existing @found, reached as @path, are to
  * each other.  Costs a statx only where the recorded identity does not settle it. */
 static lukshdrIdentityMatch
@@ -99,9 +116,12 @@ lukshdrRegistryMatch(const lukshdrRegistryEntry *entry,
     if (match == LUKSHDR_IDENTITY_SAME)
         return match;
 
-    if (match == LUKSHDR_IDENTITY_UNCERTAIN)
-        return lukshdrRegistryIsAtRecordedPath(vol, found) ? LUKSHDR_IDENTITY_SAME
-                                                           : LUKSHDR_IDENTITY_UNCERTAIN;
+    if (match == LUKSHDR_IDENTITY_UNCERTAIN) {
+        if (lukshdrRegistryIsAtRecordedPath(vol, found))
+            return LUKSHDR_IDENTITY_SAME;
+        return lukshdrRegistryIsElsewhere(vol, found) ? LUKSHDR_IDENTITY_DIFFERENT
+                                                      : LUKSHDR_IDENTITY_UNCERTAIN;
+    }
 
     /* something else now stands where the recorded volume stood, or the volume
      * was never seen (a crash in vol-create) */
@@ -119,6 +139,7 @@ lukshdrRegistryFindInBucket(GPtrArray *bucket,
                             lukshdrLink **link,
                             GError **error)
 {
+    const lukshdrRegistryEntry *certain = NULL;
     const lukshdrRegistryEntry *undecided = NULL;
     guint i;
 
@@ -127,11 +148,19 @@ lukshdrRegistryFindInBucket(GPtrArray *bucket,
 
         switch (lukshdrRegistryMatch(entry, side, found)) {
         case LUKSHDR_IDENTITY_SAME:
-            if (!entry->damage) {
-                *link = lukshdrLinkRef(entry->link);
-                return true;
+            if (entry->damage) {
+                undecided = entry;
+                break;
             }
-            undecided = entry;
+            /* many payloads may share a header, but a payload has one */
+            if (certain && certain != entry && side == LUKSHDR_REGISTRY_PAYLOAD) {
+                g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                            _("'%s' is the payload of two links; remove the one that is wrong from "
+                              "the link registry: '%s' or '%s'"),
+                            path, certain->link->uuid, entry->link->uuid);
+                return false;
+            }
+            certain = entry;
             break;
         case LUKSHDR_IDENTITY_UNCERTAIN:
             undecided = entry;
@@ -141,6 +170,10 @@ lukshdrRegistryFindInBucket(GPtrArray *bucket,
         }
     }
 
+    if (certain) {
+        *link = lukshdrLinkRef(certain->link);
+        return true;
+    }
     if (undecided) {
         lukshdrRegistrySetUndecided(undecided, side, path, error);
         return false;
@@ -163,8 +196,10 @@ lukshdrRegistryFindUnexaminable(lukshdrRegistry *reg,
 
     for (i = 0; bucket && i < bucket->len; i++) {
         const lukshdrRegistryEntry *entry = g_ptr_array_index(bucket, i);
+        const char *recorded = lukshdrRegistryVolume(entry, side)->path;
+        g_autofree char *recordedKey = recorded ? lukshdrRegistryKeyPath(recorded) : NULL;
 
-        if (g_strcmp0(lukshdrRegistryVolume(entry, side)->path, path) == 0) {
+        if (g_strcmp0(recordedKey, key) == 0) {
             lukshdrRegistrySetUndecided(entry, side, path, error);
             return false;
         }
@@ -192,11 +227,14 @@ lukshdrRegistryFind(lukshdrRegistry *reg,
 
     if (!lukshdrRegistryLoadLocked(reg, error))
         return false;
-    if (g_hash_table_size(reg->byKey) == 0)
+    if (g_hash_table_size(reg->byKey) == 0 && !reg->unknown)
         return true;
 
-    if (!lukshdrIdentityFromPath(path, &found, NULL))
+    if (!lukshdrIdentityFromPath(path, &found, NULL)) {
+        if (access(path, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR))
+            return true;
         return lukshdrRegistryFindUnexaminable(reg, side, path, error);
+    }
 
     byIdentity = lukshdrRegistryKeyInode(found.inode);
     byPath = lukshdrRegistryKeyPath(path);
@@ -212,6 +250,15 @@ lukshdrRegistryFind(lukshdrRegistry *reg,
 
         if (!lukshdrRegistryFindInBucket(bucket, side, path, &found, link, error))
             return false;
+    }
+
+    if (!*link && reg->unknown) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("it is uncertain whether '%s' belongs to a linked volume, since nothing can "
+                      "be made of one entry of the link registry (put it back from a backup, or "
+                      "remove it): %s"),
+                    path, reg->unknown->damage);
+        return false;
     }
     return true;
 }

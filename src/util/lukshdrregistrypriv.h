@@ -15,7 +15,8 @@ typedef struct _lukshdrRegistryEntry lukshdrRegistryEntry;
 struct _lukshdrRegistryEntry {
     lukshdrLink *link; /* NULL if nothing can be made of the file */
     char *damage;      /* why the file is not believed, or NULL */
-    gint64 mtime;      /* of the file when it was read, ns */
+    gint64 read;       /* when the file was read, ns */
+    gint64 mtime;      /* of the file then, ns */
     ino_t inode;
     off_t size;
 };
@@ -29,8 +30,10 @@ struct _lukshdrRegistry {
     GHashTable *entries; /* char * (UUID) -> lukshdrRegistryEntry * */
     GHashTable *byKey;   /* char * (see below) -> GPtrArray of lukshdrRegistryEntry *,
                           * of payloads and headers alike, owned by entries */
-    gint64 loaded;       /* when the directory was read, ns; 0 for never */
-    gint64 dirTime;      /* its modification time then, ns */
+    /* one of the entries without a link, which may be about any file, or NULL */
+    const lukshdrRegistryEntry *unknown;
+    gint64 loaded;  /* when the directory was read, ns; 0 for never */
+    gint64 dirTime; /* its modification time then, ns */
     ino_t dirInode;
 };
 
