@@ -129,8 +129,7 @@ lukshdrChainPrefixUsable(const char *prefix)
 /* -payload, -storage and the short names of the header's nodes are equally long:
  * a prefix that has room for one has room for all. */
 void
-lukshdrChainSetNames(lukshdrChain *chain,
-                     const char *prefix)
+lukshdrChainSetNames(lukshdrChain *chain, const char *prefix)
 {
     bool room = strlen(prefix) + strlen("-header-storage") <= LUKSHDR_CHAIN_NODE_NAME_MAX;
 
@@ -142,8 +141,7 @@ lukshdrChainSetNames(lukshdrChain *chain,
 }
 
 static bool
-lukshdrChainCheckVolume(const lukshdrLinkVolume *vol,
-                        GError **error)
+lukshdrChainCheckVolume(const lukshdrLinkVolume *vol, GError **error)
 {
     if (!vol->path) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
@@ -162,8 +160,7 @@ lukshdrChainCheckVolume(const lukshdrLinkVolume *vol,
 }
 
 lukshdrChain *
-lukshdrChainNewUnnamed(const lukshdrLink *link,
-                       GError **error)
+lukshdrChainNewUnnamed(const lukshdrLink *link, GError **error)
 {
     g_autoptr(lukshdrChain) chain = NULL;
     const char *driver = lukshdrChainFormatDriver(link->format);
@@ -191,9 +188,7 @@ lukshdrChainNewUnnamed(const lukshdrLink *link,
 }
 
 lukshdrChain *
-lukshdrChainNew(const lukshdrLink *link,
-                const char *prefix,
-                GError **error)
+lukshdrChainNew(const lukshdrLink *link, const char *prefix, GError **error)
 {
     lukshdrChain *chain;
 
@@ -232,8 +227,7 @@ lukshdrChainFree(lukshdrChain *chain)
 }
 
 void
-lukshdrChainSetReadOnly(lukshdrChain *chain,
-                        bool readOnly)
+lukshdrChainSetReadOnly(lukshdrChain *chain, bool readOnly)
 {
     chain->readOnly = readOnly;
 }
@@ -245,8 +239,7 @@ lukshdrChainGetKeySecret(const lukshdrChain *chain)
 }
 
 void
-lukshdrChainSetKeySecret(lukshdrChain *chain,
-                         const char *id)
+lukshdrChainSetKeySecret(lukshdrChain *chain, const char *id)
 {
     char *old = chain->keySecret;
 
@@ -319,8 +312,7 @@ lukshdrChainHeaderNode(const lukshdrChain *chain)
 }
 
 static JsonObject *
-lukshdrChainWrite(const lukshdrChain *chain,
-                  bool whole)
+lukshdrChainWrite(const lukshdrChain *chain, bool whole)
 {
     bool raw = g_str_equal(chain->driver, "raw");
     JsonObject *luks = lukshdrChainNode(chain, LUKSHDR_CHAIN_LUKS, chain->top, "luks");

@@ -40,9 +40,7 @@ typedef struct _lukshdrChain lukshdrChain;
  * Returns: a chain, freed with lukshdrChainFree, or NULL with @error set.
  */
 lukshdrChain *
-lukshdrChainNew(const lukshdrLink *link,
-                const char *prefix,
-                GError **error);
+lukshdrChainNew(const lukshdrLink *link, const char *prefix, GError **error);
 
 /**
  * lukshdrChainFree:
@@ -51,8 +49,7 @@ lukshdrChainNew(const lukshdrLink *link,
 void
 lukshdrChainFree(lukshdrChain *chain);
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(lukshdrChain,
-                              lukshdrChainFree)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(lukshdrChain, lukshdrChainFree)
 
 /**
  * lukshdrChainSetReadOnly:
@@ -63,8 +60,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(lukshdrChain,
  * read-only on every level, so it is one property of the whole chain.
  */
 void
-lukshdrChainSetReadOnly(lukshdrChain *chain,
-                        bool readOnly);
+lukshdrChainSetReadOnly(lukshdrChain *chain, bool readOnly);
 
 /**
  * lukshdrChainGetKeySecret:
@@ -82,8 +78,7 @@ lukshdrChainGetKeySecret(const lukshdrChain *chain);
  * @id: id of the QEMU secret object that unlocks the header
  */
 void
-lukshdrChainSetKeySecret(lukshdrChain *chain,
-                         const char *id);
+lukshdrChainSetKeySecret(lukshdrChain *chain, const char *id);
 
 /**
  * lukshdrChainFromStock:
@@ -115,9 +110,7 @@ lukshdrChainSetKeySecret(lukshdrChain *chain,
  * Returns: a chain, freed with lukshdrChainFree, or NULL with @error set.
  */
 lukshdrChain *
-lukshdrChainFromStock(const lukshdrLink *link,
-                      JsonObject *stock,
-                      GError **error);
+lukshdrChainFromStock(const lukshdrLink *link, JsonObject *stock, GError **error);
 
 /**
  * lukshdrChainToFormat:

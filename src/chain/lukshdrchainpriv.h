@@ -54,8 +54,7 @@ extern const lukshdrChainOption lukshdrChainCommon[];
  * @error set.
  */
 lukshdrChain *
-lukshdrChainNewUnnamed(const lukshdrLink *link,
-                       GError **error);
+lukshdrChainNewUnnamed(const lukshdrLink *link, GError **error);
 
 /**
  * lukshdrChainPrefixUsable:
@@ -73,8 +72,7 @@ lukshdrChainPrefixUsable(const char *prefix);
  * @prefix: one that lukshdrChainPrefixUsable accepts
  */
 void
-lukshdrChainSetNames(lukshdrChain *chain,
-                     const char *prefix);
+lukshdrChainSetNames(lukshdrChain *chain, const char *prefix);
 
 /**
  * lukshdrChainAddMember:
@@ -86,10 +84,7 @@ lukshdrChainSetNames(lukshdrChain *chain,
  * A JsonObjectForeach: json_object_foreach_member with it copies an object.
  */
 void
-lukshdrChainAddMember(JsonObject *object,
-                      const char *name,
-                      JsonNode *node,
-                      gpointer opaque);
+lukshdrChainAddMember(JsonObject *object, const char *name, JsonNode *node, gpointer opaque);
 
 /**
  * lukshdrChainDriverFormat:

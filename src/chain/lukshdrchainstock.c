@@ -28,8 +28,7 @@ lukshdrChainCopyObject(JsonObject *object)
 /* Removes member @name from @object.  Returns: its value, NULL if it is missing
  * or not a string. */
 static char *
-lukshdrChainTakeString(JsonObject *object,
-                       const char *name)
+lukshdrChainTakeString(JsonObject *object, const char *name)
 {
     JsonNode *node = json_object_get_member(object, name);
     char *value = NULL;
@@ -79,9 +78,7 @@ lukshdrChainTakeEncryption(lukshdrChain *chain,
 }
 
 static bool
-lukshdrChainTakeBacking(lukshdrChain *chain,
-                        JsonObject *stock,
-                        GError **error)
+lukshdrChainTakeBacking(lukshdrChain *chain, JsonObject *stock, GError **error)
 {
     JsonNode *backing = json_object_get_member(stock, "backing");
 
@@ -109,8 +106,7 @@ lukshdrChainDeclaredFormat(const char *driver)
 }
 
 static void
-lukshdrChainTakeCommon(lukshdrChain *chain,
-                       JsonObject *stock)
+lukshdrChainTakeCommon(lukshdrChain *chain, JsonObject *stock)
 {
     JsonNode *node;
     size_t i;
@@ -146,9 +142,7 @@ lukshdrChainStockUsable(JsonObject *stock,
 }
 
 lukshdrChain *
-lukshdrChainFromStock(const lukshdrLink *link,
-                      JsonObject *stock,
-                      GError **error)
+lukshdrChainFromStock(const lukshdrLink *link, JsonObject *stock, GError **error)
 {
     g_autoptr(lukshdrChain) chain = NULL;
     g_autoptr(JsonObject) rest = lukshdrChainCopyObject(stock);
