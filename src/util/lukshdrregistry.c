@@ -164,6 +164,8 @@ lukshdrRegistryReadEntry(const char *path, const char *uuid, const struct stat *
         entry->link = lukshdrLinkParse(text, strlen(text), intact ? &error : NULL);
         if (intact && !entry->link)
             g_prefix_error(&error, _("'%s' is damaged: "), path);
+        if (!entry->link)
+            entry->link = lukshdrLinkParseDamaged(text, strlen(text));
     }
 
     if (intact && entry->link && !g_str_equal(entry->link->uuid, uuid)) {

@@ -135,7 +135,7 @@ lukshdrRegistryFindHeader(lukshdrRegistry *reg,
  *           NULL; the parameter may be NULL
  * @header: set to a link whose header that volume is (a reference), or NULL;
  *          the parameter may be NULL
- * @error: VIR_ERR_SYSTEM_ERROR
+ * @error: VIR_ERR_SYSTEM_ERROR; VIR_ERR_OPERATION_INVALID if the entry is damaged
  *
  * Looks up by libvirt's names, as the storage half's entries get them.
  *

@@ -281,22 +281,37 @@ lukshdrRegistryFindHeader(lukshdrRegistry *reg,
     return lukshdrRegistryFind(reg, LUKSHDR_REGISTRY_HEADER, path, link, error);
 }
 
-static lukshdrLink *
+/* Sets @link, which may be NULL, to the link of which that volume is the @side */
+static bool
 lukshdrRegistryByName(GPtrArray *bucket,
                       lukshdrRegistrySide side,
                       const char *pool,
-                      const char *volume)
+                      const char *volume,
+                      lukshdrLink **link,
+                      GError **error)
 {
     guint i;
+
+    if (!link)
+        return true;
+    *link = NULL;
 
     for (i = 0; bucket && i < bucket->len; i++) {
         const lukshdrRegistryEntry *entry = g_ptr_array_index(bucket, i);
         const lukshdrLinkVolume *vol = lukshdrRegistryVolume(entry, side);
 
-        if (g_str_equal(vol->pool, pool) && g_str_equal(vol->volume, volume))
-            return lukshdrLinkRef(entry->link);
+        if (!g_str_equal(vol->pool, pool) || !g_str_equal(vol->volume, volume))
+            continue;
+
+        /* nobody may act on what a damaged entry says */
+        if (entry->damage) {
+            lukshdrRegistrySetUndecided(entry, side, volume, error);
+            return false;
+        }
+        *link = lukshdrLinkRef(entry->link);
+        return true;
     }
-    return NULL;
+    return true;
 }
 
 bool
@@ -311,18 +326,10 @@ lukshdrRegistryLookup(lukshdrRegistry *reg,
     g_autofree char *key = lukshdrRegistryKeyName(pool, volume);
     GPtrArray *bucket;
 
-    if (payload)
-        *payload = NULL;
-    if (header)
-        *header = NULL;
-
     if (!lukshdrRegistryLoadLocked(reg, error))
         return false;
 
     bucket = g_hash_table_lookup(reg->byKey, key);
-    if (payload)
-        *payload = lukshdrRegistryByName(bucket, LUKSHDR_REGISTRY_PAYLOAD, pool, volume);
-    if (header)
-        *header = lukshdrRegistryByName(bucket, LUKSHDR_REGISTRY_HEADER, pool, volume);
-    return true;
+    return lukshdrRegistryByName(bucket, LUKSHDR_REGISTRY_PAYLOAD, pool, volume, payload, error) &&
+           lukshdrRegistryByName(bucket, LUKSHDR_REGISTRY_HEADER, pool, volume, header, error);
 }

@@ -28,6 +28,10 @@ lukshdrXMLSetParserError(xmlParserCtxt *ctxt, GError **error)
                 last ? last->line : 0, *message ? message : _("no document found"));
 }
 
+/* Without XML_PARSE_HUGE libxml2's own limits on depth and size hold */
+#define LUKSHDR_XML_OPTIONS \
+    (XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NOBLANKS)
+
 xmlDoc *
 lukshdrXMLParse(const char *xml, gsize len, const char *root, GError **error)
 {
@@ -45,10 +49,7 @@ lukshdrXMLParse(const char *xml, gsize len, const char *root, GError **error)
     if (!(ctxt = xmlNewParserCtxt()))
         g_error("out of memory");
 
-    /* Without XML_PARSE_HUGE libxml2's own limits on depth and size hold */
-    doc = xmlCtxtReadMemory(ctxt, xml, (int)len, NULL, NULL,
-                            XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
-                                XML_PARSE_NOBLANKS);
+    doc = xmlCtxtReadMemory(ctxt, xml, (int)len, NULL, NULL, LUKSHDR_XML_OPTIONS);
     if (!doc || !ctxt->wellFormed) {
         lukshdrXMLSetParserError(ctxt, error);
         xmlFreeParserCtxt(ctxt);
@@ -71,6 +72,20 @@ lukshdrXMLParse(const char *xml, gsize len, const char *root, GError **error)
     }
 
     return g_steal_pointer(&doc);
+}
+
+xmlDoc *
+lukshdrXMLRecover(const char *xml, gsize len)
+{
+    xmlDoc *doc;
+
+    if (len > LUKSHDR_XML_MAX)
+        return NULL;
+
+    doc = xmlReadMemory(xml, (int)len, NULL, NULL, LUKSHDR_XML_OPTIONS | XML_PARSE_RECOVER);
+    if (doc && xmlGetIntSubset(doc))
+        g_clear_pointer(&doc, xmlFreeDoc);
+    return doc;
 }
 
 char *
