@@ -248,6 +248,31 @@ bool
 lukshdrStorageMayDelete(virStorageVolPtr vol, GError **error);
 
 /**
+ * lukshdrStorageSecretGenerate:
+ * @link: a link whose payload has a path, and for which a secret UUID is set
+ * @error: stock's
+ *
+ * Makes a private libvirt secret of that UUID with 256 random bits for a value, as the system.
+ * Its usage, of type volume, is the payload's path, as libvirt itself names volumes there.
+ *
+ * Returns: the passphrase, freed with lukshdrSecretFree, or NULL with @error set.
+ */
+lukshdrSecret *
+lukshdrStorageSecretGenerate(const lukshdrLink *link, GError **error);
+
+/**
+ * lukshdrStorageSecretRemove:
+ * @uuid: UUID of a generated secret; that there is none is no error
+ * @error: stock's
+ *
+ * Removes a libvirt secret and its value, as the system.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrStorageSecretRemove(const char *uuid, GError **error);
+
+/**
  * lukshdrStorageSecretGet:
  * @uuid: UUID of a libvirt secret, or NULL
  * @usage: its usage, of type volume, if @uuid is NULL

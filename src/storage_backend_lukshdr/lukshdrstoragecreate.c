@@ -10,6 +10,7 @@
  *   3 its identity recorded                      removed at the next start
  *   4 payload volume made by stock               an empty payload, unrecorded: reported
  *   5 its identity recorded                      both removed at the next start
+ *     (a secret generated, if none was given     as 5, the secret is removed, too)
  *   6 header formatted                           as 5
  *   7 label written                              as 5
  *   8 registry entry "active"                    the linked volume
@@ -34,6 +35,9 @@
 #include "lukshdrluks.h"
 #include "lukshdrstorage.h"
 #include "lukshdrstoragexml.h"
+
+/* What QEMU is asked to spend on stretching a secret that needs none, ms: the least */
+#define LUKSHDR_STORAGE_ITER_TIME 1
 
 /* UUIDs of the links that are being created, char * as key and value.  Its lock is
  * a leaf. */
@@ -282,13 +286,14 @@ lukshdrStorageReadFormat(virStorageVolPtr vol, lukshdrLink *link, GError **error
 static virStorageVolPtr
 lukshdrStorageMakeLinked(virStoragePoolPtr pool,
                          virStoragePoolPtr headerPool,
-                         const lukshdrVolumeXML *xml,
+                         lukshdrVolumeXML *xml,
                          unsigned int flags,
-                         const lukshdrSecret *secret,
+                         const lukshdrSecret *given,
                          lukshdrLink *link,
                          GError **error)
 {
     lukshdrRegistry *registry = lukshdrStorageState.registry;
+    g_autoptr(lukshdrSecret) generated = NULL;
     g_autofree char *headerXML = lukshdrVolumeXMLHeader(xml->headerVolume);
     g_autoptr(virStorageVol) header = NULL;
     g_autoptr(virStorageVol) payload = NULL;
@@ -298,7 +303,8 @@ lukshdrStorageMakeLinked(virStoragePoolPtr pool,
         !(payload = lukshdrStorageMakeVolume(pool, xml->stock, flags, link, &link->payload,
                                              error)) ||
         !lukshdrStorageReadFormat(payload, link, error) ||
-        !lukshdrStorageFormatHeader(link, &xml->params, secret, error))
+        (!given && !(generated = lukshdrStorageSecretGenerate(link, error))) ||
+        !lukshdrStorageFormatHeader(link, &xml->params, given ? given : generated, error))
         return NULL;
 
     link->state = LUKSHDR_LINK_STATE_ACTIVE;
@@ -311,7 +317,7 @@ lukshdrStorageMakeLinked(virStoragePoolPtr pool,
 
 static virStorageVolPtr
 lukshdrStorageCreateLinked(virStoragePoolPtr pool,
-                           const lukshdrVolumeXML *xml,
+                           lukshdrVolumeXML *xml,
                            unsigned int flags,
                            GError **error)
 {
@@ -324,10 +330,18 @@ lukshdrStorageCreateLinked(virStoragePoolPtr pool,
     virStorageVolPtr vol;
 
     if (!(headerPool = lukshdrStorageOpenPool(conn, xml->headerPool, error)) ||
-        !lukshdrStorageCheckNames(pool, headerPool, xml, error) ||
-        !(secret = lukshdrStorageSecretGet(xml->secretUUID, xml->secretUsage, &link->secretUUID,
-                                           error)))
+        !lukshdrStorageCheckNames(pool, headerPool, xml, error))
         return NULL;
+
+    if (xml->secretUUID || xml->secretUsage) {
+        if (!(secret = lukshdrStorageSecretGet(xml->secretUUID, xml->secretUsage, &link->secretUUID,
+                                               error)))
+            return NULL;
+    } else {
+        link->secretUUID = g_uuid_string_random();
+        link->secretGenerated = true;
+        xml->params.iterTime = LUKSHDR_STORAGE_ITER_TIME;
+    }
 
     link->payload.pool = g_strdup(virStoragePoolGetName(pool));
     link->payload.volume = g_strdup(xml->name);

@@ -9,6 +9,7 @@
  *   2 header volume overwritten        as 1, the payload unreadable for ever
  *   3 payload volume deleted by stock  as 2
  *   4 header volume deleted by stock   as 2
+ *     (a generated secret removed        as 2)
  *   5 registry entry removed           nothing
  *
  * All that can be refused is refused before step 1.
@@ -116,6 +117,7 @@ lukshdrStorageDeleteFinish(lukshdrLink *link, virConnectPtr conn, GError **error
     ok = ok && (!header || lukshdrLuksErase(fd, error)) &&
          (!payload || lukshdrStorageDeletePart(&link->payload, conn, error)) &&
          (!header || lukshdrStorageDeletePart(&link->header, conn, error)) &&
+         (!link->secretGenerated || lukshdrStorageSecretRemove(link->secretUUID, error)) &&
          lukshdrRegistryRemove(lukshdrStorageState.registry, link->uuid, error);
 
     if (fd >= 0)
@@ -229,7 +231,8 @@ lukshdrStorageDeleteLinked(lukshdrLink *link,
         return false;
     }
 
-    return lukshdrRegistryRemove(state->registry, link->uuid, error);
+    return (!link->secretGenerated || lukshdrStorageSecretRemove(link->secretUUID, error)) &&
+           lukshdrRegistryRemove(state->registry, link->uuid, error);
 }
 
 static bool

@@ -101,13 +101,9 @@ lukshdrVolumeXMLParseSecret(xmlNode *secret, lukshdrVolumeXML *xml, GError **err
 {
     g_autofree char *type = NULL;
 
-    if (!secret) {
-        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
-                            _("encryption with a detached header needs a <secret "
-                              "type='passphrase' uuid='...'/>; make one with virsh secret-define "
-                              "and virsh secret-set-value"));
-        return false;
-    }
+    /* one is generated */
+    if (!secret)
+        return true;
 
     type = lukshdrXMLAttribute(secret, "type");
     if (g_strcmp0(type, "passphrase")) {

@@ -20,7 +20,7 @@ struct _lukshdrVolumeXML {
     char *stock; /* the XML without <encryption>, for the stock entry */
     char *headerPool;
     char *headerVolume;
-    char *secretUUID; /* one of the two is NULL */
+    char *secretUUID; /* one of the two is NULL; both, if a secret is to be generated */
     char *secretUsage;
     lukshdrFormatParams params;
 };

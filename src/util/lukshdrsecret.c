@@ -58,6 +58,18 @@ lukshdrSecretFree(lukshdrSecret *secret)
     g_free(secret);
 }
 
+const guint8 *
+lukshdrSecretData(const lukshdrSecret *secret)
+{
+    return secret->data;
+}
+
+gsize
+lukshdrSecretLength(const lukshdrSecret *secret)
+{
+    return secret->len;
+}
+
 int
 lukshdrSecretPipe(const lukshdrSecret *secret, GError **error)
 {

@@ -35,6 +35,24 @@ lukshdrSecretFree(lukshdrSecret *secret);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(lukshdrSecret, lukshdrSecretFree)
 
 /**
+ * lukshdrSecretData:
+ * @secret: a secret
+ *
+ * Returns: its bytes, owned by @secret, to be handed on but not kept.
+ */
+const guint8 *
+lukshdrSecretData(const lukshdrSecret *secret);
+
+/**
+ * lukshdrSecretLength:
+ * @secret: a secret
+ *
+ * Returns: how many bytes it has.
+ */
+gsize
+lukshdrSecretLength(const lukshdrSecret *secret);
+
+/**
  * lukshdrSecretPipe:
  * @secret: a secret
  * @error: VIR_ERR_SYSTEM_ERROR; VIR_ERR_INVALID_SECRET if the passphrase is
