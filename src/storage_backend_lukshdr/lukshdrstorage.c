@@ -153,7 +153,7 @@ lukshdrStorageTakeOver(lukshdrStorageTable *table)
     table->storageVolGetXMLDesc = lukshdrStorageVolGetXMLDesc;       /* lukshdrstoragevol.c */
     table->storageVolCreateXMLFrom = lukshdrStorageVolCreateXMLFrom; /* lukshdrstoragevol.c */
     table->storageVolUpload = lukshdrStorageVolUpload;               /* lukshdrstoragevol.c */
-    table->storageVolWipe = lukshdrStorageVolWipe;                   /* lukshdrstoragevol.c */
-    table->storageVolWipePattern = lukshdrStorageVolWipePattern;     /* lukshdrstoragevol.c */
+    table->storageVolWipe = lukshdrStorageVolWipe;                   /* lukshdrstoragewipe.c */
+    table->storageVolWipePattern = lukshdrStorageVolWipePattern;     /* lukshdrstoragewipe.c */
     table->storageVolResize = lukshdrStorageVolResize;               /* lukshdrstoragevol.c */
 }

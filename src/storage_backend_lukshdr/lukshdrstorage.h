@@ -62,6 +62,44 @@ int
 lukshdrStorageVolDelete(virStorageVolPtr vol, unsigned int flags);
 
 /**
+ * lukshdrStorageOpenHeader:
+ * @link: a link
+ * @fd: set to the header volume, open for reading and writing, if 1 is returned
+ * @error: VIR_ERR_OPERATION_INVALID, VIR_ERR_SYSTEM_ERROR
+ *
+ * Opens the header volume if what stands at its path is the one of @link: by
+ * identity (then it may be erased already, or not yet formatted), or by content, if it was
+ * put back from a backup.
+ *
+ * Returns: 1, or 0 if there is nothing at the path, or -1 with @error set if there is
+ * something else.
+ */
+int
+lukshdrStorageOpenHeader(const lukshdrLink *link, int *fd, GError **error);
+
+/**
+ * lukshdrStorageCheckUnused:
+ * @link: a link
+ * @error: VIR_ERR_OPERATION_INVALID, naming the domain that uses the volume
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrStorageCheckUnused(const lukshdrLink *link, GError **error);
+
+/**
+ * lukshdrStorageWipeFinish:
+ * @link: a link in state WIPING
+ * @error: what went wrong
+ *
+ * Completes a wipe that a crash interrupted.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrStorageWipeFinish(lukshdrLink *link, GError **error);
+
+/**
  * lukshdrStorageIsUnderWay:
  * @link: a link
  *
@@ -140,7 +178,7 @@ lukshdrStorageVolUpload(virStorageVolPtr vol,
  * @vol: a volume
  * @flags: must be 0 for stock
  *
- * In front of stock's storageVolWipe: refused for header volumes in use.
+ * In front of stock's storageVolWipe: as lukshdrStorageVolWipePattern with zeroes.
  *
  * Returns: 0, or -1 with a libvirt error.
  */
@@ -153,7 +191,9 @@ lukshdrStorageVolWipe(virStorageVolPtr vol, unsigned int flags);
  * @algorithm: virStorageVolWipeAlgorithm
  * @flags: must be 0 for stock
  *
- * In front of stock's storageVolWipePattern: refused for header volumes in use.
+ * In front of stock's storageVolWipePattern: of a payload, the header volume is
+ * overwritten, flushed and wiped by @algorithm, in a time that does not depend on the payload's
+ * size; refused for header volumes in use.
  *
  * Returns: 0, or -1 with a libvirt error.
  */
@@ -204,6 +244,17 @@ lukshdrStorageFindByPath(virStorageVolPtr vol,
                          GError **error);
 
 /**
+ * lukshdrStorageAllowOnHeader:
+ * @vol: a volume
+ *
+ * Whether an operation that would leave a linked volume without its header may go on.
+ *
+ * Returns: true, or false with a libvirt error if @vol is a header in use.
+ */
+bool
+lukshdrStorageAllowOnHeader(virStorageVolPtr vol);
+
+/**
  * lukshdrStorageOpenPool:
  * @conn: connection of the storage driver
  * @name: name of a pool
@@ -235,17 +286,20 @@ void
 lukshdrStorageBecomeClient(virIdentity *client);
 
 /**
- * lukshdrStorageMayDelete:
+ * lukshdrStorageMay:
  * @vol: a volume
+ * @ensure: one of libvirt's virStorageVol...EnsureACL functions
  * @error: stock's
  *
- * Asks libvirt's access driver whether the calling client may delete @vol: key
+ * Asks libvirt's access driver whether the calling client may do something to @vol: key
  * material is destroyed before stock has a chance to ask.
  *
  * Returns: true, or false with @error set.
  */
 bool
-lukshdrStorageMayDelete(virStorageVolPtr vol, GError **error);
+lukshdrStorageMay(virStorageVolPtr vol,
+                  int (*ensure)(virConnectPtr conn, virStoragePoolDef *pool, virStorageVolDef *def),
+                  GError **error);
 
 /**
  * lukshdrStorageSecretGenerate:

@@ -61,7 +61,9 @@ lukshdrStorageDefinitions(virStorageVolPtr vol,
 }
 
 bool
-lukshdrStorageMayDelete(virStorageVolPtr vol, GError **error)
+lukshdrStorageMay(virStorageVolPtr vol,
+                  int (*ensure)(virConnectPtr conn, virStoragePoolDef *pool, virStorageVolDef *def),
+                  GError **error)
 {
     const lukshdrABIStorage *abi = &lukshdrStorageState.abi;
     virStoragePoolDef *poolDef = NULL;
@@ -73,8 +75,7 @@ lukshdrStorageMayDelete(virStorageVolPtr vol, GError **error)
         lukshdrErrorFromLast(error);
     lukshdrStorageBecomeClient(client);
 
-    if (ok &&
-        abi->virStorageVolDeleteEnsureACL(virStorageVolGetConnect(vol), poolDef, volDef) < 0) {
+    if (ok && ensure(virStorageVolGetConnect(vol), poolDef, volDef) < 0) {
         lukshdrErrorFromLast(error);
         ok = false;
     }

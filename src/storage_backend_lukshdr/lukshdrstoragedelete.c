@@ -20,6 +20,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gi18n-lib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "lukshdrerror.h"
@@ -29,11 +30,7 @@
 #include "lukshdrluks.h"
 #include "lukshdrstorage.h"
 
-/* Opens the header volume if what stands at its path is the one of @link: by
- * identity (then it may be erased already, or not yet formatted), or by content, if it was
- * put back from a backup.  Returns 1 with @fd set, 0 if there is nothing at the path, -1 with
- * @error set if there is something else. */
-static int
+int
 lukshdrStorageOpenHeader(const lukshdrLink *link, int *fd, GError **error)
 {
     lukshdrIdentity found;
@@ -128,7 +125,7 @@ lukshdrStorageDeleteFinish(lukshdrLink *link, virConnectPtr conn, GError **error
 
 /* Guests' records are the QEMU half's; that one cannot be read must not stop
  * what it may have nothing to do with, the header's lock in QEMU still would. */
-static bool
+bool
 lukshdrStorageCheckUnused(const lukshdrLink *link, GError **error)
 {
     const char *dir = lukshdrStorageState.guestsDir;
@@ -147,10 +144,13 @@ lukshdrStorageCheckUnused(const lukshdrLink *link, GError **error)
             const lukshdrGuestDisk *disk = g_ptr_array_index(disks, d);
 
             if (g_str_equal(disk->linkUUID, link->uuid)) {
+                /* records are named ID-NAME */
+                const char *name = strchr(guests[i], '-');
+
                 g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                             _("volume '%s' is in use by the running domain '%s'; detach it or "
                               "stop the domain first"),
-                            link->payload.volume, guests[i]);
+                            link->payload.volume, name ? name + 1 : guests[i]);
                 return false;
             }
         }
@@ -169,6 +169,8 @@ lukshdrStorageCheckDelete(lukshdrLink *link,
                           GError **error)
 {
     g_autoptr(virStoragePool) headerPool = NULL;
+    int (*ensure)(virConnectPtr, virStoragePoolDef *,
+                  virStorageVolDef *) = lukshdrStorageState.abi.virStorageVolDeleteEnsureACL;
 
     if (flags) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_INVALID_ARG,
@@ -182,7 +184,7 @@ lukshdrStorageCheckDelete(lukshdrLink *link,
         return false;
     }
 
-    if (!lukshdrStorageCheckUnused(link, error) || !lukshdrStorageMayDelete(vol, error) ||
+    if (!lukshdrStorageCheckUnused(link, error) || !lukshdrStorageMay(vol, ensure, error) ||
         !(headerPool = lukshdrStorageOpenPool(virStorageVolGetConnect(vol), link->header.pool,
                                               error)))
         return false;
@@ -203,7 +205,7 @@ lukshdrStorageCheckDelete(lukshdrLink *link,
         lukshdrErrorFromLast(error);
         return false;
     }
-    return lukshdrStorageMayDelete(*headerVol, error);
+    return lukshdrStorageMay(*headerVol, ensure, error);
 }
 
 static bool

@@ -80,6 +80,21 @@ lukshdrStorageFinishInterrupted(lukshdrLink *link, virConnectPtr conn)
                          link->header.pool);
 }
 
+static void
+lukshdrStorageFinishWipe(lukshdrLink *link)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (lukshdrStorageWipeFinish(link, &error))
+        LUKSHDR_LOG_WARN(_("The wiping of linked volume '%s' of pool '%s' was interrupted and is "
+                           "now complete"),
+                         link->payload.volume, link->payload.pool);
+    else
+        LUKSHDR_LOG_ERROR(_("The interrupted wiping of linked volume '%s' of pool '%s' cannot be "
+                            "completed, which is tried again at the next start: %s"),
+                          link->payload.volume, link->payload.pool, error->message);
+}
+
 /* Returns true if the identity recorded for @part is out of date and @fresh is
  * what to record: the same file, its file system under a new device number. */
 static bool
@@ -152,9 +167,18 @@ lukshdrStorageStart(virConnectPtr conn)
     for (i = 0; i < links->len; i++) {
         lukshdrLink *link = g_ptr_array_index(links, i);
 
-        if (link->state == LUKSHDR_LINK_STATE_ACTIVE)
+        switch (link->state) {
+        case LUKSHDR_LINK_STATE_ACTIVE:
+        case LUKSHDR_LINK_STATE_WIPED:
             lukshdrStorageCheckActive(link);
-        else
+            break;
+        case LUKSHDR_LINK_STATE_WIPING:
+            lukshdrStorageFinishWipe(link);
+            break;
+        case LUKSHDR_LINK_STATE_CREATING:
+        case LUKSHDR_LINK_STATE_DELETING:
             lukshdrStorageFinishInterrupted(link, conn);
+            break;
+        }
     }
 }

@@ -87,9 +87,7 @@ lukshdrStorageVolGetXMLDesc(virStorageVolPtr vol, unsigned int flags)
     return shown;
 }
 
-/* Whether an operation that would tear a linked volume apart may go on: true, or
- * false with a libvirt error. */
-static bool
+bool
 lukshdrStorageAllowOnHeader(virStorageVolPtr vol)
 {
     g_autoptr(lukshdrLink) payload = NULL;
@@ -122,22 +120,6 @@ lukshdrStorageVolUpload(virStorageVolPtr vol,
     if (!lukshdrStorageAllowOnHeader(vol))
         return -1;
     return lukshdrStorageState.stock.storageVolUpload(vol, stream, offset, length, flags);
-}
-
-int
-lukshdrStorageVolWipe(virStorageVolPtr vol, unsigned int flags)
-{
-    if (!lukshdrStorageAllowOnHeader(vol))
-        return -1;
-    return lukshdrStorageState.stock.storageVolWipe(vol, flags);
-}
-
-int
-lukshdrStorageVolWipePattern(virStorageVolPtr vol, unsigned int algorithm, unsigned int flags)
-{
-    if (!lukshdrStorageAllowOnHeader(vol))
-        return -1;
-    return lukshdrStorageState.stock.storageVolWipePattern(vol, algorithm, flags);
 }
 
 int

@@ -117,6 +117,8 @@ struct _lukshdrVirStateDriver {
       (virStoragePoolDef *pool, const char *xmlStr, const char *filename, unsigned int flags)) \
     X(void, virStorageVolDefFree, (virStorageVolDef *def)) \
     X(int, virStorageVolDeleteEnsureACL, \
+      (virConnectPtr conn, virStoragePoolDef *pool, virStorageVolDef *vol)) \
+    X(int, virStorageVolWipePatternEnsureACL, \
       (virConnectPtr conn, virStoragePoolDef *pool, virStorageVolDef *vol))
 
 /* libvirt.so, used by the QEMU half */

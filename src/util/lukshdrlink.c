@@ -18,6 +18,8 @@ static const char *const lukshdrLinkStates[] = {
     [LUKSHDR_LINK_STATE_CREATING] = "creating",
     [LUKSHDR_LINK_STATE_ACTIVE] = "active",
     [LUKSHDR_LINK_STATE_DELETING] = "deleting",
+    [LUKSHDR_LINK_STATE_WIPING] = "wiping",
+    [LUKSHDR_LINK_STATE_WIPED] = "wiped",
 };
 
 lukshdrLink *

@@ -20,6 +20,10 @@ typedef enum {
     /* vol-delete is under way: the key material may be gone, the deletion is
      * completed at the next start */
     LUKSHDR_LINK_STATE_DELETING,
+    /* vol-wipe is under way: as above, it is completed at the next start */
+    LUKSHDR_LINK_STATE_WIPING,
+    /* the key material was destroyed by vol-wipe; the volume can only be deleted */
+    LUKSHDR_LINK_STATE_WIPED,
 } lukshdrLinkState;
 
 typedef struct _lukshdrLinkVolume lukshdrLinkVolume;
