@@ -59,6 +59,7 @@ lukshdrStorageActivate(GError **error)
     state->stock = *table;
     state->registry = lukshdrRegistryNew(links);
     state->guestsDir = lukshdrPathGuests(state->privileged);
+    state->poolsDir = lukshdrPathPools(state->privileged);
 
     lukshdrStorageStart(conn);
     lukshdrStorageTakeOver(table);
@@ -156,4 +157,10 @@ lukshdrStorageTakeOver(lukshdrStorageTable *table)
     table->storageVolWipe = lukshdrStorageVolWipe;                   /* lukshdrstoragewipe.c */
     table->storageVolWipePattern = lukshdrStorageVolWipePattern;     /* lukshdrstoragewipe.c */
     table->storageVolResize = lukshdrStorageVolResize;               /* lukshdrstoragevol.c */
+
+    table->storagePoolDefineXML = lukshdrStoragePoolDefineXML;   /* lukshdrstoragepool.c */
+    table->storagePoolCreateXML = lukshdrStoragePoolCreateXML;   /* lukshdrstoragepool.c */
+    table->storagePoolGetXMLDesc = lukshdrStoragePoolGetXMLDesc; /* lukshdrstoragepool.c */
+    table->storagePoolUndefine = lukshdrStoragePoolUndefine;     /* lukshdrstoragepool.c */
+    table->storagePoolDestroy = lukshdrStoragePoolDestroy;       /* lukshdrstoragepool.c */
 }

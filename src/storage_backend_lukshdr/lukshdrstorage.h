@@ -10,6 +10,7 @@
 #include "lukshdrregistry.h"
 #include "lukshdrsecret.h"
 #include "lukshdrstoragetable.h"
+#include "lukshdrxml.h"
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virStoragePool, virStoragePoolFree)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virStorageVol, virStorageVolFree)
@@ -25,6 +26,7 @@ struct _lukshdrStorage {
     bool privileged;
     lukshdrRegistry *registry;
     char *guestsDir;
+    char *poolsDir;
 };
 
 /* Filled in by the register function and the state driver's initialisation,
@@ -212,6 +214,77 @@ lukshdrStorageVolWipePattern(virStorageVolPtr vol, unsigned int algorithm, unsig
  */
 int
 lukshdrStorageVolResize(virStorageVolPtr vol, unsigned long long capacity, unsigned int flags);
+
+/**
+ * lukshdrStoragePoolDefault:
+ * @pool: a pool
+ * @ours: set to what is kept of it (lukshdrstoragedefault.h), freed with xmlFreeDoc, or to NULL
+ * @error: as lukshdrStorageDefaultLoad
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrStoragePoolDefault(virStoragePoolPtr pool, xmlDoc **ours, GError **error);
+
+/**
+ * lukshdrStoragePoolDefineXML:
+ * @conn: connection
+ * @xmldesc: pool XML
+ * @flags: virStoragePoolDefineFlags
+ *
+ * In front of stock's storagePoolDefineXML: keeps <encryption> and <headers/>.
+ *
+ * Returns: the pool, or NULL with a libvirt error.
+ */
+virStoragePoolPtr
+lukshdrStoragePoolDefineXML(virConnectPtr conn, const char *xmldesc, unsigned int flags);
+
+/**
+ * lukshdrStoragePoolCreateXML:
+ * @conn: connection
+ * @xmldesc: pool XML
+ * @flags: virStoragePoolCreateFlags
+ *
+ * In front of stock's storagePoolCreateXML: keeps <encryption> and <headers/>.
+ *
+ * Returns: the pool, or NULL with a libvirt error.
+ */
+virStoragePoolPtr
+lukshdrStoragePoolCreateXML(virConnectPtr conn, const char *xmldesc, unsigned int flags);
+
+/**
+ * lukshdrStoragePoolGetXMLDesc:
+ * @pool: a pool
+ * @flags: virStorageXMLFlags
+ *
+ * In front of stock's storagePoolGetXMLDesc: shows what is kept.
+ *
+ * Returns: XML, freed by the caller with free(3), or NULL with a libvirt error.
+ */
+char *
+lukshdrStoragePoolGetXMLDesc(virStoragePoolPtr pool, unsigned int flags);
+
+/**
+ * lukshdrStoragePoolUndefine:
+ * @pool: a pool
+ *
+ * In front of stock's storagePoolUndefine: forgets what is kept.
+ *
+ * Returns: 0, or -1 with a libvirt error.
+ */
+int
+lukshdrStoragePoolUndefine(virStoragePoolPtr pool);
+
+/**
+ * lukshdrStoragePoolDestroy:
+ * @pool: a pool
+ *
+ * In front of stock's storagePoolDestroy: forgets what is kept of a transient pool.
+ *
+ * Returns: 0, or -1 with a libvirt error.
+ */
+int
+lukshdrStoragePoolDestroy(virStoragePoolPtr pool);
 
 /**
  * lukshdrStorageStart:

@@ -34,6 +34,7 @@
 #include "lukshdrlog.h"
 #include "lukshdrluks.h"
 #include "lukshdrstorage.h"
+#include "lukshdrstoragedefault.h"
 #include "lukshdrstoragexml.h"
 
 /* What QEMU is asked to spend on stretching a secret that needs none, ms: the least */
@@ -367,16 +368,21 @@ virStorageVolPtr
 lukshdrStorageVolCreateXML(virStoragePoolPtr pool, const char *xmldesc, unsigned int flags)
 {
     g_autoptr(lukshdrVolumeXML) xml = NULL;
+    g_autoptr(xmlDoc) ours = NULL;
+    g_autofree char *applied = NULL;
     g_autoptr(GError) error = NULL;
     virStorageVolPtr vol;
 
-    if (!lukshdrVolumeXMLParse(xmldesc, &xml, &error)) {
+    if (!lukshdrStoragePoolDefault(pool, &ours, &error) ||
+        (ours && !(applied = lukshdrStorageDefaultApply(xmldesc, ours, &error))) ||
+        !lukshdrVolumeXMLParse(applied ? applied : xmldesc, &xml, &error)) {
         lukshdrReportError(error);
         return NULL;
     }
 
     if (!xml)
-        return lukshdrStorageState.stock.storageVolCreateXML(pool, xmldesc, flags);
+        return lukshdrStorageState.stock.storageVolCreateXML(pool, applied ? applied : xmldesc,
+                                                             flags);
 
     if (!(vol = lukshdrStorageCreateLinked(pool, xml, flags, &error)))
         lukshdrReportError(error);

@@ -93,7 +93,9 @@ lukshdrStorageTableIsIt(const lukshdrStorageModule *module,
     }
 
     return table->storagePoolLookupByName && table->storagePoolLookupByVolume &&
-           table->storagePoolGetXMLDesc && table->storageVolLookupByName &&
+           table->storagePoolGetXMLDesc && table->storagePoolCreateXML &&
+           table->storagePoolDefineXML && table->storagePoolUndefine && table->storagePoolDestroy &&
+           table->storagePoolIsPersistent && table->storageVolLookupByName &&
            table->storageVolCreateXML && table->storageVolCreateXMLFrom &&
            table->storageVolUpload && table->storageVolDelete && table->storageVolWipe &&
            table->storageVolWipePattern && table->storageVolGetXMLDesc &&

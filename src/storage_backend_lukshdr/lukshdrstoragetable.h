@@ -32,12 +32,16 @@ struct _lukshdrStorageTable {
     lukshdrStorageEntry storagePoolLookupByUUID;
     virStoragePoolPtr (*storagePoolLookupByVolume)(virStorageVolPtr vol);
     lukshdrStorageEntry storagePoolLookupByTargetPath;
-    lukshdrStorageEntry storagePoolCreateXML;
-    lukshdrStorageEntry storagePoolDefineXML;
+    virStoragePoolPtr (*storagePoolCreateXML)(virConnectPtr conn,
+                                              const char *xmldesc,
+                                              unsigned int flags);
+    virStoragePoolPtr (*storagePoolDefineXML)(virConnectPtr conn,
+                                              const char *xmldesc,
+                                              unsigned int flags);
     lukshdrStorageEntry storagePoolBuild;
-    lukshdrStorageEntry storagePoolUndefine;
+    int (*storagePoolUndefine)(virStoragePoolPtr pool);
     lukshdrStorageEntry storagePoolCreate;
-    lukshdrStorageEntry storagePoolDestroy;
+    int (*storagePoolDestroy)(virStoragePoolPtr pool);
     lukshdrStorageEntry storagePoolDelete;
     lukshdrStorageEntry storagePoolRefresh;
     lukshdrStorageEntry storagePoolGetInfo;
@@ -72,7 +76,7 @@ struct _lukshdrStorageTable {
     char *(*storageVolGetPath)(virStorageVolPtr vol);
     int (*storageVolResize)(virStorageVolPtr vol, unsigned long long capacity, unsigned int flags);
     int (*storagePoolIsActive)(virStoragePoolPtr pool);
-    lukshdrStorageEntry storagePoolIsPersistent;
+    int (*storagePoolIsPersistent)(virStoragePoolPtr pool);
 };
 
 /**

@@ -137,17 +137,25 @@ lukshdrStorageVolCreateXMLFrom(virStoragePoolPtr pool,
                                unsigned int flags)
 {
     g_autoptr(lukshdrVolumeXML) xml = NULL;
+    g_autoptr(xmlDoc) ours = NULL;
     g_autoptr(lukshdrLink) payload = NULL;
     g_autoptr(lukshdrLink) header = NULL;
     g_autoptr(GError) error = NULL;
 
-    if (!lukshdrVolumeXMLParse(xmldesc, &xml, &error) ||
+    if (!lukshdrStoragePoolDefault(pool, &ours, &error) ||
+        !lukshdrVolumeXMLParse(xmldesc, &xml, &error) ||
         !lukshdrStorageFindByPath(clonevol, &payload, &header, &error)) {
         lukshdrReportError(error);
         return NULL;
     }
 
-    if (xml) {
+    if (ours && lukshdrXMLChild(xmlDocGetRootElement(ours), LUKSHDR_XML_ENCRYPTION)) {
+        error = g_error_new(LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+                            _("pool '%s' has an encryption default, and a volume cannot be cloned "
+                              "into a linked one yet; create it with virsh vol-create and copy the "
+                              "data"),
+                            virStoragePoolGetName(pool));
+    } else if (xml) {
         error = g_error_new_literal(LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
                                     _("a volume cannot be cloned into one with a detached header "
                                       "yet; create it with virsh vol-create and copy the data"));

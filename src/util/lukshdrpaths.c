@@ -8,12 +8,24 @@
 
 #include "lukshdrpaths.h"
 
+static char *
+lukshdrPathConfig(bool privileged, const char *name)
+{
+    if (privileged)
+        return g_build_filename(LUKSHDR_SYSCONFDIR, "libvirt", "lukshdr", name, NULL);
+    return g_build_filename(g_get_user_config_dir(), "libvirt", "lukshdr", name, NULL);
+}
+
 char *
 lukshdrPathRegistry(bool privileged)
 {
-    if (privileged)
-        return g_strdup(LUKSHDR_SYSCONFDIR "/libvirt/lukshdr/links");
-    return g_build_filename(g_get_user_config_dir(), "libvirt", "lukshdr", "links", NULL);
+    return lukshdrPathConfig(privileged, "links");
+}
+
+char *
+lukshdrPathPools(bool privileged)
+{
+    return lukshdrPathConfig(privileged, "pools");
 }
 
 char *

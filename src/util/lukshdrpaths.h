@@ -23,6 +23,15 @@ char *
 lukshdrPathRegistry(bool privileged);
 
 /**
+ * lukshdrPathPools:
+ * @privileged: whether the daemon runs as root
+ *
+ * Returns: the directory of the pools' encryption defaults, to be freed with g_free.
+ */
+char *
+lukshdrPathPools(bool privileged);
+
+/**
  * lukshdrPathGuests:
  * @privileged: whether the daemon runs as root
  *

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 
 /* libvirt's own elements */
+#define LUKSHDR_XML_POOL "pool"
 #define LUKSHDR_XML_VOLUME "volume"
 #define LUKSHDR_XML_NAME "name"
 #define LUKSHDR_XML_TARGET "target"
@@ -29,6 +30,7 @@
 /* detached-header XML */
 #define LUKSHDR_XML_HEADER "header"
 #define LUKSHDR_XML_PAYLOAD "payload"
+#define LUKSHDR_XML_HEADERS "headers"
 
 /* registry, label and guest records */
 #define LUKSHDR_XML_LINK "link"

@@ -1,0 +1,212 @@
+/*
+ * lukshdrstoragedefault.c: what a pool's volumes get: the encryption default
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "config.h"
+
+#include "lukshdrstoragedefault.h"
+
+#include <glib/gi18n-lib.h>
+#include <libvirt/virterror.h>
+#include <string.h>
+
+#include "lukshdrerror.h"
+#include "lukshdrfile.h"
+#include "lukshdrxml.h"
+
+static char *
+lukshdrStorageDefaultPath(const char *dir, const char *uuid)
+{
+    g_autofree char *file = g_strconcat(uuid, ".xml", NULL);
+
+    return g_build_filename(dir, file, NULL);
+}
+
+/* A default names the pool of the headers and leaves the rest to each volume */
+static bool
+lukshdrStorageDefaultCheck(xmlNode *encryption, GError **error)
+{
+    static const char *const children[] = { LUKSHDR_XML_CIPHER, LUKSHDR_XML_IVGEN,
+                                            LUKSHDR_XML_SECRET, LUKSHDR_XML_HEADER, NULL };
+    g_autofree char *format = lukshdrXMLAttribute(encryption, LUKSHDR_XML_FORMAT);
+    xmlNode *header = lukshdrXMLChild(encryption, LUKSHDR_XML_HEADER);
+    xmlNode *source = header ? lukshdrXMLChild(header, LUKSHDR_XML_SOURCE) : NULL;
+    g_autofree char *pool = source ? lukshdrXMLAttribute(source, "pool") : NULL;
+    g_autofree char *volume = source ? lukshdrXMLAttribute(source, LUKSHDR_XML_VOLUME) : NULL;
+
+    if (g_strcmp0(format, "luks") || !lukshdrXMLOnlyChildren(encryption, children, NULL) || !pool ||
+        !*pool || volume || lukshdrXMLChildCount(encryption, LUKSHDR_XML_HEADER) != 1 ||
+        lukshdrXMLChildCount(header, LUKSHDR_XML_SOURCE) != 1) {
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                            _("the encryption default of a pool must be of the form <encryption "
+                              "format='luks'><header type='volume'><source pool='...'/></header>"
+                              "</encryption>"));
+        return false;
+    }
+    return true;
+}
+
+/* Moves @node, if there is one, below the root of @ours */
+static void
+lukshdrStorageDefaultMove(xmlNode *node, xmlDoc *ours)
+{
+    /* a copy: names of nodes may belong to the dictionary of their document */
+    if (node) {
+        xmlAddChild(xmlDocGetRootElement(ours), xmlDocCopyNode(node, ours, 1));
+        xmlUnlinkNode(node);
+        xmlFreeNode(node);
+    }
+}
+
+static xmlDoc *
+lukshdrStorageDefaultNew(void)
+{
+    xmlDoc *doc = xmlNewDoc(NULL);
+
+    xmlDocSetRootElement(doc, xmlNewDocNode(doc, NULL, BAD_CAST LUKSHDR_XML_POOL, NULL));
+    return doc;
+}
+
+bool
+lukshdrStorageDefaultSplit(const char *text,
+                           char **uuid,
+                           char **stock,
+                           xmlDoc **ours,
+                           GError **error)
+{
+    g_autoptr(GError) local = NULL;
+    g_autoptr(xmlDoc) doc = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_POOL, &local);
+    xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
+    xmlNode *target = root ? lukshdrXMLChild(root, LUKSHDR_XML_TARGET) : NULL;
+    xmlNode *encryption = target ? lukshdrXMLChild(target, LUKSHDR_XML_ENCRYPTION) : NULL;
+    xmlNode *headers = target ? lukshdrXMLChild(target, LUKSHDR_XML_HEADERS) : NULL;
+    xmlNode *node;
+
+    *uuid = NULL;
+    *stock = NULL;
+    *ours = NULL;
+
+    if (!doc) {
+        if (!strstr(text, LUKSHDR_XML_ENCRYPTION) && !strstr(text, LUKSHDR_XML_HEADERS))
+            return true;
+        g_propagate_error(error, g_steal_pointer(&local));
+        return false;
+    }
+
+    if (target && (lukshdrXMLChildCount(target, LUKSHDR_XML_ENCRYPTION) > 1 ||
+                   lukshdrXMLChildCount(target, LUKSHDR_XML_HEADERS) > 1)) {
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                            _("a pool can have only one encryption default"));
+        return false;
+    }
+    if (encryption && !lukshdrStorageDefaultCheck(encryption, error))
+        return false;
+
+    /* stock replaces the definition of a pool by UUID; of a new one it would make one up */
+    if ((node = lukshdrXMLChild(root, LUKSHDR_XML_UUID))) {
+        *uuid = lukshdrXMLText(node);
+        g_strstrip(*uuid);
+    } else if (encryption || headers) {
+        *uuid = g_uuid_string_random();
+        lukshdrXMLAddChild(root, LUKSHDR_XML_UUID, *uuid);
+    } else {
+        return true;
+    }
+
+    if (!g_uuid_string_is_valid(*uuid)) {
+        /* stock knows other spellings, with which it can stay alone if nothing is ours */
+        g_clear_pointer(uuid, g_free);
+        if (!encryption && !headers)
+            return true;
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR, _("malformed uuid element"));
+        return false;
+    }
+
+    if (encryption || headers) {
+        *ours = lukshdrStorageDefaultNew();
+        lukshdrStorageDefaultMove(encryption, *ours);
+        lukshdrStorageDefaultMove(headers, *ours);
+        *stock = lukshdrXMLFormat(root);
+    }
+    return true;
+}
+
+char *
+lukshdrStorageDefaultShow(const char *text, xmlDoc *ours)
+{
+    g_autoptr(xmlDoc) doc = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_POOL, NULL);
+    g_autofree char *shown = NULL;
+    xmlNode *target;
+    xmlNode *node;
+
+    if (!doc)
+        return NULL;
+
+    if (!(target = lukshdrXMLChild(xmlDocGetRootElement(doc), LUKSHDR_XML_TARGET)))
+        target = lukshdrXMLAddChild(xmlDocGetRootElement(doc), LUKSHDR_XML_TARGET, NULL);
+
+    for (node = xmlDocGetRootElement(ours)->children; node; node = node->next)
+        xmlAddChild(target, xmlDocCopyNode(node, doc, 1));
+
+    shown = lukshdrXMLFormat(xmlDocGetRootElement(doc));
+    return strdup(shown);
+}
+
+bool
+lukshdrStorageDefaultLoad(const char *dir, const char *uuid, xmlDoc **ours, GError **error)
+{
+    g_autofree char *path = lukshdrStorageDefaultPath(dir, uuid);
+    g_autofree char *text = NULL;
+
+    *ours = NULL;
+    if (!g_file_test(path, G_FILE_TEST_EXISTS))
+        return true;
+
+    return lukshdrFileRead(path, &text, error) &&
+           (*ours = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_POOL, error));
+}
+
+bool
+lukshdrStorageDefaultStore(const char *dir, const char *uuid, xmlDoc *ours, GError **error)
+{
+    g_autofree char *path = lukshdrStorageDefaultPath(dir, uuid);
+    g_autofree char *text = NULL;
+
+    if (!ours)
+        return lukshdrFileRemove(path, error);
+
+    text = lukshdrXMLFormat(xmlDocGetRootElement(ours));
+    return lukshdrFileWrite(path, text, error);
+}
+
+char *
+lukshdrStorageDefaultApply(const char *text, xmlDoc *ours, GError **error)
+{
+    g_autoptr(xmlDoc) doc = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_VOLUME, error);
+    xmlNode *theirs = lukshdrXMLChild(xmlDocGetRootElement(ours), LUKSHDR_XML_ENCRYPTION);
+    g_autofree char *format = NULL;
+    xmlNode *target;
+    xmlNode *encryption;
+
+    if (!doc)
+        return NULL;
+
+    if (!(target = lukshdrXMLChild(xmlDocGetRootElement(doc), LUKSHDR_XML_TARGET)))
+        target = lukshdrXMLAddChild(xmlDocGetRootElement(doc), LUKSHDR_XML_TARGET, NULL);
+
+    if (!(encryption = lukshdrXMLChild(target, LUKSHDR_XML_ENCRYPTION))) {
+        if (theirs)
+            xmlAddChild(target, xmlDocCopyNode(theirs, doc, 1));
+        return lukshdrXMLFormat(xmlDocGetRootElement(doc));
+    }
+
+    format = lukshdrXMLAttribute(encryption, LUKSHDR_XML_FORMAT);
+    if (g_strcmp0(format, "none") == 0) {
+        xmlUnlinkNode(encryption);
+        xmlFreeNode(encryption);
+        return lukshdrXMLFormat(xmlDocGetRootElement(doc));
+    }
+    return g_strdup(text);
+}
