@@ -1,0 +1,140 @@
+#!/bin/bash
+# The life of a linked volume beyond creating and deleting it: generated secrets, encryption defaults of
+# pools, resizing, wiping.
+# shellcheck disable=SC2154 # set by linked.sh
+set -u
+. "$(dirname "$0")/../lib/linked.sh"
+
+linked_start || exit 1
+
+# generated NAME FORMAT: a linked volume without a secret of its own
+generated() {
+    linked_xml "$@" | sed '/<secret /d' | create_xml
+}
+
+secrets() {
+    virsh secret-list | sed '/^$/d' | grep -cv "$SECRET_UUID"
+}
+
+# pool_xml NAME DIR INNER [UUID]: a pool of directories with INNER in its <target>
+pool_xml() {
+    cat >"$DAEMON_DIR/xml/pool.xml" <<XML
+<pool type='dir'><name>$1</name>${4:+<uuid>$4</uuid>}<target><path>$2</path>$3</target></pool>
+XML
+    echo "$DAEMON_DIR/xml/pool.xml"
+}
+
+note "A secret is generated where none is given"
+try "vol-create without a secret" generated gen.raw raw
+generated=$(virsh vol-dumpxml gen.raw data | sed -n "s/.*<secret .*uuid=.\([0-9a-f-]*\).*/\1/p")
+like "its secret is a libvirt secret" "$(virsh secret-list)" "$generated"
+xml=$(virsh secret-dumpxml "$generated")
+like "private" "$xml" "private='yes'"
+like "kept" "$xml" "ephemeral='no'"
+like "of usage type volume, naming the payload" "$xml" "<volume>$DATA/gen.raw</volume>"
+refuse "whose value is given to nobody" "private" virsh secret-get-value "$generated"
+like "QEMU was asked for little stretching" \
+    "$("$DAEMON_IN" cryptsetup luksDump "$VAULT/gen.raw.luks" | grep Iterations)" "Iterations:[^0-9]*[0-9]{4,5}\$"
+try "vol-delete" virsh vol-delete gen.raw data
+same "the secret has gone with it" "$(secrets)" 0
+try "a volume with a secret of its own" create own.raw raw
+try "is deleted" virsh vol-delete own.raw data
+like "and the secret stays" "$(virsh secret-list)" "$SECRET_UUID"
+rm -f "$BIN"/*
+# A header that cannot be formatted: the secret was made by then.
+refuse "a creation that fails late" "cipher" create_xml <<<"$(linked_xml bad.raw raw \
+    "<cipher name='nosuch' size='256' mode='xts'/>" | sed '/<secret /s/<secret [^>]*>//')"
+same "leaves no secret" "$(secrets)" 0
+nothing_left "a creation that fails late"
+
+note "A pool's encryption default"
+mkdir -p "$DATA/crypt"
+"$DAEMON_IN" true
+default="<encryption format='luks'><cipher name='aes' size='128' mode='xts'/><header type='volume'><source pool='vault'/></header></encryption>"
+try "pool-define" virsh pool-define "$(pool_xml crypt "$DATA/crypt" "$default")"
+uuid=$(virsh pool-uuid crypt)
+[ "$DAEMON_RUNS" = system ] || chmod 755 "$DATA/crypt"
+try "pool-build" virsh pool-build crypt
+try "pool-start" virsh pool-start crypt
+like "pool-dumpxml shows it" "$(virsh pool-dumpxml crypt)" "<source pool=.vault.*/>"
+like "also --inactive" "$(virsh pool-dumpxml crypt --inactive)" "<source pool=.vault.*/>"
+try "the daemon is restarted" linked_launch
+virsh pool-start crypt 2>/dev/null
+like "and knows it still" "$(virsh pool-dumpxml crypt --inactive)" "<source pool=.vault.*/>"
+try "vol-create-as knows nothing of encryption" virsh vol-create-as crypt auto 8M --format qcow2
+like "and makes a linked volume" "$(virsh vol-dumpxml auto crypt)" "<header type=.volume"
+like "with the default's cipher" "$("$DAEMON_IN" cryptsetup luksDump "$VAULT/auto.luks")" "MK bits:[^0-9]*256"
+own="<volume><name>own</name><capacity unit='M'>8</capacity><target><encryption format='luks'><secret type='passphrase' uuid='$SECRET_UUID'/></encryption></target></volume>"
+try "a volume's own <encryption> wins" create_xml crypt <<<"$own"
+unlike "so it is attached LUKS" "$(virsh vol-dumpxml own crypt)" "<header"
+plain="<volume><name>plain</name><capacity unit='M'>8</capacity><target><encryption format='none'/></target></volume>"
+try "a plain volume can be asked for" create_xml crypt <<<"$plain"
+unlike "and is plain" "$(virsh vol-dumpxml plain crypt)" "<encryption"
+refuse "a clone would be plain without anybody asking for it" "encryption default" \
+    virsh vol-clone plain copy --pool crypt
+for volume in auto own plain; do
+    try "$volume is deleted" virsh vol-delete "$volume" crypt
+done
+same "generated secrets are gone" "$(secrets)" 0
+
+try "redefined without it" virsh pool-define "$(pool_xml crypt "$DATA/crypt" "" "$uuid")"
+unlike "the default is gone" "$(virsh pool-dumpxml crypt --inactive)" "<encryption"
+try "vol-create-as" virsh vol-create-as crypt auto 8M
+unlike "makes a plain volume again" "$(virsh vol-dumpxml auto crypt)" "<encryption"
+virsh vol-delete auto crypt
+try "redefined with it" virsh pool-define "$(pool_xml crypt "$DATA/crypt" "$default" "$uuid")"
+config=$(dirname "$LINKS")/pools/$uuid.xml
+like "the file is root's alone" "$("$DAEMON_IN" stat -c %a "$config")" "^600\$"
+"$DAEMON_IN" truncate -s 20 "$config"
+refuse "with a damaged file nobody knows what to make" "uncertain" virsh vol-create-as crypt auto 8M
+same "so nothing is made" "$(find "$DATA/crypt" -type f)" ""
+try "a new definition mends it" virsh pool-define "$(pool_xml crypt "$DATA/crypt" "$default" "$uuid")"
+virsh pool-destroy crypt
+try "pool-undefine" virsh pool-undefine crypt
+refuse "takes it away" "No such file" "$DAEMON_IN" stat "$config"
+
+refuse "a default with a volume name" "must be of the form" virsh pool-define "$(pool_xml bad "$DATA/crypt" \
+    "<encryption format='luks'><header type='volume'><source pool='vault' volume='one'/></header></encryption>")"
+refuse "a default without a header" "must be of the form" virsh pool-define "$(pool_xml bad "$DATA/crypt" \
+    "<encryption format='luks'/>")"
+refuse "two defaults" "only one" virsh pool-define "$(pool_xml bad "$DATA/crypt" "$default$default")"
+refuse "and none of them is defined" "failed to get pool" virsh pool-uuid bad
+try "a transient pool" virsh pool-create "$(pool_xml passing "$DATA/crypt" "$default<headers/>")"
+like "shows headers, too" "$(virsh pool-dumpxml passing)" "<headers/>"
+uuid=$(virsh pool-uuid passing)
+try "is destroyed" virsh pool-destroy passing
+refuse "and forgotten" "No such file" "$DAEMON_IN" stat "$(dirname "$LINKS")/pools/$uuid.xml"
+rmdir "$DATA/crypt"
+
+note "Resizing"
+for format in raw qcow2; do
+    try "$format: a volume of 16 MiB" create "size.$format" "$format"
+    try "$format: grows to 32 MiB" virsh vol-resize "size.$format" 32M --pool data
+    like "$format: and says so" "$(virsh vol-info "size.$format" data --bytes)" "Capacity: +33554432 bytes"
+    try "$format: by a difference" virsh vol-resize "size.$format" 8M --delta --pool data
+    like "$format: exactly" "$(virsh vol-info "size.$format" data --bytes)" "Capacity: +41943040 bytes"
+    like "$format: it is still linked" "$(virsh vol-dumpxml "size.$format" data)" "<header type=.volume"
+done
+
+note "Wiping is a cryptographic erase"
+ln "$VAULT/size.raw.luks" "$DAEMON_DIR/witness"
+before=$(sha256sum <"$DAEMON_DIR/witness")
+payload=$(sha256sum <"$DATA/size.raw")
+try "vol-wipe" virsh vol-wipe size.raw data
+unlike "the key material is gone" "$before" "$(sha256sum <"$DAEMON_DIR/witness")"
+refuse "there is no LUKS header any more" "not a valid LUKS" \
+    "$DAEMON_IN" cryptsetup luksDump "$VAULT/size.raw.luks"
+same "the payload was not read or written" "$(sha256sum <"$DATA/size.raw")" "$payload"
+like "the link says so" "$(link_show size.raw)" 'state="wiped"'
+try "vol-wipe once more" virsh vol-wipe size.raw data
+try "the daemon is restarted" linked_launch
+like "and knows" "$(link_show size.raw)" 'state="wiped"'
+refuse "an algorithm that does not exist" "algorithm|argument" virsh vol-wipe size.qcow2 data --algorithm nosuch
+like "touches nothing" "$(link_show size.qcow2)" 'state="active"'
+try "a wiped volume is deleted" virsh vol-delete size.raw data
+try "and so is one that is not" virsh vol-delete size.qcow2 data
+rm "$DAEMON_DIR/witness"
+nothing_left "all of this"
+
+daemon_stop
+finish
