@@ -152,7 +152,7 @@ lukshdrStorageTakeOver(lukshdrStorageTable *table)
     table->storageVolCreateXML = lukshdrStorageVolCreateXML;         /* lukshdrstoragecreate.c */
     table->storageVolDelete = lukshdrStorageVolDelete;               /* lukshdrstoragedelete.c */
     table->storageVolGetXMLDesc = lukshdrStorageVolGetXMLDesc;       /* lukshdrstoragevol.c */
-    table->storageVolCreateXMLFrom = lukshdrStorageVolCreateXMLFrom; /* lukshdrstoragevol.c */
+    table->storageVolCreateXMLFrom = lukshdrStorageVolCreateXMLFrom; /* lukshdrstorageclone.c */
     table->storageVolUpload = lukshdrStorageVolUpload;               /* lukshdrstoragevol.c */
     table->storageVolWipe = lukshdrStorageVolWipe;                   /* lukshdrstoragewipe.c */
     table->storageVolWipePattern = lukshdrStorageVolWipePattern;     /* lukshdrstoragewipe.c */

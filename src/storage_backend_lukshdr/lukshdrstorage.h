@@ -145,8 +145,8 @@ lukshdrStorageVolGetXMLDesc(virStorageVolPtr vol, unsigned int flags);
  * @clonevol: the source
  * @flags: virStorageVolCreateFlags
  *
- * In front of stock's storageVolCreateXMLFrom: refuses what would drop a
- * <header> in silence or copy ciphertext into a volume that nothing marks as such.
+ * In front of stock's storageVolCreateXMLFrom: if the source or the new volume is a linked
+ * one, the content is converted: encrypted, decrypted, or encrypted with other keys.
  *
  * Returns: the new volume, or NULL with a libvirt error.
  */

@@ -13,6 +13,7 @@
  *     (a secret generated, if none was given     as 5, the secret is removed, too)
  *   6 header formatted                           as 5
  *   7 label written                              as 5
+ *     (content converted, when cloning           as 5)
  *   8 registry entry "active"                    the linked volume
  *
  * A failure at any step is undone in this process, by the same code.
@@ -34,6 +35,7 @@
 #include "lukshdrlog.h"
 #include "lukshdrluks.h"
 #include "lukshdrstorage.h"
+#include "lukshdrstoragecreate.h"
 #include "lukshdrstoragedefault.h"
 #include "lukshdrstoragexml.h"
 
@@ -45,7 +47,7 @@
 static GMutex lukshdrStorageUnderWayLock;
 static GHashTable *lukshdrStorageUnderWay;
 
-static void
+void
 lukshdrStorageSetUnderWay(const lukshdrLink *link, bool underWay)
 {
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrStorageUnderWayLock);
@@ -290,6 +292,8 @@ lukshdrStorageMakeLinked(virStoragePoolPtr pool,
                          lukshdrVolumeXML *xml,
                          unsigned int flags,
                          const lukshdrSecret *given,
+                         lukshdrStorageFill fill,
+                         void *opaque,
                          lukshdrLink *link,
                          GError **error)
 {
@@ -305,7 +309,8 @@ lukshdrStorageMakeLinked(virStoragePoolPtr pool,
                                              error)) ||
         !lukshdrStorageReadFormat(payload, link, error) ||
         (!given && !(generated = lukshdrStorageSecretGenerate(link, error))) ||
-        !lukshdrStorageFormatHeader(link, &xml->params, given ? given : generated, error))
+        !lukshdrStorageFormatHeader(link, &xml->params, given ? given : generated, error) ||
+        (fill && !fill(link, payload, given ? given : generated, opaque, error)))
         return NULL;
 
     link->state = LUKSHDR_LINK_STATE_ACTIVE;
@@ -316,10 +321,12 @@ lukshdrStorageMakeLinked(virStoragePoolPtr pool,
     return g_steal_pointer(&payload);
 }
 
-static virStorageVolPtr
+virStorageVolPtr
 lukshdrStorageCreateLinked(virStoragePoolPtr pool,
                            lukshdrVolumeXML *xml,
                            unsigned int flags,
+                           lukshdrStorageFill fill,
+                           void *opaque,
                            GError **error)
 {
     lukshdrRegistry *registry = lukshdrStorageState.registry;
@@ -353,7 +360,8 @@ lukshdrStorageCreateLinked(virStoragePoolPtr pool,
     lukshdrStorageSetUnderWay(link, true);
 
     vol = lukshdrRegistryStore(registry, link, error)
-              ? lukshdrStorageMakeLinked(pool, headerPool, xml, flags, secret, link, error)
+              ? lukshdrStorageMakeLinked(pool, headerPool, xml, flags, secret, fill, opaque, link,
+                                         error)
               : NULL;
     if (!vol && !lukshdrStorageDeleteFinish(link, conn, &undo))
         LUKSHDR_LOG_ERROR(_("Linked volume '%s' of pool '%s' was not created, and this is left "
@@ -384,7 +392,7 @@ lukshdrStorageVolCreateXML(virStoragePoolPtr pool, const char *xmldesc, unsigned
         return lukshdrStorageState.stock.storageVolCreateXML(pool, applied ? applied : xmldesc,
                                                              flags);
 
-    if (!(vol = lukshdrStorageCreateLinked(pool, xml, flags, &error)))
+    if (!(vol = lukshdrStorageCreateLinked(pool, xml, flags, NULL, NULL, &error)))
         lukshdrReportError(error);
     return vol;
 }

@@ -74,7 +74,7 @@ lukshdrStorageFinishInterrupted(lukshdrLink *link, virConnectPtr conn)
                          : _("The deletion of linked volume '%s' of pool '%s' was interrupted "
                              "and is now complete"),
                      link->payload.volume, link->payload.pool);
-    if (creating && (!link->payload.path || !link->header.path))
+    if (creating && !link->payload.path)
         LUKSHDR_LOG_WARN(_("It may have left an empty volume '%s' in pool '%s' or '%s' in '%s'"),
                          link->payload.volume, link->payload.pool, link->header.volume,
                          link->header.pool);

@@ -99,7 +99,8 @@ lukshdrStorageTableIsIt(const lukshdrStorageModule *module,
            table->storageVolCreateXML && table->storageVolCreateXMLFrom &&
            table->storageVolUpload && table->storageVolDelete && table->storageVolWipe &&
            table->storageVolWipePattern && table->storageVolGetXMLDesc &&
-           table->storageVolGetPath && table->storageVolResize && table->storagePoolIsActive;
+           table->storageVolGetPath && table->storageVolResize && table->storageVolGetInfo &&
+           table->storagePoolIsActive;
 }
 
 lukshdrStorageTable *

@@ -70,7 +70,7 @@ struct _lukshdrStorageTable {
     int (*storageVolDelete)(virStorageVolPtr vol, unsigned int flags);
     int (*storageVolWipe)(virStorageVolPtr vol, unsigned int flags);
     int (*storageVolWipePattern)(virStorageVolPtr vol, unsigned int algorithm, unsigned int flags);
-    lukshdrStorageEntry storageVolGetInfo;
+    int (*storageVolGetInfo)(virStorageVolPtr vol, virStorageVolInfoPtr info);
     lukshdrStorageEntry storageVolGetInfoFlags;
     char *(*storageVolGetXMLDesc)(virStorageVolPtr vol, unsigned int flags);
     char *(*storageVolGetPath)(virStorageVolPtr vol);

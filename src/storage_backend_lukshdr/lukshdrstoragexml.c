@@ -171,7 +171,7 @@ lukshdrVolumeXMLParseHeader(xmlNode *header, lukshdrVolumeXML *xml, GError **err
 
     xml->headerVolume = lukshdrXMLAttribute(source, "volume");
     if (!xml->headerVolume)
-        xml->headerVolume = g_strconcat(xml->name, ".luks", NULL);
+        xml->headerVolume = g_strconcat(xml->name, LUKSHDR_HEADER_SUFFIX, NULL);
 
     return lukshdrVolumeXMLCheckName(_("pool"), xml->headerPool, error) &&
            lukshdrVolumeXMLCheckName(_("volume"), xml->headerVolume, error);

@@ -14,6 +14,9 @@
 #include "lukshdrformat.h"
 #include "lukshdrlink.h"
 
+/* what a payload's name gets to make the name of its header, if that has no other */
+#define LUKSHDR_HEADER_SUFFIX ".luks"
+
 typedef struct _lukshdrVolumeXML lukshdrVolumeXML;
 struct _lukshdrVolumeXML {
     char *name;  /* of the payload volume */
@@ -56,6 +59,27 @@ lukshdrVolumeXMLParse(const char *text, lukshdrVolumeXML **xml, GError **error);
  */
 char *
 lukshdrVolumeXMLHeader(const char *name);
+
+/**
+ * lukshdrVolumeXMLSetCapacity:
+ * @text: volume XML
+ * @capacity: bytes
+ * @error: VIR_ERR_XML_ERROR
+ *
+ * Returns: @text with that capacity if it has none, as a clone's XML may have; freed with
+ * g_free; NULL with @error set.
+ */
+char *
+lukshdrVolumeXMLSetCapacity(const char *text, unsigned long long capacity, GError **error);
+
+/**
+ * lukshdrVolumeXMLIsEncrypted:
+ * @text: volume XML
+ *
+ * Returns: true if it has an <encryption> of whatever kind in <target>.
+ */
+bool
+lukshdrVolumeXMLIsEncrypted(const char *text);
 
 /**
  * lukshdrVolumeXMLFormatOf:

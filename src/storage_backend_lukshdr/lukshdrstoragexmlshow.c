@@ -25,7 +25,7 @@ lukshdrVolumeXMLHeader(const char *name)
 
     xmlDocSetRootElement(doc, root);
     lukshdrXMLAddChild(root, LUKSHDR_XML_NAME, name);
-    lukshdrXMLAddChild(root, "capacity", size);
+    lukshdrXMLAddChild(root, LUKSHDR_XML_CAPACITY, size);
     /* allocated, so that no later write to a header can meet a full disk */
     lukshdrXMLAddChild(root, "allocation", size);
 
@@ -132,4 +132,29 @@ char *
 lukshdrVolumeXMLShowHeader(const char *text, const lukshdrLink *link)
 {
     return lukshdrVolumeXMLShow(text, link, LUKSHDR_XML_PAYLOAD, &link->payload);
+}
+
+char *
+lukshdrVolumeXMLSetCapacity(const char *text, unsigned long long capacity, GError **error)
+{
+    g_autoptr(xmlDoc) doc = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_VOLUME, error);
+    g_autofree char *bytes = g_strdup_printf("%llu", capacity);
+
+    if (!doc)
+        return NULL;
+
+    if (lukshdrXMLChild(xmlDocGetRootElement(doc), LUKSHDR_XML_CAPACITY))
+        return g_strdup(text);
+
+    lukshdrXMLAddChild(xmlDocGetRootElement(doc), LUKSHDR_XML_CAPACITY, bytes);
+    return lukshdrXMLFormat(xmlDocGetRootElement(doc));
+}
+
+bool
+lukshdrVolumeXMLIsEncrypted(const char *text)
+{
+    g_autoptr(xmlDoc) doc = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_VOLUME, NULL);
+    xmlNode *target = doc ? lukshdrXMLChild(xmlDocGetRootElement(doc), LUKSHDR_XML_TARGET) : NULL;
+
+    return target && lukshdrXMLChild(target, LUKSHDR_XML_ENCRYPTION);
 }

@@ -38,24 +38,25 @@ lukshdrCommandSetupChild(gpointer opaque G_GNUC_UNUSED)
 
 GSubprocess *
 lukshdrCommandSpawn(const char *const *argv,
-                    const lukshdrSecret *secret,
+                    const lukshdrSecret *const *secrets,
                     GSubprocessFlags flags,
                     GError **error)
 {
     g_autoptr(GSubprocessLauncher) launcher = g_subprocess_launcher_new(flags);
     g_autoptr(GError) local = NULL;
     GSubprocess *child;
+    int i;
 
     /* messages are shown to the client as they are, and looked into below */
     g_subprocess_launcher_setenv(launcher, "LC_ALL", "C", TRUE);
     g_subprocess_launcher_set_child_setup(launcher, lukshdrCommandSetupChild, NULL, NULL);
 
-    if (secret) {
-        int fd = lukshdrSecretPipe(secret, error);
+    for (i = 0; secrets && secrets[i]; i++) {
+        int fd = lukshdrSecretPipe(secrets[i], error);
 
         if (fd < 0)
             return NULL;
-        g_subprocess_launcher_take_fd(launcher, fd, LUKSHDR_COMMAND_SECRET_FD);
+        g_subprocess_launcher_take_fd(launcher, fd, LUKSHDR_COMMAND_SECRET_FD + i);
     }
 
     child = g_subprocess_launcher_spawnv(launcher, argv, &local);
@@ -91,14 +92,14 @@ lukshdrCommandSetFailure(GSubprocess *child,
 }
 
 bool
-lukshdrCommandRun(const char *const *argv, const lukshdrSecret *secret, GError **error)
+lukshdrCommandRun(const char *const *argv, const lukshdrSecret *const *secrets, GError **error)
 {
     g_autoptr(GSubprocess) child = NULL;
     g_autoptr(GBytes) err = NULL;
     g_autofree char *text = NULL;
 
     if (!(child = lukshdrCommandSpawn(
-              argv, secret, G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_PIPE,
+              argv, secrets, G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_PIPE,
               error)))
         return false;
 

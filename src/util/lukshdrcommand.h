@@ -15,14 +15,17 @@
 
 #include "lukshdrsecret.h"
 
-/* where a child finds the passphrase; QEMU's secret object reads it as a file */
+/* where a child finds the first passphrase, and the second; QEMU's secret object reads
+ * them as files */
 #define LUKSHDR_COMMAND_SECRET_FD 3
 #define LUKSHDR_COMMAND_SECRET_FILE "/dev/fd/3"
+#define LUKSHDR_COMMAND_SECRET_FILE2 "/dev/fd/4"
 
 /**
  * lukshdrCommandSpawn:
  * @argv: NULL-terminated; argv[0] is searched in PATH if it has no '/'
- * @secret: what the child can read at LUKSHDR_COMMAND_SECRET_FILE, or NULL
+ * @secrets: NULL-terminated: what the child can read at LUKSHDR_COMMAND_SECRET_FILE, and at
+ *           LUKSHDR_COMMAND_SECRET_FILE2; NULL for none
  * @flags: which of stdin, stdout, stderr to connect
  * @error: VIR_ERR_SYSTEM_ERROR, naming the program and what to install if it is
  *         missing
@@ -31,14 +34,14 @@
  */
 GSubprocess *
 lukshdrCommandSpawn(const char *const *argv,
-                    const lukshdrSecret *secret,
+                    const lukshdrSecret *const *secrets,
                     GSubprocessFlags flags,
                     GError **error);
 
 /**
  * lukshdrCommandRun:
  * @argv: as lukshdrCommandSpawn
- * @secret: as lukshdrCommandSpawn
+ * @secrets: as lukshdrCommandSpawn
  * @error: as lukshdrCommandSpawn; VIR_ERR_OPERATION_FAILED with what the program wrote to
  *         stderr if it fails or is killed
  *
@@ -47,7 +50,7 @@ lukshdrCommandSpawn(const char *const *argv,
  * Returns: true if it exits with 0, or false with @error set.
  */
 bool
-lukshdrCommandRun(const char *const *argv, const lukshdrSecret *secret, GError **error);
+lukshdrCommandRun(const char *const *argv, const lukshdrSecret *const *secrets, GError **error);
 
 /**
  * lukshdrCommandSetFailure:

@@ -55,6 +55,7 @@ lukshdrFormatWithQemuImg(const char *path,
 {
     g_autoptr(GString) options = g_string_new("detached-header=true,key-secret=sec0");
     g_autofree char *iterTime = NULL;
+    const lukshdrSecret *secrets[] = { secret, NULL };
     const char *argv[] = { LUKSHDR_QEMU_IMG,
                            "create",
                            "-q",
@@ -79,7 +80,7 @@ lukshdrFormatWithQemuImg(const char *path,
     }
     argv[8] = options->str;
 
-    return lukshdrCommandRun(argv, secret, error);
+    return lukshdrCommandRun(argv, secrets, error);
 }
 
 bool

@@ -250,6 +250,7 @@ lukshdrFormatWithStorageDaemon(const char *path,
         "chardev=qmp,mode=control",
         NULL,
     };
+    const lukshdrSecret *secrets[] = { secret, NULL };
     g_autoptr(GSubprocess) child = NULL;
     g_autoptr(GDataInputStream) out = NULL;
     g_autoptr(GOutputStream) err = g_memory_output_stream_new_resizable();
@@ -257,7 +258,7 @@ lukshdrFormatWithStorageDaemon(const char *path,
     lukshdrFormatQMP qmp;
     bool ok;
 
-    if (!(child = lukshdrCommandSpawn(argv, secret,
+    if (!(child = lukshdrCommandSpawn(argv, secrets,
                                       G_SUBPROCESS_FLAGS_STDIN_PIPE |
                                           G_SUBPROCESS_FLAGS_STDOUT_PIPE |
                                           G_SUBPROCESS_FLAGS_STDERR_PIPE,

@@ -17,6 +17,7 @@
 #define LUKSHDR_XML_POOL "pool"
 #define LUKSHDR_XML_VOLUME "volume"
 #define LUKSHDR_XML_NAME "name"
+#define LUKSHDR_XML_CAPACITY "capacity"
 #define LUKSHDR_XML_TARGET "target"
 #define LUKSHDR_XML_PATH "path"
 #define LUKSHDR_XML_FORMAT "format"

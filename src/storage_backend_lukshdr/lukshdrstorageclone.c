@@ -1,0 +1,316 @@
+/*
+ * lukshdrstorageclone.c: vol-clone and vol-create-from where a linked volume is involved
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * A plain volume becomes a linked one, a linked one another with keys of its own,
+ * a linked one a plain one.  Stock would copy ciphertext, and its way of locking two pools can
+ * deadlock: the new volume is made first and filled by us.  The source is
+ * only read.  What a crash leaves:
+ *
+ *   1 the new volume made, its link "creating"   removed at the next start
+ *   2 content converted                          as 1
+ *   3 link "active", or, of a plain volume, gone the new volume
+ */
+
+#include "config.h"
+
+#include <glib/gi18n-lib.h>
+#include <stdlib.h>
+
+#include "lukshdrchain.h"
+#include "lukshdrerror.h"
+#include "lukshdrlog.h"
+#include "lukshdrstorage.h"
+#include "lukshdrstorageconvert.h"
+#include "lukshdrstoragecreate.h"
+#include "lukshdrstoragedefault.h"
+#include "lukshdrstoragexml.h"
+
+typedef struct _lukshdrCloneSource lukshdrCloneSource;
+struct _lukshdrCloneSource {
+    lukshdrConvertSide side;
+    lukshdrLink *link;
+    lukshdrSecret *secret;
+    char *path;
+    char *format;
+    unsigned long long capacity; /* bytes */
+};
+
+static void
+lukshdrCloneSourceClear(lukshdrCloneSource *source)
+{
+    lukshdrLinkUnref(source->link);
+    lukshdrSecretFree(source->secret);
+    g_free(source->path);
+    g_free(source->format);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(lukshdrCloneSource, lukshdrCloneSourceClear)
+
+static bool
+lukshdrCloneReadCapacity(virStorageVolPtr vol, unsigned long long *capacity, GError **error)
+{
+    virStorageVolInfo info;
+
+    if (lukshdrStorageState.stock.storageVolGetInfo(vol, &info) < 0) {
+        lukshdrErrorFromLast(error);
+        return false;
+    }
+    *capacity = info.capacity;
+    return true;
+}
+
+/* Takes over the reference to @link, which is NULL for a plain volume */
+static bool
+lukshdrCloneReadSource(virStorageVolPtr vol,
+                       lukshdrLink *link,
+                       lukshdrCloneSource *source,
+                       GError **error)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    g_autofree char *text = NULL;
+    g_autofree char *uuid = NULL;
+
+    source->link = link;
+    if (!lukshdrCloneReadCapacity(vol, &source->capacity, error))
+        return false;
+
+    if (link) {
+        if (link->state != LUKSHDR_LINK_STATE_ACTIVE) {
+            g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                        _("linked volume '%s' cannot be cloned: its state is '%s'"),
+                        link->payload.volume, lukshdrLinkStateToString(link->state));
+            return false;
+        }
+        source->secret = lukshdrStorageSecretGet(link->secretUUID, NULL, &uuid, error);
+        source->side.link = link;
+        source->side.secret = source->secret;
+        return source->secret != NULL;
+    }
+
+    if (!(source->path = state->stock.storageVolGetPath(vol)) ||
+        !(text = state->stock.storageVolGetXMLDesc(vol, 0))) {
+        lukshdrErrorFromLast(error);
+        return false;
+    }
+
+    if (lukshdrVolumeXMLIsEncrypted(text)) {
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+                            _("a volume with attached LUKS cannot be cloned into a linked one; "
+                              "clone it into a plain one first"));
+        return false;
+    }
+
+    if (!(source->format = lukshdrVolumeXMLFormatOf(text, error)))
+        return false;
+    source->side.path = source->path;
+    source->side.format = source->format;
+    return true;
+}
+
+/* As stock does it: a clone is at least as large as its source */
+static bool
+lukshdrCloneGrow(virStorageVolPtr vol, unsigned long long capacity, GError **error)
+{
+    unsigned long long now;
+
+    if (!lukshdrCloneReadCapacity(vol, &now, error))
+        return false;
+
+    if (now < capacity && lukshdrStorageState.stock.storageVolResize(vol, capacity, 0) < 0) {
+        lukshdrErrorFromLast(error);
+        return false;
+    }
+    return true;
+}
+
+/* A lukshdrStorageFill */
+static bool
+lukshdrCloneFill(lukshdrLink *link,
+                 virStorageVolPtr payload,
+                 const lukshdrSecret *secret,
+                 void *opaque,
+                 GError **error)
+{
+    const lukshdrCloneSource *source = opaque;
+    const lukshdrConvertSide to = { .link = link, .secret = secret };
+
+    return lukshdrCloneGrow(payload, source->capacity, error) &&
+           lukshdrStorageConvert(&source->side, &to, error);
+}
+
+/* What virsh vol-clone sends is the source's own XML under another name.  A header
+ * of the source's is not the clone's, and a secret that was generated for the source dies
+ * with it. */
+static void
+lukshdrCloneOwnHeader(lukshdrVolumeXML *xml, const lukshdrLink *source)
+{
+    if (!source)
+        return;
+
+    if (g_strcmp0(xml->headerPool, source->header.pool) == 0 &&
+        g_strcmp0(xml->headerVolume, source->header.volume) == 0) {
+        g_free(xml->headerVolume);
+        xml->headerVolume = g_strconcat(xml->name, LUKSHDR_HEADER_SUFFIX, NULL);
+    }
+    if (source->secretGenerated && g_strcmp0(xml->secretUUID, source->secretUUID) == 0)
+        g_clear_pointer(&xml->secretUUID, g_free);
+}
+
+/* Fills the plain volume @vol, which is recorded in a link of its own until it is whole, so that
+ * no guest gets half of it and a crash does not leave it. */
+static bool
+lukshdrClonePlainFill(virStorageVolPtr vol,
+                      const lukshdrCloneSource *source,
+                      lukshdrLink *journal,
+                      GError **error)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    g_autofree char *path = state->stock.storageVolGetPath(vol);
+    g_autofree char *text = state->stock.storageVolGetXMLDesc(vol, 0);
+    g_autofree char *format = NULL;
+    lukshdrConvertSide to = { .path = path };
+
+    if (!path || !text) {
+        lukshdrErrorFromLast(error);
+        return false;
+    }
+
+    journal->payload.path = g_strdup(path);
+    if (!(to.format = format = lukshdrVolumeXMLFormatOf(text, error)) ||
+        !lukshdrIdentityFromPath(path, &journal->payload.identity, error) ||
+        !lukshdrRegistryStore(state->registry, journal, error))
+        return false;
+
+    return lukshdrCloneGrow(vol, source->capacity, error) &&
+           lukshdrStorageConvert(&source->side, &to, error) &&
+           lukshdrRegistryRemove(state->registry, journal->uuid, error);
+}
+
+/* As the system: whoever may create need not be allowed to delete. */
+static void
+lukshdrClonePlainUndo(virStorageVolPtr vol, const lukshdrLink *journal)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    virIdentity *client = lukshdrStorageBecomeSystem();
+    g_autoptr(GError) error = NULL;
+
+    if (state->stock.storageVolDelete(vol, 0) < 0)
+        LUKSHDR_LOG_ERROR(_("Volume '%s' of pool '%s' is left behind half-made: %s"),
+                          journal->payload.volume, journal->payload.pool, virGetLastErrorMessage());
+    else if (!lukshdrRegistryRemove(state->registry, journal->uuid, &error))
+        LUKSHDR_LOG_ERROR("%s", error->message);
+    lukshdrStorageBecomeClient(client);
+}
+
+static virStorageVolPtr
+lukshdrClonePlain(virStoragePoolPtr pool,
+                  const char *xmldesc,
+                  unsigned int flags,
+                  const lukshdrCloneSource *source,
+                  GError **error)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    g_autoptr(lukshdrLink) journal = lukshdrLinkNew();
+    virStorageVolPtr vol = state->stock.storageVolCreateXML(pool, xmldesc, flags);
+
+    if (!vol) {
+        lukshdrErrorFromLast(error);
+        return NULL;
+    }
+
+    journal->payload.pool = g_strdup(virStoragePoolGetName(pool));
+    journal->payload.volume = g_strdup(virStorageVolGetName(vol));
+    journal->header.pool = g_strdup(source->link->header.pool);
+    journal->header.volume = g_strdup(source->link->header.volume);
+    journal->format = g_strdup("raw");
+
+    lukshdrStorageSetUnderWay(journal, true);
+    if (!lukshdrClonePlainFill(vol, source, journal, error)) {
+        lukshdrClonePlainUndo(vol, journal);
+        g_clear_pointer(&vol, virStorageVolFree);
+    }
+    lukshdrStorageSetUnderWay(journal, false);
+    return vol;
+}
+
+static virStorageVolPtr
+lukshdrClone(virStoragePoolPtr pool,
+             const char *xmldesc,
+             unsigned int flags,
+             virStorageVolPtr clonevol,
+             lukshdrLink *sourceLink,
+             GError **error)
+{
+    g_auto(lukshdrCloneSource) source = { 0 };
+    g_autoptr(lukshdrVolumeXML) xml = NULL;
+    g_autofree char *sized = NULL;
+
+    if (!lukshdrCloneReadSource(clonevol, sourceLink, &source, error))
+        return NULL;
+
+    if (flags & VIR_STORAGE_VOL_CREATE_REFLINK) {
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+                            _("a volume with other keys cannot share blocks with its source"));
+        return NULL;
+    }
+
+    if (!(sized = lukshdrVolumeXMLSetCapacity(xmldesc, source.capacity, error)) ||
+        !lukshdrVolumeXMLParse(sized, &xml, error))
+        return NULL;
+
+    if (xml) {
+        lukshdrCloneOwnHeader(xml, source.link);
+        return lukshdrStorageCreateLinked(pool, xml, flags, lukshdrCloneFill, &source, error);
+    }
+
+    if (lukshdrVolumeXMLIsEncrypted(sized)) {
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+                            _("a linked volume cannot be cloned into one with attached LUKS; clone "
+                              "it into a linked or a plain one"));
+        return NULL;
+    }
+    return lukshdrClonePlain(pool, sized, flags, &source, error);
+}
+
+virStorageVolPtr
+lukshdrStorageVolCreateXMLFrom(virStoragePoolPtr pool,
+                               const char *xmldesc,
+                               virStorageVolPtr clonevol,
+                               unsigned int flags)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    g_autoptr(lukshdrVolumeXML) xml = NULL;
+    g_autoptr(xmlDoc) ours = NULL;
+    g_autofree char *applied = NULL;
+    g_autoptr(lukshdrLink) payload = NULL;
+    g_autoptr(lukshdrLink) header = NULL;
+    g_autoptr(GError) error = NULL;
+    virStorageVolPtr vol = NULL;
+
+    if (!lukshdrStoragePoolDefault(pool, &ours, &error) ||
+        (ours && !(applied = lukshdrStorageDefaultApply(xmldesc, ours, &error))) ||
+        !lukshdrVolumeXMLParse(applied ? applied : xmldesc, &xml, &error) ||
+        !lukshdrStorageFindByPath(clonevol, &payload, &header, &error)) {
+        lukshdrReportError(error);
+        return NULL;
+    }
+
+    if (!xml && !payload && !header)
+        return state->stock.storageVolCreateXMLFrom(pool, applied ? applied : xmldesc, clonevol,
+                                                    flags);
+
+    /* stock would take a header for a volume with attached LUKS and write a new one */
+    if (header)
+        error = g_error_new_literal(LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                                    _("a header volume cannot be cloned; to back it up, use virsh "
+                                      "vol-download"));
+    else
+        vol = lukshdrClone(pool, applied ? applied : xmldesc, flags, clonevol,
+                           g_steal_pointer(&payload), &error);
+
+    if (!vol)
+        lukshdrReportError(error);
+    return vol;
+}
