@@ -34,6 +34,13 @@ lukshdrQemuHeaderCheckState(const lukshdrLink *link, GError **error)
                     _("linked volume '%s' in pool '%s' is still being created"),
                     link->payload.volume, link->payload.pool);
         return false;
+    case LUKSHDR_LINK_STATE_WIPING:
+    case LUKSHDR_LINK_STATE_WIPED:
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("linked volume '%s' in pool '%s' has been wiped: its key material is gone for "
+                      "ever, it can only be deleted"),
+                    link->payload.volume, link->payload.pool);
+        return false;
     case LUKSHDR_LINK_STATE_DELETING:
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                     _("linked volume '%s' in pool '%s' is being deleted and its key material may "
