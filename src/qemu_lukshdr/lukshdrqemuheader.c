@@ -36,10 +36,11 @@ lukshdrQemuHeaderCheckState(const lukshdrLink *link, GError **error)
         return false;
     case LUKSHDR_LINK_STATE_WIPING:
     case LUKSHDR_LINK_STATE_WIPED:
-        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                    _("linked volume '%s' in pool '%s' has been wiped: its key material is gone for "
-                      "ever, it can only be deleted"),
-                    link->payload.volume, link->payload.pool);
+        g_set_error(
+            error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+            _("linked volume '%s' in pool '%s' has been wiped: its key material is gone for "
+              "ever, it can only be deleted"),
+            link->payload.volume, link->payload.pool);
         return false;
     case LUKSHDR_LINK_STATE_DELETING:
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,

@@ -12,6 +12,29 @@ generated() {
     linked_xml "$@" | sed '/<secret /d' | create_xml
 }
 
+# create_in POOL: vol-create there of the XML on stdin
+create_in() {
+    cat >"$DAEMON_DIR/xml/in.xml"
+    virsh vol-create "$1" "$DAEMON_DIR/xml/in.xml"
+}
+
+# create_from SOURCE: vol-create-from of the XML on stdin
+create_from() {
+    cat >"$DAEMON_DIR/xml/from.xml"
+    virsh vol-create-from data "$DAEMON_DIR/xml/from.xml" "$1" --inputpool data
+}
+
+# plain_xml NAME FORMAT: of a plain volume without a size
+plain_xml() {
+    echo "<volume><name>$1</name><target><format type='$2'/></target></volume>"
+}
+
+# content VOLUME: of a plain volume, as a digest
+content() {
+    qemu-img convert -O raw "$DATA/$1" "$DAEMON_DIR/content" && sha256sum <"$DAEMON_DIR/content"
+    rm -f "$DAEMON_DIR/content"
+}
+
 secrets() {
     virsh secret-list | sed '/^$/d' | grep -cv "$SECRET_UUID"
 }
@@ -65,10 +88,10 @@ try "vol-create-as knows nothing of encryption" virsh vol-create-as crypt auto 8
 like "and makes a linked volume" "$(virsh vol-dumpxml auto crypt)" "<header type=.volume"
 like "with the default's cipher" "$("$DAEMON_IN" cryptsetup luksDump "$VAULT/auto.luks")" "MK bits:[^0-9]*256"
 own="<volume><name>own</name><capacity unit='M'>8</capacity><target><encryption format='luks'><secret type='passphrase' uuid='$SECRET_UUID'/></encryption></target></volume>"
-try "a volume's own <encryption> wins" create_xml crypt <<<"$own"
+try "a volume's own <encryption> wins" create_in crypt <<<"$own"
 unlike "so it is attached LUKS" "$(virsh vol-dumpxml own crypt)" "<header"
 plain="<volume><name>plain</name><capacity unit='M'>8</capacity><target><encryption format='none'/></target></volume>"
-try "a plain volume can be asked for" create_xml crypt <<<"$plain"
+try "a plain volume can be asked for" create_in crypt <<<"$plain"
 unlike "and is plain" "$(virsh vol-dumpxml plain crypt)" "<encryption"
 refuse "a clone would be plain without anybody asking for it" "encryption default" \
     virsh vol-clone plain copy --pool crypt
@@ -115,6 +138,77 @@ for format in raw qcow2; do
     like "$format: exactly" "$(virsh vol-info "size.$format" data --bytes)" "Capacity: +41943040 bytes"
     like "$format: it is still linked" "$(virsh vol-dumpxml "size.$format" data)" "<header type=.volume"
 done
+
+note "Cloning encrypts, decrypts and changes keys"
+try "a plain volume with content" virsh vol-create-as data plain.raw 4M
+head -c 4M /dev/urandom >"$DATA/plain.raw"
+written=$(content plain.raw)
+try "plain raw to linked qcow2" create_from plain.raw <<<"$(linked_xml one qcow2 | sed '/<capacity/d')"
+like "as large as its source" "$(virsh vol-info one data --bytes)" "Capacity: +4194304 bytes"
+head -c 64 "$DATA/plain.raw" >"$DAEMON_DIR/pattern"
+if grep -qaF -f <(tr -d '\000\n' <"$DAEMON_DIR/pattern" | head -c 32) "$DATA/one"; then
+    fail "ciphertext in the clone"
+else
+    ok "ciphertext in the clone"
+fi
+try "linked to linked, as virsh vol-clone does it" virsh vol-clone one two --pool data
+xml=$(virsh vol-dumpxml two data)
+like "with a header of its own" "$xml" "volume=.two.luks"
+unlike "and other keys" "$("$DAEMON_IN" cryptsetup luksUUID "$VAULT/one.luks")" \
+    "$("$DAEMON_IN" cryptsetup luksUUID "$VAULT/two.luks")"
+try "the source is deleted" virsh vol-delete one data
+try "linked qcow2 to linked raw, with a generated secret" create_from two \
+    <<<"$(linked_xml three raw | sed '/<secret /d; s/>16</>1</')"
+like "no smaller than its source" "$(virsh vol-info three data --bytes)" "Capacity: +4194304 bytes"
+try "vol-clone of that" virsh vol-clone three four --pool data
+same "has a secret of its own" "$(secrets)" 2
+try "deleting the source" virsh vol-delete three data
+same "takes the source's alone" "$(secrets)" 1
+try "linked to plain" create_from four <<<"$(plain_xml back.qcow2 qcow2)"
+unlike "which is plain" "$(virsh vol-dumpxml back.qcow2 data)" "<encryption"
+same "and has what was written at first" "$(content back.qcow2)" "$written"
+same "the registry has no entry of it" "$(links | wc -l)" 4
+refuse "a clone that shares blocks" "share" virsh vol-clone four five --pool data --reflink
+refuse "a clone with attached LUKS" "attached LUKS" create_from four <<<"<volume><name>five</name><target>
+    <encryption format='luks'><secret type='passphrase' uuid='$SECRET_UUID'/></encryption></target></volume>"
+refuse "a clone of a header" "vol-download" virsh vol-clone four.luks five --pool vault
+cat >"$BIN/qemu-img" <<'SH'
+#!/bin/sh
+case " $* " in *" convert "*) kill -9 $$ ;; esac
+PATH=${PATH#*:} exec qemu-img "$@"
+SH
+chmod 755 "$BIN/qemu-img"
+before=$(lies_there)
+refuse "a conversion that is killed" "killed" create_from four <<<"$(plain_xml five raw)"
+refuse "also into a linked volume" "killed" virsh vol-clone four five --pool data
+same "leaves nothing and the source as it was" "$(lies_there)" "$before"
+rm "$BIN/qemu-img"
+# The daemon dies in the middle of a conversion: the next one clears up.
+cat >"$BIN/qemu-img" <<SH
+#!/bin/sh
+case " \$* " in *" convert "*) : >"$BIN/converting"; sleep 600 ;; esac
+PATH=\${PATH#*:} exec qemu-img "\$@"
+SH
+chmod 755 "$BIN/qemu-img"
+chmod 777 "$BIN"
+before=$(lies_there)
+for target in "$(plain_xml five raw)" "$(linked_xml five qcow2)"; do
+    rm -f "$BIN/converting"
+    create_from four <<<"$target" >/dev/null 2>&1 &
+    for ((i = 0; i < 300; i++)); do
+        [ ! -e "$BIN/converting" ] || break
+        sleep 0.1
+    done
+    daemon_kill
+    wait $!
+    linked_launch
+    same "a crash while converting is cleared up at the next start" "$(lies_there)" "$before"
+done
+rm "$BIN/qemu-img" "$BIN/converting"
+for volume in plain.raw two four back.qcow2; do
+    virsh vol-delete "$volume" data
+done
+same "generated secrets are gone" "$(secrets)" 0
 
 note "Wiping is a cryptographic erase"
 ln "$VAULT/size.raw.luks" "$DAEMON_DIR/witness"
