@@ -15,9 +15,7 @@
 #include "../src/chain/lukshdrchain.h"
 
 static lukshdrChain *
-chainJSONFromStock(const lukshdrLink *link,
-                   const char *path,
-                   GError **error)
+chainJSONFromStock(const lukshdrLink *link, const char *path, GError **error)
 {
     g_autofree char *text = NULL;
     g_autoptr(JsonNode) stock = NULL;
@@ -28,8 +26,7 @@ chainJSONFromStock(const lukshdrLink *link,
 }
 
 static bool
-chainJSONPrint(char **argv,
-               GError **error)
+chainJSONPrint(char **argv, GError **error)
 {
     bool stock = g_str_equal(argv[2], "--stock");
     g_autofree char *xml = NULL;
@@ -63,8 +60,7 @@ chainJSONPrint(char **argv,
 }
 
 int
-main(int argc,
-     char **argv)
+main(int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
 

@@ -9,8 +9,7 @@
 #include <string.h>
 
 char *
-chainTestLoad(const char *name,
-              const char *suffix)
+chainTestLoad(const char *name, const char *suffix)
 {
     g_autofree char *file = g_strconcat(name, suffix, NULL);
     g_autofree char *path = g_test_build_filename(G_TEST_DIST, "xml", "chain", file, NULL);
@@ -45,8 +44,7 @@ chainTestParse(const char *text)
 }
 
 void
-chainTestCheckNames(JsonObject *object,
-                    GHashTable *names)
+chainTestCheckNames(JsonObject *object, GHashTable *names)
 {
     static const char *const children[] = { "file", "header" };
     const char *name = json_object_get_string_member(object, "node-name");

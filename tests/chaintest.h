@@ -16,8 +16,7 @@
  * Returns: the file's text, freed with g_free, or NULL if there is no such file.
  */
 char *
-chainTestLoad(const char *name,
-              const char *suffix);
+chainTestLoad(const char *name, const char *suffix);
 
 /**
  * chainTestLink:
@@ -45,5 +44,4 @@ chainTestParse(const char *text);
  * The test fails if a name is too long for QEMU or was there before.
  */
 void
-chainTestCheckNames(JsonObject *object,
-                    GHashTable *names);
+chainTestCheckNames(JsonObject *object, GHashTable *names);

@@ -245,8 +245,7 @@ testStockNames(void)
 }
 
 int
-main(int argc,
-     char **argv)
+main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
 

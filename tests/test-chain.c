@@ -71,8 +71,7 @@ testCheckWritten(const lukshdrChain *chain,
 }
 
 static void
-testCheckError(const GError *error,
-               const char *expected)
+testCheckError(const GError *error, const char *expected)
 {
     static const struct {
         const char *name;
@@ -101,9 +100,7 @@ testCheckError(const GError *error,
 }
 
 static void
-testGoldenStock(const lukshdrLink *link,
-                const char *name,
-                const char *stockText)
+testGoldenStock(const lukshdrLink *link, const char *name, const char *stockText)
 {
     g_autoptr(JsonObject) stock = chainTestParse(stockText);
     g_autofree char *before = testText(stock);
@@ -211,8 +208,7 @@ testAddGolden(void)
 }
 
 int
-main(int argc,
-     char **argv)
+main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     testAddGolden();

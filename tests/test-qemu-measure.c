@@ -100,8 +100,8 @@ testEncryption(void)
     g_autoptr(virStorageSource) src = testSource("/some/file");
     xmlDocPtr doc = xmlReadMemory(xml, sizeof(xml) - 1, NULL, NULL, 0);
     xmlXPathContextPtr ctxt = xmlXPathNewContext(doc);
-    virStorageEncryption *encryption =
-        lukshdrQemu.libvirt.virStorageEncryptionParseNode(xmlDocGetRootElement(doc), ctxt);
+    virStorageEncryption *encryption = lukshdrQemu.libvirt.virStorageEncryptionParseNode(
+        xmlDocGetRootElement(doc), ctxt);
 
     g_assert_nonnull(encryption);
     g_assert_null(lukshdrQemuSourceEncryption(src));
@@ -162,8 +162,7 @@ testDiskAttach(void)
 }
 
 int
-main(int argc,
-     char **argv)
+main(int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
     int rc;

@@ -15,6 +15,7 @@
 #include "lukshdrstorage.h"
 
 #include <glib/gi18n-lib.h>
+#include <libxml/parser.h>
 
 #include "lukshdrerror.h"
 #include "lukshdrlog.h"
@@ -118,6 +119,8 @@ storageRegister(void)
     lukshdrStorage *state = &lukshdrStorageState;
     g_autoptr(GError) error = NULL;
 
+    /* before there are threads that might both be first to need it */
+    xmlInitParser();
     bindtextdomain(GETTEXT_PACKAGE, LUKSHDR_LOCALEDIR);
     bind_textdomain_codeset(GETTEXT_PACKAGE, "UTF-8");
 

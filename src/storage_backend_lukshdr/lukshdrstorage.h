@@ -64,32 +64,6 @@ int
 lukshdrStorageVolDelete(virStorageVolPtr vol, unsigned int flags);
 
 /**
- * lukshdrStorageOpenHeader:
- * @link: a link
- * @fd: set to the header volume, open for reading and writing, if 1 is returned
- * @error: VIR_ERR_OPERATION_INVALID, VIR_ERR_SYSTEM_ERROR
- *
- * Opens the header volume if what stands at its path is the one of @link: by
- * identity (then it may be erased already, or not yet formatted), or by content, if it was
- * put back from a backup.
- *
- * Returns: 1, or 0 if there is nothing at the path, or -1 with @error set if there is
- * something else.
- */
-int
-lukshdrStorageOpenHeader(const lukshdrLink *link, int *fd, GError **error);
-
-/**
- * lukshdrStorageCheckUnused:
- * @link: a link
- * @error: VIR_ERR_OPERATION_INVALID, naming the domain that uses the volume
- *
- * Returns: true, or false with @error set.
- */
-bool
-lukshdrStorageCheckUnused(const lukshdrLink *link, GError **error);
-
-/**
  * lukshdrStorageWipeFinish:
  * @link: a link in state WIPING
  * @error: what went wrong

@@ -17,85 +17,50 @@
 
 #include "config.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <glib/gi18n-lib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "lukshdrerror.h"
-#include "lukshdrguest.h"
-#include "lukshdrheader.h"
 #include "lukshdrlog.h"
 #include "lukshdrluks.h"
 #include "lukshdrstorage.h"
+#include "lukshdrstorageparts.h"
 
-int
-lukshdrStorageOpenHeader(const lukshdrLink *link, int *fd, GError **error)
+/* As lukshdrStoragePayloadIsThere says of @payload and lukshdrStorageOpenHeader of @header.
+ * A path that is empty because its pool is not mounted is not "nothing there". */
+static bool
+lukshdrStorageExamine(const lukshdrLink *link,
+                      virConnectPtr conn,
+                      int *payload,
+                      int *header,
+                      int *fd,
+                      GError **error)
 {
-    lukshdrIdentity found;
+    g_autoptr(virStoragePool) payloadPool = NULL;
+    g_autoptr(virStoragePool) headerPool = NULL;
 
-    if (!link->header.path)
-        return 0;
+    *payload = 0;
+    *header = 0;
 
-    *fd = open(link->header.path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (*fd < 0) {
-        if (errno == ENOENT)
-            return 0;
-        lukshdrErrorSetErrno(error, errno, _("Unable to open header volume '%s'"),
-                             link->header.path);
-        return -1;
-    }
+    if (link->payload.path &&
+        (!(payloadPool = lukshdrStorageOpenPool(conn, link->payload.pool, error)) ||
+         (*payload = lukshdrStoragePayloadIsThere(link, error)) < 0))
+        return false;
 
-    /* the recorded path is the second witness that UNCERTAIN asks for */
-    if (lukshdrIdentityFromFD(*fd, &found, error) &&
-        (lukshdrIdentityCompare(&link->header.identity, &found) != LUKSHDR_IDENTITY_DIFFERENT ||
-         (link->luksUUID && lukshdrHeaderCheck(link, *fd, error))))
-        return 1;
-
-    if (error && !*error) {
-        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                    _("'%s' is not the header volume '%s' of pool '%s' that was recorded there"),
-                    link->header.path, link->header.volume, link->header.pool);
-    }
-    close(*fd);
-    *fd = -1;
-    return -1;
-}
-
-/* Whether the recorded payload stands at its path: 1 yes, 0 there is nothing, -1
- * with @error set there is something else. */
-static int
-lukshdrStoragePayloadIsThere(const lukshdrLink *link, GError **error)
-{
-    lukshdrIdentity found;
-
-    if (!link->payload.path || access(link->payload.path, F_OK) < 0)
-        return 0;
-
-    if (!lukshdrIdentityFromPath(link->payload.path, &found, error))
-        return -1;
-    if (lukshdrIdentityCompare(&link->payload.identity, &found) != LUKSHDR_IDENTITY_DIFFERENT)
-        return 1;
-
-    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                _("'%s' is not the volume '%s' of pool '%s' that was recorded there"),
-                link->payload.path, link->payload.volume, link->payload.pool);
-    return -1;
+    return !link->header.path ||
+           ((headerPool = lukshdrStorageOpenPool(conn, link->header.pool, error)) &&
+            (*header = lukshdrStorageOpenHeader(link, fd, error)) >= 0);
 }
 
 static bool
 lukshdrStorageDeletePart(const lukshdrLinkVolume *part, virConnectPtr conn, GError **error)
 {
-    const lukshdrStorage *state = &lukshdrStorageState;
-    g_autoptr(virStoragePool) pool = lukshdrStorageOpenPool(conn, part->pool, error);
-    g_autoptr(virStorageVol) vol = NULL;
+    g_autoptr(virStorageVol) vol = lukshdrStorageLookupPart(part, conn, error);
 
-    if (!pool)
+    if (!vol)
         return false;
 
-    if (!(vol = state->stock.storageVolLookupByName(pool, part->volume)) ||
-        state->stock.storageVolDelete(vol, 0) < 0) {
+    if (lukshdrStorageState.stock.storageVolDelete(vol, 0) < 0) {
         lukshdrErrorFromLast(error);
         return false;
     }
@@ -107,55 +72,19 @@ lukshdrStorageDeleteFinish(lukshdrLink *link, virConnectPtr conn, GError **error
 {
     virIdentity *client = lukshdrStorageBecomeSystem();
     int fd = -1;
-    int header = lukshdrStorageOpenHeader(link, &fd, error);
-    int payload = header < 0 ? -1 : lukshdrStoragePayloadIsThere(link, error);
-    bool ok = header >= 0 && payload >= 0;
-
-    ok = ok && (!header || lukshdrLuksErase(fd, error)) &&
-         (!payload || lukshdrStorageDeletePart(&link->payload, conn, error)) &&
-         (!header || lukshdrStorageDeletePart(&link->header, conn, error)) &&
-         (!link->secretGenerated || lukshdrStorageSecretRemove(link->secretUUID, error)) &&
-         lukshdrRegistryRemove(lukshdrStorageState.registry, link->uuid, error);
+    int payload;
+    int header;
+    bool ok = lukshdrStorageExamine(link, conn, &payload, &header, &fd, error) &&
+              (!header || lukshdrLuksErase(fd, error)) &&
+              (!payload || lukshdrStorageDeletePart(&link->payload, conn, error)) &&
+              (!header || lukshdrStorageDeletePart(&link->header, conn, error)) &&
+              (!link->secretGenerated || lukshdrStorageSecretRemove(link->secretUUID, error)) &&
+              lukshdrRegistryRemove(lukshdrStorageState.registry, link->uuid, error);
 
     if (fd >= 0)
         close(fd);
     lukshdrStorageBecomeClient(client);
     return ok;
-}
-
-/* Guests' records are the QEMU half's; that one cannot be read must not stop
- * what it may have nothing to do with, the header's lock in QEMU still would. */
-bool
-lukshdrStorageCheckUnused(const lukshdrLink *link, GError **error)
-{
-    const char *dir = lukshdrStorageState.guestsDir;
-    g_auto(GStrv) guests = lukshdrGuestList(dir);
-    size_t i;
-    guint d;
-
-    for (i = 0; guests[i]; i++) {
-        g_autoptr(GError) local = NULL;
-        g_autoptr(GPtrArray) disks = lukshdrGuestLoad(dir, guests[i], &local);
-
-        if (!disks)
-            LUKSHDR_LOG_WARN("%s", local->message);
-
-        for (d = 0; disks && d < disks->len; d++) {
-            const lukshdrGuestDisk *disk = g_ptr_array_index(disks, d);
-
-            if (g_str_equal(disk->linkUUID, link->uuid)) {
-                /* records are named ID-NAME */
-                const char *name = strchr(guests[i], '-');
-
-                g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                            _("volume '%s' is in use by the running domain '%s'; detach it or "
-                              "stop the domain first"),
-                            link->payload.volume, name ? name + 1 : guests[i]);
-                return false;
-            }
-        }
-    }
-    return true;
 }
 
 /* All refusals.  @headerVol and @fd are set to the header volume, or to NULL and -1 if it
@@ -184,7 +113,7 @@ lukshdrStorageCheckDelete(lukshdrLink *link,
         return false;
     }
 
-    if (!lukshdrStorageCheckUnused(link, error) || !lukshdrStorageMay(vol, ensure, error) ||
+    if (!lukshdrStorageMay(vol, ensure, error) ||
         !(headerPool = lukshdrStorageOpenPool(virStorageVolGetConnect(vol), link->header.pool,
                                               error)))
         return false;
@@ -200,12 +129,9 @@ lukshdrStorageCheckDelete(lukshdrLink *link,
         return false;
     }
 
-    *headerVol = lukshdrStorageState.stock.storageVolLookupByName(headerPool, link->header.volume);
-    if (!*headerVol) {
-        lukshdrErrorFromLast(error);
-        return false;
-    }
-    return lukshdrStorageMay(*headerVol, ensure, error);
+    return (*headerVol = lukshdrStorageLookupPart(&link->header, virStorageVolGetConnect(vol),
+                                                  error)) &&
+           lukshdrStorageMay(*headerVol, ensure, error);
 }
 
 static bool
@@ -216,12 +142,17 @@ lukshdrStorageDeleteLinked(lukshdrLink *link,
                            GError **error)
 {
     const lukshdrStorage *state = &lukshdrStorageState;
-    g_autoptr(lukshdrLink) deleting = lukshdrLinkCopy(link);
 
-    deleting->state = LUKSHDR_LINK_STATE_DELETING;
-    if (!lukshdrRegistryStore(state->registry, deleting, error) ||
-        (headerVol && !lukshdrLuksErase(fd, error)))
+    if (!lukshdrStorageClaim(link, LUKSHDR_LINK_STATE_DELETING, fd, error))
         return false;
+
+    if (headerVol && !lukshdrLuksErase(fd, error)) {
+        g_prefix_error(error,
+                       _("the key material of volume '%s' may be destroyed in part; delete "
+                         "it again: "),
+                       link->payload.volume);
+        return false;
+    }
 
     if (state->stock.storageVolDelete(vol, 0) < 0 ||
         (headerVol && state->stock.storageVolDelete(headerVol, 0) < 0)) {

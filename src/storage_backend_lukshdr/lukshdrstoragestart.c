@@ -117,8 +117,11 @@ lukshdrStorageCheckPart(const lukshdrLink *link,
         return false;
     }
 
-    if (lukshdrIdentityCompare(&part->identity, fresh) == LUKSHDR_IDENTITY_DIFFERENT &&
-        part->identity.type == LUKSHDR_IDENTITY_FILE) {
+    /* a block device's number is compared nowhere, so it need not be renewed */
+    if (part->identity.type == LUKSHDR_IDENTITY_BLOCK && fresh->type == LUKSHDR_IDENTITY_BLOCK)
+        return false;
+
+    if (lukshdrIdentityCompare(&part->identity, fresh) == LUKSHDR_IDENTITY_DIFFERENT) {
         LUKSHDR_LOG_WARN(_("'%s' is not the volume '%s' of pool '%s' that was recorded there; "
                            "linked volume '%s' of pool '%s' cannot be used until it is back"),
                          part->path, part->volume, part->pool, link->payload.volume,

@@ -25,15 +25,7 @@
 #include "lukshdrlog.h"
 #include "lukshdrluks.h"
 #include "lukshdrstorage.h"
-
-static bool
-lukshdrStorageSetState(lukshdrLink *link, lukshdrLinkState linkState, GError **error)
-{
-    g_autoptr(lukshdrLink) copy = lukshdrLinkCopy(link);
-
-    copy->state = linkState;
-    return lukshdrRegistryStore(lukshdrStorageState.registry, copy, error);
-}
+#include "lukshdrstorageparts.h"
 
 bool
 lukshdrStorageWipeFinish(lukshdrLink *link, GError **error)
@@ -58,7 +50,6 @@ lukshdrStorageCheckWipe(lukshdrLink *link,
                         GError **error)
 {
     const lukshdrStorage *state = &lukshdrStorageState;
-    g_autoptr(virStoragePool) headerPool = NULL;
 
     if (flags || algorithm >= VIR_STORAGE_VOL_WIPE_ALG_LAST) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_INVALID_ARG,
@@ -73,18 +64,12 @@ lukshdrStorageCheckWipe(lukshdrLink *link,
         return false;
     }
 
-    if (!lukshdrStorageCheckUnused(link, error) ||
-        !lukshdrStorageMay(vol, state->abi.virStorageVolWipePatternEnsureACL, error) ||
-        !(headerPool = lukshdrStorageOpenPool(virStorageVolGetConnect(vol), link->header.pool,
-                                              error)))
+    if (!lukshdrStorageMay(vol, state->abi.virStorageVolWipePatternEnsureACL, error))
         return false;
 
-    *headerVol = state->stock.storageVolLookupByName(headerPool, link->header.volume);
-    if (!*headerVol) {
-        lukshdrErrorFromLast(error);
-        return false;
-    }
-    return lukshdrStorageMay(*headerVol, state->abi.virStorageVolWipePatternEnsureACL, error);
+    return (*headerVol = lukshdrStorageLookupPart(&link->header, virStorageVolGetConnect(vol),
+                                                  error)) &&
+           lukshdrStorageMay(*headerVol, state->abi.virStorageVolWipePatternEnsureACL, error);
 }
 
 static bool
@@ -94,7 +79,7 @@ lukshdrStorageWipeLinked(lukshdrLink *link,
                          unsigned int algorithm,
                          GError **error)
 {
-    if (!lukshdrStorageSetState(link, LUKSHDR_LINK_STATE_WIPING, error) ||
+    if (!lukshdrStorageClaim(link, LUKSHDR_LINK_STATE_WIPING, fd, error) ||
         !lukshdrLuksErase(fd, error))
         return false;
 

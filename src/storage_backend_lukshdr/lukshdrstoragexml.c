@@ -260,7 +260,7 @@ lukshdrVolumeXMLParse(const char *text, lukshdrVolumeXML **xml, GError **error)
     if (!doc) {
         /* Stock has words of its own for what is wrong with an XML.  But stock
          * must not take, without its header, an XML that only we refuse. */
-        if (!strstr(text, LUKSHDR_XML_HEADER))
+        if (!strstr(text, LUKSHDR_XML_HEADER) && !strstr(text, "<!DOCTYPE"))
             return true;
         g_propagate_error(error, g_steal_pointer(&local));
         return false;

@@ -159,8 +159,8 @@ struct _lukshdrVirStateDriver {
 
 /* the stock QEMU driver, wrapped: exported by the QEMU half under the same name */
 #define LUKSHDR_ABI_QEMU_WRAPPED(X) \
-    X(void, qemuProcessStop, \
-      (virQEMUDriver *driver, virDomainObj *vm, int reason, int asyncJob, unsigned int flags)) \
+    X(void, qemuProcessStop, /* words: see lukshdrqemuprocess.c */ \
+      (guintptr first, guintptr second, guintptr third, guintptr fourth, guintptr fifth)) \
     X(int, qemuDomainPrepareDiskSource, \
       (virDomainDiskDef *disk, qemuDomainObjPrivate *priv, virQEMUDriverConfig *cfg)) \
     X(int, qemuDomainPrepareStorageSourceBlockdev, \

@@ -48,12 +48,13 @@ lukshdrLabelWrite(int fd, const lukshdrLink *link, GError **error)
     g_autoptr(GByteArray) bytes = g_byte_array_new();
     size_t len = strlen(text);
     lukshdrLabelHead head = {
-        .magic = LUKSHDR_LABEL_MAGIC,
         .version = GUINT32_TO_BE(LUKSHDR_LABEL_VERSION),
         .length = GUINT32_TO_BE(len),
     };
     off_t end = lseek(fd, 0, SEEK_END);
     unsigned int slot;
+
+    memcpy(head.magic, LUKSHDR_LABEL_MAGIC, sizeof(head.magic));
 
     if (len > LUKSHDR_LABEL_TEXT_MAX) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,

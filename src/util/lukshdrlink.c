@@ -15,10 +15,8 @@
 #include "lukshdrxml.h"
 
 static const char *const lukshdrLinkStates[] = {
-    [LUKSHDR_LINK_STATE_CREATING] = "creating",
-    [LUKSHDR_LINK_STATE_ACTIVE] = "active",
-    [LUKSHDR_LINK_STATE_DELETING] = "deleting",
-    [LUKSHDR_LINK_STATE_WIPING] = "wiping",
+    [LUKSHDR_LINK_STATE_CREATING] = "creating", [LUKSHDR_LINK_STATE_ACTIVE] = "active",
+    [LUKSHDR_LINK_STATE_DELETING] = "deleting", [LUKSHDR_LINK_STATE_WIPING] = "wiping",
     [LUKSHDR_LINK_STATE_WIPED] = "wiped",
 };
 
@@ -284,40 +282,4 @@ lukshdrLinkParse(const char *xml, gsize len, GError **error)
     }
 
     return g_steal_pointer(&link);
-}
-
-static void
-lukshdrLinkRecoverVolume(xmlNode *root, const char *name, lukshdrLinkVolume *vol)
-{
-    xmlNode *node = lukshdrXMLChild(root, name);
-    xmlNode *path = node ? lukshdrXMLChild(node, LUKSHDR_XML_PATH) : NULL;
-    g_autofree char *text = path ? lukshdrXMLText(path) : NULL;
-
-    vol->pool = node ? lukshdrXMLAttribute(node, "pool") : NULL;
-    vol->volume = node ? lukshdrXMLAttribute(node, "volume") : NULL;
-    if (!vol->pool)
-        vol->pool = g_strdup("?");
-    if (!vol->volume)
-        vol->volume = g_strdup("?");
-
-    if (text && g_path_is_absolute(text))
-        vol->path = g_steal_pointer(&text);
-    if (node && !lukshdrIdentityParse(node, &vol->identity, NULL))
-        vol->identity.type = LUKSHDR_IDENTITY_NONE;
-}
-
-lukshdrLink *
-lukshdrLinkParseDamaged(const char *xml, gsize len)
-{
-    g_autoptr(xmlDoc) doc = lukshdrXMLRecover(xml, len);
-    xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
-    g_autoptr(lukshdrLink) link = NULL;
-
-    if (!root)
-        return NULL;
-
-    link = lukshdrLinkNew();
-    lukshdrLinkRecoverVolume(root, LUKSHDR_XML_PAYLOAD, &link->payload);
-    lukshdrLinkRecoverVolume(root, LUKSHDR_XML_HEADER, &link->header);
-    return link->payload.path ? g_steal_pointer(&link) : NULL;
 }

@@ -111,19 +111,6 @@ lukshdrLink *
 lukshdrLinkParse(const char *xml, gsize len, GError **error);
 
 /**
- * lukshdrLinkParseDamaged:
- * @xml: what is left of a link's text that lukshdrLinkParse has refused
- * @len: its length in bytes
- *
- * Finds out which volumes a damaged link may have been about, so that they can be refused.
- *
- * Returns: a link with whatever could be read of its volumes and nothing else, if that is at
- * least the payload's path; NULL otherwise.
- */
-lukshdrLink *
-lukshdrLinkParseDamaged(const char *xml, gsize len);
-
-/**
  * lukshdrLinkStateToString:
  * @state: a state
  *

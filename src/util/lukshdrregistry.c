@@ -108,10 +108,11 @@ lukshdrRegistryIndexRebuild(lukshdrRegistry *reg)
 
     g_hash_table_iter_init(&iter, reg->entries);
     while (g_hash_table_iter_next(&iter, NULL, (void **)&entry)) {
-        if (!entry->link) {
+        /* what a damaged entry says is not believed, so it may be about any file */
+        if (entry->damage)
             reg->unknown = entry;
+        if (!entry->link)
             continue;
-        }
         lukshdrRegistryIndexVolume(reg, entry, &entry->link->payload);
         lukshdrRegistryIndexVolume(reg, entry, &entry->link->header);
     }
@@ -164,8 +165,6 @@ lukshdrRegistryReadEntry(const char *path, const char *uuid, const struct stat *
         entry->link = lukshdrLinkParse(text, strlen(text), intact ? &error : NULL);
         if (intact && !entry->link)
             g_prefix_error(&error, _("'%s' is damaged: "), path);
-        if (!entry->link)
-            entry->link = lukshdrLinkParseDamaged(text, strlen(text));
     }
 
     if (intact && entry->link && !g_str_equal(entry->link->uuid, uuid)) {

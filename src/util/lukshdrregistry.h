@@ -127,6 +127,16 @@ lukshdrRegistryFindHeader(lukshdrRegistry *reg,
                           GError **error);
 
 /**
+ * lukshdrRegistryIsActive:
+ * @reg: a registry
+ * @uuid: UUID of a link
+ *
+ * Returns: true if there is such a link now and its state is ACTIVE.
+ */
+bool
+lukshdrRegistryIsActive(lukshdrRegistry *reg, const char *uuid);
+
+/**
  * lukshdrRegistryLookup:
  * @reg: a registry
  * @pool: name of a pool

@@ -13,6 +13,7 @@
 #include <glib/gi18n-lib.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "lukshdrerror.h"
@@ -207,6 +208,83 @@ lukshdrRegistryFindUnexaminable(lukshdrRegistry *reg,
     return true;
 }
 
+/* What the kernel says of a path: found out before the lock is taken, since a server that
+ * hangs must not stop every look-up of others */
+typedef struct _lukshdrRegistryQuestion lukshdrRegistryQuestion;
+struct _lukshdrRegistryQuestion {
+    const char *path;
+    char *real; /* canonical, or NULL */
+    bool missing;
+    bool examined; /* found is set */
+    lukshdrIdentity found;
+};
+
+static void
+lukshdrRegistryExamine(lukshdrRegistryQuestion *question)
+{
+    question->examined = lukshdrIdentityFromPath(question->path, &question->found, NULL);
+    if (question->examined)
+        question->real = realpath(question->path, NULL);
+    else
+        question->missing = access(question->path, F_OK) < 0 &&
+                            (errno == ENOENT || errno == ENOTDIR);
+}
+
+static bool
+lukshdrRegistryFindLocked(lukshdrRegistry *reg,
+                          lukshdrRegistrySide side,
+                          const lukshdrRegistryQuestion *question,
+                          lukshdrLink **link,
+                          GError **error)
+{
+    g_autofree char *byIdentity = lukshdrRegistryKeyInode(question->found.inode);
+    g_autofree char *byPath = lukshdrRegistryKeyPath(question->path);
+    g_autofree char *byRealPath = lukshdrRegistryKeyPath(question->real ? question->real
+                                                                        : question->path);
+    /* by what it is first, then by where it is */
+    const char *keys[] = { question->found.type == LUKSHDR_IDENTITY_BLOCK
+                               ? LUKSHDR_REGISTRY_KEY_BLOCK
+                               : byIdentity,
+                           byPath, byRealPath };
+    size_t i;
+
+    if (!question->examined)
+        return lukshdrRegistryFindUnexaminable(reg, side, question->path, error);
+
+    for (i = 0; i < G_N_ELEMENTS(keys) && !*link; i++) {
+        GPtrArray *bucket = g_hash_table_lookup(reg->byKey, keys[i]);
+
+        if (!lukshdrRegistryFindInBucket(bucket, side, question->path, &question->found, link,
+                                         error))
+            return false;
+    }
+
+    if (!*link && reg->unknown) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("it is uncertain whether '%s' belongs to a linked volume, since an entry of "
+                      "the link registry cannot be believed (put it back from a backup, or remove "
+                      "it): %s"),
+                    question->path, reg->unknown->damage);
+        return false;
+    }
+    return true;
+}
+
+/* The file behind a loop device, or NULL (Linux: Documentation/ABI/testing/sysfs-block-loop):
+ * a payload under another name. */
+static char *
+lukshdrRegistryLoopFile(const lukshdrIdentity *identity)
+{
+    g_autofree char *attribute = g_strdup_printf("/sys/dev/block/%u:%u/loop/backing_file",
+                                                 major(identity->dev), minor(identity->dev));
+    g_autofree char *file = NULL;
+
+    if (identity->type != LUKSHDR_IDENTITY_BLOCK ||
+        !g_file_get_contents(attribute, &file, NULL, NULL))
+        return NULL;
+    return g_strdup(g_strchomp(file));
+}
+
 static bool
 lukshdrRegistryFind(lukshdrRegistry *reg,
                     lukshdrRegistrySide side,
@@ -214,53 +292,37 @@ lukshdrRegistryFind(lukshdrRegistry *reg,
                     lukshdrLink **link,
                     GError **error)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
-    g_autofree char *real = NULL;
-    g_autofree char *byIdentity = NULL;
-    g_autofree char *byPath = NULL;
-    g_autofree char *byRealPath = NULL;
-    const char *keys[3];
-    lukshdrIdentity found;
-    size_t i;
+    lukshdrRegistryQuestion question = { .path = path };
+    bool nothing;
+    bool ok;
 
     *link = NULL;
 
-    if (!lukshdrRegistryLoadLocked(reg, error))
-        return false;
-    if (g_hash_table_size(reg->byKey) == 0 && !reg->unknown)
+    g_mutex_lock(&reg->lock);
+    ok = lukshdrRegistryLoadLocked(reg, error);
+    nothing = g_hash_table_size(reg->byKey) == 0 && !reg->unknown;
+    g_mutex_unlock(&reg->lock);
+    if (!ok || nothing)
+        return ok;
+
+    lukshdrRegistryExamine(&question);
+    if (question.missing)
         return true;
 
-    if (!lukshdrIdentityFromPath(path, &found, NULL)) {
-        if (access(path, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR))
-            return true;
-        return lukshdrRegistryFindUnexaminable(reg, side, path, error);
+    g_mutex_lock(&reg->lock);
+    ok = lukshdrRegistryLoadLocked(reg, error) &&
+         lukshdrRegistryFindLocked(reg, side, &question, link, error);
+    g_mutex_unlock(&reg->lock);
+
+    free(question.real);
+
+    if (ok && !*link && question.examined) {
+        g_autofree char *file = lukshdrRegistryLoopFile(&question.found);
+
+        if (file)
+            return lukshdrRegistryFind(reg, side, file, link, error);
     }
-
-    byIdentity = lukshdrRegistryKeyInode(found.inode);
-    byPath = lukshdrRegistryKeyPath(path);
-    real = realpath(path, NULL);
-    byRealPath = lukshdrRegistryKeyPath(real ? real : path);
-
-    /* by what it is first, then by where it is */
-    keys[0] = found.type == LUKSHDR_IDENTITY_BLOCK ? LUKSHDR_REGISTRY_KEY_BLOCK : byIdentity;
-    keys[1] = byPath;
-    keys[2] = byRealPath;
-    for (i = 0; i < G_N_ELEMENTS(keys) && !*link; i++) {
-        GPtrArray *bucket = g_hash_table_lookup(reg->byKey, keys[i]);
-
-        if (!lukshdrRegistryFindInBucket(bucket, side, path, &found, link, error))
-            return false;
-    }
-
-    if (!*link && reg->unknown) {
-        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                    _("it is uncertain whether '%s' belongs to a linked volume, since nothing can "
-                      "be made of one entry of the link registry (put it back from a backup, or "
-                      "remove it): %s"),
-                    path, reg->unknown->damage);
-        return false;
-    }
-    return true;
+    return ok;
 }
 
 bool
@@ -332,4 +394,15 @@ lukshdrRegistryLookup(lukshdrRegistry *reg,
     bucket = g_hash_table_lookup(reg->byKey, key);
     return lukshdrRegistryByName(bucket, LUKSHDR_REGISTRY_PAYLOAD, pool, volume, payload, error) &&
            lukshdrRegistryByName(bucket, LUKSHDR_REGISTRY_HEADER, pool, volume, header, error);
+}
+
+bool
+lukshdrRegistryIsActive(lukshdrRegistry *reg, const char *uuid)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
+    const lukshdrRegistryEntry *entry;
+
+    return lukshdrRegistryLoadLocked(reg, NULL) &&
+           (entry = g_hash_table_lookup(reg->entries, uuid)) && entry->link && !entry->damage &&
+           entry->link->state == LUKSHDR_LINK_STATE_ACTIVE;
 }

@@ -30,7 +30,7 @@ struct _lukshdrRegistry {
     GHashTable *entries; /* char * (UUID) -> lukshdrRegistryEntry * */
     GHashTable *byKey;   /* char * (see below) -> GPtrArray of lukshdrRegistryEntry *,
                           * of payloads and headers alike, owned by entries */
-    /* one of the entries without a link, which may be about any file, or NULL */
+    /* one of the damaged entries, which may be about any file, or NULL */
     const lukshdrRegistryEntry *unknown;
     gint64 loaded;  /* when the directory was read, ns; 0 for never */
     gint64 dirTime; /* its modification time then, ns */

@@ -74,20 +74,6 @@ lukshdrXMLParse(const char *xml, gsize len, const char *root, GError **error)
     return g_steal_pointer(&doc);
 }
 
-xmlDoc *
-lukshdrXMLRecover(const char *xml, gsize len)
-{
-    xmlDoc *doc;
-
-    if (len > LUKSHDR_XML_MAX)
-        return NULL;
-
-    doc = xmlReadMemory(xml, (int)len, NULL, NULL, LUKSHDR_XML_OPTIONS | XML_PARSE_RECOVER);
-    if (doc && xmlGetIntSubset(doc))
-        g_clear_pointer(&doc, xmlFreeDoc);
-    return doc;
-}
-
 char *
 lukshdrXMLFormat(xmlNode *root)
 {

@@ -63,19 +63,6 @@ xmlDoc *
 lukshdrXMLParse(const char *xml, gsize len, const char *root, GError **error);
 
 /**
- * lukshdrXMLRecover:
- * @xml: text that lukshdrXMLParse has refused
- * @len: its length in bytes
- *
- * Makes of a damaged document what can be made of it, by the same rules otherwise.  For
- * finding out what it may have been about, never for believing it.
- *
- * Returns: the document, freed with xmlFreeDoc, or NULL.
- */
-xmlDoc *
-lukshdrXMLRecover(const char *xml, gsize len);
-
-/**
  * lukshdrXMLFormat:
  * @root: element to write, with all below it
  *

@@ -72,6 +72,11 @@ _guest_kernel_package() {
         sed -n 's/.*Depends: \(linux-image-[0-9].*-cloud-amd64\)$/\1/p' | head -n 1
 }
 
+# _guest_kernel_parts PACKAGE: prints the packages that PACKAGE, with the same version, is in besides.
+_guest_kernel_parts() {
+    apt-cache depends "$1" 2>/dev/null | sed -n "s/.*Depends: \(linux-[a-z]*-${1#linux-image-}\)\$/\1/p"
+}
+
 # _guest_module NAME: unpacks the module from the tree in ./x to ./root/modules, without its compression.
 _guest_module() {
     local file
@@ -92,7 +97,7 @@ _guest_module() {
 
 # Makes vmlinuz and initramfs in the working directory.
 _guest_make() {
-    local deb=${GUEST_KERNEL_DEB:-} package module
+    local deb=${GUEST_KERNEL_DEB:-} package module part
     if [ -z "$deb" ]; then
         package=$(_guest_kernel_package)
         [ -n "$package" ] || {
@@ -100,10 +105,16 @@ _guest_make() {
             return 1
         }
         _guest_say "downloading $package (once; it is unpacked, not installed)"
-        apt-get download -q -o APT::Sandbox::User="$(id -un)" "$package" >&2 || return
-        deb=$(echo "$PWD/$package"_*.deb)
+        # Since Linux 7.2 the image's package is empty, and depends on those that have its parts.
+        # shellcheck disable=SC2046 # a list
+        apt-get download -q -o APT::Sandbox::User="$(id -un)" "$package" $(_guest_kernel_parts "$package") >&2 ||
+            return
+        deb=$(printf '%s\n' "$PWD"/linux-*.deb)
     fi
-    dpkg-deb -x "$deb" x && cp x/boot/vmlinuz-* vmlinuz || return
+    while read -r part; do
+        dpkg-deb -x "$part" x || return
+    done <<<"$deb"
+    cp x/boot/vmlinuz-* vmlinuz 2>/dev/null || cp x/usr/lib/modules/*/vmlinuz vmlinuz || return
     mkdir -p root/{bin,dev,proc,sys,tmp,root,mnt,modules} || return
     for module in "${GUEST_MODULES[@]}"; do
         _guest_module "$module" || return
@@ -252,6 +263,8 @@ guest_run() {
     while [ -z "$status" ]; do
         if ! IFS= read -r -t 1 -u "$from" line; then
             part+=$line
+            # A line that is lost in the port (a missed interrupt of the emulated UART) is pushed on.
+            echo >&"$to"
             if [ "$SECONDS" -ge "$end" ]; then
                 [ -n "${GUEST_QUICK:-}" ] || _guest_say "$1 did not answer: $2"
                 status=124

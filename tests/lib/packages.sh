@@ -13,8 +13,8 @@ build="gcc libc6-dev meson ninja-build pkg-config libglib2.0-dev libjson-glib-de
 # One release of libvirt or QEMU for all of these, or apt finds that they contradict each other.
 virt="libvirt-dev libvirt-daemon libvirt-daemon-driver-qemu libvirt-daemon-driver-storage
     libvirt-daemon-driver-secret libvirt-clients qemu-system-x86 qemu-utils qemu-block-extra"
-check="clang clang-format clang-tidy cppcheck valgrind shellcheck libxml2-utils nbdkit cryptsetup-bin
-    attr e2fsprogs"
+check="clang clang-format clang-tidy cppcheck valgrind shellcheck libxml2-utils nbdkit libnbd-bin
+    cryptsetup-bin attr e2fsprogs"
 
 case ${1:-build} in
     build) check= ;;

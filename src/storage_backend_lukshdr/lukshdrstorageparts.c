@@ -1,0 +1,202 @@
+/*
+ * lukshdrstorageparts.c: the two volumes of a link, before they are destroyed
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "config.h"
+
+#include "lukshdrstorageparts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gi18n-lib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lukshdrerror.h"
+#include "lukshdrguest.h"
+#include "lukshdrheader.h"
+#include "lukshdrlog.h"
+
+/* The bytes on which QEMU holds locks for an image that it has open: RAW_LOCK_PERM_BASE and
+ * RAW_LOCK_SHARED_BASE in its block/file-posix.c, each up to 100 long */
+#define LUKSHDR_QEMU_LOCK_START 100
+#define LUKSHDR_QEMU_LOCK_LEN 200
+
+static bool
+lukshdrStorageIsHeader(const lukshdrLink *link, int fd, GError **error)
+{
+    lukshdrIdentity found;
+    lukshdrIdentityMatch match;
+
+    if (!lukshdrIdentityFromFD(fd, &found, error))
+        return false;
+
+    match = lukshdrIdentityCompare(&link->header.identity, &found);
+    if (found.type == LUKSHDR_IDENTITY_FILE && match != LUKSHDR_IDENTITY_DIFFERENT)
+        return true; /* the recorded path is the second witness that UNCERTAIN asks for */
+    if (match != LUKSHDR_IDENTITY_DIFFERENT && lukshdrStorageIsUnderWay(link))
+        return true;
+    if (link->luksUUID)
+        return lukshdrHeaderCheck(link, fd, error);
+
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                _("'%s' is not the header volume '%s' of pool '%s' that was recorded there"),
+                link->header.path, link->header.volume, link->header.pool);
+    return false;
+}
+
+int
+lukshdrStorageOpenHeader(const lukshdrLink *link, int *fd, GError **error)
+{
+    if (!link->header.path)
+        return 0;
+
+    *fd = open(link->header.path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (*fd < 0) {
+        if (errno == ENOENT)
+            return 0;
+        lukshdrErrorSetErrno(error, errno, _("Unable to open header volume '%s'"),
+                             link->header.path);
+        return -1;
+    }
+
+    if (lukshdrStorageIsHeader(link, *fd, error))
+        return 1;
+
+    close(*fd);
+    *fd = -1;
+    return -1;
+}
+
+int
+lukshdrStoragePayloadIsThere(const lukshdrLink *link, GError **error)
+{
+    lukshdrIdentity found;
+
+    if (!link->payload.path || (access(link->payload.path, F_OK) < 0 && errno == ENOENT))
+        return 0;
+
+    if (!lukshdrIdentityFromPath(link->payload.path, &found, error))
+        return -1;
+    if (lukshdrIdentityCompare(&link->payload.identity, &found) != LUKSHDR_IDENTITY_DIFFERENT)
+        return 1;
+
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                _("'%s' is not the volume '%s' of pool '%s' that was recorded there"),
+                link->payload.path, link->payload.volume, link->payload.pool);
+    return -1;
+}
+
+virStorageVolPtr
+lukshdrStorageLookupPart(const lukshdrLinkVolume *part, virConnectPtr conn, GError **error)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    g_autoptr(virStoragePool) pool = lukshdrStorageOpenPool(conn, part->pool, error);
+    g_autoptr(virStorageVol) vol = NULL;
+    g_autofree char *path = NULL;
+
+    if (!pool)
+        return NULL;
+
+    if (!(vol = state->stock.storageVolLookupByName(pool, part->volume)) ||
+        !(path = state->stock.storageVolGetPath(vol))) {
+        lukshdrErrorFromLast(error);
+        return NULL;
+    }
+
+    if (!g_str_equal(path, part->path)) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("volume '%s' of pool '%s' is '%s' now and was '%s' when it was linked"),
+                    part->volume, part->pool, path, part->path);
+        return NULL;
+    }
+    return g_steal_pointer(&vol);
+}
+
+static bool
+lukshdrStorageCheckRecord(const lukshdrLink *link, const char *guest, GError **error)
+{
+    g_autoptr(GPtrArray) disks = lukshdrGuestLoad(lukshdrStorageState.guestsDir, guest, error);
+    /* records are named ID-NAME */
+    const char *name = strchr(guest, '-');
+    guint i;
+
+    name = name ? name + 1 : guest;
+    if (!disks) {
+        g_prefix_error(error, _("it is uncertain which volumes domain '%s' uses: "), name);
+        return false;
+    }
+
+    for (i = 0; i < disks->len; i++) {
+        const lukshdrGuestDisk *disk = g_ptr_array_index(disks, i);
+
+        if (g_str_equal(disk->linkUUID, link->uuid)) {
+            g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                        _("volume '%s' is in use by the running domain '%s'; detach it or stop the "
+                          "domain first"),
+                        link->payload.volume, name);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Locks also tell of a guest on another host that shares the pool, where the file system
+ * carries them.  Asking is enough: who comes later is told by the link's state. */
+static bool
+lukshdrStorageCheckLocks(const lukshdrLink *link, int fd, GError **error)
+{
+    struct flock lock = { .l_type = F_WRLCK,
+                          .l_whence = SEEK_SET,
+                          .l_start = LUKSHDR_QEMU_LOCK_START,
+                          .l_len = LUKSHDR_QEMU_LOCK_LEN };
+
+    if (fd < 0 || fcntl(fd, F_OFD_GETLK, &lock) < 0 || lock.l_type == F_UNLCK)
+        return true;
+
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                _("the header of volume '%s' is in use by QEMU, here or on another host"),
+                link->payload.volume);
+    return false;
+}
+
+static bool
+lukshdrStorageCheckUnused(const lukshdrLink *link, int fd, GError **error)
+{
+    g_auto(GStrv) guests = lukshdrGuestList(lukshdrStorageState.guestsDir);
+    size_t i;
+
+    for (i = 0; guests[i]; i++) {
+        if (!lukshdrStorageCheckRecord(link, guests[i], error))
+            return false;
+    }
+    return lukshdrStorageCheckLocks(link, fd, error);
+}
+
+bool
+lukshdrStorageSetState(const lukshdrLink *link, lukshdrLinkState linkState, GError **error)
+{
+    g_autoptr(lukshdrLink) copy = lukshdrLinkCopy(link);
+
+    copy->state = linkState;
+    return lukshdrRegistryStore(lukshdrStorageState.registry, copy, error);
+}
+
+bool
+lukshdrStorageClaim(lukshdrLink *link, lukshdrLinkState linkState, int fd, GError **error)
+{
+    g_autoptr(GError) undo = NULL;
+
+    if (lukshdrStorageSetState(link, linkState, error) &&
+        lukshdrStorageCheckUnused(link, fd, error))
+        return true;
+
+    /* also after a store that failed: it may have failed behind the point of no return */
+    if (!lukshdrStorageSetState(link, link->state, &undo))
+        LUKSHDR_LOG_ERROR(_("The next start will take linked volume '%s' of pool '%s' for one that "
+                            "is to be destroyed: %s"),
+                          link->payload.volume, link->payload.pool, undo->message);
+    return false;
+}

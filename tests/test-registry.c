@@ -1,0 +1,726 @@
+/*
+ * test-registry.c: the link registry, as two processes see it
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Two registry objects on one directory stand for the storage half's and the
+ * QEMU half's processes.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <libxml/parser.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../src/util/lukshdrerror.h"
+#include "../src/util/lukshdrfile.h"
+#include "../src/util/lukshdrregistry.h"
+#include "utiltest.h"
+
+typedef struct {
+    char *root;
+    char *dir; /* the registry's */
+    char *payload;
+    char *header;
+    char *plain; /* a volume that is no part of any link */
+    lukshdrRegistry *writer;
+    lukshdrRegistry *reader;
+} testFixture;
+
+static char *
+testPath(const testFixture *fix, const char *name)
+{
+    return g_build_filename(fix->root, name, NULL);
+}
+
+static void
+testSetUp(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
+{
+    fix->root = utilTestPath("registry");
+    g_assert_cmpint(g_mkdir(fix->root, 0700), ==, 0);
+    fix->dir = testPath(fix, "links");
+    fix->payload = testPath(fix, "data.img");
+    fix->header = testPath(fix, "data.luks");
+    fix->plain = testPath(fix, "plain.img");
+    utilTestWrite(fix->payload, "p", 1);
+    utilTestWrite(fix->header, "h", 1);
+    utilTestWrite(fix->plain, "x", 1);
+    fix->writer = lukshdrRegistryNew(fix->dir);
+    fix->reader = lukshdrRegistryNew(fix->dir);
+}
+
+static void
+testTearDown(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
+{
+    lukshdrRegistryFree(fix->writer);
+    lukshdrRegistryFree(fix->reader);
+    utilTestClear(fix->root);
+    g_free(fix->root);
+    g_free(fix->dir);
+    g_free(fix->payload);
+    g_free(fix->header);
+    g_free(fix->plain);
+}
+
+static void
+testStore(lukshdrRegistry *reg, lukshdrLink *link)
+{
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(lukshdrRegistryStore(reg, link, &error));
+    g_assert_no_error(error);
+}
+
+static void
+testStoreFixture(testFixture *fix)
+{
+    g_autoptr(lukshdrLink) link = utilTestLink(fix->payload, fix->header);
+
+    testStore(fix->writer, link);
+}
+
+/* @path is @found's payload, "" for nobody's, NULL for what cannot be decided */
+static void
+testAssertPayload(lukshdrRegistry *reg, const char *path, const char *found)
+{
+    g_autoptr(lukshdrLink) link = NULL;
+    g_autoptr(GError) error = NULL;
+    bool ok = lukshdrRegistryFindPayload(reg, path, &link, &error);
+
+    if (!found) {
+        if (ok)
+            g_error("'%s' was decided: %s", path, link ? link->uuid : "no payload");
+        g_assert_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID);
+        g_assert_nonnull(strstr(error->message, path));
+        g_assert_null(link);
+        return;
+    }
+    g_assert_no_error(error);
+    g_assert_true(ok);
+    if (g_strcmp0(link ? link->uuid : "", found))
+        g_error("'%s' is the payload of '%s'", path, link ? link->uuid : "");
+}
+
+static void
+testAssertHeader(lukshdrRegistry *reg, const char *path, const char *found)
+{
+    g_autoptr(lukshdrLink) link = NULL;
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(lukshdrRegistryFindHeader(reg, path, &link, &error));
+    g_assert_no_error(error);
+    g_assert_cmpstr(link ? link->uuid : "", ==, found);
+}
+
+static unsigned int
+testCount(lukshdrRegistry *reg)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) links = lukshdrRegistryList(reg, &error);
+
+    g_assert_no_error(error);
+    return links->len;
+}
+
+static unsigned int
+testDamageCount(lukshdrRegistry *reg)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) damaged = NULL;
+    guint i;
+
+    g_assert_true(lukshdrRegistryLoad(reg, &damaged, &error));
+    g_assert_no_error(error);
+    for (i = 0; i < damaged->len; i++)
+        g_assert_nonnull(strstr(g_ptr_array_index(damaged, i), ".xml"));
+    return damaged->len;
+}
+
+static void
+testStoreLookup(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
+{
+    g_autoptr(lukshdrLink) link = utilTestLink(fix->payload, fix->header);
+    g_autoptr(lukshdrLink) payload = NULL;
+    g_autoptr(lukshdrLink) header = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *file = g_build_filename(fix->dir, UTIL_TEST_UUID ".xml", NULL);
+    g_autofree char *stored = NULL;
+    g_autofree char *found = NULL;
+    struct stat st;
+
+    /* a directory that does not exist is an empty registry */
+    testAssertPayload(fix->reader, fix->payload, "");
+    g_assert_cmpuint(testCount(fix->reader), ==, 0);
+    g_assert_true(lukshdrRegistryRemove(fix->writer, UTIL_TEST_UUID, &error));
+    g_assert_no_error(error);
+
+    testStore(fix->writer, link);
+    g_assert_cmpint(stat(file, &st), ==, 0);
+    g_assert_cmpint(st.st_mode, ==, S_IFREG | 0600);
+    g_assert_cmpint(stat(fix->dir, &st), ==, 0);
+    g_assert_cmpint(st.st_mode, ==, S_IFDIR | 0700);
+
+    g_assert_true(
+        lukshdrRegistryLookup(fix->reader, "images", "data.img", &payload, &header, NULL));
+    g_assert_null(header);
+    stored = lukshdrLinkFormat(link);
+    found = lukshdrLinkFormat(payload);
+    g_assert_cmpstr(stored, ==, found);
+    g_clear_pointer(&payload, lukshdrLinkUnref);
+
+    g_assert_true(
+        lukshdrRegistryLookup(fix->reader, "vault", "data.luks", &payload, &header, NULL));
+    g_assert_null(payload);
+    g_assert_nonnull(header);
+    g_clear_pointer(&header, lukshdrLinkUnref);
+
+    g_assert_true(lukshdrRegistryLookup(fix->reader, "vault", "data.img", &payload, &header, NULL));
+    g_assert_null(payload);
+    g_assert_null(header);
+    g_assert_true(lukshdrRegistryLookup(fix->reader, "images", "data.img", NULL, NULL, NULL));
+
+    testAssertPayload(fix->reader, fix->payload, UTIL_TEST_UUID);
+    testAssertPayload(fix->reader, fix->header, "");
+    testAssertPayload(fix->reader, fix->plain, "");
+    testAssertHeader(fix->reader, fix->header, UTIL_TEST_UUID);
+    testAssertHeader(fix->reader, fix->payload, "");
+    testAssertHeader(fix->reader, fix->plain, "");
+    g_assert_cmpuint(testCount(fix->reader), ==, 1);
+
+    g_assert_true(lukshdrRegistryRemove(fix->writer, UTIL_TEST_UUID, &error));
+    testAssertPayload(fix->reader, fix->payload, "");
+    testAssertHeader(fix->reader, fix->header, "");
+    g_assert_cmpuint(testCount(fix->reader), ==, 0);
+}
+
+/* One header, two payloads */
+static void
+testShared(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
+{
+    g_autoptr(lukshdrLink) first = utilTestLink(fix->payload, fix->header);
+    g_autoptr(lukshdrLink) second = utilTestLink(fix->plain, fix->header);
+    g_autoptr(lukshdrLink) header = NULL;
+
+    first->headerShared = second->headerShared = true;
+    g_free(second->uuid);
+    second->uuid = g_uuid_string_random();
+    testStore(fix->writer, first);
+    testStore(fix->writer, second);
+    testAssertPayload(fix->reader, fix->payload, UTIL_TEST_UUID);
+    testAssertPayload(fix->reader, fix->plain, second->uuid);
+    g_assert_true(lukshdrRegistryFindHeader(fix->reader, fix->header, &header, NULL));
+    g_assert_nonnull(header);
+}
+
+/* Two links that claim one payload: which header is its own nobody can say */
+static void
+testTwoClaims(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
+{
+    g_autoptr(lukshdrLink) second = utilTestLink(fix->payload, fix->plain);
+
+    g_free(second->uuid);
+    second->uuid = g_uuid_string_random();
+    testStoreFixture(fix);
+    testStore(fix->writer, second);
+    testAssertPayload(fix->reader, fix->payload, NULL);
+}
+
+/* Changes that leave the kernel's clock no time to tick between them */
+static void
+testAtOnce(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
+{
+    static const lukshdrLinkState states[] = { LUKSHDR_LINK_STATE_ACTIVE,
+                                               LUKSHDR_LINK_STATE_CREATING,
+                                               LUKSHDR_LINK_STATE_DELETING };
+    g_autoptr(lukshdrLink) link = utilTestLink(fix->payload, fix->header);
+    unsigned int i;
+
+    for (i = 0; i < 300; i++) {
+        g_autoptr(lukshdrLink) changed = lukshdrLinkCopy(link);
+        g_autoptr(lukshdrLink) found = NULL;
+
+        changed->state = states[i % G_N_ELEMENTS(states)];
+        testStore(fix->writer, changed);
+        g_assert_true(lukshdrRegistryFindPayload(fix->reader, fix->payload, &found, NULL));
+        g_assert_cmpint(found->state, ==, changed->state);
+        if (i % 10 == 9) {
+            g_assert_true(lukshdrRegistryRemove(fix->writer, UTIL_TEST_UUID, NULL));
+            testAssertPayload(fix->reader, fix->payload, "");
+        }
+    }
+}
+
+/* ext4 with inodes of 128 bytes counts in seconds: two changes in one second look
+ * like one, and a reader that has seen the first must see the second */
+static void
+testWholeSeconds(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
+{
+    g_autoptr(lukshdrLink) link = utilTestLink(fix->payload, fix->header);
+    struct timespec stamp[2] = { { .tv_nsec = UTIME_OMIT } };
+    struct stat st;
+
+    testStoreFixture(fix);
+    g_assert_true(lukshdrRegistryRemove(fix->writer, UTIL_TEST_UUID, NULL));
+    g_assert_cmpint(stat(fix->dir, &st), ==, 0);
+    stamp[1].tv_sec = st.st_mtim.tv_sec;
+
+    g_usleep(50000);
+    g_assert_cmpint(utimensat(AT_FDCWD, fix->dir, stamp, 0), ==, 0);
+    testAssertPayload(fix->reader, fix->payload, "");
+    testStore(fix->writer, link);
+    g_assert_cmpint(utimensat(AT_FDCWD, fix->dir, stamp, 0), ==, 0);
+    testAssertPayload(fix->reader, fix->payload, UTIL_TEST_UUID);
+}
+
+/* A file that is replaced while the directory is read is in the directory at every
+ * moment: nobody may miss it */
+typedef struct {
+    lukshdrRegistry *reg;
+    GPtrArray *links;
+    gint done;
+} testRenamer;
+
+static gpointer
+testRename(gpointer opaque)
+{
+    testRenamer *renamer = opaque;
+    guint i = 0;
+
+    while (!g_atomic_int_get(&renamer->done)) {
+        testStore(renamer->reg, g_ptr_array_index(renamer->links, i % renamer->links->len));
+        i++;
+    }
+    return NULL;
+}
+
+static void
+testScanRace(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
+{
+    g_autoptr(GPtrArray) links = g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrLinkUnref);
+    testRenamer renamer = { fix->writer, links, 0 };
+    GThread *thread;
+    guint i;
+
+    for (i = 0; i < 100; i++) {
+        lukshdrLink *link = utilTestLink(fix->payload, fix->header);
+
+        g_free(link->uuid);
+        link->uuid = g_uuid_string_random();
+        g_ptr_array_add(links, link);
+        testStore(fix->writer, link);
+    }
+
+    thread = g_thread_new("renamer", testRename, &renamer);
+    for (i = 0; i < 100; i++) {
+        g_autoptr(lukshdrRegistry) fresh = lukshdrRegistryNew(fix->dir);
+
+        g_assert_cmpuint(testCount(fresh), ==, links->len);
+        g_assert_cmpuint(testCount(fix->reader), ==, links->len);
+    }
+    g_atomic_int_set(&renamer.done, 1);
+    g_thread_join(thread);
+}
+
+static void
+testAliases(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
+{
+    g_autofree char *soft = testPath(fix, "soft");
+    g_autofree char *hard = testPath(fix, "hard");
+    g_autofree char *dirLink = testPath(fix, "second-pool");
+    g_autofree char *second = testPath(fix, "second-pool/data.img");
+    g_autofree char *doubled = g_strconcat("/", fix->root, "//./data.img", NULL);
+
+    testStoreFixture(fix);
+    g_assert_cmpint(symlink(fix->payload, soft), ==, 0);
+    g_assert_cmpint(linkat(AT_FDCWD, fix->payload, AT_FDCWD, hard, 0), ==, 0);
+    g_assert_cmpint(symlink(".", dirLink), ==, 0);
+    testAssertPayload(fix->reader, soft, UTIL_TEST_UUID);
+    testAssertPayload(fix->reader, hard, UTIL_TEST_UUID);
+    testAssertPayload(fix->reader, second, UTIL_TEST_UUID);
+    testAssertPayload(fix->reader, doubled, UTIL_TEST_UUID);
+
+    /* where it is now, if somebody moved it, it is still what it is */
+    g_assert_cmpint(g_unlink(fix->payload), ==, 0);
+    testAssertPayload(fix->reader, hard, UTIL_TEST_UUID);
+}
+
+static void
+testReplaced(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
+{
+    g_autofree char *moved = testPath(fix, "moved");
+    g_autofree char *soft = testPath(fix, "soft");
+
+    testStoreFixture(fix);
+    testAssertPayload(fix->reader, fix->payload, UTIL_TEST_UUID);
+
+    g_assert_cmpint(g_rename(fix->payload, moved), ==, 0);
+    g_assert_cmpint(symlink(fix->payload, soft), ==, 0);
+    testAssertPayload(fix->reader, fix->payload, "");
+    utilTestWrite(fix->payload, "another", -1);
+    testAssertPayload(fix->reader, fix->payload, NULL);
+    testAssertPayload(fix->reader, soft, NULL);
+    testAssertPayload(fix->reader, moved, UTIL_TEST_UUID);
+    testAssertPayload(fix->reader, fix->plain, "");
+
+    /* and when it is back, all is well */
+    g_assert_cmpint(g_rename(moved, fix->payload), ==, 0);
+    testAssertPayload(fix->reader, fix->payload, UTIL_TEST_UUID);
+
+    g_assert_cmpint(g_unlink(fix->payload), ==, 0);
+    testAssertPayload(fix->reader, fix->payload, "");
+    testAssertPayload(fix->reader, soft, "");
+    g_assert_cmpint(g_mkdir(fix->payload, 0700), ==, 0);
+    testAssertPayload(fix->reader, fix->payload, NULL);
+    g_assert_cmpint(g_rmdir(fix->payload), ==, 0);
+}
+
+/* What a remount, or a file system without birth times, leaves of an identity */
+static void
+testRemounted(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
+{
+    g_autoptr(lukshdrLink) link = utilTestLink(fix->payload, fix->header);
+    g_autofree char *hard = testPath(fix, "hard");
+    g_autofree char *moved = testPath(fix, "moved");
+
+    g_assert_cmpint(linkat(AT_FDCWD, fix->payload, AT_FDCWD, hard, 0), ==, 0);
+
+    link->payload.identity.dev++;
+    testStore(fix->writer, link);
+    testAssertPayload(fix->reader, fix->payload, UTIL_TEST_UUID);
+    testAssertPayload(fix->reader, hard, UTIL_TEST_UUID);
+    g_assert_cmpint(g_rename(fix->payload, moved), ==, 0);
+    testAssertPayload(fix->reader, hard, NULL);
+    g_assert_cmpint(g_rename(moved, fix->payload), ==, 0);
+
+    link->payload.identity.dev--;
+    link->payload.identity.birthSec = link->payload.identity.birthNsec = 0;
+    testStore(fix->writer, link);
+    testAssertPayload(fix->reader, fix->payload, UTIL_TEST_UUID);
+    testAssertPayload(fix->reader, hard, UTIL_TEST_UUID);
+    g_assert_cmpint(g_rename(fix->payload, moved), ==, 0);
+    testAssertPayload(fix->reader, hard, NULL);
+    testAssertPayload(fix->reader, fix->plain, "");
+    g_assert_cmpint(g_rename(moved, fix->payload), ==, 0);
+
+    /* recorded, but never seen (a crash in vol-create) */
+    link->payload.identity.type = LUKSHDR_IDENTITY_NONE;
+    link->state = LUKSHDR_LINK_STATE_CREATING;
+    testStore(fix->writer, link);
+    testAssertPayload(fix->reader, fix->payload, NULL);
+}
+
+static void
+testUnexaminable(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
+{
+    g_autofree char *locked = testPath(fix, "locked");
+    g_autofree char *path = testPath(fix, "locked/data.img");
+    g_autofree char *other = testPath(fix, "locked/other.img");
+    g_autofree char *doubled = testPath(fix, "locked//./data.img");
+    g_autofree char *loop = testPath(fix, "loop");
+    g_autoptr(lukshdrLink) link = NULL;
+
+    g_assert_cmpint(g_mkdir(locked, 0700), ==, 0);
+    utilTestWrite(path, "p", 1);
+    utilTestWrite(other, "o", 1);
+    link = utilTestLink(path, fix->header);
+    testStore(fix->writer, link);
+
+    if (geteuid() == 0) {
+        /* root may go everywhere but round in circles */
+        utilTestClear(locked);
+        g_assert_cmpint(symlink("locked", locked), ==, 0);
+    } else {
+        g_assert_cmpint(g_chmod(locked, 0), ==, 0);
+    }
+    testAssertPayload(fix->reader, path, NULL);
+    testAssertPayload(fix->reader, doubled, NULL);
+    testAssertPayload(fix->reader, other, "");
+    if (geteuid() != 0)
+        g_assert_cmpint(g_chmod(locked, 0700), ==, 0);
+    else
+        g_assert_cmpint(g_unlink(locked), ==, 0);
+
+    g_assert_cmpint(symlink("loop", loop), ==, 0);
+    testAssertPayload(fix->reader, loop, "");
+    testAssertPayload(fix->reader, "", "");
+}
+
+/* Files that are no links, put where links are */
+static void
+testDamaged(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
+{
+    static const char *const ignored[] = {
+        UTIL_TEST_LUKS_UUID ".xml.A1B2C3", "README", "a.xml", ".xml", UTIL_TEST_LUKS_UUID,
+        "x" UTIL_TEST_UUID ".xml"
+    };
+    g_autofree char *file = g_build_filename(fix->dir, UTIL_TEST_UUID ".xml", NULL);
+    g_autofree char *other = g_build_filename(fix->dir, UTIL_TEST_LUKS_UUID ".xml", NULL);
+    g_autofree char *content = NULL;
+    g_autofree char *text = NULL;
+    gsize len;
+    size_t i;
+
+    testStoreFixture(fix);
+    g_assert_true(g_file_get_contents(file, &content, &len, NULL));
+    g_assert_true(lukshdrFileRead(file, &text, NULL));
+
+    for (i = 0; i < G_N_ELEMENTS(ignored); i++) {
+        g_autofree char *path = g_build_filename(fix->dir, ignored[i], NULL);
+
+        utilTestWrite(path, content, len / 2);
+    }
+    g_assert_cmpuint(testDamageCount(fix->reader), ==, 0);
+    g_assert_cmpuint(testCount(fix->reader), ==, 1);
+    testAssertPayload(fix->reader, fix->payload, UTIL_TEST_UUID);
+    testAssertPayload(fix->reader, fix->plain, "");
+
+    /* a text that can be read, behind a digest that is wrong: may be about any file */
+    content[len - 10] ^= 1;
+    utilTestWrite(file, content, len);
+    g_assert_cmpuint(testDamageCount(fix->reader), ==, 1);
+    g_assert_cmpuint(testCount(fix->reader), ==, 0);
+    testAssertPayload(fix->reader, fix->payload, NULL);
+    testAssertPayload(fix->reader, fix->plain, NULL);
+    content[len - 10] ^= 1;
+
+    /* another link's file under this name: as little to be believed */
+    utilTestWrite(file, content, len);
+    g_assert_cmpint(g_rename(file, other), ==, 0);
+    g_assert_cmpuint(testDamageCount(fix->reader), ==, 1);
+    testAssertPayload(fix->reader, fix->payload, NULL);
+    testAssertPayload(fix->reader, fix->plain, NULL);
+    g_assert_cmpint(g_rename(other, file), ==, 0);
+    g_assert_cmpuint(testDamageCount(fix->reader), ==, 0);
+    testAssertPayload(fix->reader, fix->payload, UTIL_TEST_UUID);
+
+    /* wherever it is cut, and whichever byte is wrong: what may be its payload is not
+     * given away */
+    for (i = 0; i < len; i++) {
+        utilTestWrite(file, content, i);
+        g_assert_cmpuint(testDamageCount(fix->reader), ==, 1);
+        testAssertPayload(fix->reader, fix->payload, NULL);
+    }
+    for (i = 0; i < len; i++) {
+        content[i] ^= 1;
+        utilTestWrite(file, content, len);
+        content[i] ^= 1;
+        g_assert_cmpuint(testDamageCount(fix->reader), ==, 1);
+        testAssertPayload(fix->reader, fix->payload, NULL);
+    }
+    g_assert_true(lukshdrFileWrite(file, "<link/>", NULL));
+    g_assert_cmpuint(testDamageCount(fix->reader), ==, 1);
+    testAssertPayload(fix->reader, fix->payload, NULL);
+    testAssertPayload(fix->reader, fix->plain, NULL);
+
+    /* a good one beside it is believed still */
+    {
+        g_autoptr(lukshdrLink) good = utilTestLink(fix->payload, fix->header);
+
+        g_free(good->uuid);
+        good->uuid = g_uuid_string_random();
+        testStore(fix->writer, good);
+        testAssertPayload(fix->reader, fix->payload, good->uuid);
+        testAssertPayload(fix->reader, fix->plain, NULL);
+    }
+}
+
+static void
+testUnreadable(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
+{
+    g_autoptr(lukshdrLink) link = NULL;
+    g_autoptr(GError) error = NULL;
+
+    /* a file where the directory should be */
+    utilTestWrite(fix->dir, "", 0);
+    g_assert_false(lukshdrRegistryFindPayload(fix->reader, fix->payload, &link, &error));
+    utilTestError(error, "SYSTEM_ERROR link registry");
+    g_clear_error(&error);
+    g_assert_null(lukshdrRegistryList(fix->reader, &error));
+    utilTestError(error, "SYSTEM_ERROR link registry");
+    g_clear_error(&error);
+    g_assert_false(lukshdrRegistryLookup(fix->reader, "a", "b", &link, NULL, &error));
+    utilTestError(error, "SYSTEM_ERROR link registry");
+    g_clear_error(&error);
+    link = utilTestLink(fix->payload, fix->header);
+    g_assert_false(lukshdrRegistryStore(fix->writer, link, &error));
+    g_assert_cmpint(lukshdrErrorCode(error), ==, VIR_ERR_SYSTEM_ERROR);
+}
+
+/* XML has no word for these: to say so when it is stored is better than a file that
+ * nobody can read afterwards, or one about another path */
+static void
+testUnstorable(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
+{
+    static const char *const names[] = { "a\001b",
+                                         "a\xff"
+                                         "b",
+                                         "\xef\xbf\xbf" };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *path = testPath(fix, names[i]);
+        g_autoptr(lukshdrLink) link = NULL;
+        g_autoptr(GError) error = NULL;
+
+        utilTestWrite(path, "", 0);
+        link = utilTestLink(path, fix->header);
+        g_assert_false(lukshdrRegistryStore(fix->writer, link, &error));
+        g_assert_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED);
+        g_assert_cmpuint(testDamageCount(fix->reader), ==, 0);
+    }
+}
+
+/* What a thread does all day: each has a link of its own that comes and goes, and all
+ * look for the fixture's */
+typedef struct {
+    testFixture *fix;
+    unsigned int number;
+} testWorker;
+
+static gpointer
+testWork(gpointer opaque)
+{
+    const testWorker *worker = opaque;
+    testFixture *fix = worker->fix;
+    lukshdrRegistry *mine = worker->number % 2 ? fix->writer : fix->reader;
+    g_autofree char *name = g_strdup_printf("disk%u", worker->number);
+    g_autofree char *path = testPath(fix, name);
+    g_autoptr(lukshdrLink) link = NULL;
+    unsigned int i;
+
+    utilTestWrite(path, "", 0);
+    link = utilTestLink(path, fix->header);
+    g_free(link->uuid);
+    link->uuid = g_uuid_string_random();
+    link->headerShared = true;
+
+    for (i = 0; i < 30; i++) {
+        g_autoptr(GPtrArray) damaged = NULL;
+        g_autoptr(GPtrArray) links = NULL;
+        g_autoptr(lukshdrLink) byName = NULL;
+
+        testStore(mine, link);
+        testAssertPayload(mine, path, link->uuid);
+        testAssertPayload(mine, fix->payload, UTIL_TEST_UUID);
+        testAssertPayload(mine, fix->plain, "");
+        g_assert_true(lukshdrRegistryLookup(mine, "images", name, &byName, NULL, NULL));
+        g_assert_cmpstr(byName->uuid, ==, link->uuid);
+        g_assert_true(lukshdrRegistryLoad(mine, &damaged, NULL));
+        g_assert_cmpuint(damaged->len, ==, 0);
+        links = lukshdrRegistryList(mine, NULL);
+        g_assert_cmpuint(links->len, >=, 2);
+        g_assert_true(lukshdrRegistryRemove(mine, link->uuid, NULL));
+        testAssertPayload(mine, path, "");
+    }
+    return NULL;
+}
+
+static void
+testThreads(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
+{
+    testWorker workers[8];
+    GThread *threads[G_N_ELEMENTS(workers)];
+    unsigned int fds;
+    size_t i;
+
+    testStoreFixture(fix);
+    testAssertPayload(fix->reader, fix->payload, UTIL_TEST_UUID);
+    fds = utilTestOpenFDs();
+    for (i = 0; i < G_N_ELEMENTS(workers); i++) {
+        workers[i] = (testWorker){ fix, i };
+        threads[i] = g_thread_new("worker", testWork, &workers[i]);
+    }
+    for (i = 0; i < G_N_ELEMENTS(workers); i++)
+        g_thread_join(threads[i]);
+    g_assert_cmpuint(testCount(fix->reader), ==, 1);
+    g_assert_cmpuint(utilTestOpenFDs(), ==, fds);
+}
+
+/* Costs are printed, not judged: machines differ */
+static void
+testMany(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
+{
+    const unsigned int count = g_test_slow() ? 10000 : 1000;
+    g_autoptr(lukshdrLink) link = utilTestLink(fix->payload, fix->header);
+    g_autofree char *text = NULL;
+    g_autofree char *readme = g_build_filename(fix->dir, "README", NULL);
+    gint64 start;
+    unsigned int i;
+
+    testStoreFixture(fix);
+    for (i = 0; i < count; i++) {
+        g_autofree char *uuid = g_uuid_string_random();
+        g_autofree char *file = g_strconcat(uuid, ".xml", NULL);
+        g_autofree char *path = g_build_filename(fix->dir, file, NULL);
+        g_autofree char *digest = NULL;
+        g_autofree char *content = NULL;
+
+        g_free(link->uuid);
+        link->uuid = g_strdup(uuid);
+        link->payload.identity.inode = 1000000000 + i;
+        g_free(link->payload.path);
+        link->payload.path = g_strdup_printf("/nowhere/%u", i);
+        g_free(link->payload.volume);
+        link->payload.volume = g_strdup_printf("%u", i);
+        /* as lukshdrFileWrite, without its flush, which would be what is measured */
+        text = lukshdrLinkFormat(link);
+        digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, text, -1);
+        content = g_strconcat(text, "<!-- sha256: ", digest, " -->\n", NULL);
+        utilTestWrite(path, content, -1);
+        g_clear_pointer(&text, g_free);
+    }
+    g_usleep(50000);
+
+    start = g_get_monotonic_time();
+    g_assert_cmpuint(testCount(fix->reader), ==, count + 1);
+    g_test_message("%u links: first read %" G_GINT64_FORMAT " us", count,
+                   g_get_monotonic_time() - start);
+
+    start = g_get_monotonic_time();
+    for (i = 0; i < 100; i++) {
+        testAssertPayload(fix->reader, fix->payload, UTIL_TEST_UUID);
+        testAssertPayload(fix->reader, fix->plain, "");
+    }
+    g_test_message("%u links: look-up %.1f us", count,
+                   (double)(g_get_monotonic_time() - start) / 200);
+
+    utilTestWrite(readme, "", 0);
+    start = g_get_monotonic_time();
+    testAssertPayload(fix->reader, fix->payload, UTIL_TEST_UUID);
+    g_test_message("%u links: look-up after a change %" G_GINT64_FORMAT " us", count,
+                   g_get_monotonic_time() - start);
+}
+
+static void
+testAdd(const char *name, void (*func)(testFixture *fix, gconstpointer opaque))
+{
+    g_autofree char *path = g_strconcat("/registry/", name, NULL);
+
+    g_test_add(path, testFixture, NULL, testSetUp, func, testTearDown);
+}
+
+int
+main(int argc, char **argv)
+{
+    xmlInitParser();
+    g_test_init(&argc, &argv, NULL);
+    testAdd("store-lookup", testStoreLookup);
+    testAdd("shared", testShared);
+    testAdd("two-claims", testTwoClaims);
+    testAdd("at-once", testAtOnce);
+    testAdd("whole-seconds", testWholeSeconds);
+    testAdd("scan-race", testScanRace);
+    testAdd("aliases", testAliases);
+    testAdd("replaced", testReplaced);
+    testAdd("remounted", testRemounted);
+    testAdd("unexaminable", testUnexaminable);
+    testAdd("damaged", testDamaged);
+    testAdd("unreadable", testUnreadable);
+    testAdd("unstorable", testUnstorable);
+    testAdd("threads", testThreads);
+    testAdd("many", testMany);
+    return g_test_run();
+}

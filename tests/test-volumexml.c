@@ -1,0 +1,193 @@
+/*
+ * test-volumexml.c: volume XML with a detached header, as it comes and as it is shown
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * In tests/xml/volume, for a case NAME:
+ *
+ *   NAME.in.xml     what a client sends to vol-create
+ *   NAME.stock.xml  what the stock entry is given of it
+ *   NAME.params     what else it asks for
+ *   NAME.error      instead of both: "CODE fragment of the message"
+ *                   (none of the three: the stock entry's business as it is)
+ *   NAME.dump.xml   what stock shows of a volume; the link is tests/xml/link/file.xml,
+ *                   or creating.xml if NAME begins with "creating"
+ *   NAME.shown.xml  what is shown of it: as a header volume's if NAME begins with
+ *                   "header", else as a payload's; missing: what stock shows
+ *   NAME.format     the format that a link to it records
+ */
+
+#include <libxml/parser.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../src/storage_backend_lukshdr/lukshdrstoragexml.h"
+#include "../src/util/lukshdrerror.h"
+#include "../src/util/lukshdrxml.h"
+#include "utiltest.h"
+
+#define VOLUME_DIR "xml/volume"
+
+static void
+testAppend(GString *out, const char *name, const char *value)
+{
+    if (value)
+        g_string_append_printf(out, "%s: %s\n", name, value);
+}
+
+static char *
+testParams(const lukshdrVolumeXML *xml)
+{
+    GString *out = g_string_new(NULL);
+
+    testAppend(out, "name", xml->name);
+    testAppend(out, "header pool", xml->headerPool);
+    testAppend(out, "header volume", xml->headerVolume);
+    testAppend(out, "secret uuid", xml->secretUUID);
+    testAppend(out, "secret usage", xml->secretUsage);
+    testAppend(out, "cipher-alg", xml->params.cipherAlg);
+    testAppend(out, "cipher-mode", xml->params.cipherMode);
+    testAppend(out, "ivgen-alg", xml->params.ivgenAlg);
+    testAppend(out, "ivgen-hash-alg", xml->params.ivgenHashAlg);
+    testAppend(out, "hash-alg", xml->params.hashAlg);
+    g_assert_cmpuint(xml->params.iterTime, ==, 0);
+    return g_string_free(out, FALSE);
+}
+
+static void
+testIn(const char *name, const char *in)
+{
+    g_autofree char *refusal = utilTestLoad(VOLUME_DIR, name, ".error");
+    g_autofree char *stock = utilTestLoad(VOLUME_DIR, name, ".stock.xml");
+    g_autofree char *params = utilTestLoad(VOLUME_DIR, name, ".params");
+    g_autofree char *asked = NULL;
+    g_autoptr(lukshdrVolumeXML) xml = NULL;
+    g_autoptr(lukshdrVolumeXML) again = NULL;
+    g_autoptr(GError) error = NULL;
+    bool ok = lukshdrVolumeXMLParse(in, &xml, &error);
+
+    g_assert_true(ok == !error);
+    if (refusal) {
+        g_assert_null(stock);
+        g_assert_null(params);
+        g_assert_null(xml);
+        utilTestError(error, refusal);
+        return;
+    }
+    g_assert_no_error(error);
+
+    g_assert_true(!stock == !params);
+    if (!stock) {
+        if (xml)
+            g_error("'%s' was taken for one with a header", name);
+        return;
+    }
+    g_assert_nonnull(xml);
+    utilTestGolden(VOLUME_DIR, name, ".stock.xml", xml->stock);
+    asked = testParams(xml);
+    utilTestGolden(VOLUME_DIR, name, ".params", asked);
+
+    /* what stock is given is stock's */
+    g_assert_null(strstr(xml->stock, "<encryption"));
+    g_assert_true(lukshdrVolumeXMLParse(xml->stock, &again, NULL));
+    g_assert_null(again);
+}
+
+static void
+testDump(const char *name, const char *dump)
+{
+    const char *linkName = g_str_has_prefix(name, "creating") ? "creating" : "file";
+    g_autofree char *linkXML = utilTestLoad("xml/link", linkName, ".xml");
+    g_autofree char *shown = utilTestLoad(VOLUME_DIR, name, ".shown.xml");
+    g_autofree char *format = utilTestLoad(VOLUME_DIR, name, ".format");
+    g_autofree char *foundFormat = NULL;
+    g_autoptr(lukshdrLink) link = lukshdrLinkParse(linkXML, strlen(linkXML), NULL);
+    g_autoptr(GError) error = NULL;
+    char *found; /* freed with free(3): an API result */
+
+    g_assert_nonnull(link);
+    found = g_str_has_prefix(name, "header") ? lukshdrVolumeXMLShowHeader(dump, link)
+                                             : lukshdrVolumeXMLShowPayload(dump, link);
+    if (shown)
+        utilTestGolden(VOLUME_DIR, name, ".shown.xml", found);
+    else
+        g_assert_null(found);
+
+    foundFormat = lukshdrVolumeXMLFormatOf(dump, &error);
+    if (format) {
+        g_assert_no_error(error);
+        g_assert_cmpstr(foundFormat, ==, g_strchomp(format));
+    } else {
+        g_assert_null(foundFormat);
+        utilTestError(error, "XML_ERROR XML");
+    }
+
+    /* a header is asked for in the form in which it is shown */
+    if (shown && !g_str_has_prefix(name, "header") && link->state == LUKSHDR_LINK_STATE_ACTIVE) {
+        g_autoptr(lukshdrVolumeXML) xml = NULL;
+
+        g_assert_true(lukshdrVolumeXMLParse(found, &xml, &error));
+        g_assert_no_error(error);
+        g_assert_cmpstr(xml->headerPool, ==, link->header.pool);
+        g_assert_cmpstr(xml->headerVolume, ==, link->header.volume);
+        g_assert_cmpstr(xml->secretUUID, ==, link->secretUUID);
+    }
+    free(found);
+}
+
+static void
+testGolden(gconstpointer opaque)
+{
+    const char *name = opaque;
+    g_autofree char *in = utilTestLoad(VOLUME_DIR, name, ".in.xml");
+    g_autofree char *dump = utilTestLoad(VOLUME_DIR, name, ".dump.xml");
+
+    /* a case whose input was misspelt would test nothing */
+    g_assert_true(!in != !dump);
+    if (in)
+        testIn(name, in);
+    else
+        testDump(name, dump);
+}
+
+static void
+testHeader(void)
+{
+    static const char *const names[] = { "data.luks", "<&> \"'", "d\xc3\xa9j\xc3\xa0" };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *text = lukshdrVolumeXMLHeader(names[i]);
+        g_autoptr(lukshdrVolumeXML) xml = NULL;
+        g_autoptr(xmlDoc) doc = xmlReadMemory(text, strlen(text), NULL, NULL, 0);
+        xmlNode *node;
+        xmlChar *name;
+
+        g_assert_nonnull(doc);
+        g_assert_true(g_str_has_prefix(text, "<volume>\n  <name>"));
+        node = xmlDocGetRootElement(doc)->children->next;
+        name = xmlNodeGetContent(node);
+        g_assert_cmpstr((const char *)name, ==, names[i]);
+        xmlFree(name);
+        g_assert_nonnull(strstr(text, "<capacity>4194304</capacity>"));
+        g_assert_nonnull(strstr(text, "<allocation>4194304</allocation>"));
+        g_assert_nonnull(strstr(text, "<format type=\"raw\"/>"));
+        g_assert_nonnull(strstr(text, "<mode>0600</mode>"));
+        g_assert_true(lukshdrVolumeXMLParse(text, &xml, NULL));
+        g_assert_null(xml);
+    }
+    lukshdrVolumeXMLFree(NULL);
+}
+
+int
+main(int argc, char **argv)
+{
+    static const char *const suffixes[] = { ".stock.xml", ".dump.xml", ".shown.xml", ".in.xml",
+                                            ".params",    ".error",    ".format",    NULL };
+
+    xmlInitParser();
+    g_test_init(&argc, &argv, NULL);
+    utilTestCases(VOLUME_DIR, suffixes, "/volumexml/", testGolden);
+    g_test_add_func("/volumexml-header", testHeader);
+    return g_test_run();
+}
