@@ -179,6 +179,15 @@ lukshdrChainFromStock(const lukshdrLink *link, JsonObject *stock, GError **error
         !lukshdrChainTakeBacking(chain, rest, error))
         return NULL;
 
+    /* libvirt's name for the node of a <slice>; the sectors are numbered from the payload's start,
+     * so a part of it decrypts to nothing and is destroyed by the first write */
+    if (g_str_has_suffix(storage, "-slice-sto")) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
+                    _("a slice of linked volume '%s' of pool '%s' cannot be a disk"),
+                    link->payload.volume, link->payload.pool);
+        return NULL;
+    }
+
     lukshdrChainTakeCommon(chain, rest);
     json_object_foreach_member(rest, lukshdrChainAddMember, chain->options);
 

@@ -222,6 +222,8 @@ lukshdrQemuGuestRevoke(const char *name, const char *nodeName, bool forget)
     times = MAX(disk->granted, 1);
     if ((other = lukshdrQemuGuestOtherUser(name, nodeName, disk, &owner))) {
         other->granted += disk->granted;
+        /* what is restored for the one must be restored for whoever is the last */
+        other->readOnly = other->readOnly && disk->readOnly;
         lukshdrQemuGuestStoreOrWarn(owner);
         times = 0;
     }
@@ -233,6 +235,18 @@ lukshdrQemuGuestRevoke(const char *name, const char *nodeName, bool forget)
         g_hash_table_remove(lukshdrQemuGuests, name);
     lukshdrQemuGuestStoreOrWarn(name);
     return times;
+}
+
+void
+lukshdrQemuGuestForget(const char *name, const char *nodeName)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrQemuGuestLock);
+    lukshdrGuestDisk *disk = lukshdrQemuGuestLookup(name, nodeName);
+
+    if (!disk || disk->granted > 0)
+        return;
+    lukshdrQemuGuestUngrantLocked(name, disk, false, true);
+    lukshdrQemuGuestStoreOrWarn(name);
 }
 
 void

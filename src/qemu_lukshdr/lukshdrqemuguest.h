@@ -85,6 +85,16 @@ unsigned int
 lukshdrQemuGuestRevoke(const char *name, const char *nodeName, bool forget);
 
 /**
+ * lukshdrQemuGuestForget:
+ * @name: short name of a guest
+ * @nodeName: name of the luks node of a payload below the top of a chain
+ *
+ * Drops the record of a disk that counts no grants; another is left alone.
+ */
+void
+lukshdrQemuGuestForget(const char *name, const char *nodeName);
+
+/**
  * lukshdrQemuGuestMoveGrants:
  * @name: the guest
  * @from: a disk whose header's remembered owner is moved away

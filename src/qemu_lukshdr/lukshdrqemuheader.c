@@ -87,7 +87,6 @@ lukshdrQemuHeaderOpen(const lukshdrLink *link, GError **error)
 bool
 lukshdrQemuHeaderCheck(const lukshdrLink *link, bool privileged, GError **error)
 {
-    lukshdrIdentity found;
     bool ok;
     int fd;
 
@@ -96,8 +95,7 @@ lukshdrQemuHeaderCheck(const lukshdrLink *link, bool privileged, GError **error)
         (fd = lukshdrQemuHeaderOpen(link, error)) < 0)
         return false;
 
-    /* the first refuses what is neither file nor block device */
-    ok = lukshdrIdentityFromFD(fd, &found, error) && lukshdrHeaderCheck(link, fd, error);
+    ok = lukshdrHeaderCheck(link, fd, error);
     close(fd);
     return ok;
 }

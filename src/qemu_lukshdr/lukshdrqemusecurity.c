@@ -72,6 +72,7 @@ qemuSecurityRestoreImageLabel(virQEMUDriver *driver,
                               bool backingChain)
 {
     g_autoptr(lukshdrGuestDisk) disk = NULL;
+    virStorageSource *n;
     int rc = lukshdrQemu.stock.qemuSecurityRestoreImageLabel(driver, vm, src, backingChain);
 
     if (!lukshdrQemu.active)
@@ -82,6 +83,21 @@ qemuSecurityRestoreImageLabel(virQEMUDriver *driver,
     if ((disk = lukshdrQemuDiskFind(src)) &&
         lukshdrQemuAccessRevoke(driver, vm, disk, src, false, true) < 0)
         rc = -1;
+
+    /* the files below stay the guest's user's, as stock leaves them, but the guest has them no more */
+    for (n = backingChain ? lukshdrQemuSourceBacking(src) : NULL; n;
+         n = lukshdrQemuSourceBacking(n)) {
+        g_autoptr(lukshdrGuestDisk) lower = lukshdrQemuDiskFind(n);
+        g_autofree char *name = lower ? lukshdrQemuDomainName(vm) : NULL;
+
+        if (!name)
+            continue;
+        /* one that counts grants was a top itself, before a snapshot put an overlay on it */
+        if (lukshdrQemuGuestGranted(name, lower->nodeName) == 0)
+            lukshdrQemuGuestForget(name, lower->nodeName);
+        else if (lukshdrQemuAccessRevoke(driver, vm, lower, n, false, true) < 0)
+            rc = -1;
+    }
 
     lukshdrQemuAppArmorRenew(driver, vm);
     return rc;
@@ -169,6 +185,10 @@ lukshdrQemuSecurityMoveHeader(virQEMUDriver *driver,
     g_autoptr(virStorageSource) header = NULL;
     g_autoptr(virStorageSource) dstHeader = NULL;
     g_autofree char *name = disk ? lukshdrQemuDomainName(vm) : NULL;
+
+    /* the payload goes below an overlay, and may come back: its header stays in use */
+    if (dst && !dstDisk)
+        return 0;
 
     if (!name || (dstDisk && g_str_equal(dstDisk->headerPath, disk->headerPath)) ||
         lukshdrQemuGuestUsesHeader(name, disk))

@@ -20,6 +20,11 @@ lukshdrHeaderCheckContent(const lukshdrLink *link, int fd, GError **error)
 {
     g_autoptr(lukshdrLink) label = NULL;
     g_autofree char *luksUUID = NULL;
+    lukshdrIdentity found;
+
+    /* refuses what is neither file nor block device */
+    if (!lukshdrIdentityFromFD(fd, &found, error))
+        return false;
 
     if (!lukshdrLabelRead(fd, &label, error) || !lukshdrLuksReadUUID(fd, &luksUUID, error))
         return false;

@@ -10,9 +10,12 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glib/gi18n-lib.h>
+#include <linux/loop.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -217,7 +220,36 @@ struct _lukshdrRegistryQuestion {
     bool missing;
     bool examined; /* found is set */
     lukshdrIdentity found;
+    lukshdrIdentity behind; /* of a loop device: its file, without birth time; else type NONE */
 };
+
+/* A loop device over a volume, or a partition of one, is that volume under another name. */
+static void
+lukshdrRegistryExamineLoop(lukshdrRegistryQuestion *question)
+{
+    g_autofree char *sysfs = g_strdup_printf("/sys/dev/block/%u:%u", major(question->found.dev),
+                                             minor(question->found.dev));
+    char *device = realpath(sysfs, NULL);
+    struct loop_info64 info = { 0 };
+    int fd = -1;
+
+    /* no other device is opened: that can do more than is asked for */
+    if (device && strstr(device, "/block/loop"))
+        fd = open(question->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    free(device);
+    if (fd < 0)
+        return;
+
+    if (ioctl(fd, LOOP_GET_STATUS64, &info) == 0) {
+        question->behind.type = LUKSHDR_IDENTITY_FILE;
+        question->behind.inode = info.lo_inode;
+        /* huge_encode_dev in Linux's include/linux/kdev_t.h */
+        question->behind.dev = makedev((info.lo_device & 0xfff00) >> 8,
+                                       (info.lo_device & 0xff) |
+                                           ((info.lo_device >> 12) & 0xfff00));
+    }
+    close(fd);
+}
 
 static void
 lukshdrRegistryExamine(lukshdrRegistryQuestion *question)
@@ -228,6 +260,38 @@ lukshdrRegistryExamine(lukshdrRegistryQuestion *question)
     else
         question->missing = access(question->path, F_OK) < 0 &&
                             (errno == ENOENT || errno == ENOTDIR);
+
+    if (question->examined && question->found.type == LUKSHDR_IDENTITY_BLOCK)
+        lukshdrRegistryExamineLoop(question);
+}
+
+/* Refused rather than recognised: a loop device can begin anywhere in its file. */
+static bool
+lukshdrRegistryCheckLoop(lukshdrRegistry *reg,
+                         lukshdrRegistrySide side,
+                         const lukshdrRegistryQuestion *question,
+                         GError **error)
+{
+    g_autofree char *key = lukshdrRegistryKeyInode(question->behind.inode);
+    GPtrArray *bucket = g_hash_table_lookup(reg->byKey, key);
+    guint i;
+
+    for (i = 0; question->behind.type && bucket && i < bucket->len; i++) {
+        const lukshdrLinkVolume *vol = lukshdrRegistryVolume(g_ptr_array_index(bucket, i), side);
+
+        if (vol->identity.type == LUKSHDR_IDENTITY_FILE &&
+            vol->identity.inode == question->behind.inode &&
+            vol->identity.dev == question->behind.dev) {
+            g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_DENIED,
+                        _("'%s' is a loop device over the %s volume '%s' of pool '%s'; name the "
+                          "linked volume itself"),
+                        question->path,
+                        side == LUKSHDR_REGISTRY_PAYLOAD ? _("payload") : _("header"), vol->volume,
+                        vol->pool);
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool
@@ -250,6 +314,8 @@ lukshdrRegistryFindLocked(lukshdrRegistry *reg,
 
     if (!question->examined)
         return lukshdrRegistryFindUnexaminable(reg, side, question->path, error);
+    if (!lukshdrRegistryCheckLoop(reg, side, question, error))
+        return false;
 
     for (i = 0; i < G_N_ELEMENTS(keys) && !*link; i++) {
         GPtrArray *bucket = g_hash_table_lookup(reg->byKey, keys[i]);
@@ -268,21 +334,6 @@ lukshdrRegistryFindLocked(lukshdrRegistry *reg,
         return false;
     }
     return true;
-}
-
-/* The file behind a loop device, or NULL (Linux: Documentation/ABI/testing/sysfs-block-loop):
- * a payload under another name. */
-static char *
-lukshdrRegistryLoopFile(const lukshdrIdentity *identity)
-{
-    g_autofree char *attribute = g_strdup_printf("/sys/dev/block/%u:%u/loop/backing_file",
-                                                 major(identity->dev), minor(identity->dev));
-    g_autofree char *file = NULL;
-
-    if (identity->type != LUKSHDR_IDENTITY_BLOCK ||
-        !g_file_get_contents(attribute, &file, NULL, NULL))
-        return NULL;
-    return g_strdup(g_strchomp(file));
 }
 
 static bool
@@ -315,13 +366,6 @@ lukshdrRegistryFind(lukshdrRegistry *reg,
     g_mutex_unlock(&reg->lock);
 
     free(question.real);
-
-    if (ok && !*link && question.examined) {
-        g_autofree char *file = lukshdrRegistryLoopFile(&question.found);
-
-        if (file)
-            return lukshdrRegistryFind(reg, side, file, link, error);
-    }
     return ok;
 }
 

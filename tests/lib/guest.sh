@@ -166,12 +166,12 @@ disk_xml() {
 XML
 }
 
-# guest_xml NAME [DISK...]: the XML of a domain with these disks (each XML, as from disk_xml) and four
+# guest_xml NAME [DISK...]: the XML of a domain with these disks (each XML, as from disk_xml) and eight
 # free PCI slots for hot-plug. Also makes what the host needs to talk to it.
 guest_xml() {
     local name=$1 base=$DAEMON_DIR/guests/$1 i ports=
     shift
-    for ((i = 1; i <= $# + 4; i++)); do
+    for ((i = 1; i <= $# + 8; i++)); do
         ports+="<controller type='pci' index='$i' model='pcie-root-port'/>"
     done
     guest_build || return

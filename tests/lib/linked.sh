@@ -100,11 +100,11 @@ linked_xml() {
 XML
 }
 
-# create_xml [POOL]: vol-create of the XML on stdin.
+# create_xml: vol-create of the XML on stdin.
 create_xml() {
     local file=$DAEMON_DIR/xml/volume-$BASHPID.xml status=0
     cat >"$file"
-    virsh vol-create "${1:-data}" "$file" || status=$?
+    virsh vol-create data "$file" || status=$?
     rm -f "$file"
     return "$status"
 }
@@ -144,7 +144,7 @@ nothing_left() {
 # alive WHAT: the daemon still answers and its two pools are active.
 alive() {
     same "$1: the daemon answers, the pools are active" \
-        "$(virsh pool-list --name | sort | tr -s '\n ' ' ')" " data vault "
+        "$(virsh pool-list --name | sort | xargs)" "data vault"
 }
 
 # header_of FILE: makes FILE a header in no time, for tests of everything but formatting: as QEMU makes
@@ -169,7 +169,8 @@ header_of() {
     done
     printf '{"execute":"quit"}\n' >&"${QSD[1]}"
     wait "$pid"
-    cryptsetup isLuks "$1"
+    # it is left as long as the LUKS header
+    truncate -s 4M "$1" && cryptsetup isLuks "$1"
 }
 
 # tool NAME <SCRIPT: a shell script that the daemon runs instead of NAME; $REAL in it is the real one.
@@ -191,5 +192,49 @@ case " \$* " in
     *detached-header*) exec cp "$DAEMON_DIR/template" "\${!#}" ;;
 esac
 exec "\$REAL" "\$@"
+SH
+}
+
+# preload NAME: prints the path of the library for LD_PRELOAD that tests/lib/NAME.c is built into.
+preload() {
+    local so=$BUILDDIR/tests/$1.so
+    if [ ! -e "$so" ]; then
+        so=$DAEMON_WORK/$1.so
+        [ -e "$so" ] || cc -shared -fPIC -D_GNU_SOURCE -O1 -o "$so" \
+            "$(dirname "${BASH_SOURCE[0]}")/$1.c" -ldl || return
+        chmod 755 "$so"
+    fi
+    echo "$so"
+}
+
+# quick_attached: from now on attached LUKS is made with as little stretching of keys as QEMU allows.
+quick_attached() {
+    tool qemu-img <<'SH'
+args=()
+for arg; do
+    case $arg in
+        *encrypt.format=luks*) arg+=,encrypt.iter-time=10 ;;
+        key-secret=*) arg+=,iter-time=10 ;;
+    esac
+    args+=("$arg")
+done
+exec "$REAL" "${args[@]}"
+SH
+}
+
+# quick_keys: from now on QEMU makes detached headers with as little stretching of keys as it allows.
+quick_keys() {
+    tool qemu-img <<'SH'
+args=()
+for arg; do
+    case $arg in
+        detached-header=*) arg+=,iter-time=10 ;;
+    esac
+    args+=("$arg")
+done
+exec "$REAL" "${args[@]}"
+SH
+    tool qemu-storage-daemon <<'SH'
+exec "$REAL" "$@" < <(exec sed -u 's/"key-secret":"sec0"/&,"iter-time":10/')
 SH
 }

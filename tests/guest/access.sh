@@ -1,0 +1,221 @@
+#!/bin/bash
+# Who may open a header, and when: as long as a guest uses it, QEMU's user; before and after, whoever could
+# before, whatever the end was like. Payload and header must have the same fate in all of this, and the
+# plugin's record of the guest goes with the guest.
+
+# shellcheck disable=SC2317 # many functions are called by way of try
+. "$(dirname "$0")/lib/disks.sh"
+
+need_root
+[ "${DAEMON_MODE:-system}" = system ] || skip_all "a session daemon has one user only"
+need_command qemu-system-x86_64 getfattr
+
+attach() {
+    printf '%s\n' "$2" >"$DAEMON_DIR/disk.xml"
+    virsh attach-device "$1" "$DAEMON_DIR/disk.xml" --live
+}
+
+# A second linked volume.
+attach_vdb() {
+    attach demo "$(disk_xml vdb data/q.qcow2 qcow2 "$SECRET_UUID")"
+}
+
+define() {
+    virsh undefine "$1" >/dev/null 2>&1
+    guest_define "$@"
+}
+
+owners() {
+    stat -c %U:%a "$VAULT/$1.luks" "$DATA/$1" | tr '\n' ' '
+}
+
+# in_use WHEN NAME...: header and payload belong to the guest.
+in_use() {
+    local when=$1 name
+    shift
+    for name; do
+        same "$when, QEMU's user has header and payload of $name" "$(owners "$name")" "$USED"
+    done
+}
+
+# as_before WHEN: nothing is left of the guest.
+as_before() {
+    same "$1, header and payload are as before, and no record or process is left" \
+        "$(traces demo r.raw q.qcow2)" "$BEFORE"
+}
+
+# ended GUEST: waits until libvirt has noticed the guest's end.
+ended() {
+    local i
+    for ((i = 0; i < 100; i++)); do
+        [ "$(virsh domstate "$1" 2>&1)" != "shut off" ] || return 0
+        sleep 0.1
+    done
+    return 1
+}
+
+try "a host with a header pool and a payload pool" linked_start
+try "linked volumes in raw and qcow2" eval 'create r.raw raw && create q.qcow2 qcow2'
+BEFORE=$(traces demo r.raw q.qcow2)
+USED="libvirt-qemu:600 libvirt-qemu:600 "
+[ "$("$DAEMON_IN" id -u libvirt-qemu 2>/dev/null)" ] || skip_all "QEMU's user is not libvirt-qemu here"
+same "at first they belong to root alone" "$(owners r.raw)$(owners q.qcow2)" \
+    "root:600 root:600 root:600 root:600 "
+R=$(disk_xml vda "$DATA/r.raw" raw "$SECRET_UUID")
+
+# --- nothing happens yet
+
+define demo "$R"
+try "the command line of a guest that does not run is shown" virsh domxml-to-native qemu-argv --domain demo
+like "with the header" "$OUT" '"header"'
+as_before "with the command line shown"
+
+# --- start, hot-plug, unplug, stop
+
+try "a guest starts" guest_start demo
+in_use "while it runs" r.raw
+same "its record is for root's eyes only" \
+    "$("$DAEMON_IN" sh -c 'stat -c "%U %a" /run/libvirt/lukshdr/guests /run/libvirt/lukshdr/guests/*')" \
+    "$(printf 'root 700\nroot 600')"
+same "the record names one disk" "$(record demo | grep -c "<disk ")" 1
+try "another is plugged in" attach_vdb
+in_use "plugged in" r.raw q.qcow2
+same "the record names two disks" "$(record demo | grep -c "<disk ")" 2
+refuse "a volume in use is not deleted" "in use" virsh vol-delete q.qcow2 data
+refuse "nor is its header" "q\.qcow2|in use" virsh vol-delete q.qcow2.luks vault
+try "it is unplugged" eval 'virsh detach-disk demo vdb --live && disk_gone demo vdb'
+same "the unplugged one is as before" "$(linked_access q.qcow2)" "$(grep q.qcow2 <<<"$BEFORE")"
+in_use "the other one unplugged" r.raw
+same "the record names one disk" "$(record demo | grep -c "<disk ")" 1
+
+refuse "a hot-plug of it that QEMU refuses at the last step" "queue-size" attach demo \
+    "$(disk_xml vdb data/q.qcow2 qcow2 "$SECRET_UUID" | sed "s|type='qcow2'|& queue_size='2048'|")"
+same "after which it is as before" "$(linked_access q.qcow2)" "$(grep q.qcow2 <<<"$BEFORE")"
+same "the record names one disk" "$(record demo | grep -c "<disk ")" 1
+
+# --- the daemon comes and goes
+
+attach_vdb
+try "the daemon restarts while the guest runs" daemon_restart
+in_use "after the daemon's restart" r.raw q.qcow2
+refuse "a volume in use is still not deleted" "in use" virsh vol-delete q.qcow2 data
+try "one is unplugged then" eval 'virsh detach-disk demo vdb --live && disk_gone demo vdb'
+same "and is as before" "$(linked_access q.qcow2)" "$(grep q.qcow2 <<<"$BEFORE")"
+try "and plugged in again" attach_vdb
+in_use "plugged in again" r.raw q.qcow2
+try "the daemon dies and a new one starts" eval 'daemon_kill && daemon_restart'
+in_use "after the daemon's death" r.raw q.qcow2
+virsh destroy demo
+as_before "stopped by the new daemon"
+
+# --- ends of other kinds
+
+virsh start demo
+"$DAEMON_IN" kill -KILL "$(qemu_pids demo)"
+try "QEMU is killed" ended demo
+as_before "QEMU killed"
+
+virsh start demo
+pid=$(qemu_pids demo)
+daemon_kill
+"$DAEMON_IN" kill -KILL "$pid"
+try "QEMU is killed while there is no daemon" daemon_restart
+as_before "with a new daemon"
+
+virsh start demo
+try "the guest is saved to a file" virsh save demo "$DAEMON_IMAGES/saved"
+as_before "while it is saved"
+try "and restored" virsh restore "$DAEMON_IMAGES/saved"
+in_use "restored" r.raw
+virsh destroy demo
+as_before "stopped after that"
+
+truncate -s 1M "$DAEMON_IMAGES/broken"
+define demo "$R" "$(disk_xml vdb "$DAEMON_IMAGES/broken" qcow2)"
+refuse "a start that QEMU refuses because of another disk" "qcow2" virsh start demo
+as_before "after it"
+define demo "$R" "$(disk_xml vdb "$DAEMON_IMAGES/none" raw)"
+refuse "a start that fails before QEMU runs" "none" virsh start demo
+as_before "after it"
+
+# --- two guests
+
+define demo "$R"
+define other "$R"
+virsh start demo
+refuse "a second guest with the same disk" "lock|use|already" virsh start other
+in_use "the second refused" r.raw
+like "the record is the first's" "$(records)" "^[0-9]*-demo.xml$"
+virsh destroy demo
+as_before "the first stopped"
+
+# What stock leaves to a guest of a read-only or shared disk after its end, it leaves to it for ever, since
+# another may use it. A header has the same fate.
+for kind in readonly shareable readonly/\>\<shareable; do
+    # Without <encryption>, since stock knows that attached LUKS cannot be shared by writers.
+    shared=$(disk_xml vda "$DATA/r.raw" raw)
+    shared=${shared/<target/<$kind\/><target}
+    define demo "$shared"
+    define other "$shared"
+    try "a guest with a disk that is <$kind/>" virsh start demo
+    in_use "while it runs" r.raw
+    try "a second one" virsh start other
+    same "both have a record" "$(records | wc -l)" 2
+    virsh destroy demo
+    in_use "the first stopped" r.raw
+    virsh destroy other
+    same "both stopped, header and payload are the same user's" "$(owners r.raw | tr ' ' '\n' | sort -u | grep -c :)" 1
+    same "and no record is left" "$(records)" ""
+    note "then they belong to: $(owners r.raw)"
+    for file in "$VAULT/r.raw.luks" "$DATA/r.raw"; do
+        chown root:root "$file"
+        for name in dac ref_dac timestamp_dac; do
+            setfattr -x "trusted.libvirt.security.$name" "$file" 2>/dev/null
+        done
+    done
+done
+virsh undefine other
+
+# --- a header on a block device
+
+cp "$VAULT/q.qcow2.luks" "$DAEMON_IMAGES/block"
+if loop=$(losetup -f --show "$DAEMON_IMAGES/block" 2>/dev/null); then
+    at_exit losetup -d "$loop"
+    number=$((0x$(stat -c %t "$loop") << 8 | 0x$(stat -c %T "$loop")))
+    was=$(access "$loop")
+    link_edit q.qcow2 "/<header/,/<\/header>/{
+        s|<path>.*</path>|<path>$loop</path>|
+        s|<identity .*/>|<identity type=\"block\" dev=\"$number\"/>|}"
+    define demo "$R"
+    virsh start demo && guest_wait demo
+    # Where the guest has a /dev of its own, what its user has is seen there.
+    note "the guest $([ "$("$DAEMON_IN" readlink "/proc/$(qemu_pids demo)/ns/mnt")" = \
+        "$("$DAEMON_IN" readlink "/proc/$(daemon_pid)/ns/mnt")" ] && echo shares || echo has) a /dev of its own"
+    try "a header on a block device is plugged in" attach_vdb
+    try "the guest uses the disk" guest_fill demo vdb text
+    try "it is unplugged" eval 'virsh detach-disk demo vdb --live && disk_gone demo vdb'
+    virsh destroy demo
+    same "the device is as before" "$(access "$loop")" "$was"
+    define demo "$R" "$(disk_xml vdb data/q.qcow2 qcow2 "$SECRET_UUID")"
+    try "a guest starts with it" virsh start demo
+    virsh destroy demo
+    same "the device is as before" "$(access "$loop")" "$was"
+    as_before "after both"
+else
+    skip "a header on a block device" "needs loop devices"
+fi
+
+# --- the administrator's own ownership
+
+daemon_stop
+try "a host where libvirt changes no owners" \
+    eval 'DAEMON_QEMU_CONF="dynamic_ownership = 0" linked_start static'
+try "a linked volume there" create r.raw raw
+chown libvirt-qemu: "$VAULT/r.raw.luks" "$DATA/r.raw"
+BEFORE=$(traces demo r.raw)
+define demo "$(disk_xml vda "$DATA/r.raw" raw "$SECRET_UUID")"
+try "a guest starts" virsh start demo
+same "nobody's owner has changed" "$(linked_access r.raw)" "$BEFORE"
+virsh destroy demo
+same "nor after its end" "$(traces demo r.raw)" "$BEFORE"
+finish

@@ -1,0 +1,178 @@
+/*
+ * crashpoint.c: a process that dies, or meets a failure, at a chosen system call
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * For LD_PRELOAD into a daemon under test.  The file that CRASHPOINT names is
+ * read at each call of a function below; it holds "FUNCTION N [PATTERN]": the
+ * N-th call from then on of which the path contains PATTERN (a descriptor's is
+ * looked up in /proc) kills the process before the call is made; with "FUNCTION
+ * N fail ERRNO [PATTERN]" the call fails instead.  The file is emptied by whoever
+ * acts on it, and a line in CRASHPOINT.log says so.  Children of the daemon, which
+ * inherit LD_PRELOAD, are left alone.
+ */
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static char current[512];
+static int left;
+
+static void *
+real(const char *name)
+{
+    return dlsym(RTLD_NEXT, name);
+}
+
+static void
+note(const char *file, const char *function, const char *path)
+{
+    char name[4096];
+    FILE *log;
+
+    snprintf(name, sizeof(name), "%s.log", file);
+    if ((log = fopen(name, "ae"))) {
+        fprintf(log, "%s %s\n", function, path);
+        fclose(log);
+    }
+    if ((log = fopen(file, "we")))
+        fclose(log);
+}
+
+/* Returns 0 if the call is to be made, else the errno that it fails with */
+static int
+meet(const char *function, const char *path)
+{
+    const char *file = getenv("CRASHPOINT");
+    char text[512] = "";
+    char wanted[32] = "";
+    char pattern[256] = "";
+    int nth = 0;
+    int fail = 0;
+    FILE *in;
+
+    if (!file || strcmp(program_invocation_short_name, "libvirtd") || !(in = fopen(file, "re")))
+        return 0;
+    if (!fgets(text, sizeof(text), in))
+        text[0] = '\0';
+    fclose(in);
+    text[strcspn(text, "\n")] = '\0';
+
+    if (sscanf(text, "%31s %d fail %d %255[^\n]", wanted, &nth, &fail, pattern) < 3) {
+        fail = 0;
+        if (sscanf(text, "%31s %d %255[^\n]", wanted, &nth, pattern) < 2)
+            return 0;
+    }
+    if (strcmp(wanted, function) || !strstr(path, pattern))
+        return 0;
+
+    pthread_mutex_lock(&lock);
+    if (strcmp(current, text)) {
+        strcpy(current, text);
+        left = nth;
+    }
+    left--;
+    pthread_mutex_unlock(&lock);
+    if (left != 0)
+        return 0;
+
+    current[0] = '\0';
+    note(file, function, path);
+    if (!fail)
+        raise(SIGKILL);
+    return fail;
+}
+
+static int
+meetFD(const char *function, int fd)
+{
+    char name[64];
+    char path[4096];
+    ssize_t len;
+
+    snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+    len = readlink(name, path, sizeof(path) - 1);
+    path[len < 0 ? 0 : len] = '\0';
+    return meet(function, path);
+}
+
+#define INSTEAD(err) \
+    do { \
+        int failure = err; \
+        if (failure) { \
+            errno = failure; \
+            return -1; \
+        } \
+    } while (0)
+
+int
+fsync(int fd)
+{
+    int (*next)(int) = real("fsync");
+
+    INSTEAD(meetFD("fsync", fd));
+    return next(fd);
+}
+
+int
+unlink(const char *path)
+{
+    int (*next)(const char *) = real("unlink");
+
+    INSTEAD(meet("unlink", path));
+    return next(path);
+}
+
+int
+rename(const char *from, const char *to)
+{
+    int (*next)(const char *, const char *) = real("rename");
+
+    INSTEAD(meet("rename", to));
+    return next(from, to);
+}
+
+ssize_t
+pwrite64(int fd, const void *data, size_t len, off64_t offset)
+{
+    ssize_t (*next)(int, const void *, size_t, off64_t) = real("pwrite64");
+
+    INSTEAD(meetFD("pwrite", fd));
+    return next(fd, data, len, offset);
+}
+
+ssize_t
+pwrite(int fd, const void *data, size_t len, off_t offset)
+{
+    ssize_t (*next)(int, const void *, size_t, off_t) = real("pwrite");
+
+    INSTEAD(meetFD("pwrite", fd));
+    return next(fd, data, len, offset);
+}
+
+int
+posix_fallocate64(int fd, off64_t offset, off64_t len)
+{
+    int (*next)(int, off64_t, off64_t) = real("posix_fallocate64");
+    int failure = meetFD("posix_fallocate", fd);
+
+    return failure ? failure : next(fd, offset, len);
+}
+
+int
+posix_fallocate(int fd, off_t offset, off_t len)
+{
+    int (*next)(int, off_t, off_t) = real("posix_fallocate");
+    int failure = meetFD("posix_fallocate", fd);
+
+    return failure ? failure : next(fd, offset, len);
+}
