@@ -5,7 +5,7 @@
 set -u
 . "$(dirname "$0")/../lib/linked.sh"
 
-linked_start || exit 1
+linked_start host || exit 1
 
 # generated NAME FORMAT: a linked volume without a secret of its own
 generated() {

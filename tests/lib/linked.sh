@@ -235,6 +235,6 @@ done
 exec "$REAL" "${args[@]}"
 SH
     tool qemu-storage-daemon <<'SH'
-exec "$REAL" "$@" < <(exec sed -u 's/"key-secret":"sec0"/&,"iter-time":10/')
+exec "$REAL" "$@" < <(exec sed -u 's/"key-secret":"sec0"/&,"iter-time":10/' 2>/dev/null)
 SH
 }
