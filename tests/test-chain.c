@@ -191,11 +191,14 @@ testAddGolden(void)
     while ((file = g_dir_read_name(files))) {
         size_t i;
 
-        for (i = 0; i < G_N_ELEMENTS(suffixes) && !g_str_has_suffix(file, suffixes[i]); i++)
-            continue;
+        for (i = 0; i < G_N_ELEMENTS(suffixes); i++) {
+            if (g_str_has_suffix(file, suffixes[i])) {
+                g_hash_table_add(names, g_strndup(file, strlen(file) - strlen(suffixes[i])));
+                break;
+            }
+        }
         if (i == G_N_ELEMENTS(suffixes))
             g_error("no case has a file '%s'", file);
-        g_hash_table_add(names, g_strndup(file, strlen(file) - strlen(suffixes[i])));
     }
     g_assert_cmpuint(g_hash_table_size(names), >, 0);
 

@@ -113,10 +113,8 @@ fakeQemuImg(const char *how)
 }
 
 static int
-fakeDaemon(const char *dir, const char *how)
+fakeDaemonTalk(FILE *log, const char *how)
 {
-    g_autofree char *path = g_strdup_printf("%s/qmp", dir);
-    FILE *log = fopen(path, "w");
     char line[4096];
     bool created = false;
 
@@ -167,6 +165,17 @@ fakeDaemon(const char *dir, const char *how)
         }
     }
     return 0;
+}
+
+static int
+fakeDaemon(const char *dir, const char *how)
+{
+    g_autofree char *path = g_strdup_printf("%s/qmp", dir);
+    FILE *log = fopen(path, "w");
+    int status = fakeDaemonTalk(log, how);
+
+    fclose(log);
+    return status;
 }
 
 static int
