@@ -144,6 +144,9 @@ refused "a header volume as a disk, by its pool" "header volume 'q\.qcow2\.luks'
     "$(disk_xml vdx vault/q.qcow2.luks raw)"
 refused "a header volume as a disk, with <encryption>" "header volume 'q\.qcow2\.luks'" \
     "$(disk_xml vdx vault/q.qcow2.luks raw "$SECRET_UUID")"
+# What the CD drive would be plugged into; the one that libvirt makes by itself has no slot on this machine.
+echo "<controller type='scsi' index='0' model='virtio-scsi'/>" >"$DAEMON_DIR/scsi.xml"
+try "a SCSI controller" virsh attach-device running "$DAEMON_DIR/scsi.xml" --live
 refused "a header volume as a read-only CD" "header volume 'q\.qcow2\.luks'" \
     "$(disk_xml sda "$(header q.qcow2)" raw | sed "s/virtio/scsi/; s/device='disk'/device='cdrom'/")"
 
