@@ -174,9 +174,9 @@ lukshdrStorageFormatHeader(lukshdrLink *link,
 
     if (ok && end > LUKSHDR_LABEL_OFFSET) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
-                    _("the LUKS header with this cipher is %" G_GUINT64_FORMAT " bytes long, a "
+                    _("the LUKS header with this cipher is %llu bytes long, a "
                       "header volume has room for %d"),
-                    end, LUKSHDR_LABEL_OFFSET);
+                    (unsigned long long)end, LUKSHDR_LABEL_OFFSET);
         ok = false;
     }
 
