@@ -93,9 +93,9 @@ unlike "so it is attached LUKS" "$(virsh vol-dumpxml own crypt)" "<header"
 plain="<volume><name>plain</name><capacity unit='M'>8</capacity><target><encryption format='none'/></target></volume>"
 try "a plain volume can be asked for" create_in crypt <<<"$plain"
 unlike "and is plain" "$(virsh vol-dumpxml plain crypt)" "<encryption"
-refuse "a clone would be plain without anybody asking for it" "encryption default" \
-    virsh vol-clone plain copy --pool crypt
-for volume in auto own plain; do
+try "a clone of it knows nothing of encryption" virsh vol-clone plain copy --pool crypt
+like "and is a linked volume" "$(virsh vol-dumpxml copy crypt)" "<header type=.volume"
+for volume in auto own plain copy; do
     try "$volume is deleted" virsh vol-delete "$volume" crypt
 done
 same "generated secrets are gone" "$(secrets)" 0

@@ -224,11 +224,8 @@ for pool in data2 vault2; do
 done
 nothing_left "after the last"
 
-# --- formats. The header is copied, not made: it is the same for all.
+# --- formats
 
-rm "$BIN/qemu-storage-daemon"
-
-try "formatting is made quick" quick_format
 for format in qcow2 qcow qed vmdk vdi vpc; do
     try "$format: created" create "disk.$format" "$format"
     like "$format: vol-dumpxml" "$(virsh vol-dumpxml "disk.$format" data | tr -d '\n')" \
