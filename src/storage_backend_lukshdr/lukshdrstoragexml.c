@@ -259,8 +259,10 @@ lukshdrVolumeXMLParse(const char *text, lukshdrVolumeXML **xml, GError **error)
     doc = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_VOLUME, &local);
     if (!doc) {
         /* Stock has words of its own for what is wrong with an XML.  But stock
-         * must not take, without its header, an XML that only we refuse. */
-        if (!strstr(text, LUKSHDR_XML_HEADER) && !strstr(text, "<!DOCTYPE"))
+         * must not take, without its header, an XML that only we refuse; an entity can
+         * hide one. */
+        if (!strstr(text, LUKSHDR_XML_HEADER) &&
+            !(strstr(text, "<!ENTITY") && strstr(text, LUKSHDR_XML_ENCRYPTION)))
             return true;
         g_propagate_error(error, g_steal_pointer(&local));
         return false;

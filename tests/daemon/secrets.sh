@@ -6,7 +6,8 @@
 # shellcheck disable=SC2317 # many functions are called by way of try
 # shellcheck disable=SC2034 # read by the libraries
 DAEMON_DEBUG='1:*'
-PASSPHRASE='Xq7-lukshdr-passphrase-Zw3'
+# Of this run alone: in session mode all processes of the machine are looked at
+PASSPHRASE=Xq7-$RANDOM-lukshdr-$RANDOM-Zw3
 SECRET_EPHEMERAL=yes
 . "$(dirname "$0")/../lib/linked.sh"
 

@@ -153,7 +153,7 @@ header_of() {
     local commands
     truncate -s 4M "$1" || return
     coproc QSD {
-        exec qemu-storage-daemon --object secret,id=s,data="$PASSPHRASE" \
+        exec qemu-storage-daemon --object secret,id=s,file=<(printf %s "$PASSPHRASE") \
             --blockdev driver=file,node-name=h,filename="$1" \
             --chardev stdio,id=q --monitor chardev=q 2>&1
     }
