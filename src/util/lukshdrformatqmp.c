@@ -272,6 +272,9 @@ lukshdrFormatWithStorageDaemon(const char *path,
     if (qmp.refused)
         g_subprocess_force_exit(child);
 
+    /* whoever else still listens (a wrapper around the program) is to end as well */
+    g_output_stream_close(qmp.in, NULL, NULL);
+
     /* its end closes the pipe, so this is the wait as well */
     g_output_stream_splice(err, g_subprocess_get_stderr_pipe(child),
                            G_OUTPUT_STREAM_SPLICE_CLOSE_TARGET, NULL, NULL);

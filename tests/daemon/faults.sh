@@ -454,7 +454,7 @@ try "deleted" virsh vol-delete new data
 # What stands where a volume was, without being it, is not touched.
 create new raw >/dev/null
 mv "$VAULT/new.luks" "$DAEMON_DIR/new.luks"
-head -c 4M /dev/zero >"$VAULT/new.luks"
+"$DAEMON_IN" sh -c 'head -c 4M /dev/zero >"$1"' in "$VAULT/new.luks"
 refuse "another file in the header's place: vol-delete" "not the volume|uncertain|no LUKS header" virsh vol-delete new data
 same "it is not overwritten" "$(tr -d '\0' <"$VAULT/new.luks" | wc -c)" 0
 try "the payload is there" [ -e "$DATA/new" ]
