@@ -65,8 +65,6 @@ lukshdrGuestFormatDisk(xmlNode *root, const lukshdrGuestDisk *disk)
     lukshdrXMLSetAttribute(node, "granted", granted);
     if (disk->readOnly)
         lukshdrXMLSetAttribute(node, "readonly", "yes");
-    if (disk->shareable)
-        lukshdrXMLSetAttribute(node, "shareable", "yes");
 
     child = lukshdrXMLAddChild(node, LUKSHDR_XML_PAYLOAD, NULL);
     lukshdrXMLAddChild(child, LUKSHDR_XML_PATH, disk->payloadPath);
@@ -140,7 +138,6 @@ lukshdrGuestParseDisk(xmlNode *node, GError **error)
     disk->nodeName = lukshdrXMLAttribute(node, "node");
     disk->format = lukshdrXMLAttribute(node, LUKSHDR_XML_FORMAT);
     disk->readOnly = lukshdrGuestFlag(node, "readonly");
-    disk->shareable = lukshdrGuestFlag(node, "shareable");
 
     if (!disk->linkUUID || !disk->nodeName || !disk->format || !granted ||
         !g_ascii_string_to_unsigned(granted, 10, 0, G_MAXUINT, &count, NULL)) {

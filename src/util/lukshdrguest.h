@@ -23,8 +23,7 @@ struct _lukshdrGuestDisk {
     lukshdrIdentity headerIdentity;
     char *format; /* of the payload */
     bool headerShared;
-    bool readOnly; /* the header was granted for reading only */
-    bool shareable;
+    bool readOnly;        /* the header was granted for reading only */
     unsigned int granted; /* how often access was granted and not yet restored */
 };
 

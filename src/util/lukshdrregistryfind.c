@@ -10,13 +10,9 @@
 #include "config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <glib/gi18n-lib.h>
-#include <linux/loop.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "lukshdrerror.h"
@@ -209,60 +205,6 @@ lukshdrRegistryFindUnexaminable(lukshdrRegistry *reg,
         }
     }
     return true;
-}
-
-/* What the kernel says of a path: found out before the lock is taken, since a server that
- * hangs must not stop every look-up of others */
-typedef struct _lukshdrRegistryQuestion lukshdrRegistryQuestion;
-struct _lukshdrRegistryQuestion {
-    const char *path;
-    char *real; /* canonical, or NULL */
-    bool missing;
-    bool examined; /* found is set */
-    lukshdrIdentity found;
-    lukshdrIdentity behind; /* of a loop device: its file, without birth time; else type NONE */
-};
-
-/* A loop device over a volume, or a partition of one, is that volume under another name. */
-static void
-lukshdrRegistryExamineLoop(lukshdrRegistryQuestion *question)
-{
-    g_autofree char *sysfs = g_strdup_printf("/sys/dev/block/%u:%u", major(question->found.dev),
-                                             minor(question->found.dev));
-    char *device = realpath(sysfs, NULL);
-    struct loop_info64 info = { 0 };
-    int fd = -1;
-
-    /* no other device is opened: that can do more than is asked for */
-    if (device && strstr(device, "/block/loop"))
-        fd = open(question->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    free(device);
-    if (fd < 0)
-        return;
-
-    if (ioctl(fd, LOOP_GET_STATUS64, &info) == 0) {
-        question->behind.type = LUKSHDR_IDENTITY_FILE;
-        question->behind.inode = info.lo_inode;
-        /* huge_encode_dev in Linux's include/linux/kdev_t.h */
-        question->behind.dev = makedev((info.lo_device & 0xfff00) >> 8,
-                                       (info.lo_device & 0xff) |
-                                           ((info.lo_device >> 12) & 0xfff00));
-    }
-    close(fd);
-}
-
-static void
-lukshdrRegistryExamine(lukshdrRegistryQuestion *question)
-{
-    question->examined = lukshdrIdentityFromPath(question->path, &question->found, NULL);
-    if (question->examined)
-        question->real = realpath(question->path, NULL);
-    else
-        question->missing = access(question->path, F_OK) < 0 &&
-                            (errno == ENOENT || errno == ENOTDIR);
-
-    if (question->examined && question->found.type == LUKSHDR_IDENTITY_BLOCK)
-        lukshdrRegistryExamineLoop(question);
 }
 
 /* Refused rather than recognised: a loop device can begin anywhere in its file. */

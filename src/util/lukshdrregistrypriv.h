@@ -77,3 +77,24 @@ lukshdrRegistryKeyInode(guint64 inode);
  */
 bool
 lukshdrRegistryLoadLocked(lukshdrRegistry *reg, GError **error);
+
+/* What the kernel says of a path: found out before the lock is taken, since a server that
+ * hangs must not stop every look-up of others */
+typedef struct _lukshdrRegistryQuestion lukshdrRegistryQuestion;
+struct _lukshdrRegistryQuestion {
+    const char *path;
+    char *real; /* canonical, or NULL */
+    bool missing;
+    bool examined; /* found is set */
+    lukshdrIdentity found;
+    lukshdrIdentity behind; /* of a loop device: its file, without birth time; else type NONE */
+};
+
+/**
+ * lukshdrRegistryExamine:
+ * @question: path is set, all else is filled in; real is freed by the caller with free(3)
+ *
+ * Called without the registry's lock.
+ */
+void
+lukshdrRegistryExamine(lukshdrRegistryQuestion *question);
