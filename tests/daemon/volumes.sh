@@ -261,6 +261,18 @@ try "header and payload in one pool" create both raw "" "pool='data'"
 try "deleted" virsh vol-delete both data
 nothing_left "after the names"
 
+# --- a label is a claim
+
+try "a linked volume" create real raw
+try "a plain volume" virsh vol-create-as data plain 8M
+dd if="$VAULT/real.luks" of="$DATA/plain" bs=1M count=4 conv=notrunc 2>/dev/null
+virsh pool-refresh data
+unlike "a forged header and label on a plain volume make no link" "$(virsh vol-dumpxml plain data)" "<payload"
+try "which is deleted as any other" virsh vol-delete plain data
+like "and the real one is as it was" "$(virsh vol-dumpxml real.luks vault)" "<payload"
+try "deleted" virsh vol-delete real data
+nothing_left "after the forgery"
+
 unlike "the log has no complaint of ours but the refusals" \
     "$(grep 'lukshdr[A-Z]' "$DAEMON_LOG" | grep -v 'info :\|holds the LUKS header\|cannot be cloned')" '.'
 finish

@@ -119,7 +119,7 @@ virsh start demo
 pid=$(qemu_pids demo)
 daemon_kill
 "$DAEMON_IN" kill -KILL "$pid"
-try "QEMU is killed while there is no daemon" daemon_restart
+try "QEMU is killed while there is no daemon" eval 'daemon_restart && ended demo'
 as_before "with a new daemon"
 
 virsh start demo
