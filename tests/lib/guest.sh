@@ -15,9 +15,10 @@ GUEST_CACHE=${GUEST_CACHE:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)/b
 # In the order in which they must be loaded.
 GUEST_MODULES=(virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk)
 
-# The guest's first and only program. Host to guest, a line each: TOKEN SECONDS COMMAND, the command in
-# base64. Guest to host: its output in base64, each line as "TOKEN|...", then "TOKEN STATUS". Lines that
-# make no sense (a port that opens in the middle of one) are dropped; the host asks again or gives up.
+# The guest's first and only program. Host to guest, a line each: TOKEN SECONDS MD5 COMMAND, the command in
+# base64. Guest to host: "TOKEN +" when it has come through, its output in base64, each line as
+# "TOKEN|...", then "TOKEN STATUS". The emulated port loses a byte now and then, or is opened in the middle
+# of a line: what makes no sense is dropped, and the host says again what was not acknowledged.
 GUEST_INIT='#!/bin/busybox sh
 /bin/busybox --install -s /bin
 export PATH=/bin HOME=/root TERM=dumb
@@ -32,11 +33,16 @@ done
 stty -F /dev/ttyS1 raw -echo -hupcl 115200
 exec 3<>/dev/ttyS1
 echo "init: ready after $(cut -d" " -f1 /proc/uptime) s"
+last=
 while :; do
-    read -r token seconds command <&3 || continue
+    read -r token seconds sum command <&3 || continue
     case $token$seconds in
         "" | *[!0-9]*) continue ;;
     esac
+    [ "$sum" = "$(echo "$command" | md5sum | cut -c 1-32)" ] || continue
+    echo "$token +" >&3
+    [ "$token" != "$last" ] || continue
+    last=$token
     echo "$command" | base64 -d >/tmp/.command || continue
     timeout -s KILL "$seconds" sh /tmp/.command </dev/null >/tmp/.output 2>&1
     status=$?
@@ -241,7 +247,7 @@ guest_wait() {
 # kinds, byte for byte) and returns its status: 137 if it was killed after SECONDS (60), 124 if the
 # guest did not answer, 125 if it does not run.
 guest_run() {
-    local seconds=60 base line part='' token status='' end out lock to from
+    local seconds=60 base line part='' token status='' end out lock to from request acknowledged='' silent=0
     if [ "$1" = -t ]; then
         seconds=$2
         shift 2
@@ -256,15 +262,21 @@ guest_run() {
     exec {to}<>"$base.in" {from}<>"$base.out" || return 125
     token=$(date +%s%N)$RANDOM
     out=$(mktemp)
+    request=$(printf '%s' "$2" | base64 -w 0)
+    request="$token $seconds $(echo "$request" | md5sum | cut -c 1-32) $request"
     # The line feed ends whatever was sent in part.
-    printf '\n%s %s %s\n' "$token" "$seconds" "$(printf '%s' "$2" | base64 -w 0)" >&"$to"
+    printf '\n%s\n' "$request" >&"$to"
     # The guest kills the command after $seconds; beyond that, time for the answer to come through.
     end=$((SECONDS + seconds + ${GUEST_QUICK:-10}))
     while [ -z "$status" ]; do
         if ! IFS= read -r -t 1 -u "$from" line; then
             part+=$line
-            # A line that is lost in the port (a missed interrupt of the emulated UART) is pushed on.
+            # What is stuck in the port (a missed interrupt of the emulated UART) is pushed on.
             echo >&"$to"
+            silent=$((silent + 1))
+            if [ -z "$acknowledged" ] && [ $((silent % 3)) -eq 0 ]; then
+                printf '%s\n' "$request" >&"$to"
+            fi
             if [ "$SECONDS" -ge "$end" ]; then
                 [ -n "${GUEST_QUICK:-}" ] || _guest_say "$1 did not answer: $2"
                 status=124
@@ -282,6 +294,7 @@ guest_run() {
         line=$part$line part=
         case $line in
             "$token|"*) printf '%s\n' "${line#"$token|"}" >>"$out" ;;
+            "$token +") acknowledged=1 ;;
             "$token "*) status=${line#"$token "} ;;
         esac
     done
