@@ -291,15 +291,12 @@ lukshdrStorageFindByPath(virStorageVolPtr vol,
                          GError **error);
 
 /**
- * lukshdrStorageAllowOnHeader:
- * @vol: a volume
- *
- * Whether an operation that would leave a linked volume without its header may go on.
- *
- * Returns: true, or false with a libvirt error if @vol is a header in use.
+ * lukshdrStorageSetHeaderInUse:
+ * @header: the link of a header volume that somebody wants to change
+ * @error: set to VIR_ERR_OPERATION_INVALID, naming the volume that needs it
  */
-bool
-lukshdrStorageAllowOnHeader(virStorageVolPtr vol);
+void
+lukshdrStorageSetHeaderInUse(const lukshdrLink *header, GError **error);
 
 /**
  * lukshdrStorageOpenPool:

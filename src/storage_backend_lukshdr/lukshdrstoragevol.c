@@ -87,27 +87,31 @@ lukshdrStorageVolGetXMLDesc(virStorageVolPtr vol, unsigned int flags)
     return shown;
 }
 
-bool
+void
+lukshdrStorageSetHeaderInUse(const lukshdrLink *header, GError **error)
+{
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                _("volume '%s' holds the LUKS header of volume '%s' in pool '%s', which could not "
+                  "be opened any more"),
+                header->header.volume, header->payload.volume, header->payload.pool);
+}
+
+/* Whether an operation that would leave a linked volume without its header may go on: true, or
+ * false with a libvirt error. */
+static bool
 lukshdrStorageAllowOnHeader(virStorageVolPtr vol)
 {
     g_autoptr(lukshdrLink) payload = NULL;
     g_autoptr(lukshdrLink) header = NULL;
     g_autoptr(GError) error = NULL;
 
-    if (!lukshdrStorageFindByPath(vol, &payload, &header, &error)) {
-        lukshdrReportError(error);
-        return false;
-    }
+    if (lukshdrStorageFindByPath(vol, &payload, &header, &error) && header)
+        lukshdrStorageSetHeaderInUse(header, &error);
+    if (!error)
+        return true;
 
-    if (header) {
-        error = g_error_new(LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                            _("volume '%s' holds the LUKS header of volume '%s' in pool '%s', "
-                              "which could not be opened any more"),
-                            header->header.volume, header->payload.volume, header->payload.pool);
-        lukshdrReportError(error);
-        return false;
-    }
-    return true;
+    lukshdrReportError(error);
+    return false;
 }
 
 int

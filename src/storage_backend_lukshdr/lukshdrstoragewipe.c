@@ -129,13 +129,12 @@ lukshdrStorageVolWipePattern(virStorageVolPtr vol, unsigned int algorithm, unsig
     g_autoptr(lukshdrLink) header = NULL;
     g_autoptr(GError) error = NULL;
 
-    if (!lukshdrStorageAllowOnHeader(vol))
-        return -1;
-
     if (lukshdrStorageFindByPath(vol, &payload, &header, &error)) {
-        if (!payload)
+        if (header)
+            lukshdrStorageSetHeaderInUse(header, &error);
+        else if (!payload)
             return lukshdrStorageState.stock.storageVolWipePattern(vol, algorithm, flags);
-        if (lukshdrStorageWipePayload(payload, vol, algorithm, flags, &error))
+        else if (lukshdrStorageWipePayload(payload, vol, algorithm, flags, &error))
             return 0;
     }
 
