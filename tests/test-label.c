@@ -58,12 +58,27 @@ testOtherLink(const char *volume)
 }
 
 static void
-testWrite(int fd, const lukshdrLink *link)
+testWrite(int fd, lukshdrLink *link)
 {
     g_autoptr(GError) error = NULL;
 
-    g_assert_true(lukshdrLabelWrite(fd, link, &error));
+    g_assert_true(lukshdrLabelWriteOne(fd, link, &error));
     g_assert_no_error(error);
+}
+
+/* Reads the label of a header that is not shared */
+static bool
+testRead(int fd, lukshdrLink **link, GError **error)
+{
+    g_autoptr(GPtrArray) links = NULL;
+    bool ok = lukshdrLabelRead(fd, &links, error);
+
+    g_assert_true(ok || !links);
+    if (links) {
+        g_assert_cmpuint(links->len, ==, 1);
+        *link = lukshdrLinkRef(g_ptr_array_index(links, 0));
+    }
+    return ok;
 }
 
 /* The label's payload is @volume; NULL stands for no label */
@@ -73,7 +88,7 @@ testAssertLabel(int fd, const char *volume)
     g_autoptr(lukshdrLink) link = NULL;
     g_autoptr(GError) error = NULL;
 
-    g_assert_true(lukshdrLabelRead(fd, &link, &error));
+    g_assert_true(testRead(fd, &link, &error));
     g_assert_no_error(error);
     g_assert_cmpstr(link ? link->payload.volume : NULL, ==, volume);
 }
@@ -84,7 +99,7 @@ testAssertRefused(int fd, const char *expected)
     g_autoptr(lukshdrLink) link = NULL;
     g_autoptr(GError) error = NULL;
 
-    g_assert_false(lukshdrLabelRead(fd, &link, &error));
+    g_assert_false(testRead(fd, &link, &error));
     g_assert_null(link);
     utilTestError(error, expected);
 }
@@ -143,7 +158,7 @@ testGolden(void)
 
     g_assert_cmpuint(size, ==, LUKSHDR_HEADER_VOLUME_SIZE);
     g_assert_cmpint(pwrite(fd, bytes, size, 0), ==, size);
-    g_assert_true(lukshdrLabelRead(fd, &link, &error));
+    g_assert_true(testRead(fd, &link, &error));
     g_assert_no_error(error);
     text = lukshdrLinkFormat(link);
     g_assert_cmpstr(text, ==, expectedText);
@@ -209,7 +224,7 @@ testDamage(void)
             /* no label there, and a damaged one here */
             testAssertRefused(fd, "OPERATION_INVALID label is damaged");
         } else {
-            g_assert_false(lukshdrLabelRead(fd, &found, &error));
+            g_assert_false(testRead(fd, &found, &error));
             g_assert_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID);
         }
         testXor(fd, SLOT(1) + len - 1, 0x01);
@@ -308,7 +323,7 @@ testTruncated(void)
     testAssertLabel(fd, NULL);
 
     g_assert_cmpint(ftruncate(fd, LUKSHDR_HEADER_VOLUME_SIZE - 1), ==, 0);
-    g_assert_false(lukshdrLabelWrite(fd, link, &error));
+    g_assert_false(lukshdrLabelWriteOne(fd, link, &error));
     utilTestError(error, "OPERATION_INVALID a header volume needs");
     testAssertLabel(fd, NULL);
     close(fd);
@@ -342,7 +357,7 @@ testCrash(void)
         g_autoptr(lukshdrLink) link = NULL;
 
         g_assert_cmpint(pwrite(fd, newSlot, done, SLOT(0)), ==, done);
-        g_assert_true(lukshdrLabelRead(fd, &link, NULL));
+        g_assert_true(testRead(fd, &link, NULL));
         g_assert_nonnull(link);
         /* "old" where the bytes that differ have not been reached */
         g_assert_true(g_str_equal(link->payload.volume, new->payload.volume) ||
@@ -376,13 +391,13 @@ testWriteFails(void)
     limit = before;
     limit.rlim_cur = SLOT(1) + 100;
     g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &limit), ==, 0);
-    g_assert_false(lukshdrLabelWrite(fd, new, &error));
+    g_assert_false(lukshdrLabelWriteOne(fd, new, &error));
     utilTestError(error, "SYSTEM_ERROR Unable to write the link label");
     g_clear_error(&error);
     testAssertLabel(fd, "old");
     limit.rlim_cur = SLOT(0) + 100;
     g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &limit), ==, 0);
-    g_assert_false(lukshdrLabelWrite(fd, new, &error));
+    g_assert_false(lukshdrLabelWriteOne(fd, new, &error));
     utilTestError(error, "SYSTEM_ERROR Unable to write the link label");
     g_clear_error(&error);
     g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &before), ==, 0);
@@ -393,7 +408,7 @@ testWriteFails(void)
 
     readOnly = open(path, O_RDONLY | O_CLOEXEC);
     testAssertLabel(readOnly, "new");
-    g_assert_false(lukshdrLabelWrite(readOnly, old, &error));
+    g_assert_false(lukshdrLabelWriteOne(readOnly, old, &error));
     utilTestError(error, "SYSTEM_ERROR Unable to write the link label");
     close(readOnly);
     close(fd);
@@ -417,7 +432,7 @@ testTooLong(void)
 
     g_free(link->payload.path);
     link->payload.path = g_strnfill(LUKSHDR_LABEL_TEXT_MAX, '/');
-    g_assert_false(lukshdrLabelWrite(fd, link, &error));
+    g_assert_false(lukshdrLabelWriteOne(fd, link, &error));
     utilTestError(error, "OPERATION_INVALID longer than the limit");
     testAssertLabel(fd, "data.qcow2");
     close(fd);
@@ -442,7 +457,7 @@ testNoHeader(void)
     close(fd);
 
     g_assert_cmpint(pipe(fds), ==, 0);
-    g_assert_false(lukshdrLabelRead(fds[0], &link, &error));
+    g_assert_false(testRead(fds[0], &link, &error));
     utilTestError(error, "SYSTEM_ERROR Unable to read the link label");
     close(fds[0]);
     close(fds[1]);

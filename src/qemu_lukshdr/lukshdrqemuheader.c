@@ -17,6 +17,7 @@
 #include "../util/lukshdrerror.h"
 #include "../util/lukshdrheader.h"
 #include "../util/lukshdrpaths.h"
+#include "../util/lukshdrreplica.h"
 
 static bool
 lukshdrQemuHeaderCheckState(const lukshdrLink *link, GError **error)
@@ -41,6 +42,11 @@ lukshdrQemuHeaderCheckState(const lukshdrLink *link, GError **error)
             _("linked volume '%s' in pool '%s' has been wiped: its key material is gone for "
               "ever, it can only be deleted"),
             link->payload.volume, link->payload.pool);
+        return false;
+    case LUKSHDR_LINK_STATE_PARTING:
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("linked volume '%s' in pool '%s' is being parted from its header"),
+                    link->payload.volume, link->payload.pool);
         return false;
     case LUKSHDR_LINK_STATE_DELETING:
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
@@ -84,18 +90,36 @@ lukshdrQemuHeaderOpen(const lukshdrLink *link, GError **error)
     return fd;
 }
 
+static bool
+lukshdrQemuHeaderCheckContent(const lukshdrLink *link, GError **error)
+{
+    int fd = lukshdrQemuHeaderOpen(link, error);
+    bool ok;
+
+    if (fd < 0)
+        return false;
+
+    ok = lukshdrHeaderCheck(link, &link->header, fd, NULL, error);
+    close(fd);
+    return ok;
+}
+
 bool
 lukshdrQemuHeaderCheck(const lukshdrLink *link, bool privileged, GError **error)
 {
-    bool ok;
-    int fd;
+    g_autoptr(GError) local = NULL;
 
     if (!lukshdrQemuHeaderCheckState(link, error) ||
-        !lukshdrQemuHeaderCheckPool(link, privileged, error) ||
-        (fd = lukshdrQemuHeaderOpen(link, error)) < 0)
+        !lukshdrQemuHeaderCheckPool(link, privileged, error))
         return false;
 
-    ok = lukshdrHeaderCheck(link, fd, error);
-    close(fd);
-    return ok;
+    if (lukshdrQemuHeaderCheckContent(link, &local))
+        return true;
+
+    /* replicas are looked at only now: their servers must not delay every guest */
+    if (link->replicas->len > 0)
+        return lukshdrReplicaSync(link, privileged, error);
+
+    g_propagate_error(error, g_steal_pointer(&local));
+    return false;
 }

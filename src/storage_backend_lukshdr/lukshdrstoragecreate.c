@@ -183,7 +183,7 @@ lukshdrStorageFormatHeader(lukshdrLink *link,
     if (ok) {
         label = lukshdrLinkCopy(link);
         label->state = LUKSHDR_LINK_STATE_ACTIVE;
-        ok = lukshdrLabelWrite(fd, label, error);
+        ok = lukshdrLabelWriteOne(fd, label, error);
     }
 
     close(fd);

@@ -39,7 +39,7 @@ lukshdrStorageIsHeader(const lukshdrLink *link, int fd, GError **error)
     if (match != LUKSHDR_IDENTITY_DIFFERENT && lukshdrStorageIsUnderWay(link))
         return true;
     if (link->luksUUID)
-        return lukshdrHeaderCheck(link, fd, error);
+        return lukshdrHeaderCheck(link, &link->header, fd, NULL, error);
 
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                 _("'%s' is not the header volume '%s' of pool '%s' that was recorded there"),

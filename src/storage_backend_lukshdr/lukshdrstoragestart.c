@@ -180,6 +180,7 @@ lukshdrStorageStart(virConnectPtr conn)
             break;
         case LUKSHDR_LINK_STATE_CREATING:
         case LUKSHDR_LINK_STATE_DELETING:
+        case LUKSHDR_LINK_STATE_PARTING:
             lukshdrStorageFinishInterrupted(link, conn);
             break;
         }

@@ -9,6 +9,7 @@
 #include "lukshdrlabel.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glib/gi18n-lib.h>
 #include <gnutls/crypto.h>
 #include <stdio.h>
@@ -42,9 +43,9 @@ lukshdrLabelSlotOffset(unsigned int slot)
 }
 
 bool
-lukshdrLabelWrite(int fd, const lukshdrLink *link, GError **error)
+lukshdrLabelWrite(int fd, GPtrArray *links, GError **error)
 {
-    g_autofree char *text = lukshdrLinkFormat(link);
+    g_autofree char *text = lukshdrLinkListFormat(links);
     g_autoptr(GByteArray) bytes = g_byte_array_new();
     size_t len = strlen(text);
     lukshdrLabelHead head = {
@@ -95,10 +96,19 @@ lukshdrLabelWrite(int fd, const lukshdrLink *link, GError **error)
     return true;
 }
 
-/* Returns 1 and sets @link if the slot holds an intact label, 0 if it holds
+bool
+lukshdrLabelWriteOne(int fd, lukshdrLink *link, GError **error)
+{
+    g_autoptr(GPtrArray) links = g_ptr_array_new();
+
+    g_ptr_array_add(links, link);
+    return lukshdrLabelWrite(fd, links, error);
+}
+
+/* Returns 1 and sets @links if the slot holds an intact label, 0 if it holds
  * none, -1 with @error set if it holds something that means to be one */
 static int
-lukshdrLabelReadSlot(int fd, unsigned int slot, lukshdrLink **link, GError **error)
+lukshdrLabelReadSlot(int fd, unsigned int slot, GPtrArray **links, GError **error)
 {
     g_autofree char *text = NULL;
     guint8 digest[LUKSHDR_LABEL_DIGEST_LEN];
@@ -144,19 +154,19 @@ lukshdrLabelReadSlot(int fd, unsigned int slot, lukshdrLink **link, GError **err
         return -1;
     }
 
-    return (*link = lukshdrLinkParse(text, len, error)) ? 1 : -1;
+    return (*links = lukshdrLinkListParse(text, len, error)) ? 1 : -1;
 }
 
 bool
-lukshdrLabelRead(int fd, lukshdrLink **link, GError **error)
+lukshdrLabelRead(int fd, GPtrArray **links, GError **error)
 {
     g_autoptr(GError) first = NULL;
     unsigned int slot;
 
-    *link = NULL;
+    *links = NULL;
 
     for (slot = 0; slot < LUKSHDR_LABEL_SLOTS; slot++) {
-        int rc = lukshdrLabelReadSlot(fd, slot, link, first ? NULL : &first);
+        int rc = lukshdrLabelReadSlot(fd, slot, links, first ? NULL : &first);
 
         if (rc > 0)
             return true;
@@ -164,6 +174,47 @@ lukshdrLabelRead(int fd, lukshdrLink **link, GError **error)
 
     if (first) {
         g_propagate_error(error, g_steal_pointer(&first));
+        return false;
+    }
+    return true;
+}
+
+bool
+lukshdrLabelClear(int fd, GError **error)
+{
+    static const char zeroes[LUKSHDR_LABEL_SLOT_SIZE];
+    off_t end = lseek(fd, 0, SEEK_END);
+    unsigned int slot;
+
+    /* the one that is preferred first: the other would be believed in its place, until it
+     * has gone, too */
+    for (slot = 0; slot < LUKSHDR_LABEL_SLOTS; slot++) {
+        off_t offset = lukshdrLabelSlotOffset(slot);
+        ssize_t done;
+
+        if (end < offset + (off_t)sizeof(zeroes))
+            break;
+        done = TEMP_FAILURE_RETRY(pwrite(fd, zeroes, sizeof(zeroes), offset));
+        if (done != (ssize_t)sizeof(zeroes) || fsync(fd) < 0) {
+            lukshdrErrorSetErrno(error,
+                                 done >= 0 && done != (ssize_t)sizeof(zeroes) ? ENOSPC : errno,
+                                 _("Unable to remove the link label"));
+            return false;
+        }
+    }
+    return true;
+}
+
+bool
+lukshdrLabelLock(int fd, GError **error)
+{
+    struct flock lock = { .l_type = F_WRLCK,
+                          .l_whence = SEEK_SET,
+                          .l_start = LUKSHDR_LABEL_OFFSET,
+                          .l_len = LUKSHDR_LABEL_SLOTS * LUKSHDR_LABEL_SLOT_SIZE };
+
+    if (TEMP_FAILURE_RETRY(fcntl(fd, F_OFD_SETLKW, &lock)) < 0) {
+        lukshdrErrorSetErrno(error, errno, _("Unable to lock the link label"));
         return false;
     }
     return true;

@@ -11,7 +11,8 @@
  *        8       4   format version, 1
  *       12       4   length of the text in bytes, 1 .. LUKSHDR_LABEL_TEXT_MAX
  *       16      32   SHA-256 of the text
- *       48           text: the link's XML (lukshdrlink.h), no final NUL
+ *       48           text: the XML of the link, or of the links that share the
+ *                    header (lukshdrLinkListFormat), no final NUL
  *
  * There are two slots, at LUKSHDR_LABEL_OFFSET and LUKSHDR_LABEL_SLOT_SIZE
  * behind it; version 1 writes the second, flushes, then writes the first and
@@ -40,7 +41,7 @@
 /**
  * lukshdrLabelWrite:
  * @fd: header volume, open for reading and writing
- * @link: what to write
+ * @links: lukshdrLink *, what to write: the links that use the header, at least one
  * @error: VIR_ERR_SYSTEM_ERROR; VIR_ERR_OPERATION_INVALID if the text is too
  *         long or the volume too small
  *
@@ -50,16 +51,56 @@
  * the new one, or none if it had none.
  */
 bool
-lukshdrLabelWrite(int fd, const lukshdrLink *link, GError **error);
+lukshdrLabelWrite(int fd, GPtrArray *links, GError **error);
+
+/**
+ * lukshdrLabelWriteOne:
+ * @fd: as lukshdrLabelWrite
+ * @link: the only link that uses the header
+ * @error: as lukshdrLabelWrite
+ *
+ * Returns: as lukshdrLabelWrite.
+ */
+bool
+lukshdrLabelWriteOne(int fd, lukshdrLink *link, GError **error);
 
 /**
  * lukshdrLabelRead:
  * @fd: header volume, open for reading
- * @link: set to the label's link, or NULL if the volume has no label at all
+ * @links: set to the label's links, a GPtrArray of lukshdrLink * to be unreffed, or NULL if the
+ *         volume has no label at all
  * @error: VIR_ERR_SYSTEM_ERROR; VIR_ERR_OPERATION_INVALID if there is a label
  *         that is damaged or of a newer format
  *
- * Returns: true with @link set or NULL, or false with @error set.
+ * Returns: true with @links set or NULL, or false with @error set.
  */
 bool
-lukshdrLabelRead(int fd, lukshdrLink **link, GError **error);
+lukshdrLabelRead(int fd, GPtrArray **links, GError **error);
+
+/**
+ * lukshdrLabelClear:
+ * @fd: header volume, open for writing
+ * @error: VIR_ERR_SYSTEM_ERROR
+ *
+ * Overwrites both slots with zeroes and flushes; that a volume is too small to have them is no
+ * error.  A crash leaves the label or none.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrLabelClear(int fd, GError **error);
+
+/**
+ * lukshdrLabelLock:
+ * @fd: header volume, open for writing
+ * @error: VIR_ERR_SYSTEM_ERROR
+ *
+ * Waits until nobody else changes the label, in this process, in another, or on another host
+ * where the file system carries locks.  Who reads a label to change it holds this
+ * from before it reads until it has written; closing @fd gives the lock back.  QEMU's own locks are
+ * on other bytes.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrLabelLock(int fd, GError **error);

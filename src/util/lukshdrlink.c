@@ -17,15 +17,40 @@
 static const char *const lukshdrLinkStates[] = {
     [LUKSHDR_LINK_STATE_CREATING] = "creating", [LUKSHDR_LINK_STATE_ACTIVE] = "active",
     [LUKSHDR_LINK_STATE_DELETING] = "deleting", [LUKSHDR_LINK_STATE_WIPING] = "wiping",
-    [LUKSHDR_LINK_STATE_WIPED] = "wiped",
+    [LUKSHDR_LINK_STATE_WIPED] = "wiped",       [LUKSHDR_LINK_STATE_PARTING] = "parting",
 };
 
-lukshdrLink *
-lukshdrLinkNew(void)
+static void
+lukshdrLinkVolumeClear(lukshdrLinkVolume *vol)
+{
+    g_free(vol->pool);
+    g_free(vol->volume);
+    g_free(vol->path);
+}
+
+static void
+lukshdrLinkVolumeFree(lukshdrLinkVolume *vol)
+{
+    lukshdrLinkVolumeClear(vol);
+    g_free(vol);
+}
+
+/* A link with nothing in it */
+static lukshdrLink *
+lukshdrLinkAlloc(void)
 {
     lukshdrLink *link = g_new0(lukshdrLink, 1);
 
     g_atomic_ref_count_init(&link->refs);
+    link->replicas = g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrLinkVolumeFree);
+    return link;
+}
+
+lukshdrLink *
+lukshdrLinkNew(void)
+{
+    lukshdrLink *link = lukshdrLinkAlloc();
+
     link->uuid = g_uuid_string_random();
     link->state = LUKSHDR_LINK_STATE_CREATING;
     return link;
@@ -43,15 +68,23 @@ lukshdrLinkVolumeCopy(lukshdrLinkVolume *dst, const lukshdrLinkVolume *src)
 lukshdrLink *
 lukshdrLinkCopy(const lukshdrLink *link)
 {
-    lukshdrLink *copy = g_new0(lukshdrLink, 1);
+    lukshdrLink *copy = lukshdrLinkAlloc();
+    guint i;
 
-    g_atomic_ref_count_init(&copy->refs);
     copy->uuid = g_strdup(link->uuid);
     copy->state = link->state;
     lukshdrLinkVolumeCopy(&copy->payload, &link->payload);
     lukshdrLinkVolumeCopy(&copy->header, &link->header);
+    for (i = 0; i < link->replicas->len; i++) {
+        lukshdrLinkVolume *replica = g_new0(lukshdrLinkVolume, 1);
+
+        lukshdrLinkVolumeCopy(replica, g_ptr_array_index(link->replicas, i));
+        g_ptr_array_add(copy->replicas, replica);
+    }
     copy->format = g_strdup(link->format);
     copy->luksUUID = g_strdup(link->luksUUID);
+    copy->digest = g_strdup(link->digest);
+    copy->generation = link->generation;
     copy->secretUUID = g_strdup(link->secretUUID);
     copy->secretGenerated = link->secretGenerated;
     copy->headerShared = link->headerShared;
@@ -65,14 +98,6 @@ lukshdrLinkRef(lukshdrLink *link)
     return link;
 }
 
-static void
-lukshdrLinkVolumeClear(lukshdrLinkVolume *vol)
-{
-    g_free(vol->pool);
-    g_free(vol->volume);
-    g_free(vol->path);
-}
-
 void
 lukshdrLinkUnref(lukshdrLink *link)
 {
@@ -82,10 +107,30 @@ lukshdrLinkUnref(lukshdrLink *link)
     g_free(link->uuid);
     lukshdrLinkVolumeClear(&link->payload);
     lukshdrLinkVolumeClear(&link->header);
+    g_ptr_array_unref(link->replicas);
     g_free(link->format);
     g_free(link->luksUUID);
+    g_free(link->digest);
     g_free(link->secretUUID);
     g_free(link);
+}
+
+void
+lukshdrLinkAddReplica(lukshdrLink *link, const char *pool, const char *volume)
+{
+    lukshdrLinkVolume *replica = g_new0(lukshdrLinkVolume, 1);
+
+    replica->pool = g_strdup(pool);
+    replica->volume = g_strdup(volume);
+    g_ptr_array_add(link->replicas, replica);
+}
+
+lukshdrLinkVolume *
+lukshdrLinkHeaderCopy(const lukshdrLink *link, guint i)
+{
+    if (i == 0)
+        return (lukshdrLinkVolume *)&link->header;
+    return i <= link->replicas->len ? g_ptr_array_index(link->replicas, i - 1) : NULL;
 }
 
 const char *
@@ -104,14 +149,30 @@ lukshdrLinkFormatVolume(xmlNode *node, const lukshdrLinkVolume *vol)
     lukshdrIdentityFormat(node, &vol->identity);
 }
 
-char *
-lukshdrLinkFormat(const lukshdrLink *link)
+/* The part on the header itself: what it is, and what it must be like */
+static void
+lukshdrLinkFormatLuks(xmlNode *root, const lukshdrLink *link)
 {
-    g_autoptr(xmlDoc) doc = xmlNewDoc(NULL);
-    xmlNode *root = xmlNewDocNode(doc, NULL, BAD_CAST LUKSHDR_XML_LINK, NULL);
-    xmlNode *node;
+    xmlNode *node = lukshdrXMLAddChild(root, LUKSHDR_XML_LUKS, NULL);
 
-    xmlDocSetRootElement(doc, root);
+    lukshdrXMLSetAttribute(node, LUKSHDR_XML_UUID, link->luksUUID);
+    if (link->generation) {
+        g_autofree char *generation = g_strdup_printf("%u", link->generation);
+
+        lukshdrXMLSetAttribute(node, "generation", generation);
+    }
+    if (link->digest) {
+        node = lukshdrXMLAddChild(node, LUKSHDR_XML_DIGEST, link->digest);
+        lukshdrXMLSetAttribute(node, "algorithm", LUKSHDR_LINK_DIGEST_ALGORITHM);
+    }
+}
+
+static void
+lukshdrLinkFill(xmlNode *root, const lukshdrLink *link)
+{
+    xmlNode *node;
+    guint i;
+
     lukshdrXMLSetAttribute(root, "state", lukshdrLinkStateToString(link->state));
     lukshdrXMLAddChild(root, LUKSHDR_XML_UUID, link->uuid);
 
@@ -124,10 +185,12 @@ lukshdrLinkFormat(const lukshdrLink *link)
     if (link->headerShared)
         lukshdrXMLSetAttribute(node, "shared", "yes");
 
-    if (link->luksUUID) {
-        node = lukshdrXMLAddChild(root, LUKSHDR_XML_LUKS, NULL);
-        lukshdrXMLSetAttribute(node, LUKSHDR_XML_UUID, link->luksUUID);
-    }
+    for (i = 0; i < link->replicas->len; i++)
+        lukshdrLinkFormatVolume(lukshdrXMLAddChild(root, LUKSHDR_XML_REPLICA, NULL),
+                                g_ptr_array_index(link->replicas, i));
+
+    if (link->luksUUID)
+        lukshdrLinkFormatLuks(root, link);
 
     if (link->secretUUID) {
         node = lukshdrXMLAddChild(root, LUKSHDR_XML_SECRET, NULL);
@@ -135,7 +198,35 @@ lukshdrLinkFormat(const lukshdrLink *link)
         if (link->secretGenerated)
             lukshdrXMLSetAttribute(node, "generated", "yes");
     }
+}
 
+char *
+lukshdrLinkFormat(const lukshdrLink *link)
+{
+    g_autoptr(xmlDoc) doc = xmlNewDoc(NULL);
+    xmlNode *root = xmlNewDocNode(doc, NULL, BAD_CAST LUKSHDR_XML_LINK, NULL);
+
+    xmlDocSetRootElement(doc, root);
+    lukshdrLinkFill(root, link);
+    return lukshdrXMLFormat(root);
+}
+
+char *
+lukshdrLinkListFormat(GPtrArray *links)
+{
+    g_autoptr(xmlDoc) doc = NULL;
+    xmlNode *root;
+    guint i;
+
+    if (links->len == 1)
+        return lukshdrLinkFormat(g_ptr_array_index(links, 0));
+
+    doc = xmlNewDoc(NULL);
+    root = xmlNewDocNode(doc, NULL, BAD_CAST LUKSHDR_XML_LINKS, NULL);
+    xmlDocSetRootElement(doc, root);
+    for (i = 0; i < links->len; i++)
+        lukshdrLinkFill(lukshdrXMLAddChild(root, LUKSHDR_XML_LINK, NULL),
+                        g_ptr_array_index(links, i));
     return lukshdrXMLFormat(root);
 }
 
@@ -168,17 +259,11 @@ lukshdrLinkParseUUID(char *uuid, const char *what, char **result, GError **error
 /* A volume's name becomes part of messages and of calls to libvirt only, never
  * of a path; libvirt itself allows no '/' in either name. */
 static bool
-lukshdrLinkParseVolume(xmlNode *root, const char *name, lukshdrLinkVolume *vol, GError **error)
+lukshdrLinkParseVolumeNode(xmlNode *node, lukshdrLinkVolume *vol, GError **error)
 {
     static const char *const children[] = { LUKSHDR_XML_PATH, LUKSHDR_XML_IDENTITY, NULL };
-    xmlNode *node = lukshdrXMLChild(root, name);
+    const char *name = (const char *)node->name;
     xmlNode *child;
-
-    if (!node || lukshdrXMLChildCount(root, name) != 1) {
-        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR, _("a link needs exactly one '%s'"),
-                    name);
-        return false;
-    }
 
     if (!lukshdrXMLOnlyChildren(node, children, error))
         return false;
@@ -205,6 +290,81 @@ lukshdrLinkParseVolume(xmlNode *root, const char *name, lukshdrLinkVolume *vol, 
 }
 
 static bool
+lukshdrLinkParseVolume(xmlNode *root, const char *name, lukshdrLinkVolume *vol, GError **error)
+{
+    xmlNode *node = lukshdrXMLChild(root, name);
+
+    if (!node || lukshdrXMLChildCount(root, name) != 1) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR, _("a link needs exactly one '%s'"),
+                    name);
+        return false;
+    }
+    return lukshdrLinkParseVolumeNode(node, vol, error);
+}
+
+static bool
+lukshdrLinkParseReplicas(xmlNode *root, lukshdrLink *link, GError **error)
+{
+    xmlNode *node;
+
+    for (node = root->children; node; node = node->next) {
+        lukshdrLinkVolume *replica;
+
+        if (node->type != XML_ELEMENT_NODE || strcmp((const char *)node->name, LUKSHDR_XML_REPLICA))
+            continue;
+        replica = g_new0(lukshdrLinkVolume, 1);
+        g_ptr_array_add(link->replicas, replica);
+        if (!lukshdrLinkParseVolumeNode(node, replica, error))
+            return false;
+    }
+    return true;
+}
+
+static bool
+lukshdrLinkParseDigest(xmlNode *node, char **digest, GError **error)
+{
+    g_autofree char *algorithm = lukshdrXMLAttribute(node, "algorithm");
+    g_autofree char *text = lukshdrXMLText(node);
+
+    if (g_strcmp0(algorithm, LUKSHDR_LINK_DIGEST_ALGORITHM) ||
+        strlen(text) != LUKSHDR_LINK_DIGEST_LEN ||
+        strspn(text, "0123456789abcdef") != LUKSHDR_LINK_DIGEST_LEN) {
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                            _("malformed digest of the header of a link"));
+        return false;
+    }
+    *digest = g_steal_pointer(&text);
+    return true;
+}
+
+static bool
+lukshdrLinkParseLuks(xmlNode *root, lukshdrLink *link, GError **error)
+{
+    static const char *const children[] = { LUKSHDR_XML_DIGEST, NULL };
+    xmlNode *node = lukshdrXMLChild(root, LUKSHDR_XML_LUKS);
+    g_autofree char *generation = NULL;
+    xmlNode *digest;
+    guint64 number = 0;
+
+    if (!node)
+        return true;
+
+    generation = lukshdrXMLAttribute(node, "generation");
+    if (generation && !g_ascii_string_to_unsigned(generation, 10, 1, G_MAXUINT32, &number, NULL)) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                    _("malformed generation of the header of a link: '%s'"), generation);
+        return false;
+    }
+    link->generation = number;
+
+    digest = lukshdrXMLChild(node, LUKSHDR_XML_DIGEST);
+    return lukshdrXMLOnlyChildren(node, children, error) &&
+           lukshdrLinkParseUUID(lukshdrXMLAttribute(node, LUKSHDR_XML_UUID), LUKSHDR_XML_LUKS,
+                                &link->luksUUID, error) &&
+           (!digest || lukshdrLinkParseDigest(digest, &link->digest, error));
+}
+
+static bool
 lukshdrLinkParseState(xmlNode *root, lukshdrLinkState *state, GError **error)
 {
     g_autofree char *name = lukshdrXMLAttribute(root, "state");
@@ -221,22 +381,18 @@ lukshdrLinkParseState(xmlNode *root, lukshdrLinkState *state, GError **error)
     return false;
 }
 
-lukshdrLink *
-lukshdrLinkParse(const char *xml, gsize len, GError **error)
+static lukshdrLink *
+lukshdrLinkParseNode(xmlNode *root, GError **error)
 {
-    static const char *const children[] = { LUKSHDR_XML_UUID,   LUKSHDR_XML_PAYLOAD,
-                                            LUKSHDR_XML_HEADER, LUKSHDR_XML_LUKS,
-                                            LUKSHDR_XML_SECRET, NULL };
-    g_autoptr(xmlDoc) doc = NULL;
-    g_autoptr(lukshdrLink) link = g_new0(lukshdrLink, 1);
-    xmlNode *root;
+    static const char *const children[] = { LUKSHDR_XML_UUID,
+                                            LUKSHDR_XML_PAYLOAD,
+                                            LUKSHDR_XML_HEADER,
+                                            LUKSHDR_XML_REPLICA,
+                                            LUKSHDR_XML_LUKS,
+                                            LUKSHDR_XML_SECRET,
+                                            NULL };
+    g_autoptr(lukshdrLink) link = lukshdrLinkAlloc();
     xmlNode *node;
-
-    g_atomic_ref_count_init(&link->refs);
-
-    if (!(doc = lukshdrXMLParse(xml, len, LUKSHDR_XML_LINK, error)))
-        return NULL;
-    root = xmlDocGetRootElement(doc);
 
     if (!lukshdrXMLOnlyChildren(root, children, error) ||
         !lukshdrLinkParseState(root, &link->state, error))
@@ -248,7 +404,8 @@ lukshdrLinkParse(const char *xml, gsize len, GError **error)
         return NULL;
 
     if (!lukshdrLinkParseVolume(root, LUKSHDR_XML_PAYLOAD, &link->payload, error) ||
-        !lukshdrLinkParseVolume(root, LUKSHDR_XML_HEADER, &link->header, error))
+        !lukshdrLinkParseVolume(root, LUKSHDR_XML_HEADER, &link->header, error) ||
+        !lukshdrLinkParseReplicas(root, link, error))
         return NULL;
 
     link->format = lukshdrXMLAttribute(lukshdrXMLChild(root, LUKSHDR_XML_PAYLOAD),
@@ -263,9 +420,7 @@ lukshdrLinkParse(const char *xml, gsize len, GError **error)
                               &link->headerShared, error))
         return NULL;
 
-    if ((node = lukshdrXMLChild(root, LUKSHDR_XML_LUKS)) &&
-        !lukshdrLinkParseUUID(lukshdrXMLAttribute(node, LUKSHDR_XML_UUID), LUKSHDR_XML_LUKS,
-                              &link->luksUUID, error))
+    if (!lukshdrLinkParseLuks(root, link, error))
         return NULL;
 
     if ((node = lukshdrXMLChild(root, LUKSHDR_XML_SECRET)) &&
@@ -282,4 +437,63 @@ lukshdrLinkParse(const char *xml, gsize len, GError **error)
     }
 
     return g_steal_pointer(&link);
+}
+
+lukshdrLink *
+lukshdrLinkParse(const char *xml, gsize len, GError **error)
+{
+    g_autoptr(xmlDoc) doc = lukshdrXMLParse(xml, len, LUKSHDR_XML_LINK, error);
+
+    return doc ? lukshdrLinkParseNode(xmlDocGetRootElement(doc), error) : NULL;
+}
+
+GPtrArray *
+lukshdrLinkListParse(const char *xml, gsize len, GError **error)
+{
+    static const char *const children[] = { LUKSHDR_XML_LINK, NULL };
+    g_autoptr(GPtrArray) links = g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrLinkUnref);
+    g_autoptr(xmlDoc) doc = lukshdrXMLParse(xml, len, NULL, error);
+    xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
+    bool list = root && xmlStrEqual(root->name, BAD_CAST LUKSHDR_XML_LINKS);
+    xmlNode *node;
+
+    if (!doc || (list && !lukshdrXMLOnlyChildren(root, children, error)))
+        return NULL;
+
+    if (!list && !xmlStrEqual(root->name, BAD_CAST LUKSHDR_XML_LINK)) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                    _("a link label cannot hold element '%s'"), root->name);
+        return NULL;
+    }
+
+    for (node = list ? root->children : root; node; node = list ? node->next : NULL) {
+        lukshdrLink *link;
+
+        if (node->type != XML_ELEMENT_NODE)
+            continue;
+        if (!(link = lukshdrLinkParseNode(node, error)))
+            return NULL;
+        g_ptr_array_add(links, link);
+    }
+
+    if (links->len == 0) {
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                            _("a link label cannot be without links"));
+        return NULL;
+    }
+    return g_steal_pointer(&links);
+}
+
+lukshdrLink *
+lukshdrLinkListFind(GPtrArray *links, const char *uuid)
+{
+    guint i;
+
+    for (i = 0; i < links->len; i++) {
+        lukshdrLink *link = g_ptr_array_index(links, i);
+
+        if (g_str_equal(link->uuid, uuid))
+            return link;
+    }
+    return NULL;
 }

@@ -12,6 +12,10 @@
 
 #include "lukshdridentity.h"
 
+/* of lukshdrLink.digest, and how many hexadecimal digits it has */
+#define LUKSHDR_LINK_DIGEST_ALGORITHM "sha256"
+#define LUKSHDR_LINK_DIGEST_LEN 64
+
 typedef enum {
     /* vol-create is under way: what exists of it is removed at the next start */
     LUKSHDR_LINK_STATE_CREATING,
@@ -24,6 +28,8 @@ typedef enum {
     LUKSHDR_LINK_STATE_WIPING,
     /* the key material was destroyed by vol-wipe; the volume can only be deleted */
     LUKSHDR_LINK_STATE_WIPED,
+    /* payload and header are being parted: both stay, the link goes at the next start */
+    LUKSHDR_LINK_STATE_PARTING,
 } lukshdrLinkState;
 
 typedef struct _lukshdrLinkVolume lukshdrLinkVolume;
@@ -41,8 +47,12 @@ struct _lukshdrLink {
     lukshdrLinkState state;
     lukshdrLinkVolume payload;
     lukshdrLinkVolume header;
+    GPtrArray *replicas;  /* of lukshdrLinkVolume *: further copies of the header; never NULL */
     char *format;         /* of the payload, libvirt's name: raw, qcow2, ... */
     char *luksUUID;       /* of the LUKS header; NULL until it is formatted */
+    char *digest;         /* of header and key material (lukshdrLuksDigest), or NULL */
+    guint32 generation;   /* how often the key material was changed: of two copies that are
+                           * whole, the higher is the current one */
     char *secretUUID;     /* of the libvirt secret with the passphrase */
     bool secretGenerated; /* the secret was made for, and dies with, the volume */
     bool headerShared;    /* other payloads use the header, too */
@@ -88,6 +98,27 @@ lukshdrLinkUnref(lukshdrLink *link);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(lukshdrLink, lukshdrLinkUnref)
 
 /**
+ * lukshdrLinkAddReplica:
+ * @link: a link that is being made
+ * @pool: libvirt's name of the pool
+ * @volume: libvirt's name of the volume
+ *
+ * Adds a replica of the header, without path and identity.
+ */
+void
+lukshdrLinkAddReplica(lukshdrLink *link, const char *pool, const char *volume);
+
+/**
+ * lukshdrLinkHeaderCopy:
+ * @link: a link
+ * @i: which copy of the header: 0 for the header itself, then the replicas
+ *
+ * Returns: that copy, owned by @link, or NULL behind the last.
+ */
+lukshdrLinkVolume *
+lukshdrLinkHeaderCopy(const lukshdrLink *link, guint i);
+
+/**
  * lukshdrLinkFormat:
  * @link: a link
  *
@@ -109,6 +140,38 @@ lukshdrLinkFormat(const lukshdrLink *link);
  */
 lukshdrLink *
 lukshdrLinkParse(const char *xml, gsize len, GError **error);
+
+/**
+ * lukshdrLinkListFormat:
+ * @links: lukshdrLink *, at least one
+ *
+ * Returns: the text of a link label, to be freed with g_free: of one link as lukshdrLinkFormat
+ * writes it, of several that share a header, one <links>.
+ */
+char *
+lukshdrLinkListFormat(GPtrArray *links);
+
+/**
+ * lukshdrLinkListParse:
+ * @xml: what lukshdrLinkListFormat wrote; hostile until proven otherwise
+ * @len: its length in bytes
+ * @error: as lukshdrLinkParse
+ *
+ * Returns: GPtrArray of lukshdrLink * (with references, freed with the array), at least one, or
+ * NULL with @error set.
+ */
+GPtrArray *
+lukshdrLinkListParse(const char *xml, gsize len, GError **error);
+
+/**
+ * lukshdrLinkListFind:
+ * @links: lukshdrLink *
+ * @uuid: UUID of a link
+ *
+ * Returns: the link of that UUID, owned by @links, or NULL.
+ */
+lukshdrLink *
+lukshdrLinkListFind(GPtrArray *links, const char *uuid);
 
 /**
  * lukshdrLinkStateToString:

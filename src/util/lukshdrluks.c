@@ -22,6 +22,7 @@ static const char lukshdrLuksMagic[] = { 'L', 'U', 'K', 'S', '\xba', '\xbe' };
 #define LUKSHDR_LUKS_VERSION_OFFSET 6
 #define LUKSHDR_LUKS_UUID_OFFSET 168
 #define LUKSHDR_LUKS_UUID_LEN 40
+#define LUKSHDR_LUKS_PAYLOAD_OFFSET_OFFSET 104
 #define LUKSHDR_LUKS_KEY_BYTES_OFFSET 108
 #define LUKSHDR_LUKS_SLOTS_OFFSET 208
 #define LUKSHDR_LUKS_SLOTS 8
@@ -30,6 +31,8 @@ static const char lukshdrLuksMagic[] = { 'L', 'U', 'K', 'S', '\xba', '\xbe' };
 #define LUKSHDR_LUKS_SLOT_STRIPES_OFFSET 44
 #define LUKSHDR_LUKS_SECTOR 512
 #define LUKSHDR_LUKS_PHDR_LEN 592
+
+#define LUKSHDR_LUKS_DIGEST_BYTES 32 /* SHA-256 */
 
 static guint32
 lukshdrLuksNumber(const char *phdr, size_t offset)
@@ -110,6 +113,104 @@ lukshdrLuksKeyMaterialEnd(int fd, guint64 *end, GError **error)
 
         *end = MAX(*end, start + MIN(keyBytes * stripes, G_MAXUINT64 - start));
     }
+    return true;
+}
+
+static bool
+lukshdrLuksHash(int fd, guint64 end, gnutls_hash_hd_t hash, GError **error)
+{
+    guint8 buf[64 * 1024];
+    guint64 pos = 0;
+
+    while (pos < end) {
+        ssize_t got = TEMP_FAILURE_RETRY(pread(fd, buf, MIN(sizeof(buf), end - pos), pos));
+
+        if (got < 0) {
+            lukshdrErrorSetErrno(error, errno, _("Unable to read the key material"));
+            return false;
+        }
+        if (got == 0) {
+            g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                                _("the LUKS header is cut short"));
+            return false;
+        }
+        if (gnutls_hash(hash, buf, got) < 0) {
+            g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_INTERNAL_ERROR,
+                                _("Unable to compute a SHA-256 digest"));
+            return false;
+        }
+        pos += got;
+    }
+    return true;
+}
+
+bool
+lukshdrLuksDigest(int fd, char **digest, GError **error)
+{
+    guint8 bytes[LUKSHDR_LUKS_DIGEST_BYTES];
+    gnutls_hash_hd_t hash;
+    guint64 end;
+    bool ok;
+    size_t i;
+
+    *digest = NULL;
+
+    if (!lukshdrLuksKeyMaterialEnd(fd, &end, error))
+        return false;
+
+    if (end > LUKSHDR_LABEL_OFFSET) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("the LUKS header claims to be %llu bytes long, a header volume has room for "
+                      "%d"),
+                    (unsigned long long)end, LUKSHDR_LABEL_OFFSET);
+        return false;
+    }
+
+    if (gnutls_hash_init(&hash, GNUTLS_DIG_SHA256) < 0) {
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_INTERNAL_ERROR,
+                            _("Unable to compute a SHA-256 digest"));
+        return false;
+    }
+
+    ok = lukshdrLuksHash(fd, end, hash, error);
+    gnutls_hash_deinit(hash, bytes);
+    if (!ok)
+        return false;
+
+    *digest = g_malloc(2 * sizeof(bytes) + 1);
+    for (i = 0; i < sizeof(bytes); i++)
+        g_snprintf(*digest + 2 * i, 3, "%02x", bytes[i]);
+    return true;
+}
+
+bool
+lukshdrLuksSetUUID(int fd, const char *uuid, GError **error)
+{
+    char field[LUKSHDR_LUKS_UUID_LEN] = { 0 };
+    char phdr[LUKSHDR_LUKS_PHDR_LEN];
+
+    if (!lukshdrLuksRead(fd, phdr, error))
+        return false;
+
+    g_strlcpy(field, uuid, sizeof(field));
+    if (TEMP_FAILURE_RETRY(pwrite(fd, field, sizeof(field), LUKSHDR_LUKS_UUID_OFFSET)) !=
+            (ssize_t)sizeof(field) ||
+        fsync(fd) < 0) {
+        lukshdrErrorSetErrno(error, errno, _("Unable to write the UUID of the LUKS header"));
+        return false;
+    }
+    return true;
+}
+
+bool
+lukshdrLuksPayloadOffset(int fd, guint32 *sectors, GError **error)
+{
+    char phdr[LUKSHDR_LUKS_PHDR_LEN];
+
+    if (!lukshdrLuksRead(fd, phdr, error))
+        return false;
+
+    *sectors = lukshdrLuksNumber(phdr, LUKSHDR_LUKS_PAYLOAD_OFFSET_OFFSET);
     return true;
 }
 

@@ -37,6 +37,47 @@ bool
 lukshdrLuksKeyMaterialEnd(int fd, guint64 *end, GError **error);
 
 /**
+ * lukshdrLuksDigest:
+ * @fd: header volume with a LUKS1 header, open for reading
+ * @digest: set to the SHA-256 of all from its first byte to the end of the key material, 64
+ *          lower-case hexadecimal digits, freed with g_free
+ * @error: as lukshdrLuksKeyMaterialEnd; VIR_ERR_OPERATION_INVALID, too, if the key material
+ *         reaches into the label's place or is cut short
+ *
+ * One flipped bit in a key slot, which QEMU would notice only when it needs that slot, changes it.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrLuksDigest(int fd, char **digest, GError **error);
+
+/**
+ * lukshdrLuksSetUUID:
+ * @fd: header volume with a LUKS1 header, open for reading and writing
+ * @uuid: its new UUID
+ * @error: VIR_ERR_SYSTEM_ERROR
+ *
+ * What cryptsetup luksUUID --uuid does: the UUID is a name, nothing is encrypted with it.
+ * Flushed.  A crash leaves the old or the new one: 36 bytes of one sector.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrLuksSetUUID(int fd, const char *uuid, GError **error);
+
+/**
+ * lukshdrLuksPayloadOffset:
+ * @fd: header volume with a LUKS1 header, open for reading
+ * @sectors: set to where the header says that the ciphertext begins, sectors of 512 bytes; 0
+ *           for a detached header
+ * @error: as lukshdrLuksKeyMaterialEnd
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrLuksPayloadOffset(int fd, guint32 *sectors, GError **error);
+
+/**
  * lukshdrLuksErase:
  * @fd: header volume, open for writing
  * @error: VIR_ERR_SYSTEM_ERROR

@@ -102,6 +102,8 @@ lukshdrRegistryIndexRebuild(lukshdrRegistry *reg)
 {
     GHashTableIter iter;
     lukshdrRegistryEntry *entry;
+    const lukshdrLinkVolume *vol;
+    guint i;
 
     g_hash_table_remove_all(reg->byKey);
     reg->unknown = NULL;
@@ -114,7 +116,8 @@ lukshdrRegistryIndexRebuild(lukshdrRegistry *reg)
         if (!entry->link)
             continue;
         lukshdrRegistryIndexVolume(reg, entry, &entry->link->payload);
-        lukshdrRegistryIndexVolume(reg, entry, &entry->link->header);
+        for (i = 0; (vol = lukshdrLinkHeaderCopy(entry->link, i)); i++)
+            lukshdrRegistryIndexVolume(reg, entry, vol);
     }
 }
 
@@ -334,7 +337,7 @@ lukshdrRegistryPath(lukshdrRegistry *reg, const char *uuid)
 static bool
 lukshdrRegistrySameVolume(const lukshdrLinkVolume *a, const lukshdrLinkVolume *b)
 {
-    return g_strcmp0(a->pool, b->pool) == 0 && g_strcmp0(a->volume, b->volume) == 0 &&
+    return a && b && g_strcmp0(a->pool, b->pool) == 0 && g_strcmp0(a->volume, b->volume) == 0 &&
            g_strcmp0(a->path, b->path) == 0;
 }
 
@@ -344,10 +347,15 @@ lukshdrRegistryStore(lukshdrRegistry *reg, lukshdrLink *link, GError **error)
     g_autofree char *path = lukshdrRegistryPath(reg, link->uuid);
     g_autofree char *text = lukshdrLinkFormat(link);
     g_autoptr(lukshdrLink) again = lukshdrLinkParse(text, strlen(text), NULL);
+    bool same = again && lukshdrRegistrySameVolume(&link->payload, &again->payload);
+    guint i;
+
+    for (i = 0; same && i <= link->replicas->len; i++)
+        same = lukshdrRegistrySameVolume(lukshdrLinkHeaderCopy(link, i),
+                                         lukshdrLinkHeaderCopy(again, i));
 
     /* control characters and what is not UTF-8 are allowed in names of files, not in XML */
-    if (!again || !lukshdrRegistrySameVolume(&link->payload, &again->payload) ||
-        !lukshdrRegistrySameVolume(&link->header, &again->header)) {
+    if (!same) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
                     _("link '%s' cannot be written as XML: a name or path in it has characters "
                       "that XML does not allow"),

@@ -44,20 +44,23 @@ lukshdrRegistryKeyInode(guint64 inode)
     return g_strdup_printf("inode %" G_GUINT64_FORMAT, inode);
 }
 
+/* The @i-th volume of @entry on that side: a link has one payload, and one header or more
+ * copies of it; NULL behind the last */
 static const lukshdrLinkVolume *
-lukshdrRegistryVolume(const lukshdrRegistryEntry *entry, lukshdrRegistrySide side)
+lukshdrRegistryVolume(const lukshdrRegistryEntry *entry, lukshdrRegistrySide side, guint i)
 {
-    return side == LUKSHDR_REGISTRY_PAYLOAD ? &entry->link->payload : &entry->link->header;
+    if (side == LUKSHDR_REGISTRY_PAYLOAD)
+        return i == 0 ? &entry->link->payload : NULL;
+    return lukshdrLinkHeaderCopy(entry->link, i);
 }
 
 static void
 lukshdrRegistrySetUndecided(const lukshdrRegistryEntry *entry,
                             lukshdrRegistrySide side,
+                            const lukshdrLinkVolume *vol,
                             const char *path,
                             GError **error)
 {
-    const lukshdrLinkVolume *vol = lukshdrRegistryVolume(entry, side);
-
     if (entry->damage) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                     _("'%s' seems to belong to a linked volume, but its link registry entry "
@@ -96,14 +99,11 @@ lukshdrRegistryIsElsewhere(const lukshdrLinkVolume *vol, const lukshdrIdentity *
            now.inode == vol->identity.inode && now.dev != found->dev;
 }
 
-/* What @entry's recorded volume and an existing @found, reached as @path, are to
- * each other.  Costs a statx only where the recorded identity does not settle it. */
+/* What the recorded volume @vol and an existing @found are to each other.  Costs a statx only
+ * where the recorded identity does not settle it. */
 static lukshdrIdentityMatch
-lukshdrRegistryMatch(const lukshdrRegistryEntry *entry,
-                     lukshdrRegistrySide side,
-                     const lukshdrIdentity *found)
+lukshdrRegistryMatch(const lukshdrLinkVolume *vol, const lukshdrIdentity *found)
 {
-    const lukshdrLinkVolume *vol = lukshdrRegistryVolume(entry, side);
     lukshdrIdentityMatch match = lukshdrIdentityCompare(&vol->identity, found);
 
     if (vol->identity.type == LUKSHDR_IDENTITY_BLOCK && found->type == LUKSHDR_IDENTITY_BLOCK) {
@@ -129,6 +129,29 @@ lukshdrRegistryMatch(const lukshdrRegistryEntry *entry,
                                                        : LUKSHDR_IDENTITY_DIFFERENT;
 }
 
+/* The same for all volumes of @entry on that side; the closest match counts, and @vol is set to
+ * the volume of it */
+static lukshdrIdentityMatch
+lukshdrRegistryMatchEntry(const lukshdrRegistryEntry *entry,
+                          lukshdrRegistrySide side,
+                          const lukshdrIdentity *found,
+                          const lukshdrLinkVolume **vol)
+{
+    lukshdrIdentityMatch best = LUKSHDR_IDENTITY_DIFFERENT;
+    const lukshdrLinkVolume *candidate;
+    guint i;
+
+    for (i = 0; (candidate = lukshdrRegistryVolume(entry, side, i)); i++) {
+        lukshdrIdentityMatch match = lukshdrRegistryMatch(candidate, found);
+
+        if (match > best) {
+            best = match;
+            *vol = candidate;
+        }
+    }
+    return best;
+}
+
 /* Examines one bucket of candidates.  Returns false with @error set if one of
  * them cannot be decided and none is certain. */
 static bool
@@ -141,15 +164,18 @@ lukshdrRegistryFindInBucket(GPtrArray *bucket,
 {
     const lukshdrRegistryEntry *certain = NULL;
     const lukshdrRegistryEntry *undecided = NULL;
+    const lukshdrLinkVolume *undecidedVol = NULL;
     guint i;
 
     for (i = 0; bucket && i < bucket->len; i++) {
         const lukshdrRegistryEntry *entry = g_ptr_array_index(bucket, i);
+        const lukshdrLinkVolume *vol = NULL;
 
-        switch (lukshdrRegistryMatch(entry, side, found)) {
+        switch (lukshdrRegistryMatchEntry(entry, side, found, &vol)) {
         case LUKSHDR_IDENTITY_SAME:
             if (entry->damage) {
                 undecided = entry;
+                undecidedVol = vol;
                 break;
             }
             /* many payloads may share a header, but a payload has one */
@@ -164,6 +190,7 @@ lukshdrRegistryFindInBucket(GPtrArray *bucket,
             break;
         case LUKSHDR_IDENTITY_UNCERTAIN:
             undecided = entry;
+            undecidedVol = vol;
             break;
         case LUKSHDR_IDENTITY_DIFFERENT:
             break;
@@ -175,10 +202,28 @@ lukshdrRegistryFindInBucket(GPtrArray *bucket,
         return true;
     }
     if (undecided) {
-        lukshdrRegistrySetUndecided(undecided, side, path, error);
+        lukshdrRegistrySetUndecided(undecided, side, undecidedVol, path, error);
         return false;
     }
     return true;
+}
+
+/* Returns the volume of @entry on that side of which @key is the recorded path, or NULL */
+static const lukshdrLinkVolume *
+lukshdrRegistryRecordedAt(const lukshdrRegistryEntry *entry,
+                          lukshdrRegistrySide side,
+                          const char *key)
+{
+    const lukshdrLinkVolume *vol;
+    guint i;
+
+    for (i = 0; (vol = lukshdrRegistryVolume(entry, side, i)); i++) {
+        g_autofree char *recorded = vol->path ? lukshdrRegistryKeyPath(vol->path) : NULL;
+
+        if (g_strcmp0(recorded, key) == 0)
+            return vol;
+    }
+    return NULL;
 }
 
 /* A path that cannot be examined (a directory that only the guest's user may
@@ -196,15 +241,22 @@ lukshdrRegistryFindUnexaminable(lukshdrRegistry *reg,
 
     for (i = 0; bucket && i < bucket->len; i++) {
         const lukshdrRegistryEntry *entry = g_ptr_array_index(bucket, i);
-        const char *recorded = lukshdrRegistryVolume(entry, side)->path;
-        g_autofree char *recordedKey = recorded ? lukshdrRegistryKeyPath(recorded) : NULL;
+        const lukshdrLinkVolume *vol = lukshdrRegistryRecordedAt(entry, side, key);
 
-        if (g_strcmp0(recordedKey, key) == 0) {
-            lukshdrRegistrySetUndecided(entry, side, path, error);
+        if (vol) {
+            lukshdrRegistrySetUndecided(entry, side, vol, path, error);
             return false;
         }
     }
     return true;
+}
+
+static bool
+lukshdrRegistryIsBehind(const lukshdrLinkVolume *vol, const lukshdrRegistryQuestion *question)
+{
+    return vol->identity.type == LUKSHDR_IDENTITY_FILE &&
+           vol->identity.inode == question->behind.inode &&
+           vol->identity.dev == question->behind.dev;
 }
 
 /* Refused rather than recognised: a loop device can begin anywhere in its file. */
@@ -219,11 +271,13 @@ lukshdrRegistryCheckLoop(lukshdrRegistry *reg,
     guint i;
 
     for (i = 0; question->behind.type && bucket && i < bucket->len; i++) {
-        const lukshdrLinkVolume *vol = lukshdrRegistryVolume(g_ptr_array_index(bucket, i), side);
+        const lukshdrRegistryEntry *entry = g_ptr_array_index(bucket, i);
+        const lukshdrLinkVolume *vol;
+        guint n;
 
-        if (vol->identity.type == LUKSHDR_IDENTITY_FILE &&
-            vol->identity.inode == question->behind.inode &&
-            vol->identity.dev == question->behind.dev) {
+        for (n = 0; (vol = lukshdrRegistryVolume(entry, side, n)); n++) {
+            if (!lukshdrRegistryIsBehind(vol, question))
+                continue;
             g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_DENIED,
                         _("'%s' is a loop device over the %s volume '%s' of pool '%s'; name the "
                           "linked volume itself"),
@@ -329,6 +383,22 @@ lukshdrRegistryFindHeader(lukshdrRegistry *reg,
     return lukshdrRegistryFind(reg, LUKSHDR_REGISTRY_HEADER, path, link, error);
 }
 
+static const lukshdrLinkVolume *
+lukshdrRegistryNamed(const lukshdrRegistryEntry *entry,
+                     lukshdrRegistrySide side,
+                     const char *pool,
+                     const char *volume)
+{
+    const lukshdrLinkVolume *vol;
+    guint i;
+
+    for (i = 0; (vol = lukshdrRegistryVolume(entry, side, i)); i++) {
+        if (g_str_equal(vol->pool, pool) && g_str_equal(vol->volume, volume))
+            return vol;
+    }
+    return NULL;
+}
+
 /* Sets @link, which may be NULL, to the link of which that volume is the @side */
 static bool
 lukshdrRegistryByName(GPtrArray *bucket,
@@ -346,14 +416,14 @@ lukshdrRegistryByName(GPtrArray *bucket,
 
     for (i = 0; bucket && i < bucket->len; i++) {
         const lukshdrRegistryEntry *entry = g_ptr_array_index(bucket, i);
-        const lukshdrLinkVolume *vol = lukshdrRegistryVolume(entry, side);
+        const lukshdrLinkVolume *vol = lukshdrRegistryNamed(entry, side, pool, volume);
 
-        if (!g_str_equal(vol->pool, pool) || !g_str_equal(vol->volume, volume))
+        if (!vol)
             continue;
 
         /* nobody may act on what a damaged entry says */
         if (entry->damage) {
-            lukshdrRegistrySetUndecided(entry, side, volume, error);
+            lukshdrRegistrySetUndecided(entry, side, vol, volume, error);
             return false;
         }
         *link = lukshdrLinkRef(entry->link);

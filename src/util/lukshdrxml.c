@@ -64,10 +64,10 @@ lukshdrXMLParse(const char *xml, gsize len, const char *root, GError **error)
     }
 
     node = xmlDocGetRootElement(doc);
-    if (!node || !xmlStrEqual(node->name, BAD_CAST root)) {
+    if (!node || (root && !xmlStrEqual(node->name, BAD_CAST root))) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
-                    _("expected an XML document with root element '%s', found '%s'"), root,
-                    node ? (const char *)node->name : "");
+                    _("expected an XML document with root element '%s', found '%s'"),
+                    root ? root : "", node ? (const char *)node->name : "");
         return NULL;
     }
 

@@ -38,6 +38,9 @@
 #define LUKSHDR_XML_UUID "uuid"
 #define LUKSHDR_XML_IDENTITY "identity"
 #define LUKSHDR_XML_LUKS "luks"
+#define LUKSHDR_XML_LINKS "links"
+#define LUKSHDR_XML_REPLICA "replica"
+#define LUKSHDR_XML_DIGEST "digest"
 #define LUKSHDR_XML_GUEST "guest"
 #define LUKSHDR_XML_DISK "disk"
 
@@ -51,7 +54,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlDoc, xmlFreeDoc)
  * lukshdrXMLParse:
  * @xml: text, hostile until proven otherwise; need not end with NUL
  * @len: its length in bytes
- * @root: expected name of the root element
+ * @root: expected name of the root element, or NULL if any will do
  * @error: VIR_ERR_XML_ERROR with libxml2's words and line
  *
  * Parses without network, entity substitution or external DTD; a document

@@ -21,7 +21,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     g_autoptr(GByteArray) slot = g_byte_array_new();
-    g_autoptr(lukshdrLink) link = NULL;
+    g_autoptr(GPtrArray) links = NULL;
     g_autoptr(GError) error = NULL;
     uint8_t how;
     bool ok;
@@ -53,9 +53,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             pwrite(fd, slot->data, slot->len, LUKSHDR_LABEL_OFFSET + LUKSHDR_LABEL_SLOT_SIZE), ==,
             slot->len);
 
-    ok = lukshdrLabelRead(fd, &link, &error);
+    ok = lukshdrLabelRead(fd, &links, &error);
     g_assert_true(ok == !error);
-    g_assert_true(ok || !link);
+    g_assert_true(ok || !links);
     close(fd);
     return 0;
 }

@@ -1,0 +1,46 @@
+/*
+ * lukshdrreplica.h: keeping the copies of a header alike
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * A header may have replicas in other pools, byte for byte the same as far as the label
+ * reaches.  The current copy is, of those that are whole (lukshdrHeaderCheck), the one of the highest
+ * generation, and of equals the first: so a key change that reached some copies only
+ * is completed, not taken back, on whichever host.
+ */
+
+#pragma once
+
+#include "lukshdrlink.h"
+
+/**
+ * lukshdrReplicaSync:
+ * @link: an active link
+ * @privileged: whether the daemon runs as root
+ * @error: VIR_ERR_OPERATION_INVALID if no copy is whole, or VIR_ERR_SYSTEM_ERROR if one cannot be
+ *         written: what is wrong with the header itself
+ *
+ * Replaces what is missing, damaged or out of date by the current copy, and says so in the log.
+ * Copies in pools that are not active are left alone.  Local I/O only, no
+ * call into libvirt.  Each copy is written in place and flushed: a crash leaves it
+ * damaged, and the current one as it was.  A copy that is missing is made
+ * anew under a temporary name, mode 0600.
+ *
+ * Returns: true if the header itself (not necessarily each replica) is whole now, or false with
+ * @error set.
+ */
+bool
+lukshdrReplicaSync(const lukshdrLink *link, bool privileged, GError **error);
+
+/**
+ * lukshdrReplicaCopy:
+ * @from: header volume, open for reading
+ * @to: header volume, open for writing
+ * @error: VIR_ERR_SYSTEM_ERROR
+ *
+ * Copies the header, its key material and its label, and flushes.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrReplicaCopy(int from, int to, GError **error);
