@@ -40,9 +40,17 @@ testParams(const lukshdrVolumeXML *xml)
 {
     GString *out = g_string_new(NULL);
 
+    guint i;
+
     testAppend(out, "name", xml->name);
-    testAppend(out, "header pool", xml->headerPool);
-    testAppend(out, "header volume", xml->headerVolume);
+    if (xml->action != LUKSHDR_HEADER_LINK_NEW)
+        testAppend(out, "link", lukshdrHeaderLinkActionToString(xml->action));
+    for (i = 0; i < xml->headers->len; i++) {
+        const lukshdrHeaderSource *source = g_ptr_array_index(xml->headers, i);
+
+        testAppend(out, i ? "replica pool" : "header pool", source->pool);
+        testAppend(out, i ? "replica volume" : "header volume", source->volume);
+    }
     testAppend(out, "secret uuid", xml->secretUUID);
     testAppend(out, "secret usage", xml->secretUsage);
     testAppend(out, "cipher-alg", xml->params.cipherAlg);
@@ -94,19 +102,51 @@ testIn(const char *name, const char *in)
 }
 
 static void
+testSources(const lukshdrVolumeXML *xml, const lukshdrLink *link)
+{
+    const lukshdrLinkVolume *copy;
+    guint i;
+
+    for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
+        const lukshdrHeaderSource *source = g_ptr_array_index(xml->headers, i);
+
+        g_assert_cmpstr(source->pool, ==, copy->pool);
+        g_assert_cmpstr(source->volume, ==, copy->volume);
+    }
+    g_assert_cmpuint(xml->headers->len, ==, i);
+    g_assert_cmpint(xml->action, ==,
+                    link->headerShared ? LUKSHDR_HEADER_LINK_SHARE : LUKSHDR_HEADER_LINK_NEW);
+}
+
+/* The link that the dump named @name is shown with: called "creating...", "shared...", or else */
+static char *
+testLinkXML(const char *name)
+{
+    static const char *const links[] = { "creating", "shared", NULL };
+    size_t i;
+
+    for (i = 0; links[i]; i++) {
+        if (g_str_has_prefix(name, links[i]))
+            break;
+    }
+    return utilTestLoad("xml/link", links[i] ? links[i] : "file", ".xml");
+}
+
+static void
 testDump(const char *name, const char *dump)
 {
-    const char *linkName = g_str_has_prefix(name, "creating") ? "creating" : "file";
-    g_autofree char *linkXML = utilTestLoad("xml/link", linkName, ".xml");
+    g_autofree char *linkXML = testLinkXML(name);
     g_autofree char *shown = utilTestLoad(VOLUME_DIR, name, ".shown.xml");
     g_autofree char *format = utilTestLoad(VOLUME_DIR, name, ".format");
     g_autofree char *foundFormat = NULL;
     g_autoptr(lukshdrLink) link = lukshdrLinkParse(linkXML, strlen(linkXML), NULL);
+    g_autoptr(GPtrArray) links = g_ptr_array_new();
     g_autoptr(GError) error = NULL;
     char *found; /* freed with free(3): an API result */
 
     g_assert_nonnull(link);
-    found = g_str_has_prefix(name, "header") ? lukshdrVolumeXMLShowHeader(dump, link)
+    g_ptr_array_add(links, link);
+    found = g_str_has_prefix(name, "header") ? lukshdrVolumeXMLShowHeader(dump, links)
                                              : lukshdrVolumeXMLShowPayload(dump, link);
     if (shown)
         utilTestGolden(VOLUME_DIR, name, ".shown.xml", found);
@@ -128,8 +168,7 @@ testDump(const char *name, const char *dump)
 
         g_assert_true(lukshdrVolumeXMLParse(found, &xml, &error));
         g_assert_no_error(error);
-        g_assert_cmpstr(xml->headerPool, ==, link->header.pool);
-        g_assert_cmpstr(xml->headerVolume, ==, link->header.volume);
+        testSources(xml, link);
         g_assert_cmpstr(xml->secretUUID, ==, link->secretUUID);
     }
     free(found);

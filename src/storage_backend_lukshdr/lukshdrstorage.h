@@ -66,6 +66,7 @@ lukshdrStorageVolDelete(virStorageVolPtr vol, unsigned int flags);
 /**
  * lukshdrStorageWipeFinish:
  * @link: a link in state WIPING
+ * @conn: connection of the storage driver
  * @error: what went wrong
  *
  * Completes a wipe that a crash interrupted.
@@ -73,7 +74,7 @@ lukshdrStorageVolDelete(virStorageVolPtr vol, unsigned int flags);
  * Returns: true, or false with @error set.
  */
 bool
-lukshdrStorageWipeFinish(lukshdrLink *link, GError **error);
+lukshdrStorageWipeFinish(lukshdrLink *link, virConnectPtr conn, GError **error);
 
 /**
  * lukshdrStorageIsUnderWay:
@@ -348,6 +349,7 @@ lukshdrStorageMay(virStorageVolPtr vol,
 /**
  * lukshdrStorageSecretGenerate:
  * @link: a link whose payload has a path, and for which a secret UUID is set
+ * @from: a generated secret to take the value of, or NULL
  * @error: stock's
  *
  * Makes a private libvirt secret of that UUID with 256 random bits for a value, as the system.
@@ -356,7 +358,7 @@ lukshdrStorageMay(virStorageVolPtr vol,
  * Returns: the passphrase, freed with lukshdrSecretFree, or NULL with @error set.
  */
 lukshdrSecret *
-lukshdrStorageSecretGenerate(const lukshdrLink *link, GError **error);
+lukshdrStorageSecretGenerate(const lukshdrLink *link, const lukshdrSecret *from, GError **error);
 
 /**
  * lukshdrStorageSecretRemove:

@@ -140,22 +140,75 @@ lukshdrCloneFill(lukshdrLink *link,
            lukshdrStorageConvert(&source->side, &to, error);
 }
 
+/* A lukshdrStorageFill for a header with the source's master key: the ciphertext is the same */
+static bool
+lukshdrCloneFillCopy(lukshdrLink *link,
+                     virStorageVolPtr payload,
+                     const lukshdrSecret *secret G_GNUC_UNUSED,
+                     void *opaque,
+                     GError **error)
+{
+    const lukshdrCloneSource *source = opaque;
+    const lukshdrConvertSide from = { .path = source->link->payload.path,
+                                      .format = source->link->format };
+    const lukshdrConvertSide to = { .path = link->payload.path, .format = link->format };
+
+    return lukshdrCloneGrow(payload, source->capacity, error) &&
+           lukshdrStorageConvert(&from, &to, error);
+}
+
 /* What virsh vol-clone sends is the source's own XML under another name.  A header
  * of the source's is not the clone's, and a secret that was generated for the source dies
  * with it. */
 static void
 lukshdrCloneOwnHeader(lukshdrVolumeXML *xml, const lukshdrLink *source)
 {
+    const lukshdrHeaderSource *primary = lukshdrVolumeXMLPrimary(xml);
+
     if (!source)
         return;
 
-    if (g_strcmp0(xml->headerPool, source->header.pool) == 0 &&
-        g_strcmp0(xml->headerVolume, source->header.volume) == 0) {
-        g_free(xml->headerVolume);
-        xml->headerVolume = g_strconcat(xml->name, LUKSHDR_HEADER_SUFFIX, NULL);
+    if (g_strcmp0(primary->pool, source->header.pool) == 0 &&
+        g_strcmp0(primary->volume, source->header.volume) == 0) {
+        g_autofree char *volume = g_strconcat(xml->name, LUKSHDR_HEADER_SUFFIX, NULL);
+
+        lukshdrVolumeXMLRename(xml, volume);
+        if (xml->action == LUKSHDR_HEADER_LINK_SHARE)
+            xml->action = LUKSHDR_HEADER_LINK_NEW;
     }
     if (source->secretGenerated && g_strcmp0(xml->secretUUID, source->secretUUID) == 0)
         g_clear_pointer(&xml->secretUUID, g_free);
+}
+
+static bool
+lukshdrCloneCheckAction(const lukshdrVolumeXML *xml, const lukshdrLink *source, GError **error)
+{
+    switch (xml->action) {
+    case LUKSHDR_HEADER_LINK_NEW:
+    case LUKSHDR_HEADER_LINK_SHARE:
+        return true;
+    case LUKSHDR_HEADER_LINK_COPY:
+        if (!source) {
+            g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                                _("the source is no linked volume and has no header to copy"));
+            return false;
+        }
+        if (xml->hasCipher ||
+            (xml->secretUUID && !g_str_equal(xml->secretUUID, source->secretUUID))) {
+            g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
+                                _("a copy of a header has the cipher and the secret of its "
+                                  "source; leave <cipher>, <ivgen> and <secret> out"));
+            return false;
+        }
+        return true;
+    case LUKSHDR_HEADER_LINK_ADOPT:
+    case LUKSHDR_HEADER_LINK_PART:
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                            _("volumes that exist are linked and parted with virsh vol-create, not "
+                              "by cloning"));
+        return false;
+    }
+    g_return_val_if_reached(false);
 }
 
 /* Fills the plain volume @vol, which is recorded in a link of its own until it is whole, so that
@@ -261,8 +314,16 @@ lukshdrClone(virStoragePoolPtr pool,
         return NULL;
 
     if (xml) {
+        const lukshdrStorageContent content = { .fill = xml->action == LUKSHDR_HEADER_LINK_COPY
+                                                            ? lukshdrCloneFillCopy
+                                                            : lukshdrCloneFill,
+                                                .opaque = &source,
+                                                .source = source.link };
+
+        if (!lukshdrCloneCheckAction(xml, source.link, error))
+            return NULL;
         lukshdrCloneOwnHeader(xml, source.link);
-        return lukshdrStorageCreateLinked(pool, xml, flags, lukshdrCloneFill, &source, error);
+        return lukshdrStorageCreateLinked(pool, xml, flags, &content, error);
     }
 
     if (lukshdrVolumeXMLIsEncrypted(sized)) {

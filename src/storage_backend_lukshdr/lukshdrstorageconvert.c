@@ -114,3 +114,18 @@ lukshdrStorageConvert(const lukshdrConvertSide *from, const lukshdrConvertSide *
 
     return lukshdrCommandRun((const char *const *)argv->pdata, secrets, error);
 }
+
+bool
+lukshdrStorageOpens(const lukshdrConvertSide *side, GError **error)
+{
+    static const char name[] = "source";
+    const lukshdrSecret *secrets[] = { side->secret, NULL };
+    g_autofree char *source = lukshdrStorageConvertName(side, name, true, error);
+    g_autofree char *object = g_strdup_printf("secret,id=%s,format=raw,file=%s", name,
+                                              LUKSHDR_COMMAND_SECRET_FILE);
+    /* info would not unlock */
+    const char *argv[] = { LUKSHDR_QEMU_IMG, "map", "--output", "json", "--object",
+                           object,           "--",  source,     NULL };
+
+    return source && lukshdrCommandRun(argv, secrets, error);
+}

@@ -32,3 +32,15 @@ struct _lukshdrConvertSide {
  */
 bool
 lukshdrStorageConvert(const lukshdrConvertSide *from, const lukshdrConvertSide *to, GError **error);
+
+/**
+ * lukshdrStorageOpens:
+ * @side: a linked volume, the link with both paths and format
+ * @error: VIR_ERR_OPERATION_FAILED with qemu-img's message
+ *
+ * Opens the chain for reading, which unlocks the header, and nothing else.
+ *
+ * Returns: true if the secret opens it, or false with @error set.
+ */
+bool
+lukshdrStorageOpens(const lukshdrConvertSide *side, GError **error);

@@ -8,13 +8,18 @@
  *   1 registry entry "creating", no identities   nothing else
  *   2 header volume made by stock                an empty header volume, unrecorded: reported
  *   3 its identity recorded                      removed at the next start
+ *     (2 and 3 for each replica                    as 2 and 3)
  *   4 payload volume made by stock               an empty payload, unrecorded: reported
  *   5 its identity recorded                      both removed at the next start
  *     (a secret generated, if none was given     as 5, the secret is removed, too)
  *   6 header formatted                           as 5
- *   7 label written                              as 5
+ *   7 label written, replicas filled             as 5
  *     (content converted, when cloning           as 5)
  *   8 registry entry "active"                    the linked volume
+ *
+ * With a header that another linked volume has already, 2, 3 and 6 are left out, 1 has the header's
+ * identity, and 7 adds the link to the label; between 7 and 8 the other link is called
+ * shared in the registry, which the undoing takes back.
  *
  * A failure at any step is undone in this process, by the same code.
  */
@@ -31,12 +36,16 @@
 
 #include "lukshdrchain.h"
 #include "lukshdrerror.h"
+#include "lukshdrheader.h"
 #include "lukshdrlabel.h"
 #include "lukshdrlog.h"
 #include "lukshdrluks.h"
+#include "lukshdrreplica.h"
 #include "lukshdrstorage.h"
+#include "lukshdrstorageadopt.h"
 #include "lukshdrstoragecreate.h"
 #include "lukshdrstoragedefault.h"
+#include "lukshdrstorageshare.h"
 #include "lukshdrstoragexml.h"
 
 /* What QEMU is asked to spend on stretching a secret that needs none, ms: the least */
@@ -147,19 +156,64 @@ lukshdrStorageFillHeader(int fd, GError **error)
     return true;
 }
 
+/* What the header that was just written is like */
+static bool
+lukshdrStorageMeasureHeader(lukshdrLink *link, int fd, GError **error)
+{
+    guint64 end = 0;
+
+    if (!lukshdrLuksKeyMaterialEnd(fd, &end, error))
+        return false;
+
+    if (end > LUKSHDR_LABEL_OFFSET) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+                    _("the LUKS header with this cipher is %llu bytes long, a "
+                      "header volume has room for %d"),
+                    (unsigned long long)end, LUKSHDR_LABEL_OFFSET);
+        return false;
+    }
+
+    g_clear_pointer(&link->luksUUID, g_free);
+    g_clear_pointer(&link->digest, g_free);
+    return lukshdrLuksReadUUID(fd, &link->luksUUID, error) &&
+           lukshdrLuksDigest(fd, &link->digest, error);
+}
+
+/* The master key of @source under a name of its own */
+static bool
+lukshdrStorageCopyHeader(const lukshdrLink *source, int fd, GError **error)
+{
+    g_autofree char *uuid = g_uuid_string_random();
+    int from = open(source->header.path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    bool ok;
+
+    if (from < 0) {
+        lukshdrErrorSetErrno(error, errno, _("Unable to open header volume '%s'"),
+                             source->header.path);
+        return false;
+    }
+
+    ok = lukshdrHeaderCheck(source, &source->header, from, NULL, error) &&
+         lukshdrReplicaCopy(from, fd, error) && lukshdrLuksSetUUID(fd, uuid, error);
+    close(from);
+    return ok;
+}
+
 /* Steps 6 and 7 */
 static bool
-lukshdrStorageFormatHeader(lukshdrLink *link,
-                           const lukshdrFormatParams *params,
-                           const lukshdrSecret *secret,
-                           GError **error)
+lukshdrStorageWriteHeader(lukshdrLink *link,
+                          const lukshdrVolumeXML *xml,
+                          const lukshdrLink *source,
+                          const lukshdrSecret *secret,
+                          GError **error)
 {
     g_autoptr(lukshdrLink) label = NULL;
-    guint64 end = 0;
+    guint i;
     int fd;
     bool ok;
 
-    if (!lukshdrFormatHeader(link->header.path, params, secret, error))
+    if (xml->action == LUKSHDR_HEADER_LINK_NEW &&
+        !lukshdrFormatHeader(link->header.path, &xml->params, secret, error))
         return false;
 
     fd = open(link->header.path, O_RDWR | O_CLOEXEC | O_NOCTTY);
@@ -169,21 +223,27 @@ lukshdrStorageFormatHeader(lukshdrLink *link,
         return false;
     }
 
-    ok = lukshdrLuksReadUUID(fd, &link->luksUUID, error) &&
-         lukshdrLuksKeyMaterialEnd(fd, &end, error) && lukshdrStorageFillHeader(fd, error);
-
-    if (ok && end > LUKSHDR_LABEL_OFFSET) {
-        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
-                    _("the LUKS header with this cipher is %llu bytes long, a "
-                      "header volume has room for %d"),
-                    (unsigned long long)end, LUKSHDR_LABEL_OFFSET);
-        ok = false;
-    }
-
+    ok = lukshdrStorageFillHeader(fd, error) &&
+         (xml->action == LUKSHDR_HEADER_LINK_NEW || lukshdrStorageCopyHeader(source, fd, error)) &&
+         lukshdrStorageMeasureHeader(link, fd, error);
     if (ok) {
         label = lukshdrLinkCopy(link);
         label->state = LUKSHDR_LINK_STATE_ACTIVE;
         ok = lukshdrLabelWriteOne(fd, label, error);
+    }
+
+    for (i = 1; ok && i <= link->replicas->len; i++) {
+        const lukshdrLinkVolume *replica = lukshdrLinkHeaderCopy(link, i);
+        int to = open(replica->path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+
+        if (to < 0) {
+            lukshdrErrorSetErrno(error, errno, _("Unable to open header volume '%s'"),
+                                 replica->path);
+            ok = false;
+            break;
+        }
+        ok = lukshdrReplicaCopy(fd, to, error);
+        close(to);
     }
 
     close(fd);
@@ -239,25 +299,60 @@ lukshdrStorageCheckAbsent(virStoragePoolPtr pool, const char *volume, GError **e
     return true;
 }
 
+/* Nothing may exist yet of what is to be made.  @pools are those of the header volumes that are,
+ * none for a header that is shared. */
 static bool
 lukshdrStorageCheckNames(virStoragePoolPtr pool,
-                         virStoragePoolPtr headerPool,
+                         GPtrArray *pools,
                          const lukshdrVolumeXML *xml,
                          GError **error)
 {
     virConnectPtr conn = virStoragePoolGetConnect(pool);
     const char *poolName = virStoragePoolGetName(pool);
+    guint i;
 
-    if (g_str_equal(poolName, xml->headerPool) && g_str_equal(xml->name, xml->headerVolume)) {
-        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
-                            _("a volume cannot be its own header"));
+    if (!lukshdrStorageCheckAbsent(pool, xml->name, error) ||
+        !lukshdrStorageCheckUnregistered(conn, poolName, xml->name, error))
         return false;
-    }
 
-    return lukshdrStorageCheckAbsent(pool, xml->name, error) &&
-           lukshdrStorageCheckAbsent(headerPool, xml->headerVolume, error) &&
-           lukshdrStorageCheckUnregistered(conn, poolName, xml->name, error) &&
-           lukshdrStorageCheckUnregistered(conn, xml->headerPool, xml->headerVolume, error);
+    for (i = 0; i < pools->len; i++) {
+        const lukshdrHeaderSource *source = g_ptr_array_index(xml->headers, i);
+
+        if (g_str_equal(poolName, source->pool) && g_str_equal(xml->name, source->volume)) {
+            g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                                _("a volume cannot be its own header"));
+            return false;
+        }
+        if (!lukshdrStorageCheckAbsent(g_ptr_array_index(pools, i), source->volume, error) ||
+            !lukshdrStorageCheckUnregistered(conn, source->pool, source->volume, error))
+            return false;
+    }
+    return true;
+}
+
+/* A GDestroyNotify */
+static void
+lukshdrStoragePoolUnref(void *pool)
+{
+    virStoragePoolFree(pool);
+}
+
+/* The pools of the header volumes that are to be made, all active */
+static GPtrArray *
+lukshdrStorageHeaderPools(virConnectPtr conn, const lukshdrVolumeXML *xml, GError **error)
+{
+    g_autoptr(GPtrArray) pools = g_ptr_array_new_with_free_func(lukshdrStoragePoolUnref);
+    guint i;
+
+    for (i = 0; xml->action != LUKSHDR_HEADER_LINK_SHARE && i < xml->headers->len; i++) {
+        const lukshdrHeaderSource *source = g_ptr_array_index(xml->headers, i);
+        virStoragePoolPtr pool = lukshdrStorageOpenPool(conn, source->pool, error);
+
+        if (!pool)
+            return NULL;
+        g_ptr_array_add(pools, pool);
+    }
+    return g_steal_pointer(&pools);
 }
 
 /* Stock knows the format only once it has made the volume: some pools have
@@ -285,82 +380,161 @@ lukshdrStorageReadFormat(virStorageVolPtr vol, lukshdrLink *link, GError **error
     return true;
 }
 
+/* Steps 2 and 3 */
+static bool
+lukshdrStorageMakeHeaders(GPtrArray *pools,
+                          const lukshdrVolumeXML *xml,
+                          lukshdrLink *link,
+                          GError **error)
+{
+    guint i;
+
+    for (i = 0; i < pools->len; i++) {
+        const lukshdrHeaderSource *source = g_ptr_array_index(xml->headers, i);
+        g_autofree char *text = lukshdrVolumeXMLHeader(source->volume);
+        g_autoptr(virStorageVol) vol = NULL;
+
+        if (!(vol = lukshdrStorageMakeVolume(g_ptr_array_index(pools, i), text, 0, link,
+                                             lukshdrLinkHeaderCopy(link, i), error)))
+            return false;
+    }
+    return true;
+}
+
+/* The passphrase of the new volume: @given, or, where a secret of its own is to be generated, a
+ * fresh one; the one of a copied header is what opens it */
+static lukshdrSecret *
+lukshdrStorageMakeSecret(const lukshdrLink *link,
+                         const lukshdrVolumeXML *xml,
+                         const lukshdrSecret *given,
+                         GError **error)
+{
+    if (xml->action != LUKSHDR_HEADER_LINK_NEW && given && link->secretGenerated)
+        return lukshdrStorageSecretGenerate(link, given, error);
+    if (given)
+        return lukshdrSecretNew(lukshdrSecretData(given), lukshdrSecretLength(given));
+    return lukshdrStorageSecretGenerate(link, NULL, error);
+}
+
 /* Steps 2 to 8.  On failure all that was made is recorded in @link. */
 static virStorageVolPtr
 lukshdrStorageMakeLinked(virStoragePoolPtr pool,
-                         virStoragePoolPtr headerPool,
+                         GPtrArray *headerPools,
                          lukshdrVolumeXML *xml,
                          unsigned int flags,
                          const lukshdrSecret *given,
-                         lukshdrStorageFill fill,
-                         void *opaque,
+                         const lukshdrStorageContent *content,
                          lukshdrLink *link,
                          GError **error)
 {
-    lukshdrRegistry *registry = lukshdrStorageState.registry;
-    g_autoptr(lukshdrSecret) generated = NULL;
-    g_autofree char *headerXML = lukshdrVolumeXMLHeader(xml->headerVolume);
-    g_autoptr(virStorageVol) header = NULL;
+    g_autoptr(lukshdrSecret) secret = NULL;
     g_autoptr(virStorageVol) payload = NULL;
 
-    if (!(header = lukshdrStorageMakeVolume(headerPool, headerXML, 0, link, &link->header,
-                                            error)) ||
+    if (!lukshdrStorageMakeHeaders(headerPools, xml, link, error) ||
         !(payload = lukshdrStorageMakeVolume(pool, xml->stock, flags, link, &link->payload,
                                              error)) ||
-        !lukshdrStorageReadFormat(payload, link, error) ||
-        (!given && !(generated = lukshdrStorageSecretGenerate(link, error))) ||
-        !lukshdrStorageFormatHeader(link, &xml->params, given ? given : generated, error) ||
-        (fill && !fill(link, payload, given ? given : generated, opaque, error)))
+        !lukshdrStorageReadFormat(payload, link, error))
+        return NULL;
+
+    if (xml->action == LUKSHDR_HEADER_LINK_SHARE) {
+        if (!lukshdrStorageShare(link, virStoragePoolGetConnect(pool), error))
+            return NULL;
+    } else if (!(secret = lukshdrStorageMakeSecret(link, xml, given, error)) ||
+               !lukshdrStorageWriteHeader(link, xml, content ? content->source : NULL, secret,
+                                          error)) {
+        return NULL;
+    }
+
+    if (content && !content->fill(link, payload, secret ? secret : given, content->opaque, error))
         return NULL;
 
     link->state = LUKSHDR_LINK_STATE_ACTIVE;
-    if (!lukshdrRegistryStore(registry, link, error)) {
+    if (!lukshdrRegistryStore(lukshdrStorageState.registry, link, error)) {
         link->state = LUKSHDR_LINK_STATE_CREATING;
         return NULL;
     }
     return g_steal_pointer(&payload);
 }
 
+/* Sets what @link's secret will be, and @secret to its value if there is one already */
+static bool
+lukshdrStorageChooseSecret(lukshdrLink *link,
+                           lukshdrVolumeXML *xml,
+                           const lukshdrStorageContent *content,
+                           lukshdrSecret **secret,
+                           GError **error)
+{
+    const lukshdrLink *source = content ? content->source : NULL;
+    g_autofree char *uuid = NULL;
+
+    if (xml->action == LUKSHDR_HEADER_LINK_SHARE)
+        return (*secret = lukshdrStorageSecretGet(link->secretUUID, NULL, &uuid, error));
+
+    if (xml->action == LUKSHDR_HEADER_LINK_COPY) {
+        link->secretGenerated = source->secretGenerated;
+        link->secretUUID = source->secretGenerated ? g_uuid_string_random()
+                                                   : g_strdup(source->secretUUID);
+        return (*secret = lukshdrStorageSecretGet(source->secretUUID, NULL, &uuid, error));
+    }
+
+    if (xml->secretUUID || xml->secretUsage)
+        return (*secret = lukshdrStorageSecretGet(xml->secretUUID, xml->secretUsage,
+                                                  &link->secretUUID, error));
+
+    link->secretUUID = g_uuid_string_random();
+    link->secretGenerated = true;
+    xml->params.iterTime = LUKSHDR_STORAGE_ITER_TIME;
+    return true;
+}
+
+/* What is known of the new link before anything is made */
+static lukshdrLink *
+lukshdrStorageNewLink(virStoragePoolPtr pool, const lukshdrVolumeXML *xml, GError **error)
+{
+    g_autoptr(lukshdrLink) link = lukshdrLinkNew();
+    const lukshdrHeaderSource *primary = lukshdrVolumeXMLPrimary(xml);
+    guint i;
+
+    link->payload.pool = g_strdup(virStoragePoolGetName(pool));
+    link->payload.volume = g_strdup(xml->name);
+    link->format = g_strdup("raw"); /* until stock tells */
+
+    if (xml->action == LUKSHDR_HEADER_LINK_SHARE)
+        return lukshdrStorageShareBegin(link, xml, error) ? g_steal_pointer(&link) : NULL;
+
+    link->header.pool = g_strdup(primary->pool);
+    link->header.volume = g_strdup(primary->volume);
+    for (i = 1; i < xml->headers->len; i++) {
+        const lukshdrHeaderSource *source = g_ptr_array_index(xml->headers, i);
+
+        lukshdrLinkAddReplica(link, source->pool, source->volume);
+    }
+    return g_steal_pointer(&link);
+}
+
 virStorageVolPtr
 lukshdrStorageCreateLinked(virStoragePoolPtr pool,
                            lukshdrVolumeXML *xml,
                            unsigned int flags,
-                           lukshdrStorageFill fill,
-                           void *opaque,
+                           const lukshdrStorageContent *content,
                            GError **error)
 {
-    lukshdrRegistry *registry = lukshdrStorageState.registry;
     virConnectPtr conn = virStoragePoolGetConnect(pool);
-    g_autoptr(virStoragePool) headerPool = NULL;
+    g_autoptr(GPtrArray) headerPools = lukshdrStorageHeaderPools(conn, xml, error);
     g_autoptr(lukshdrSecret) secret = NULL;
-    g_autoptr(lukshdrLink) link = lukshdrLinkNew();
+    g_autoptr(lukshdrLink) link = NULL;
     g_autoptr(GError) undo = NULL;
     virStorageVolPtr vol;
 
-    if (!(headerPool = lukshdrStorageOpenPool(conn, xml->headerPool, error)) ||
-        !lukshdrStorageCheckNames(pool, headerPool, xml, error))
+    if (!headerPools || !lukshdrStorageCheckNames(pool, headerPools, xml, error) ||
+        !(link = lukshdrStorageNewLink(pool, xml, error)) ||
+        !lukshdrStorageChooseSecret(link, xml, content, &secret, error))
         return NULL;
-
-    if (xml->secretUUID || xml->secretUsage) {
-        if (!(secret = lukshdrStorageSecretGet(xml->secretUUID, xml->secretUsage, &link->secretUUID,
-                                               error)))
-            return NULL;
-    } else {
-        link->secretUUID = g_uuid_string_random();
-        link->secretGenerated = true;
-        xml->params.iterTime = LUKSHDR_STORAGE_ITER_TIME;
-    }
-
-    link->payload.pool = g_strdup(virStoragePoolGetName(pool));
-    link->payload.volume = g_strdup(xml->name);
-    link->header.pool = g_strdup(xml->headerPool);
-    link->header.volume = g_strdup(xml->headerVolume);
-    link->format = g_strdup("raw"); /* until stock tells */
 
     lukshdrStorageSetUnderWay(link, true);
 
-    vol = lukshdrRegistryStore(registry, link, error)
-              ? lukshdrStorageMakeLinked(pool, headerPool, xml, flags, secret, fill, opaque, link,
+    vol = lukshdrRegistryStore(lukshdrStorageState.registry, link, error)
+              ? lukshdrStorageMakeLinked(pool, headerPools, xml, flags, secret, content, link,
                                          error)
               : NULL;
     if (!vol && !lukshdrStorageDeleteFinish(link, conn, &undo))
@@ -370,6 +544,32 @@ lukshdrStorageCreateLinked(virStoragePoolPtr pool,
 
     lukshdrStorageSetUnderWay(link, false);
     return vol;
+}
+
+/* @xml is of an action other than NEW */
+static virStorageVolPtr
+lukshdrStorageActOnExisting(virStoragePoolPtr pool,
+                            lukshdrVolumeXML *xml,
+                            unsigned int flags,
+                            GError **error)
+{
+    if (xml->action == LUKSHDR_HEADER_LINK_SHARE)
+        return lukshdrStorageCreateLinked(pool, xml, flags, NULL, error);
+
+    if (xml->action == LUKSHDR_HEADER_LINK_COPY) {
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                            _("only a clone can have a copy of its source's header; use virsh "
+                              "vol-create-from"));
+        return NULL;
+    }
+
+    if (flags) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_INVALID_ARG,
+                    _("unsupported flags (0x%x) to link or part volumes"), flags);
+        return NULL;
+    }
+    return xml->action == LUKSHDR_HEADER_LINK_ADOPT ? lukshdrStorageAdopt(pool, xml, error)
+                                                    : lukshdrStoragePart(pool, xml, error);
 }
 
 virStorageVolPtr
@@ -392,7 +592,11 @@ lukshdrStorageVolCreateXML(virStoragePoolPtr pool, const char *xmldesc, unsigned
         return lukshdrStorageState.stock.storageVolCreateXML(pool, applied ? applied : xmldesc,
                                                              flags);
 
-    if (!(vol = lukshdrStorageCreateLinked(pool, xml, flags, NULL, NULL, &error)))
+    if (xml->action == LUKSHDR_HEADER_LINK_NEW)
+        vol = lukshdrStorageCreateLinked(pool, xml, flags, NULL, &error);
+    else
+        vol = lukshdrStorageActOnExisting(pool, xml, flags, &error);
+    if (!vol)
         lukshdrReportError(error);
     return vol;
 }

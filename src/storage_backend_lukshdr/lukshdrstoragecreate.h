@@ -14,7 +14,7 @@
  * @link: the link under way: both paths, the format and the LUKS UUID are set
  * @payload: the payload volume
  * @secret: its passphrase
- * @opaque: what was given to lukshdrStorageCreateLinked
+ * @opaque: the content's
  * @error: what went wrong: the volume is then not created
  *
  * Puts the content into a new linked volume before anybody can see it as one.
@@ -27,13 +27,20 @@ typedef bool (*lukshdrStorageFill)(lukshdrLink *link,
                                    void *opaque,
                                    GError **error);
 
+/* What a new linked volume is made of */
+typedef struct _lukshdrStorageContent lukshdrStorageContent;
+struct _lukshdrStorageContent {
+    lukshdrStorageFill fill;
+    void *opaque;              /* for fill */
+    const lukshdrLink *source; /* for LUKSHDR_HEADER_LINK_COPY: whose header is copied */
+};
+
 /**
  * lukshdrStorageCreateLinked:
  * @pool: pool of the payload
- * @xml: what is wanted
+ * @xml: what is wanted: action NEW, SHARE, or, with @content, COPY
  * @flags: virStorageVolCreateFlags for stock
- * @fill: puts the content in, or NULL
- * @opaque: for @fill
+ * @content: the content, or NULL for none
  * @error: the first that went wrong; what there was of the volume is gone
  *
  * Returns: the payload volume, owned by @pool's connection, or NULL with @error set.
@@ -42,8 +49,7 @@ virStorageVolPtr
 lukshdrStorageCreateLinked(virStoragePoolPtr pool,
                            lukshdrVolumeXML *xml,
                            unsigned int flags,
-                           lukshdrStorageFill fill,
-                           void *opaque,
+                           const lukshdrStorageContent *content,
                            GError **error);
 
 /**

@@ -25,6 +25,33 @@ lukshdrStorageDefaultPath(const char *dir, const char *uuid)
 }
 
 /* A default names the pool of the headers and leaves the rest to each volume */
+/* Pools, and no volumes: each volume has a header of its own */
+static bool
+lukshdrStorageDefaultCheckHeader(xmlNode *header)
+{
+    static const char *const children[] = { LUKSHDR_XML_SOURCE, NULL };
+    g_autofree char *action = lukshdrXMLAttribute(header, LUKSHDR_XML_HEADER_LINK);
+    unsigned int count = 0;
+    xmlNode *node;
+
+    if (action || !lukshdrXMLOnlyChildren(header, children, NULL))
+        return false;
+
+    for (node = header->children; node; node = node->next) {
+        g_autofree char *pool = NULL;
+        g_autofree char *volume = NULL;
+
+        if (node->type != XML_ELEMENT_NODE)
+            continue;
+        pool = lukshdrXMLAttribute(node, "pool");
+        volume = lukshdrXMLAttribute(node, LUKSHDR_XML_VOLUME);
+        if (!pool || !*pool || volume)
+            return false;
+        count++;
+    }
+    return count > 0;
+}
+
 static bool
 lukshdrStorageDefaultCheck(xmlNode *encryption, GError **error)
 {
@@ -32,13 +59,10 @@ lukshdrStorageDefaultCheck(xmlNode *encryption, GError **error)
                                             LUKSHDR_XML_SECRET, LUKSHDR_XML_HEADER, NULL };
     g_autofree char *format = lukshdrXMLAttribute(encryption, LUKSHDR_XML_FORMAT);
     xmlNode *header = lukshdrXMLChild(encryption, LUKSHDR_XML_HEADER);
-    xmlNode *source = header ? lukshdrXMLChild(header, LUKSHDR_XML_SOURCE) : NULL;
-    g_autofree char *pool = source ? lukshdrXMLAttribute(source, "pool") : NULL;
-    g_autofree char *volume = source ? lukshdrXMLAttribute(source, LUKSHDR_XML_VOLUME) : NULL;
 
-    if (g_strcmp0(format, "luks") || !lukshdrXMLOnlyChildren(encryption, children, NULL) || !pool ||
-        !*pool || volume || lukshdrXMLChildCount(encryption, LUKSHDR_XML_HEADER) != 1 ||
-        lukshdrXMLChildCount(header, LUKSHDR_XML_SOURCE) != 1) {
+    if (g_strcmp0(format, "luks") || !lukshdrXMLOnlyChildren(encryption, children, NULL) ||
+        lukshdrXMLChildCount(encryption, LUKSHDR_XML_HEADER) != 1 ||
+        !lukshdrStorageDefaultCheckHeader(header)) {
         g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
                             _("the encryption default of a pool must be of the form <encryption "
                               "format='luks'><header type='volume'><source pool='...'/></header>"

@@ -6,11 +6,14 @@
  * The steps, and what a crash after each leaves (lukshdrStorageStart goes on):
  *
  *   1 registry entry "deleting"        a volume that nobody may open; completed
- *   2 header volume overwritten        as 1, the payload unreadable for ever
+ *   2 header volumes overwritten       as 1, the payload unreadable for ever
  *   3 payload volume deleted by stock  as 2
- *   4 header volume deleted by stock   as 2
+ *   4 header volumes deleted by stock  as 2
  *     (a generated secret removed        as 2)
  *   5 registry entry removed           nothing
+ *
+ * A header that other linked volumes share is not touched: of steps 2 and 4 only this is left, that
+ * the link leaves the label, after step 3.
  *
  * All that can be refused is refused before step 1.
  */
@@ -18,39 +21,11 @@
 #include "config.h"
 
 #include <glib/gi18n-lib.h>
-#include <unistd.h>
 
 #include "lukshdrerror.h"
 #include "lukshdrlog.h"
-#include "lukshdrluks.h"
 #include "lukshdrstorage.h"
 #include "lukshdrstorageparts.h"
-
-/* As lukshdrStoragePayloadIsThere says of @payload and lukshdrStorageOpenHeader of @header.
- * A path that is empty because its pool is not mounted is not "nothing there". */
-static bool
-lukshdrStorageExamine(const lukshdrLink *link,
-                      virConnectPtr conn,
-                      int *payload,
-                      int *header,
-                      int *fd,
-                      GError **error)
-{
-    g_autoptr(virStoragePool) payloadPool = NULL;
-    g_autoptr(virStoragePool) headerPool = NULL;
-
-    *payload = 0;
-    *header = 0;
-
-    if (link->payload.path &&
-        (!(payloadPool = lukshdrStorageOpenPool(conn, link->payload.pool, error)) ||
-         (*payload = lukshdrStoragePayloadIsThere(link, error)) < 0))
-        return false;
-
-    return !link->header.path ||
-           ((headerPool = lukshdrStorageOpenPool(conn, link->header.pool, error)) &&
-            (*header = lukshdrStorageOpenHeader(link, fd, error)) >= 0);
-}
 
 static bool
 lukshdrStorageDeletePart(const lukshdrLinkVolume *part, virConnectPtr conn, GError **error)
@@ -67,37 +42,69 @@ lukshdrStorageDeletePart(const lukshdrLinkVolume *part, virConnectPtr conn, GErr
     return true;
 }
 
+/* As lukshdrStoragePayloadIsThere.  A path that is empty because its pool is not mounted is not
+ * "nothing there". */
+static int
+lukshdrStorageExaminePayload(const lukshdrLink *link, virConnectPtr conn, GError **error)
+{
+    g_autoptr(virStoragePool) pool = NULL;
+
+    if (!link->payload.path)
+        return 0;
+    if (!(pool = lukshdrStorageOpenPool(conn, link->payload.pool, error)))
+        return -1;
+    return lukshdrStoragePayloadIsThere(link, error);
+}
+
+/* The header and what opens it go with the last link that needs them. */
+static bool
+lukshdrStorageFinishHeaders(lukshdrLink *link, GArray *headers, GPtrArray *sharers, GError **error)
+{
+    if (sharers->len > 0)
+        return lukshdrStorageHeadersUnshare(headers, link, sharers, error);
+
+    return lukshdrStorageHeadersDelete(headers, error) &&
+           (!link->secretGenerated || lukshdrStorageSecretRemove(link->secretUUID, error));
+}
+
+static bool
+lukshdrStorageDeleteFinishParts(lukshdrLink *link, virConnectPtr conn, GError **error)
+{
+    g_autoptr(GPtrArray) sharers = lukshdrStorageHeadersSharers(link, error);
+    g_autoptr(GArray) headers = NULL;
+    int payload;
+
+    if (!sharers || (payload = lukshdrStorageExaminePayload(link, conn, error)) < 0 ||
+        !(headers = lukshdrStorageHeadersOpen(link, conn, error)))
+        return false;
+
+    return (sharers->len > 0 || lukshdrStorageHeadersErase(headers, error)) &&
+           (!payload || lukshdrStorageDeletePart(&link->payload, conn, error)) &&
+           (sharers->len > 0 || lukshdrStorageHeadersLookup(headers, conn, NULL, error)) &&
+           lukshdrStorageFinishHeaders(link, headers, sharers, error) &&
+           lukshdrRegistryRemove(lukshdrStorageState.registry, link->uuid, error);
+}
+
 bool
 lukshdrStorageDeleteFinish(lukshdrLink *link, virConnectPtr conn, GError **error)
 {
     virIdentity *client = lukshdrStorageBecomeSystem();
-    int fd = -1;
-    int payload;
-    int header;
-    bool ok = lukshdrStorageExamine(link, conn, &payload, &header, &fd, error) &&
-              (!header || lukshdrLuksErase(fd, error)) &&
-              (!payload || lukshdrStorageDeletePart(&link->payload, conn, error)) &&
-              (!header || lukshdrStorageDeletePart(&link->header, conn, error)) &&
-              (!link->secretGenerated || lukshdrStorageSecretRemove(link->secretUUID, error)) &&
-              lukshdrRegistryRemove(lukshdrStorageState.registry, link->uuid, error);
+    bool ok = lukshdrStorageDeleteFinishParts(link, conn, error);
 
-    if (fd >= 0)
-        close(fd);
     lukshdrStorageBecomeClient(client);
     return ok;
 }
 
-/* All refusals.  @headerVol and @fd are set to the header volume, or to NULL and -1 if it
- * has gone already, in which case there is no key material left to destroy. */
+/* All refusals.  @headers is set to the header volumes that there are; if none is left, there is
+ * no key material to destroy. */
 static bool
 lukshdrStorageCheckDelete(lukshdrLink *link,
                           virStorageVolPtr vol,
-                          virStorageVolPtr *headerVol,
-                          int *fd,
+                          GArray **headers,
                           unsigned int flags,
                           GError **error)
 {
-    g_autoptr(virStoragePool) headerPool = NULL;
+    virConnectPtr conn = virStorageVolGetConnect(vol);
     int (*ensure)(virConnectPtr, virStoragePoolDef *,
                   virStorageVolDef *) = lukshdrStorageState.abi.virStorageVolDeleteEnsureACL;
 
@@ -113,40 +120,25 @@ lukshdrStorageCheckDelete(lukshdrLink *link,
         return false;
     }
 
-    if (!lukshdrStorageMay(vol, ensure, error) ||
-        !(headerPool = lukshdrStorageOpenPool(virStorageVolGetConnect(vol), link->header.pool,
-                                              error)))
-        return false;
-
-    switch (lukshdrStorageOpenHeader(link, fd, error)) {
-    case 0:
-        LUKSHDR_LOG_WARN(_("Header volume '%s' of pool '%s' has gone, deleting its payload '%s'"),
-                         link->header.volume, link->header.pool, link->payload.volume);
-        return true;
-    case 1:
-        break;
-    default:
-        return false;
-    }
-
-    return (*headerVol = lukshdrStorageLookupPart(&link->header, virStorageVolGetConnect(vol),
-                                                  error)) &&
-           lukshdrStorageMay(*headerVol, ensure, error);
+    return lukshdrStorageMay(vol, ensure, error) &&
+           (*headers = lukshdrStorageHeadersOpen(link, conn, error)) &&
+           lukshdrStorageHeadersLookup(*headers, conn, ensure, error);
 }
 
 static bool
-lukshdrStorageDeleteLinked(lukshdrLink *link,
-                           virStorageVolPtr vol,
-                           virStorageVolPtr headerVol,
-                           int fd,
-                           GError **error)
+lukshdrStorageDeleteLinked(lukshdrLink *link, virStorageVolPtr vol, GArray *headers, GError **error)
 {
-    const lukshdrStorage *state = &lukshdrStorageState;
+    g_autoptr(GPtrArray) sharers = NULL;
+    g_autoptr(lukshdrLink) leaving = lukshdrLinkCopy(link);
 
-    if (!lukshdrStorageClaim(link, LUKSHDR_LINK_STATE_DELETING, fd, error))
+    leaving->state = LUKSHDR_LINK_STATE_DELETING;
+
+    /* who shares the header is asked once nobody can begin to share it with this link */
+    if (!lukshdrStorageClaim(link, leaving->state, headers, error) ||
+        !(sharers = lukshdrStorageHeadersSharers(link, error)))
         return false;
 
-    if (headerVol && !lukshdrLuksErase(fd, error)) {
+    if (sharers->len == 0 && !lukshdrStorageHeadersErase(headers, error)) {
         g_prefix_error(error,
                        _("the key material of volume '%s' may be destroyed in part; delete "
                          "it again: "),
@@ -154,18 +146,18 @@ lukshdrStorageDeleteLinked(lukshdrLink *link,
         return false;
     }
 
-    if (state->stock.storageVolDelete(vol, 0) < 0 ||
-        (headerVol && state->stock.storageVolDelete(headerVol, 0) < 0)) {
+    if (lukshdrStorageState.stock.storageVolDelete(vol, 0) < 0)
         lukshdrErrorFromLast(error);
-        g_prefix_error(error,
-                       _("the key material of volume '%s' has been destroyed, but not all "
-                         "of it could be removed; delete it again: "),
-                       link->payload.volume);
-        return false;
-    }
+    else if (lukshdrStorageFinishHeaders(leaving, headers, sharers, error))
+        return lukshdrRegistryRemove(lukshdrStorageState.registry, link->uuid, error);
 
-    return (!link->secretGenerated || lukshdrStorageSecretRemove(link->secretUUID, error)) &&
-           lukshdrRegistryRemove(state->registry, link->uuid, error);
+    g_prefix_error(error,
+                   sharers->len > 0
+                       ? _("not all of volume '%s' could be removed; delete it again: ")
+                       : _("the key material of volume '%s' has been destroyed, but not all "
+                           "of it could be removed; delete it again: "),
+                   link->payload.volume);
+    return false;
 }
 
 static bool
@@ -174,14 +166,10 @@ lukshdrStorageDeletePayload(lukshdrLink *link,
                             unsigned int flags,
                             GError **error)
 {
-    g_autoptr(virStorageVol) headerVol = NULL;
-    int fd = -1;
-    bool ok = lukshdrStorageCheckDelete(link, vol, &headerVol, &fd, flags, error) &&
-              lukshdrStorageDeleteLinked(link, vol, headerVol, fd, error);
+    g_autoptr(GArray) headers = NULL;
 
-    if (fd >= 0)
-        close(fd);
-    return ok;
+    return lukshdrStorageCheckDelete(link, vol, &headers, flags, error) &&
+           lukshdrStorageDeleteLinked(link, vol, headers, error);
 }
 
 int

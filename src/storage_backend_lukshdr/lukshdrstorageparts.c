@@ -16,59 +16,12 @@
 
 #include "lukshdrerror.h"
 #include "lukshdrguest.h"
-#include "lukshdrheader.h"
 #include "lukshdrlog.h"
 
 /* The bytes on which QEMU holds locks for an image that it has open: RAW_LOCK_PERM_BASE and
  * RAW_LOCK_SHARED_BASE in its block/file-posix.c, each up to 100 long */
 #define LUKSHDR_QEMU_LOCK_START 100
 #define LUKSHDR_QEMU_LOCK_LEN 200
-
-static bool
-lukshdrStorageIsHeader(const lukshdrLink *link, int fd, GError **error)
-{
-    lukshdrIdentity found;
-    lukshdrIdentityMatch match;
-
-    if (!lukshdrIdentityFromFD(fd, &found, error))
-        return false;
-
-    match = lukshdrIdentityCompare(&link->header.identity, &found);
-    if (found.type == LUKSHDR_IDENTITY_FILE && match != LUKSHDR_IDENTITY_DIFFERENT)
-        return true; /* the recorded path is the second witness that UNCERTAIN asks for */
-    if (match != LUKSHDR_IDENTITY_DIFFERENT && lukshdrStorageIsUnderWay(link))
-        return true;
-    if (link->luksUUID)
-        return lukshdrHeaderCheck(link, &link->header, fd, NULL, error);
-
-    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                _("'%s' is not the header volume '%s' of pool '%s' that was recorded there"),
-                link->header.path, link->header.volume, link->header.pool);
-    return false;
-}
-
-int
-lukshdrStorageOpenHeader(const lukshdrLink *link, int *fd, GError **error)
-{
-    if (!link->header.path)
-        return 0;
-
-    *fd = open(link->header.path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (*fd < 0) {
-        if (errno == ENOENT)
-            return 0;
-        lukshdrErrorSetErrno(error, errno, _("Unable to open header volume '%s'"),
-                             link->header.path);
-        return -1;
-    }
-
-    if (lukshdrStorageIsHeader(link, *fd, error))
-        return 1;
-
-    close(*fd);
-    *fd = -1;
-    return -1;
-}
 
 int
 lukshdrStoragePayloadIsThere(const lukshdrLink *link, GError **error)
@@ -145,52 +98,106 @@ lukshdrStorageCheckRecord(const lukshdrLink *link, const char *guest, GError **e
 
 /* Locks also tell of a guest on another host that shares the pool, where the file system
  * carries them.  Asking is enough: who comes later is told by the link's state. */
-static bool
-lukshdrStorageCheckLocks(const lukshdrLink *link, int fd, GError **error)
+bool
+lukshdrStorageCheckLocks(const lukshdrLinkVolume *part, int fd, GError **error)
 {
     struct flock lock = { .l_type = F_WRLCK,
                           .l_whence = SEEK_SET,
                           .l_start = LUKSHDR_QEMU_LOCK_START,
                           .l_len = LUKSHDR_QEMU_LOCK_LEN };
 
-    if (fd < 0 || fcntl(fd, F_OFD_GETLK, &lock) < 0 || lock.l_type == F_UNLCK)
+    if (fcntl(fd, F_OFD_GETLK, &lock) < 0 || lock.l_type == F_UNLCK)
         return true;
 
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                _("the header of volume '%s' is in use by QEMU, here or on another host"),
-                link->payload.volume);
+                _("volume '%s' of pool '%s' is in use by QEMU, here or on another host"),
+                part->volume, part->pool);
     return false;
 }
 
-static bool
-lukshdrStorageCheckUnused(const lukshdrLink *link, int fd, GError **error)
+bool
+lukshdrStorageCheckUnused(const lukshdrLink *link, GArray *headers, GError **error)
 {
     g_auto(GStrv) guests = lukshdrGuestList(lukshdrStorageState.guestsDir);
-    size_t i;
+    guint i;
 
     for (i = 0; guests[i]; i++) {
         if (!lukshdrStorageCheckRecord(link, guests[i], error))
             return false;
     }
-    return lukshdrStorageCheckLocks(link, fd, error);
+    for (i = 0; i < headers->len; i++) {
+        const lukshdrHeaderVolume *header = &g_array_index(headers, lukshdrHeaderVolume, i);
+
+        /* of a shared header there are no locks */
+        if (!lukshdrStorageCheckLocks(header->copy, header->fd, error))
+            return false;
+    }
+    return true;
+}
+
+/* Entries of the registry are read, changed and written again with this lock held; who makes or
+ * removes one need not hold it.  Nothing but the registry's files is touched meanwhile. */
+static GMutex lukshdrStorageUpdateLock;
+
+bool
+lukshdrStorageUpdate(const lukshdrLink *link,
+                     lukshdrStorageChange change,
+                     void *opaque,
+                     GError **error)
+{
+    lukshdrRegistry *registry = lukshdrStorageState.registry;
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrStorageUpdateLock);
+    g_autoptr(lukshdrLink) current = lukshdrRegistryGet(registry, link->uuid);
+    g_autoptr(lukshdrLink) copy = NULL;
+
+    if (!current)
+        return true;
+
+    copy = lukshdrLinkCopy(current);
+    return !change(copy, opaque) || lukshdrRegistryStore(registry, copy, error);
+}
+
+/* A lukshdrStorageChange */
+static bool
+lukshdrStorageChangeShared(lukshdrLink *link, void *opaque)
+{
+    const bool *shared = opaque;
+
+    if (link->state != LUKSHDR_LINK_STATE_ACTIVE || link->headerShared == *shared)
+        return false;
+    link->headerShared = *shared;
+    return true;
+}
+
+bool
+lukshdrStorageSetShared(const lukshdrLink *link, bool shared, GError **error)
+{
+    return lukshdrStorageUpdate(link, lukshdrStorageChangeShared, &shared, error);
+}
+
+/* A lukshdrStorageChange */
+static bool
+lukshdrStorageChangeState(lukshdrLink *link, void *opaque)
+{
+    const lukshdrLinkState *linkState = opaque;
+
+    link->state = *linkState;
+    return true;
 }
 
 bool
 lukshdrStorageSetState(const lukshdrLink *link, lukshdrLinkState linkState, GError **error)
 {
-    g_autoptr(lukshdrLink) copy = lukshdrLinkCopy(link);
-
-    copy->state = linkState;
-    return lukshdrRegistryStore(lukshdrStorageState.registry, copy, error);
+    return lukshdrStorageUpdate(link, lukshdrStorageChangeState, &linkState, error);
 }
 
 bool
-lukshdrStorageClaim(lukshdrLink *link, lukshdrLinkState linkState, int fd, GError **error)
+lukshdrStorageClaim(lukshdrLink *link, lukshdrLinkState linkState, GArray *headers, GError **error)
 {
     g_autoptr(GError) undo = NULL;
 
     if (lukshdrStorageSetState(link, linkState, error) &&
-        lukshdrStorageCheckUnused(link, fd, error))
+        lukshdrStorageCheckUnused(link, headers, error))
         return true;
 
     /* also after a store that failed: it may have failed behind the point of no return */

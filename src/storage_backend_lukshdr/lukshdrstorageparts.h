@@ -8,24 +8,7 @@
 
 #pragma once
 
-#include "lukshdrstorage.h"
-
-/**
- * lukshdrStorageOpenHeader:
- * @link: a link
- * @fd: set to the header volume, open for reading and writing, if 1 is returned
- * @error: VIR_ERR_OPERATION_INVALID, VIR_ERR_SYSTEM_ERROR
- *
- * Opens the header volume if what stands at its path is the one of @link: a file by
- * identity (then it may be erased already, or not yet formatted) or by content, if it was put
- * back from a backup; a block device by content, since after a reboot its path and number may
- * be another disk's, unless this process is just creating it.
- *
- * Returns: 1, or 0 if there is nothing at the path, or -1 with @error set if there is
- * something else.
- */
-int
-lukshdrStorageOpenHeader(const lukshdrLink *link, int *fd, GError **error);
+#include "lukshdrstorageheaders.h"
 
 /**
  * lukshdrStoragePayloadIsThere:
@@ -55,8 +38,8 @@ lukshdrStorageLookupPart(const lukshdrLinkVolume *part, virConnectPtr conn, GErr
 /**
  * lukshdrStorageClaim:
  * @link: a link
- * @linkState: DELETING or WIPING
- * @fd: the header volume, or -1 if it has gone
+ * @linkState: DELETING, WIPING or PARTING
+ * @headers: lukshdrHeaderVolume, its header volumes as far as they exist
  * @error: VIR_ERR_OPERATION_INVALID, naming the domain that uses the volume, VIR_ERR_SYSTEM_ERROR
  *
  * Stores the new state, and then looks whether the volume is in use, by a guest of this host
@@ -67,7 +50,73 @@ lukshdrStorageLookupPart(const lukshdrLinkVolume *part, virConnectPtr conn, GErr
  * Returns: true, or false with @error set and the old state stored again.
  */
 bool
-lukshdrStorageClaim(lukshdrLink *link, lukshdrLinkState linkState, int fd, GError **error);
+lukshdrStorageClaim(lukshdrLink *link, lukshdrLinkState linkState, GArray *headers, GError **error);
+
+/**
+ * lukshdrStorageCheckLocks:
+ * @part: payload or header of a link
+ * @fd: it, open
+ * @error: VIR_ERR_OPERATION_INVALID
+ *
+ * Returns: true if no QEMU holds a lock on it, here or on another host where the file system carries
+ * locks, or false with @error set.
+ */
+bool
+lukshdrStorageCheckLocks(const lukshdrLinkVolume *part, int fd, GError **error);
+
+/**
+ * lukshdrStorageCheckUnused:
+ * @link: a link
+ * @headers: lukshdrHeaderVolume, its header volumes as far as they exist
+ * @error: VIR_ERR_OPERATION_INVALID, naming the domain that uses the volume, VIR_ERR_SYSTEM_ERROR
+ *
+ * Says nothing of a guest that starts a moment later: lukshdrStorageClaim is for that.
+ *
+ * Returns: true if no guest of this host uses the volume and no QEMU anywhere holds a lock
+ * on a header volume, or false with @error set.
+ */
+bool
+lukshdrStorageCheckUnused(const lukshdrLink *link, GArray *headers, GError **error);
+
+/**
+ * lukshdrStorageChange:
+ * @link: changed as wanted, and this thread's alone
+ * @opaque: what was given to lukshdrStorageUpdate
+ *
+ * Returns: false if nothing is to be stored after all.
+ */
+typedef bool (*lukshdrStorageChange)(lukshdrLink *link, void *opaque);
+
+/**
+ * lukshdrStorageUpdate:
+ * @link: a link
+ * @change: changes it; may not call libvirt
+ * @opaque: for @change
+ * @error: VIR_ERR_SYSTEM_ERROR
+ *
+ * Changes the registry entry of @link as it is now, which may be newer than @link, while nobody
+ * else does.  If there is none any more, nothing is done.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrStorageUpdate(const lukshdrLink *link,
+                     lukshdrStorageChange change,
+                     void *opaque,
+                     GError **error);
+
+/**
+ * lukshdrStorageSetShared:
+ * @link: a link
+ * @shared: whether its header is shared from now on
+ * @error: VIR_ERR_SYSTEM_ERROR
+ *
+ * Does nothing to a link that is not active any more.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrStorageSetShared(const lukshdrLink *link, bool shared, GError **error);
 
 /**
  * lukshdrStorageSetState:
@@ -75,7 +124,7 @@ lukshdrStorageClaim(lukshdrLink *link, lukshdrLinkState linkState, int fd, GErro
  * @linkState: its new state
  * @error: VIR_ERR_SYSTEM_ERROR
  *
- * Stores a copy of @link with that state.
+ * Stores the link with that state.
  *
  * Returns: true, or false with @error set.
  */

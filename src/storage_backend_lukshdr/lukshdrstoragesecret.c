@@ -137,9 +137,11 @@ lukshdrStorageSecretRandom(GError **error)
 }
 
 lukshdrSecret *
-lukshdrStorageSecretGenerate(const lukshdrLink *link, GError **error)
+lukshdrStorageSecretGenerate(const lukshdrLink *link, const lukshdrSecret *from, GError **error)
 {
-    g_autoptr(lukshdrSecret) value = lukshdrStorageSecretRandom(error);
+    g_autoptr(lukshdrSecret)
+        value = from ? lukshdrSecretNew(lukshdrSecretData(from), lukshdrSecretLength(from))
+                     : lukshdrStorageSecretRandom(error);
     g_autofree char *xml = lukshdrStorageSecretXML(link->secretUUID, link->payload.path);
     g_autoptr(virConnect) conn = NULL;
     g_autoptr(virSecret) secret = NULL;

@@ -17,6 +17,7 @@
 #include "lukshdrlog.h"
 #include "lukshdrpaths.h"
 #include "lukshdrstorage.h"
+#include "lukshdrstorageadopt.h"
 
 /* What a crash left of writing a registry file: GLib's temporary files are called
  * as the file, a dot, and six characters. */
@@ -81,16 +82,31 @@ lukshdrStorageFinishInterrupted(lukshdrLink *link, virConnectPtr conn)
 }
 
 static void
-lukshdrStorageFinishWipe(lukshdrLink *link)
+lukshdrStorageFinishWipe(lukshdrLink *link, virConnectPtr conn)
 {
     g_autoptr(GError) error = NULL;
 
-    if (lukshdrStorageWipeFinish(link, &error))
+    if (lukshdrStorageWipeFinish(link, conn, &error))
         LUKSHDR_LOG_WARN(_("The wiping of linked volume '%s' of pool '%s' was interrupted and is "
                            "now complete"),
                          link->payload.volume, link->payload.pool);
     else
         LUKSHDR_LOG_ERROR(_("The interrupted wiping of linked volume '%s' of pool '%s' cannot be "
+                            "completed, which is tried again at the next start: %s"),
+                          link->payload.volume, link->payload.pool, error->message);
+}
+
+static void
+lukshdrStorageFinishPart(lukshdrLink *link, virConnectPtr conn)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (lukshdrStoragePartFinish(link, conn, &error))
+        LUKSHDR_LOG_WARN(_("The parting of linked volume '%s' of pool '%s' from its header was "
+                           "interrupted and is now complete"),
+                         link->payload.volume, link->payload.pool);
+    else
+        LUKSHDR_LOG_ERROR(_("The interrupted parting of linked volume '%s' of pool '%s' cannot be "
                             "completed, which is tried again at the next start: %s"),
                           link->payload.volume, link->payload.pool, error->message);
 }
@@ -176,11 +192,13 @@ lukshdrStorageStart(virConnectPtr conn)
             lukshdrStorageCheckActive(link);
             break;
         case LUKSHDR_LINK_STATE_WIPING:
-            lukshdrStorageFinishWipe(link);
+            lukshdrStorageFinishWipe(link, conn);
+            break;
+        case LUKSHDR_LINK_STATE_PARTING:
+            lukshdrStorageFinishPart(link, conn);
             break;
         case LUKSHDR_LINK_STATE_CREATING:
         case LUKSHDR_LINK_STATE_DELETING:
-        case LUKSHDR_LINK_STATE_PARTING:
             lukshdrStorageFinishInterrupted(link, conn);
             break;
         }

@@ -11,7 +11,7 @@
 
 #include "lukshdrerror.h"
 #include "lukshdrlog.h"
-#include "lukshdrstorage.h"
+#include "lukshdrstorageheaders.h"
 #include "lukshdrstoragexml.h"
 
 bool
@@ -63,6 +63,7 @@ lukshdrStorageVolGetXMLDesc(virStorageVolPtr vol, unsigned int flags)
     g_autoptr(lukshdrLink) payload = NULL;
     g_autoptr(lukshdrLink) header = NULL;
     g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) links = NULL;
     char *xml = lukshdrStorageState.stock.storageVolGetXMLDesc(vol, flags);
     char *shown = NULL;
 
@@ -78,8 +79,10 @@ lukshdrStorageVolGetXMLDesc(virStorageVolPtr vol, unsigned int flags)
 
     if (payload)
         shown = lukshdrVolumeXMLShowPayload(xml, payload);
-    else if (header)
-        shown = lukshdrVolumeXMLShowHeader(xml, header);
+    else if (header && (links = lukshdrStorageHeadersSharers(header, &error))) {
+        g_ptr_array_insert(links, 0, lukshdrLinkRef(header));
+        shown = lukshdrVolumeXMLShowHeader(xml, links);
+    }
     if (!shown)
         return xml;
 

@@ -6,8 +6,8 @@
  * The steps, and what a crash after each leaves (lukshdrStorageStart goes on):
  *
  *   1 registry entry "wiping"          a volume that nobody may open; completed
- *   2 header volume overwritten        as 1, the payload unreadable for ever
- *   3 header volume wiped by stock     as 2; the algorithm asked for is not repeated
+ *   2 header volumes overwritten       as 1, the payload unreadable for ever
+ *   3 header volumes wiped by stock    as 2; the algorithm asked for is not repeated
  *   4 registry entry "wiped"           a volume that can only be deleted
  *
  * All that can be refused is refused before step 1.
@@ -19,37 +19,52 @@
 #define VIR_ENUM_SENTINELS
 
 #include <glib/gi18n-lib.h>
-#include <unistd.h>
 
 #include "lukshdrerror.h"
 #include "lukshdrlog.h"
-#include "lukshdrluks.h"
 #include "lukshdrstorage.h"
 #include "lukshdrstorageparts.h"
 
 bool
-lukshdrStorageWipeFinish(lukshdrLink *link, GError **error)
+lukshdrStorageWipeFinish(lukshdrLink *link, virConnectPtr conn, GError **error)
 {
-    int fd = -1;
-    int there = lukshdrStorageOpenHeader(link, &fd, error);
-    bool ok = there >= 0 && (!there || lukshdrLuksErase(fd, error)) &&
-              lukshdrStorageSetState(link, LUKSHDR_LINK_STATE_WIPED, error);
+    g_autoptr(GArray) headers = lukshdrStorageHeadersOpen(link, conn, error);
 
-    if (fd >= 0)
-        close(fd);
-    return ok;
+    return headers && lukshdrStorageHeadersErase(headers, error) &&
+           lukshdrStorageSetState(link, LUKSHDR_LINK_STATE_WIPED, error);
 }
 
-/* All refusals; @headerVol is set to the header volume. */
+/* Without its key material the others would be lost, too. */
+static bool
+lukshdrStorageCheckAlone(const lukshdrLink *link, GError **error)
+{
+    g_autoptr(GPtrArray) sharers = lukshdrStorageHeadersSharers(link, error);
+    const lukshdrLink *other;
+
+    if (!sharers)
+        return false;
+    if (sharers->len == 0)
+        return true;
+
+    other = g_ptr_array_index(sharers, 0);
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                _("volume '%s' shares its header with volume '%s' of pool '%s', which could not be "
+                  "opened any more; delete the others first, or give this one up with vol-delete"),
+                link->payload.volume, other->payload.volume, other->payload.pool);
+    return false;
+}
+
+/* All refusals; @headers is set to the header volumes. */
 static bool
 lukshdrStorageCheckWipe(lukshdrLink *link,
                         virStorageVolPtr vol,
-                        virStorageVolPtr *headerVol,
+                        GArray **headers,
                         unsigned int algorithm,
                         unsigned int flags,
                         GError **error)
 {
     const lukshdrStorage *state = &lukshdrStorageState;
+    virConnectPtr conn = virStorageVolGetConnect(vol);
 
     if (flags || algorithm >= VIR_STORAGE_VOL_WIPE_ALG_LAST) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_INVALID_ARG,
@@ -64,32 +79,49 @@ lukshdrStorageCheckWipe(lukshdrLink *link,
         return false;
     }
 
-    if (!lukshdrStorageMay(vol, state->abi.virStorageVolWipePatternEnsureACL, error))
+    if (!lukshdrStorageMay(vol, state->abi.virStorageVolWipePatternEnsureACL, error) ||
+        !lukshdrStorageCheckAlone(link, error) ||
+        !(*headers = lukshdrStorageHeadersOpen(link, conn, error)) ||
+        !lukshdrStorageHeadersLookup(*headers, conn, state->abi.virStorageVolWipePatternEnsureACL,
+                                     error))
         return false;
 
-    return (*headerVol = lukshdrStorageLookupPart(&link->header, virStorageVolGetConnect(vol),
-                                                  error)) &&
-           lukshdrStorageMay(*headerVol, state->abi.virStorageVolWipePatternEnsureACL, error);
+    if ((*headers)->len > 0)
+        return true;
+
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                _("header volume '%s' of pool '%s' has gone, there is nothing to wipe"),
+                link->header.volume, link->header.pool);
+    return false;
 }
 
 static bool
-lukshdrStorageWipeLinked(lukshdrLink *link,
-                         virStorageVolPtr headerVol,
-                         int fd,
-                         unsigned int algorithm,
-                         GError **error)
+lukshdrStorageWipeLinked(lukshdrLink *link, GArray *headers, unsigned int algorithm, GError **error)
 {
-    if (!lukshdrStorageClaim(link, LUKSHDR_LINK_STATE_WIPING, fd, error) ||
-        !lukshdrLuksErase(fd, error))
+    guint i;
+
+    /* whoever begins to share the header looks at the state after we have stored it, or we see
+     * who has */
+    if (!lukshdrStorageClaim(link, LUKSHDR_LINK_STATE_WIPING, headers, error))
+        return false;
+    if (!lukshdrStorageCheckAlone(link, error)) {
+        (void)lukshdrStorageSetState(link, link->state, NULL);
+        return false;
+    }
+    if (!lukshdrStorageHeadersErase(headers, error))
         return false;
 
-    if (lukshdrStorageState.stock.storageVolWipePattern(headerVol, algorithm, 0) < 0) {
-        lukshdrErrorFromLast(error);
-        g_prefix_error(error,
-                       _("the key material of volume '%s' has been destroyed, but the "
-                         "header volume could not be wiped as asked for: "),
-                       link->payload.volume);
-        return false;
+    for (i = 0; i < headers->len; i++) {
+        const lukshdrHeaderVolume *header = &g_array_index(headers, lukshdrHeaderVolume, i);
+
+        if (lukshdrStorageState.stock.storageVolWipePattern(header->vol, algorithm, 0) < 0) {
+            lukshdrErrorFromLast(error);
+            g_prefix_error(error,
+                           _("the key material of volume '%s' has been destroyed, but "
+                             "header volume '%s' of pool '%s' could not be wiped as asked for: "),
+                           link->payload.volume, header->copy->volume, header->copy->pool);
+            return false;
+        }
     }
     return lukshdrStorageSetState(link, LUKSHDR_LINK_STATE_WIPED, error);
 }
@@ -101,25 +133,10 @@ lukshdrStorageWipePayload(lukshdrLink *link,
                           unsigned int flags,
                           GError **error)
 {
-    g_autoptr(virStorageVol) headerVol = NULL;
-    int fd = -1;
-    int there;
-    bool ok;
+    g_autoptr(GArray) headers = NULL;
 
-    if (!lukshdrStorageCheckWipe(link, vol, &headerVol, algorithm, flags, error) ||
-        (there = lukshdrStorageOpenHeader(link, &fd, error)) < 0)
-        return false;
-
-    if (there == 0) {
-        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                    _("header volume '%s' of pool '%s' has gone, there is nothing to wipe"),
-                    link->header.volume, link->header.pool);
-        return false;
-    }
-
-    ok = lukshdrStorageWipeLinked(link, headerVol, fd, algorithm, error);
-    close(fd);
-    return ok;
+    return lukshdrStorageCheckWipe(link, vol, &headers, algorithm, flags, error) &&
+           lukshdrStorageWipeLinked(link, headers, algorithm, error);
 }
 
 int

@@ -17,6 +17,26 @@
 #include "lukshdrerror.h"
 #include "lukshdrxml.h"
 
+static const char *const lukshdrHeaderLinkActions[] = {
+    [LUKSHDR_HEADER_LINK_NEW] = "new",   [LUKSHDR_HEADER_LINK_ADOPT] = "adopt",
+    [LUKSHDR_HEADER_LINK_PART] = "part", [LUKSHDR_HEADER_LINK_SHARE] = "share",
+    [LUKSHDR_HEADER_LINK_COPY] = "copy",
+};
+
+const char *
+lukshdrHeaderLinkActionToString(lukshdrHeaderLinkAction action)
+{
+    return lukshdrHeaderLinkActions[action];
+}
+
+static void
+lukshdrHeaderSourceFree(lukshdrHeaderSource *source)
+{
+    g_free(source->pool);
+    g_free(source->volume);
+    g_free(source);
+}
+
 void
 lukshdrVolumeXMLFree(lukshdrVolumeXML *xml)
 {
@@ -25,8 +45,7 @@ lukshdrVolumeXMLFree(lukshdrVolumeXML *xml)
 
     g_free(xml->name);
     g_free(xml->stock);
-    g_free(xml->headerPool);
-    g_free(xml->headerVolume);
+    g_clear_pointer(&xml->headers, g_ptr_array_unref);
     g_free(xml->secretUUID);
     g_free(xml->secretUsage);
     lukshdrFormatParamsClear(&xml->params);
@@ -141,12 +160,95 @@ lukshdrVolumeXMLCheckName(const char *what, const char *name, GError **error)
     return false;
 }
 
+const lukshdrHeaderSource *
+lukshdrVolumeXMLPrimary(const lukshdrVolumeXML *xml)
+{
+    return g_ptr_array_index(xml->headers, 0);
+}
+
+void
+lukshdrVolumeXMLRename(lukshdrVolumeXML *xml, const char *volume)
+{
+    g_autofree char *before = g_strdup(lukshdrVolumeXMLPrimary(xml)->volume);
+    guint i;
+
+    for (i = 0; i < xml->headers->len; i++) {
+        lukshdrHeaderSource *source = g_ptr_array_index(xml->headers, i);
+
+        if (g_str_equal(source->volume, before)) {
+            g_free(source->volume);
+            source->volume = g_strdup(volume);
+        }
+    }
+}
+
+static bool
+lukshdrVolumeXMLParseAction(xmlNode *header, lukshdrVolumeXML *xml, GError **error)
+{
+    g_autofree char *action = lukshdrXMLAttribute(header, LUKSHDR_XML_HEADER_LINK);
+    size_t i;
+
+    for (i = 0; action && i < G_N_ELEMENTS(lukshdrHeaderLinkActions); i++) {
+        if (g_str_equal(action, lukshdrHeaderLinkActions[i])) {
+            xml->action = i;
+            return true;
+        }
+    }
+    if (!action)
+        return true;
+
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                _("unknown link='%s' of the header, it must be 'new', 'adopt', 'part', 'share' or "
+                  "'copy'"),
+                action);
+    return false;
+}
+
+/* The first source is the header's, the others its replicas', which are called as it is unless
+ * they say otherwise. */
+static bool
+lukshdrVolumeXMLParseSource(xmlNode *node, lukshdrVolumeXML *xml, GError **error)
+{
+    lukshdrHeaderSource *source = g_new0(lukshdrHeaderSource, 1);
+    guint i;
+
+    source->pool = lukshdrXMLAttribute(node, "pool");
+    source->volume = lukshdrXMLAttribute(node, "volume");
+    if (!source->volume && xml->headers->len > 0)
+        source->volume = g_strdup(lukshdrVolumeXMLPrimary(xml)->volume);
+    if (!source->volume)
+        source->volume = g_strconcat(xml->name, LUKSHDR_HEADER_SUFFIX, NULL);
+    g_ptr_array_add(xml->headers, source);
+
+    if (!source->pool) {
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                            _("the source of the header needs the name of a pool"));
+        return false;
+    }
+
+    if (!lukshdrVolumeXMLCheckName(_("pool"), source->pool, error) ||
+        !lukshdrVolumeXMLCheckName(_("volume"), source->volume, error))
+        return false;
+
+    for (i = 0; i + 1 < xml->headers->len; i++) {
+        const lukshdrHeaderSource *other = g_ptr_array_index(xml->headers, i);
+
+        if (g_str_equal(source->pool, other->pool) && g_str_equal(source->volume, other->volume)) {
+            g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                        _("volume '%s' of pool '%s' cannot be two copies of the header"),
+                        source->volume, source->pool);
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool
 lukshdrVolumeXMLParseHeader(xmlNode *header, lukshdrVolumeXML *xml, GError **error)
 {
     static const char *const children[] = { LUKSHDR_XML_SOURCE, NULL };
     g_autofree char *type = lukshdrXMLAttribute(header, "type");
-    xmlNode *source = lukshdrXMLChild(header, LUKSHDR_XML_SOURCE);
+    xmlNode *node;
 
     if (g_strcmp0(type, "volume")) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
@@ -154,27 +256,21 @@ lukshdrVolumeXMLParseHeader(xmlNode *header, lukshdrVolumeXML *xml, GError **err
         return false;
     }
 
-    if (!lukshdrXMLOnlyChildren(header, children, error))
+    if (!lukshdrXMLOnlyChildren(header, children, error) ||
+        !lukshdrVolumeXMLParseAction(header, xml, error))
         return false;
 
-    if (lukshdrXMLChildCount(header, LUKSHDR_XML_SOURCE) != 1) {
-        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
-                            _("element 'header' needs exactly one 'source'"));
-        return false;
+    for (node = header->children; node; node = node->next) {
+        if (node->type == XML_ELEMENT_NODE && !lukshdrVolumeXMLParseSource(node, xml, error))
+            return false;
     }
 
-    if (!(xml->headerPool = lukshdrXMLAttribute(source, "pool"))) {
+    if (xml->headers->len == 0) {
         g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
-                            _("the source of the header needs the name of a pool"));
+                            _("element 'header' needs a 'source'"));
         return false;
     }
-
-    xml->headerVolume = lukshdrXMLAttribute(source, "volume");
-    if (!xml->headerVolume)
-        xml->headerVolume = g_strconcat(xml->name, LUKSHDR_HEADER_SUFFIX, NULL);
-
-    return lukshdrVolumeXMLCheckName(_("pool"), xml->headerPool, error) &&
-           lukshdrVolumeXMLCheckName(_("volume"), xml->headerVolume, error);
+    return true;
 }
 
 static bool
@@ -203,6 +299,8 @@ lukshdrVolumeXMLParseEncryption(xmlNode *encryption, lukshdrVolumeXML *xml, GErr
             return false;
         }
     }
+
+    xml->hasCipher = ivgen || lukshdrXMLChild(encryption, LUKSHDR_XML_CIPHER);
 
     if (ivgen && (!lukshdrVolumeXMLToken(ivgen, "name", &xml->params.ivgenAlg, error) ||
                   !lukshdrVolumeXMLToken(ivgen, "hash", &xml->params.ivgenHashAlg, error)))
@@ -292,6 +390,7 @@ lukshdrVolumeXMLParse(const char *text, lukshdrVolumeXML **xml, GError **error)
     }
 
     result = g_new0(lukshdrVolumeXML, 1);
+    result->headers = g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrHeaderSourceFree);
     if (!lukshdrVolumeXMLParseName(root, result, error) ||
         !lukshdrVolumeXMLCheckBacking(root, error) ||
         !lukshdrVolumeXMLParseEncryption(encryption, result, error))

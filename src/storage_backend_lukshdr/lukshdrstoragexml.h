@@ -17,14 +17,40 @@
 /* what a payload's name gets to make the name of its header, if that has no other */
 #define LUKSHDR_HEADER_SUFFIX ".luks"
 
+/* What <header link='...'> asks for */
+typedef enum {
+    LUKSHDR_HEADER_LINK_NEW,   /* both volumes are made; without the attribute */
+    LUKSHDR_HEADER_LINK_ADOPT, /* both exist, and become a linked volume */
+    LUKSHDR_HEADER_LINK_PART,  /* they cease to be one */
+    LUKSHDR_HEADER_LINK_SHARE, /* the header exists, and is another linked volume's */
+    LUKSHDR_HEADER_LINK_COPY,  /* when cloning: the source's header, with its master key */
+} lukshdrHeaderLinkAction;
+
+/**
+ * lukshdrHeaderLinkActionToString:
+ * @action: an action
+ *
+ * Returns: its name in XML, static.
+ */
+const char *
+lukshdrHeaderLinkActionToString(lukshdrHeaderLinkAction action);
+
+/* Where one copy of the header is, or is to be */
+typedef struct _lukshdrHeaderSource lukshdrHeaderSource;
+struct _lukshdrHeaderSource {
+    char *pool;
+    char *volume;
+};
+
 typedef struct _lukshdrVolumeXML lukshdrVolumeXML;
 struct _lukshdrVolumeXML {
     char *name;  /* of the payload volume */
     char *stock; /* the XML without <encryption>, for the stock entry */
-    char *headerPool;
-    char *headerVolume;
-    char *secretUUID; /* one of the two is NULL; both, if a secret is to be generated */
+    lukshdrHeaderLinkAction action;
+    GPtrArray *headers; /* of lukshdrHeaderSource *: the header, then its replicas */
+    char *secretUUID;   /* one of the two is NULL; both, if a secret is to be generated */
     char *secretUsage;
+    bool hasCipher; /* the XML has a <cipher> or an <ivgen> */
     lukshdrFormatParams params;
 };
 
@@ -36,6 +62,25 @@ void
 lukshdrVolumeXMLFree(lukshdrVolumeXML *xml);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(lukshdrVolumeXML, lukshdrVolumeXMLFree)
+
+/**
+ * lukshdrVolumeXMLPrimary:
+ * @xml: volume XML
+ *
+ * Returns: the source of the header itself, owned by @xml.
+ */
+const lukshdrHeaderSource *
+lukshdrVolumeXMLPrimary(const lukshdrVolumeXML *xml);
+
+/**
+ * lukshdrVolumeXMLRename:
+ * @xml: volume XML
+ * @volume: the new name of the header and of the replicas that had the name of the header
+ *
+ * For a clone that was asked for with its source's XML.
+ */
+void
+lukshdrVolumeXMLRename(lukshdrVolumeXML *xml, const char *volume);
 
 /**
  * lukshdrVolumeXMLParse:
@@ -82,6 +127,15 @@ bool
 lukshdrVolumeXMLIsEncrypted(const char *text);
 
 /**
+ * lukshdrVolumeXMLHasBacking:
+ * @text: volume XML
+ *
+ * Returns: true if it has a backing store.
+ */
+bool
+lukshdrVolumeXMLHasBacking(const char *text);
+
+/**
  * lukshdrVolumeXMLFormatOf:
  * @text: vol-dumpxml of a payload volume as stock writes it
  * @error: VIR_ERR_INTERNAL_ERROR
@@ -107,10 +161,10 @@ lukshdrVolumeXMLShowPayload(const char *text, const lukshdrLink *link);
 /**
  * lukshdrVolumeXMLShowHeader:
  * @text: vol-dumpxml of a header volume as stock writes it
- * @link: a link of which it is the header
+ * @links: lukshdrLink *, the links of which it is the header or a replica of it
  *
  * Returns: @text with <payload> in <encryption> in <target>, to be freed with
  * free(3) as an API result; NULL if @text is not as expected.
  */
 char *
-lukshdrVolumeXMLShowHeader(const char *text, const lukshdrLink *link);
+lukshdrVolumeXMLShowHeader(const char *text, GPtrArray *links);

@@ -100,38 +100,59 @@ lukshdrVolumeXMLEncryption(xmlNode *root, const lukshdrLink *link)
     return encryption;
 }
 
-static char *
-lukshdrVolumeXMLShow(const char *text,
-                     const lukshdrLink *link,
-                     const char *element,
-                     const lukshdrLinkVolume *other)
+static void
+lukshdrVolumeXMLAddSource(xmlNode *parent, const lukshdrLinkVolume *vol)
 {
-    g_autoptr(xmlDoc) doc = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_VOLUME, NULL);
-    xmlNode *encryption;
-    xmlNode *node;
+    xmlNode *source = lukshdrXMLAddChild(parent, LUKSHDR_XML_SOURCE, NULL);
 
-    if (!doc || !(encryption = lukshdrVolumeXMLEncryption(xmlDocGetRootElement(doc), link)))
-        return NULL;
-
-    node = lukshdrXMLAddChild(encryption, element, NULL);
-    lukshdrXMLSetAttribute(node, "type", "volume");
-    node = lukshdrXMLAddChild(node, LUKSHDR_XML_SOURCE, NULL);
-    lukshdrXMLSetAttribute(node, "pool", other->pool);
-    lukshdrXMLSetAttribute(node, "volume", other->volume);
-
-    return lukshdrVolumeXMLResult(xmlDocGetRootElement(doc));
+    lukshdrXMLSetAttribute(source, "pool", vol->pool);
+    lukshdrXMLSetAttribute(source, "volume", vol->volume);
 }
 
 char *
 lukshdrVolumeXMLShowPayload(const char *text, const lukshdrLink *link)
 {
-    return lukshdrVolumeXMLShow(text, link, LUKSHDR_XML_HEADER, &link->header);
+    g_autoptr(xmlDoc) doc = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_VOLUME, NULL);
+    const lukshdrLinkVolume *copy;
+    xmlNode *encryption;
+    xmlNode *header;
+    guint i;
+
+    if (!doc || !(encryption = lukshdrVolumeXMLEncryption(xmlDocGetRootElement(doc), link)))
+        return NULL;
+
+    header = lukshdrXMLAddChild(encryption, LUKSHDR_XML_HEADER, NULL);
+    lukshdrXMLSetAttribute(header, "type", "volume");
+    if (link->headerShared)
+        lukshdrXMLSetAttribute(header, LUKSHDR_XML_HEADER_LINK,
+                               lukshdrHeaderLinkActionToString(LUKSHDR_HEADER_LINK_SHARE));
+    for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++)
+        lukshdrVolumeXMLAddSource(header, copy);
+
+    return lukshdrVolumeXMLResult(xmlDocGetRootElement(doc));
 }
 
 char *
-lukshdrVolumeXMLShowHeader(const char *text, const lukshdrLink *link)
+lukshdrVolumeXMLShowHeader(const char *text, GPtrArray *links)
 {
-    return lukshdrVolumeXMLShow(text, link, LUKSHDR_XML_PAYLOAD, &link->payload);
+    g_autoptr(xmlDoc) doc = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_VOLUME, NULL);
+    xmlNode *encryption;
+    xmlNode *payload;
+    guint i;
+
+    if (!doc || links->len == 0 ||
+        !(encryption = lukshdrVolumeXMLEncryption(xmlDocGetRootElement(doc),
+                                                  g_ptr_array_index(links, 0))))
+        return NULL;
+
+    payload = lukshdrXMLAddChild(encryption, LUKSHDR_XML_PAYLOAD, NULL);
+    lukshdrXMLSetAttribute(payload, "type", "volume");
+    for (i = 0; i < links->len; i++) {
+        const lukshdrLink *link = g_ptr_array_index(links, i);
+
+        lukshdrVolumeXMLAddSource(payload, &link->payload);
+    }
+    return lukshdrVolumeXMLResult(xmlDocGetRootElement(doc));
 }
 
 char *
@@ -148,6 +169,17 @@ lukshdrVolumeXMLSetCapacity(const char *text, unsigned long long capacity, GErro
 
     lukshdrXMLAddChild(xmlDocGetRootElement(doc), LUKSHDR_XML_CAPACITY, bytes);
     return lukshdrXMLFormat(xmlDocGetRootElement(doc));
+}
+
+bool
+lukshdrVolumeXMLHasBacking(const char *text)
+{
+    g_autoptr(xmlDoc) doc = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_VOLUME, NULL);
+    xmlNode *backing = doc ? lukshdrXMLChild(xmlDocGetRootElement(doc), LUKSHDR_XML_BACKING_STORE)
+                           : NULL;
+
+    /* stock shows an empty one where there is none */
+    return backing && lukshdrXMLChild(backing, LUKSHDR_XML_PATH);
 }
 
 bool

@@ -118,6 +118,8 @@ struct _lukshdrVirStateDriver {
     X(void, virStorageVolDefFree, (virStorageVolDef *def)) \
     X(int, virStorageVolDeleteEnsureACL, \
       (virConnectPtr conn, virStoragePoolDef *pool, virStorageVolDef *vol)) \
+    X(int, virStorageVolUploadEnsureACL, \
+      (virConnectPtr conn, virStoragePoolDef *pool, virStorageVolDef *vol)) \
     X(int, virStorageVolWipePatternEnsureACL, \
       (virConnectPtr conn, virStoragePoolDef *pool, virStorageVolDef *vol))
 

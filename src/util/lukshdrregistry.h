@@ -127,6 +127,16 @@ lukshdrRegistryFindHeader(lukshdrRegistry *reg,
                           GError **error);
 
 /**
+ * lukshdrRegistryGet:
+ * @reg: a registry
+ * @uuid: UUID of a link
+ *
+ * Returns: the link as it is now (a reference), or NULL if there is none or its entry is damaged.
+ */
+lukshdrLink *
+lukshdrRegistryGet(lukshdrRegistry *reg, const char *uuid);
+
+/**
  * lukshdrRegistryIsActive:
  * @reg: a registry
  * @uuid: UUID of a link

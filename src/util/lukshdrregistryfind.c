@@ -452,13 +452,22 @@ lukshdrRegistryLookup(lukshdrRegistry *reg,
            lukshdrRegistryByName(bucket, LUKSHDR_REGISTRY_HEADER, pool, volume, header, error);
 }
 
-bool
-lukshdrRegistryIsActive(lukshdrRegistry *reg, const char *uuid)
+lukshdrLink *
+lukshdrRegistryGet(lukshdrRegistry *reg, const char *uuid)
 {
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
     const lukshdrRegistryEntry *entry;
 
-    return lukshdrRegistryLoadLocked(reg, NULL) &&
-           (entry = g_hash_table_lookup(reg->entries, uuid)) && entry->link && !entry->damage &&
-           entry->link->state == LUKSHDR_LINK_STATE_ACTIVE;
+    if (!lukshdrRegistryLoadLocked(reg, NULL) ||
+        !(entry = g_hash_table_lookup(reg->entries, uuid)) || !entry->link || entry->damage)
+        return NULL;
+    return lukshdrLinkRef(entry->link);
+}
+
+bool
+lukshdrRegistryIsActive(lukshdrRegistry *reg, const char *uuid)
+{
+    g_autoptr(lukshdrLink) link = lukshdrRegistryGet(reg, uuid);
+
+    return link && link->state == LUKSHDR_LINK_STATE_ACTIVE;
 }

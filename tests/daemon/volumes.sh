@@ -115,7 +115,7 @@ same "a refresh changes nothing of that" "$(virsh vol-dumpxml disk.raw.luks vaul
     "$(grep -v time <<<"$xml")"
 same "one link is registered" "$(links | wc -l)" 1
 same "its file is the daemon's alone" "$("$DAEMON_IN" stat -c %a "$(link_of disk.raw)")" 600
-same "the LUKS UUID is the header's" "$(link_show disk.raw | sed -n 's/.*<luks uuid="\(.*\)"\/>/\1/p')" \
+same "the LUKS UUID is the header's" "$(link_show disk.raw | sed -n 's/.*<luks uuid="\([^"]*\)".*/\1/p')" \
     "$(dumped disk.raw UUID)"
 like "the label in the header names the payload" "$(dd if="$VAULT/disk.raw.luks" bs=1M skip=2 status=none |
     tr -d '\0')" '<payload pool="data" volume="disk.raw" format="raw">'

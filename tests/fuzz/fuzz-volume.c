@@ -27,6 +27,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     g_autoptr(GError) error = NULL;
     g_autoptr(GError) formatError = NULL;
     g_autofree char *format = NULL;
+    g_autoptr(GPtrArray) links = g_ptr_array_new();
     bool ok = lukshdrVolumeXMLParse(text, &xml, &error);
 
     g_assert_true(ok == !error);
@@ -37,13 +38,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         /* what stock gets asks for no header, and so says nothing of encryption */
         g_assert_true(lukshdrVolumeXMLParse(xml->stock, &again, NULL));
         g_assert_null(again);
-        g_assert_null(strstr(xml->headerVolume, "/"));
+        g_assert_null(strstr(lukshdrVolumeXMLPrimary(xml)->volume, "/"));
         g_assert_true(!xml->secretUUID != !xml->secretUsage);
     }
 
     format = lukshdrVolumeXMLFormatOf(text, &formatError);
     g_assert_true(!format == !!formatError);
     free(lukshdrVolumeXMLShowPayload(text, link));
-    free(lukshdrVolumeXMLShowHeader(text, link));
+    g_ptr_array_add(links, link);
+    free(lukshdrVolumeXMLShowHeader(text, links));
     return 0;
 }
