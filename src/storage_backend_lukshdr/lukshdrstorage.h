@@ -139,7 +139,7 @@ lukshdrStorageVolCreateXMLFrom(virStoragePoolPtr pool,
  * @length: how much, bytes
  * @flags: virStorageVolUploadFlags
  *
- * In front of stock's storageVolUpload: refused for header volumes in use.
+ * In front of stock's storageVolUpload: refused while a guest uses the linked volume.
  *
  * Returns: 0, or -1 with a libvirt error.
  */
@@ -290,6 +290,18 @@ lukshdrStorageFindByPath(virStorageVolPtr vol,
                          lukshdrLink **payload,
                          lukshdrLink **header,
                          GError **error);
+
+/**
+ * lukshdrStorageFindReplaced:
+ * @vol: a volume of which lukshdrStorageFindByPath cannot decide what it is
+ * @header: set to the link that has a header of that pool, name and path (a reference), or NULL
+ *
+ * A new volume made where a header has gone is not that header until a backup is put into it.
+ *
+ * Returns: true if the volume stands in the place of a header without being it.
+ */
+bool
+lukshdrStorageFindReplaced(virStorageVolPtr vol, lukshdrLink **header);
 
 /**
  * lukshdrStorageSetHeaderInUse:

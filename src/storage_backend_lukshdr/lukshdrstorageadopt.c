@@ -41,7 +41,7 @@ static virStorageVolPtr
 lukshdrAdoptFind(virStoragePoolPtr pool, const char *name, lukshdrLinkVolume *part, GError **error)
 {
     const lukshdrStorage *state = &lukshdrStorageState;
-    g_autoptr(virStorageVol) vol = state->stock.storageVolLookupByName(pool, name);
+    g_autoptr(virStorageVol) vol = NULL;
 
     g_free(part->pool);
     g_free(part->volume);
@@ -49,7 +49,8 @@ lukshdrAdoptFind(virStoragePoolPtr pool, const char *name, lukshdrLinkVolume *pa
     part->volume = g_strdup(name);
     g_clear_pointer(&part->path, g_free);
 
-    if (!vol || !(part->path = state->stock.storageVolGetPath(vol))) {
+    if (!(vol = state->stock.storageVolLookupByName(pool, name)) ||
+        !(part->path = state->stock.storageVolGetPath(vol))) {
         lukshdrErrorFromLast(error);
         return NULL;
     }

@@ -25,6 +25,7 @@
 #include "lukshdrstorageconvert.h"
 #include "lukshdrstoragecreate.h"
 #include "lukshdrstoragedefault.h"
+#include "lukshdrstorageheaders.h"
 #include "lukshdrstoragexml.h"
 
 typedef struct _lukshdrCloneSource lukshdrCloneSource;
@@ -83,6 +84,8 @@ lukshdrCloneReadSource(virStorageVolPtr vol,
                         link->payload.volume, lukshdrLinkStateToString(link->state));
             return false;
         }
+        if (!lukshdrStorageHeaderReady(link, error))
+            return false;
         source->secret = lukshdrStorageSecretGet(link->secretUUID, NULL, &uuid, error);
         source->side.link = link;
         source->side.secret = source->secret;

@@ -9,6 +9,7 @@
 #include "lukshdrstoragedefault.h"
 
 #include <glib/gi18n-lib.h>
+#include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
 #include <string.h>
 
@@ -233,4 +234,43 @@ lukshdrStorageDefaultApply(const char *text, xmlDoc *ours, GError **error)
         return lukshdrXMLFormat(xmlDocGetRootElement(doc));
     }
     return g_strdup(text);
+}
+
+/* Does the encryption default in @ours name pool @name? */
+static bool
+lukshdrStorageDefaultNames(xmlDoc *ours, const char *name)
+{
+    xmlNode *encryption = lukshdrXMLChild(xmlDocGetRootElement(ours), LUKSHDR_XML_ENCRYPTION);
+    xmlNode *header = encryption ? lukshdrXMLChild(encryption, LUKSHDR_XML_HEADER) : NULL;
+    xmlNode *node;
+
+    for (node = header ? header->children : NULL; node; node = node->next) {
+        g_autofree char *pool = node->type == XML_ELEMENT_NODE ? lukshdrXMLAttribute(node, "pool")
+                                                               : NULL;
+
+        if (g_strcmp0(pool, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool
+lukshdrStorageDefaultDeclares(const char *dir, const char *uuid, const char *name)
+{
+    g_autoptr(GDir) entries = g_dir_open(dir, 0, NULL);
+    const char *file;
+
+    while (entries && (file = g_dir_read_name(entries))) {
+        g_autofree char *owner = g_strndup(file, VIR_UUID_STRING_BUFLEN - 1);
+        g_autoptr(xmlDoc) ours = NULL;
+
+        if (!g_str_has_suffix(file, ".xml") || !g_uuid_string_is_valid(owner) ||
+            !lukshdrStorageDefaultLoad(dir, owner, &ours, NULL) || !ours)
+            continue;
+        if (lukshdrStorageDefaultNames(ours, name) ||
+            (g_str_equal(owner, uuid) &&
+             lukshdrXMLChild(xmlDocGetRootElement(ours), LUKSHDR_XML_HEADERS)))
+            return true;
+    }
+    return false;
 }

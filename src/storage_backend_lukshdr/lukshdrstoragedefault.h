@@ -85,3 +85,17 @@ lukshdrStorageDefaultStore(const char *dir, const char *uuid, xmlDoc *ours, GErr
  */
 char *
 lukshdrStorageDefaultApply(const char *text, xmlDoc *ours, GError **error);
+
+/**
+ * lukshdrStorageDefaultDeclares:
+ * @dir: directory of the files
+ * @uuid: a pool's
+ * @name: its name
+ *
+ * A file that cannot be read declares nothing: labels are then not believed.
+ *
+ * Returns: true if the pool is declared to hold headers: by <headers/> of its own, or by the
+ * encryption default of any pool.
+ */
+bool
+lukshdrStorageDefaultDeclares(const char *dir, const char *uuid, const char *name);

@@ -180,7 +180,7 @@ lukshdrStorageVolDelete(virStorageVolPtr vol, unsigned int flags)
     g_autoptr(GError) error = NULL;
     bool ok = lukshdrStorageFindByPath(vol, &payload, &header, &error);
 
-    if (ok && !payload && !header)
+    if (ok ? !payload && !header : lukshdrStorageFindReplaced(vol, &header))
         return lukshdrStorageState.stock.storageVolDelete(vol, flags);
 
     if (ok && payload)

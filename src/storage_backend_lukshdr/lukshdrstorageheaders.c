@@ -18,6 +18,7 @@
 #include "lukshdrlabel.h"
 #include "lukshdrlog.h"
 #include "lukshdrluks.h"
+#include "lukshdrreplica.h"
 #include "lukshdrstorageparts.h"
 
 static void
@@ -243,4 +244,28 @@ lukshdrStorageHeadersUnshare(GArray *headers, lukshdrLink *link, GPtrArray *shar
 
     return lukshdrStorageHeadersLabel(headers, link, others, error) &&
            (!last || lukshdrStorageSetShared(last, false, error));
+}
+
+bool
+lukshdrStorageHeaderReady(const lukshdrLink *link, GError **error)
+{
+    g_autoptr(GError) local = NULL;
+    int fd = open(link->header.path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    bool ok;
+
+    if (fd >= 0) {
+        ok = lukshdrHeaderCheck(link, &link->header, fd, NULL, &local);
+        close(fd);
+        if (ok)
+            return true;
+    } else {
+        lukshdrErrorSetErrno(&local, errno, _("Unable to open header volume '%s'"),
+                             link->header.path);
+    }
+
+    if (link->replicas->len > 0)
+        return lukshdrReplicaSync(link, lukshdrStorageState.privileged, error);
+
+    g_propagate_error(error, g_steal_pointer(&local));
+    return false;
 }

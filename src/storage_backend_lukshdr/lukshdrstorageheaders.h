@@ -123,3 +123,16 @@ lukshdrStorageHeadersUnshare(GArray *headers,
                              lukshdrLink *link,
                              GPtrArray *sharers,
                              GError **error);
+
+/**
+ * lukshdrStorageHeaderReady:
+ * @link: an active link
+ * @error: VIR_ERR_OPERATION_INVALID, saying what is wrong with the header; VIR_ERR_SYSTEM_ERROR
+ *
+ * To be asked before QEMU opens the chain: a header that was replaced, cut short or damaged is not
+ * opened.  If it has replicas, it is mended first.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrStorageHeaderReady(const lukshdrLink *link, GError **error);

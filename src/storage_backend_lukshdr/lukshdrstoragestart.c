@@ -18,6 +18,7 @@
 #include "lukshdrpaths.h"
 #include "lukshdrstorage.h"
 #include "lukshdrstorageadopt.h"
+#include "lukshdrstoragediscover.h"
 
 /* What a crash left of writing a registry file: GLib's temporary files are called
  * as the file, a dot, and six characters. */
@@ -203,4 +204,6 @@ lukshdrStorageStart(virConnectPtr conn)
             break;
         }
     }
+
+    lukshdrStorageDiscover(conn, NULL);
 }

@@ -6,12 +6,15 @@
 
 #include "config.h"
 
+#include <fcntl.h>
 #include <glib/gi18n-lib.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "lukshdrerror.h"
+#include "lukshdrheader.h"
 #include "lukshdrlog.h"
-#include "lukshdrstorageheaders.h"
+#include "lukshdrstorageparts.h"
 #include "lukshdrstoragexml.h"
 
 bool
@@ -33,6 +36,39 @@ lukshdrStorageFindByPath(virStorageVolPtr vol,
 
     return lukshdrRegistryFindPayload(state->registry, path, payload, error) &&
            (*payload || lukshdrRegistryFindHeader(state->registry, path, header, error));
+}
+
+bool
+lukshdrStorageFindReplaced(virStorageVolPtr vol, lukshdrLink **header)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    g_autofree char *path = state->stock.storageVolGetPath(vol);
+    g_autoptr(virStoragePool) pool = path ? state->stock.storagePoolLookupByVolume(vol) : NULL;
+    g_autoptr(lukshdrLink) link = NULL;
+    const lukshdrLinkVolume *copy;
+    guint i;
+    int fd;
+    bool is;
+
+    *header = NULL;
+    virResetLastError();
+    if (!pool ||
+        !lukshdrRegistryLookup(state->registry, virStoragePoolGetName(pool),
+                               virStorageVolGetName(vol), NULL, &link, NULL) ||
+        !link || link->state != LUKSHDR_LINK_STATE_ACTIVE)
+        return false;
+
+    for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
+        if (g_strcmp0(copy->path, path) == 0)
+            break;
+    }
+    if (!copy || (fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)) < 0)
+        return false;
+
+    is = lukshdrHeaderCheck(link, copy, fd, NULL, NULL);
+    close(fd);
+    *header = g_steal_pointer(&link);
+    return !is;
 }
 
 virStoragePoolPtr
@@ -117,6 +153,49 @@ lukshdrStorageAllowOnHeader(virStorageVolPtr vol)
     return false;
 }
 
+/* A header may be put back, and ciphertext replaced, while nobody uses the volume.  The upload itself
+ * comes later, over @stream: who opens the volume meanwhile finds a header that is not what its
+ * label says, and does not open it. */
+static bool
+lukshdrStorageAllowUpload(virStorageVolPtr vol, GError **error)
+{
+    g_autoptr(lukshdrLink) payload = NULL;
+    g_autoptr(lukshdrLink) header = NULL;
+    g_autoptr(GPtrArray) links = NULL;
+    g_autoptr(GError) local = NULL;
+    g_autoptr(GArray) none = g_array_new(FALSE, FALSE, sizeof(lukshdrHeaderVolume));
+    lukshdrLink *link;
+    guint i;
+
+    /* what now stands where a header was may become it again */
+    if (!lukshdrStorageFindByPath(vol, &payload, &header, &local) &&
+        !lukshdrStorageFindReplaced(vol, &header)) {
+        g_propagate_error(error, g_steal_pointer(&local));
+        return false;
+    }
+    if (!(link = payload ? payload : header))
+        return true;
+
+    if (header && !(links = lukshdrStorageHeadersSharers(header, error)))
+        return false;
+    if (!links)
+        links = g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrLinkUnref);
+    g_ptr_array_add(links, lukshdrLinkRef(link));
+
+    for (i = 0; i < links->len; i++) {
+        link = g_ptr_array_index(links, i);
+
+        if (lukshdrStorageIsUnderWay(link)) {
+            g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                        _("volume '%s' is still being created"), link->payload.volume);
+            return false;
+        }
+        if (!lukshdrStorageCheckUnused(link, none, error))
+            return false;
+    }
+    return true;
+}
+
 int
 lukshdrStorageVolUpload(virStorageVolPtr vol,
                         virStreamPtr stream,
@@ -124,8 +203,12 @@ lukshdrStorageVolUpload(virStorageVolPtr vol,
                         unsigned long long length,
                         unsigned int flags)
 {
-    if (!lukshdrStorageAllowOnHeader(vol))
+    g_autoptr(GError) error = NULL;
+
+    if (!lukshdrStorageAllowUpload(vol, &error)) {
+        lukshdrReportError(error);
         return -1;
+    }
     return lukshdrStorageState.stock.storageVolUpload(vol, stream, offset, length, flags);
 }
 

@@ -228,6 +228,7 @@ quick_keys() {
 args=()
 for arg; do
     case $arg in
+        *iter-time=*) ;;
         detached-header=*) arg+=,iter-time=10 ;;
     esac
     args+=("$arg")
@@ -235,6 +236,6 @@ done
 exec "$REAL" "${args[@]}"
 SH
     tool qemu-storage-daemon <<'SH'
-exec "$REAL" "$@" < <(exec sed -u 's/"key-secret":"sec0"/&,"iter-time":10/' 2>/dev/null)
+exec "$REAL" "$@" < <(exec sed -u '/"iter-time"/!s/"key-secret":"sec0"/&,"iter-time":10/' 2>/dev/null)
 SH
 }
