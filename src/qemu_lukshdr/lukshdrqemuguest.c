@@ -95,6 +95,9 @@ lukshdrQemuGuestOtherUser(const char *name,
 
             if (g_str_equal(key, name) && g_str_equal(other->nodeName, nodeName))
                 continue;
+            /* of a guest that is stopping, nothing would be restored any more */
+            if (other->revoked)
+                continue;
             if (lukshdrQemuGuestSameHeader(disk, other)) {
                 *owner = key;
                 return other;
@@ -161,6 +164,7 @@ lukshdrQemuGuestGrant(const char *name,
         known->granted = 0;
         g_ptr_array_add(disks, known);
     }
+    known->revoked = false;
     if (restorable)
         known->granted++;
     if (added)
@@ -229,6 +233,7 @@ lukshdrQemuGuestRevoke(const char *name, const char *nodeName, bool forget)
     }
 
     disk->granted = 0;
+    disk->revoked = true;
     if (forget)
         g_ptr_array_remove(disks, disk);
     if (disks->len == 0)

@@ -25,6 +25,7 @@ struct _lukshdrGuestDisk {
     bool headerShared;
     bool readOnly;        /* the header was granted for reading only */
     unsigned int granted; /* how often access was granted and not yet restored */
+    bool revoked;         /* in memory only: access was taken back, since the guest is stopping */
 };
 
 /**
