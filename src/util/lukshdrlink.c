@@ -256,6 +256,34 @@ lukshdrLinkParseUUID(char *uuid, const char *what, char **result, GError **error
     return true;
 }
 
+/* The text of an element that has nothing else in it.  Of a text that was put together from
+ * those of elements inside, nobody could say what it stands for. */
+static bool
+lukshdrLinkParseText(xmlNode *node, char **text, GError **error)
+{
+    static const char *const children[] = { NULL };
+
+    if (!lukshdrXMLOnlyChildren(node, children, error))
+        return false;
+    *text = lukshdrXMLText(node);
+    return true;
+}
+
+/* Each of @names is in @parent at most once: which of two would count, two readers may see
+ * differently */
+static bool
+lukshdrLinkParseOnce(xmlNode *parent, const char *const *names, GError **error)
+{
+    for (; *names; names++) {
+        if (lukshdrXMLChildCount(parent, *names) > 1) {
+            g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR, _("'%s' may have only one '%s'"),
+                        parent->name, *names);
+            return false;
+        }
+    }
+    return true;
+}
+
 /* A volume's name becomes part of messages and of calls to libvirt only, never
  * of a path; libvirt itself allows no '/' in either name. */
 static bool
@@ -265,7 +293,8 @@ lukshdrLinkParseVolumeNode(xmlNode *node, lukshdrLinkVolume *vol, GError **error
     const char *name = (const char *)node->name;
     xmlNode *child;
 
-    if (!lukshdrXMLOnlyChildren(node, children, error))
+    if (!lukshdrXMLOnlyChildren(node, children, error) ||
+        !lukshdrLinkParseOnce(node, children, error))
         return false;
 
     vol->pool = lukshdrXMLAttribute(node, "pool");
@@ -278,7 +307,8 @@ lukshdrLinkParseVolumeNode(xmlNode *node, lukshdrLinkVolume *vol, GError **error
     }
 
     if ((child = lukshdrXMLChild(node, LUKSHDR_XML_PATH))) {
-        vol->path = lukshdrXMLText(child);
+        if (!lukshdrLinkParseText(child, &vol->path, error))
+            return false;
         if (!g_path_is_absolute(vol->path)) {
             g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR, _("path of '%s' must be absolute"),
                         name);
@@ -324,7 +354,10 @@ static bool
 lukshdrLinkParseDigest(xmlNode *node, char **digest, GError **error)
 {
     g_autofree char *algorithm = lukshdrXMLAttribute(node, "algorithm");
-    g_autofree char *text = lukshdrXMLText(node);
+    g_autofree char *text = NULL;
+
+    if (!lukshdrLinkParseText(node, &text, error))
+        return false;
 
     if (g_strcmp0(algorithm, LUKSHDR_LINK_DIGEST_ALGORITHM) ||
         strlen(text) != LUKSHDR_LINK_DIGEST_LEN ||
@@ -359,9 +392,25 @@ lukshdrLinkParseLuks(xmlNode *root, lukshdrLink *link, GError **error)
 
     digest = lukshdrXMLChild(node, LUKSHDR_XML_DIGEST);
     return lukshdrXMLOnlyChildren(node, children, error) &&
+           lukshdrLinkParseOnce(node, children, error) &&
            lukshdrLinkParseUUID(lukshdrXMLAttribute(node, LUKSHDR_XML_UUID), LUKSHDR_XML_LUKS,
                                 &link->luksUUID, error) &&
            (!digest || lukshdrLinkParseDigest(digest, &link->digest, error));
+}
+
+static bool
+lukshdrLinkParseSecret(xmlNode *root, lukshdrLink *link, GError **error)
+{
+    static const char *const children[] = { NULL };
+    xmlNode *node = lukshdrXMLChild(root, LUKSHDR_XML_SECRET);
+
+    if (!node)
+        return true;
+
+    return lukshdrXMLOnlyChildren(node, children, error) &&
+           lukshdrLinkParseUUID(lukshdrXMLAttribute(node, LUKSHDR_XML_UUID), LUKSHDR_XML_SECRET,
+                                &link->secretUUID, error) &&
+           lukshdrLinkParseFlag(node, "generated", &link->secretGenerated, error);
 }
 
 static bool
@@ -391,16 +440,21 @@ lukshdrLinkParseNode(xmlNode *root, GError **error)
                                             LUKSHDR_XML_LUKS,
                                             LUKSHDR_XML_SECRET,
                                             NULL };
+    static const char *const once[] = { LUKSHDR_XML_UUID, LUKSHDR_XML_LUKS, LUKSHDR_XML_SECRET,
+                                        NULL };
     g_autoptr(lukshdrLink) link = lukshdrLinkAlloc();
+    char *uuid = NULL;
     xmlNode *node;
 
     if (!lukshdrXMLOnlyChildren(root, children, error) ||
+        !lukshdrLinkParseOnce(root, once, error) ||
         !lukshdrLinkParseState(root, &link->state, error))
         return NULL;
 
-    node = lukshdrXMLChild(root, LUKSHDR_XML_UUID);
-    if (!lukshdrLinkParseUUID(node ? lukshdrXMLText(node) : NULL, LUKSHDR_XML_LINK, &link->uuid,
-                              error))
+    if ((node = lukshdrXMLChild(root, LUKSHDR_XML_UUID)) &&
+        !lukshdrLinkParseText(node, &uuid, error))
+        return NULL;
+    if (!lukshdrLinkParseUUID(uuid, LUKSHDR_XML_LINK, &link->uuid, error))
         return NULL;
 
     if (!lukshdrLinkParseVolume(root, LUKSHDR_XML_PAYLOAD, &link->payload, error) ||
@@ -420,13 +474,7 @@ lukshdrLinkParseNode(xmlNode *root, GError **error)
                               &link->headerShared, error))
         return NULL;
 
-    if (!lukshdrLinkParseLuks(root, link, error))
-        return NULL;
-
-    if ((node = lukshdrXMLChild(root, LUKSHDR_XML_SECRET)) &&
-        (!lukshdrLinkParseUUID(lukshdrXMLAttribute(node, LUKSHDR_XML_UUID), LUKSHDR_XML_SECRET,
-                               &link->secretUUID, error) ||
-         !lukshdrLinkParseFlag(node, "generated", &link->secretGenerated, error)))
+    if (!lukshdrLinkParseLuks(root, link, error) || !lukshdrLinkParseSecret(root, link, error))
         return NULL;
 
     if (link->state == LUKSHDR_LINK_STATE_ACTIVE &&
@@ -474,6 +522,11 @@ lukshdrLinkListParse(const char *xml, gsize len, GError **error)
         if (!(link = lukshdrLinkParseNode(node, error)))
             return NULL;
         g_ptr_array_add(links, link);
+        if (lukshdrLinkListFind(links, link->uuid) != link) {
+            g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                        _("a link label cannot hold link '%s' twice"), link->uuid);
+            return NULL;
+        }
     }
 
     if (links->len == 0) {

@@ -1,5 +1,5 @@
 /*
- * fuzz-link.c: any bytes as the text of a link
+ * fuzz-link.c: any bytes as the text of a link, or of a list of them
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -9,6 +9,45 @@
 
 #include "../../src/util/lukshdrlink.h"
 #include "fuzz.h"
+
+/* What is taken can be written and is then taken as the same */
+static void
+fuzzList(const char *data, size_t size, const lukshdrLink *single)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) links = lukshdrLinkListParse(data, size, &error);
+    g_autoptr(GPtrArray) again = NULL;
+    g_autofree char *first = NULL;
+    g_autofree char *second = NULL;
+    guint i;
+
+    g_assert_true(!links == !!error);
+    if (!links) {
+        /* a link is a list of one */
+        g_assert_null(single);
+        g_assert_true(g_utf8_validate(error->message, -1, NULL));
+        return;
+    }
+
+    g_assert_cmpuint(links->len, >, 0);
+    for (i = 0; i < links->len; i++) {
+        lukshdrLink *link = g_ptr_array_index(links, i);
+        g_autoptr(lukshdrLink) copy = lukshdrLinkCopy(link);
+        guint n;
+
+        g_assert_true(lukshdrLinkListFind(links, link->uuid) == link);
+        for (n = 0; lukshdrLinkHeaderCopy(copy, n); n++)
+            g_assert_nonnull(lukshdrLinkHeaderCopy(copy, n)->pool);
+        g_assert_cmpuint(n, ==, link->replicas->len + 1);
+    }
+
+    first = lukshdrLinkListFormat(links);
+    again = lukshdrLinkListParse(first, strlen(first), &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(again->len, ==, links->len);
+    second = lukshdrLinkListFormat(again);
+    g_assert_cmpstr(first, ==, second);
+}
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -20,6 +59,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     g_autofree char *second = NULL;
 
     g_assert_true(!link == !!error);
+    fuzzList((const char *)data, size, link);
     if (!link) {
         g_assert_true(g_utf8_validate(error->message, -1, NULL));
         return 0;
