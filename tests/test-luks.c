@@ -19,7 +19,7 @@
 #include "../src/util/lukshdrluks.h"
 #include "utiltest.h"
 
-#define PHDR_LEN 592
+#define PHDR_LEN UTIL_TEST_PHDR_LEN
 
 static int
 testFile(const char *data, gssize len)
@@ -29,21 +29,6 @@ testFile(const char *data, gssize len)
     g_assert_cmpint(fd, >=, 0);
     g_assert_cmpint(pwrite(fd, data, len, 0), ==, len);
     return fd;
-}
-
-static char *
-testLoad(const char *name)
-{
-    g_autofree char *file = g_strconcat(name, ".phdr", NULL);
-    g_autofree char *path = g_test_build_filename(G_TEST_DIST, "golden", file, NULL);
-    g_autoptr(GError) error = NULL;
-    char *data;
-    gsize len;
-
-    g_assert_true(g_file_get_contents(path, &data, &len, &error));
-    g_assert_no_error(error);
-    g_assert_cmpuint(len, ==, PHDR_LEN);
-    return data;
 }
 
 static void
@@ -65,7 +50,7 @@ testGolden(void)
     size_t i;
 
     for (i = 0; i < G_N_ELEMENTS(cases); i++) {
-        g_autofree char *data = testLoad(cases[i].name);
+        g_autofree char *data = utilTestPhdr(cases[i].name);
         g_autofree char *uuid = NULL;
         g_autoptr(GError) error = NULL;
         int fd = testFile(data, PHDR_LEN);
@@ -106,8 +91,8 @@ testRefuse(const char *data, gssize len, const char *expected, const char *expec
 static void
 testRefused(void)
 {
-    g_autofree char *luks2 = testLoad("luks2-cryptsetup");
-    g_autofree char *data = testLoad("luks1-qemu-aes-256");
+    g_autofree char *luks2 = utilTestPhdr("luks2-cryptsetup");
+    g_autofree char *data = utilTestPhdr("luks1-qemu-aes-256");
     g_autofree char *uuid = NULL;
     g_autoptr(GError) error = NULL;
     int fds[2];
@@ -148,7 +133,7 @@ testRefused(void)
 static void
 testHugeEnd(void)
 {
-    g_autofree char *data = testLoad("luks1-qemu-aes-256");
+    g_autofree char *data = utilTestPhdr("luks1-qemu-aes-256");
     g_autoptr(GError) error = NULL;
     size_t slot;
     guint64 end;
@@ -245,6 +230,272 @@ testEraseFails(void)
     close(fds[1]);
 }
 
+/* As much of a header volume as the golden @name says there is, and @more bytes behind it; the
+ * key material is the numbers from 0 to 250, over and over again */
+static int
+testVolume(const char *name, gsize end, gsize more)
+{
+    g_autofree char *phdr = utilTestPhdr(name);
+    g_autofree char *data = g_malloc(end + more);
+    gsize at;
+
+    memcpy(data, phdr, PHDR_LEN);
+    for (at = PHDR_LEN; at < end; at++)
+        data[at] = (char)(at % 251);
+    memset(data + end, 'x', more);
+    return testFile(data, end + more);
+}
+
+static void
+testAssertDigest(int fd, const char *expected)
+{
+    g_autofree char *digest = NULL;
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(lukshdrLuksDigest(fd, &digest, &error));
+    g_assert_no_error(error);
+    g_assert_cmpstr(digest, ==, expected);
+}
+
+static void
+testDigest(void)
+{
+    /* (cat NAME.phdr; python3 -c "import sys; sys.stdout.buffer.write(bytes(i % 251 for i in
+     * range(592, END)))") | sha256sum */
+    static const struct {
+        const char *name;
+        gsize end;
+        const char *digest;
+    } cases[] = {
+        { "luks1-cryptsetup-xts-256", 1800 * 512 + 4000 * 32,
+          "004a97c406a89c4d05fafef06b79bd28004a510b4ad389b7da066bd645e2ed9a" },
+        { "luks1-cryptsetup-xts-512", 3536 * 512 + 4000 * 64,
+          "4bd281e250563943e893b85accd0b0eb6401d8557ee99df056537d0794a97bc2" },
+        { "luks1-qemu-aes-256", 3536 * 512 + 4000 * 64,
+          "d0f01e14dd34a5e4ed559a3a209f84ef54c6301965f2b78d6b3a8f97882e96e4" },
+        { "luks1-qemu-serpent-128", 1800 * 512 + 4000 * 32,
+          "11073c22db044af0b9d5275e98bef78c694242ec5dbb2d99f88187653e67a381" },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        static const gsize more[] = { 0, 1, 12345 };
+        g_autofree char *digest = NULL;
+        g_autoptr(GError) error = NULL;
+        size_t j;
+        int fd;
+
+        for (j = 0; j < G_N_ELEMENTS(more); j++) {
+            fd = testVolume(cases[i].name, cases[i].end, more[j]);
+            testAssertDigest(fd, cases[i].digest);
+            /* wherever the descriptor stands */
+            g_assert_cmpint(lseek(fd, 1000, SEEK_SET), ==, 1000);
+            testAssertDigest(fd, cases[i].digest);
+            close(fd);
+        }
+
+        fd = testVolume(cases[i].name, cases[i].end, 0);
+        g_assert_cmpint(ftruncate(fd, cases[i].end - 1), ==, 0);
+        g_assert_false(lukshdrLuksDigest(fd, &digest, &error));
+        g_assert_null(digest);
+        utilTestError(error, "OPERATION_INVALID the LUKS header is cut short");
+        close(fd);
+    }
+}
+
+/* Key material that is said to end just where the label begins, behind it, far away */
+static void
+testDigestHostile(void)
+{
+    static const struct {
+        guint32 keyBytes;
+        guint32 sector;
+        guint32 sectors;
+        guint32 stripes;
+        gsize end;
+        const char *expected;
+    } cases[] = {
+        { 512, 4095, 0, 1, LUKSHDR_LABEL_OFFSET, NULL },
+        { 1, 4095, 0, 512, LUKSHDR_LABEL_OFFSET, NULL },
+        { 64, 4088, 1, 8, LUKSHDR_LABEL_OFFSET, NULL },
+        { 513, 4095, 0, 1, 0, "OPERATION_INVALID claims to be 2097153 bytes" },
+        { 64, 4089, 1, 8, 0, "OPERATION_INVALID claims to be 2097664 bytes" },
+        { 64, G_MAXUINT32, 0, 4000, 0, "OPERATION_INVALID claims to be 2199023511040 bytes" },
+        { G_MAXUINT32, 8, 0, G_MAXUINT32, 0, "OPERATION_INVALID claims to be 1844674406511" },
+        { G_MAXUINT32, G_MAXUINT32, 0, G_MAXUINT32, 0, "OPERATION_INVALID claims to be" },
+        { G_MAXUINT32, 0x1000000, 0, G_MAXUINT32, 0, "OPERATION_INVALID claims to be" },
+        /* it is said that there is nothing at all: then the header is what is hashed */
+        { 0, 0, 0, 0, PHDR_LEN, NULL },
+        { 0, 1, 0, G_MAXUINT32, PHDR_LEN, NULL },
+        { 16, 0, 0, 10, PHDR_LEN, NULL },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *data = g_malloc(LUKSHDR_HEADER_VOLUME_SIZE);
+        g_autofree char *phdr = utilTestPhdr("luks1-qemu-aes-256");
+        g_autofree char *digest = NULL;
+        g_autoptr(GError) error = NULL;
+        int fd;
+
+        memset(data, 'k', LUKSHDR_HEADER_VOLUME_SIZE);
+        utilTestKeySlots(phdr, cases[i].keyBytes, cases[i].sector, cases[i].sectors,
+                         cases[i].stripes);
+        memcpy(data, phdr, PHDR_LEN);
+        fd = testFile(data, LUKSHDR_HEADER_VOLUME_SIZE);
+        if (cases[i].expected) {
+            g_assert_false(lukshdrLuksDigest(fd, &digest, &error));
+            g_assert_null(digest);
+            utilTestError(error, cases[i].expected);
+        } else {
+            digest = g_compute_checksum_for_data(G_CHECKSUM_SHA256, (guchar *)data, cases[i].end);
+            testAssertDigest(fd, digest);
+        }
+        close(fd);
+    }
+}
+
+/* One slot that reaches further than the others decides, whichever it is and be it inactive */
+static void
+testDigestSlots(void)
+{
+    size_t slot;
+
+    for (slot = 0; slot < 8; slot++) {
+        g_autofree char *phdr = utilTestPhdr("luks1-qemu-aes-256");
+        g_autofree char *data = g_malloc0(40000);
+        g_autofree char *digest = NULL;
+        int fd;
+
+        utilTestKeySlots(phdr, 16, 8, 1, 32);
+        /* sector 64, 100 stripes of 16 bytes */
+        memcpy(phdr + 208 + slot * 48 + 40, "\0\0\0\100\0\0\0\144", 8);
+        memcpy(data, phdr, PHDR_LEN);
+        fd = testFile(data, 40000);
+        digest = g_compute_checksum_for_data(G_CHECKSUM_SHA256, (guchar *)data, 64 * 512 + 1600);
+        testAssertDigest(fd, digest);
+        close(fd);
+    }
+}
+
+static void
+testDigestFails(void)
+{
+    g_autofree char *luks2 = utilTestPhdr("luks2-cryptsetup");
+    g_autofree char *path = utilTestPath("digest");
+    g_autofree char *digest = NULL;
+    g_autoptr(GError) error = NULL;
+    int fd = testFile(luks2, PHDR_LEN);
+
+    g_assert_false(lukshdrLuksDigest(fd, &digest, &error));
+    utilTestError(error, "OPERATION_INVALID LUKS version 2");
+    g_clear_error(&error);
+    close(fd);
+
+    utilTestWrite(path, "", 0);
+    fd = open(path, O_WRONLY | O_CLOEXEC);
+    g_assert_false(lukshdrLuksDigest(fd, &digest, &error));
+    utilTestError(error, "SYSTEM_ERROR Unable to read the LUKS header");
+    g_assert_null(digest);
+    close(fd);
+}
+
+static void
+testSetUUID(void)
+{
+    static const char *const bad[] = { "", "x", UTIL_TEST_SECRET_UUID "0",
+                                       "c4f0d4de-92f5-4f0e-8f25-6d1d5a0f3e7",
+                                       "c4f0d4de-92f5-4f0e-8f25-6d1d5a0f3e7g" };
+    g_autofree char *before = g_malloc(5000);
+    g_autofree char *after = g_malloc(5000);
+    g_autofree char *uuid = NULL;
+    g_autofree char *luks2 = utilTestPhdr("luks2-cryptsetup");
+    g_autofree char *path = utilTestPath("set-uuid");
+    g_autofree char *phdr = utilTestPhdr("luks1-qemu-aes-256");
+    g_autoptr(GError) error = NULL;
+    int fd = testVolume("luks1-qemu-aes-256", 5000, 0);
+    size_t i;
+
+    /* what was behind the end of the old one goes, too */
+    g_assert_cmpint(pwrite(fd, "junk", 4, 168 + 36), ==, 4);
+    g_assert_cmpint(pread(fd, before, 5000, 0), ==, 5000);
+    for (i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_assert_false(lukshdrLuksSetUUID(fd, bad[i], &error));
+        utilTestError(error, "OPERATION_INVALID is no UUID");
+        g_clear_error(&error);
+    }
+    g_assert_cmpint(pread(fd, after, 5000, 0), ==, 5000);
+    g_assert_cmpmem(before, 5000, after, 5000);
+
+    g_assert_true(lukshdrLuksSetUUID(fd, UTIL_TEST_SECRET_UUID, &error));
+    g_assert_no_error(error);
+    g_assert_true(lukshdrLuksReadUUID(fd, &uuid, &error));
+    g_assert_cmpstr(uuid, ==, UTIL_TEST_SECRET_UUID);
+    g_assert_cmpint(pread(fd, after, 5000, 0), ==, 5000);
+    memset(before + 168, 0, 40);
+    memcpy(before + 168, UTIL_TEST_SECRET_UUID, 36);
+    g_assert_cmpmem(before, 5000, after, 5000);
+    g_assert_cmpint(lseek(fd, 0, SEEK_END), ==, 5000);
+    close(fd);
+
+    fd = testFile(luks2, PHDR_LEN);
+    g_assert_false(lukshdrLuksSetUUID(fd, UTIL_TEST_SECRET_UUID, &error));
+    utilTestError(error, "OPERATION_INVALID LUKS version 2");
+    g_clear_error(&error);
+    close(fd);
+
+    utilTestWrite(path, phdr, PHDR_LEN);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    g_assert_false(lukshdrLuksSetUUID(fd, UTIL_TEST_SECRET_UUID, &error));
+    utilTestError(error, "SYSTEM_ERROR Unable to write the UUID");
+    close(fd);
+}
+
+static void
+testPayloadOffset(void)
+{
+    /* "Payload offset" of cryptsetup luksDump: none of these was detached, where it is 0 */
+    static const struct {
+        const char *name;
+        guint32 sectors;
+    } cases[] = {
+        { "luks1-cryptsetup-xts-256", 4096 },
+        { "luks1-cryptsetup-xts-512", 4096 },
+        { "luks1-qemu-aes-256", 4040 },
+        { "luks1-qemu-serpent-128", 2056 },
+    };
+    g_autofree char *data = utilTestPhdr("luks1-qemu-aes-256");
+    g_autoptr(GError) error = NULL;
+    guint32 sectors;
+    size_t i;
+    int fd;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *phdr = utilTestPhdr(cases[i].name);
+
+        fd = testFile(phdr, PHDR_LEN);
+        g_assert_true(lukshdrLuksPayloadOffset(fd, &sectors, &error));
+        g_assert_no_error(error);
+        g_assert_cmpuint(sectors, ==, cases[i].sectors);
+        close(fd);
+    }
+
+    memset(data + 104, 0, 4);
+    fd = testFile(data, PHDR_LEN);
+    g_assert_true(lukshdrLuksPayloadOffset(fd, &sectors, &error));
+    g_assert_cmpuint(sectors, ==, 0);
+    close(fd);
+
+    memcpy(data + 104, "\x81\2\3\4", 4);
+    fd = testFile(data, PHDR_LEN);
+    g_assert_true(lukshdrLuksPayloadOffset(fd, &sectors, &error));
+    g_assert_cmpuint(sectors, ==, 0x81020304);
+    g_assert_cmpint(ftruncate(fd, PHDR_LEN - 1), ==, 0);
+    g_assert_false(lukshdrLuksPayloadOffset(fd, &sectors, &error));
+    utilTestError(error, "OPERATION_INVALID there is no LUKS header");
+    close(fd);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -252,6 +503,12 @@ main(int argc, char **argv)
     g_test_add_func("/luks/golden", testGolden);
     g_test_add_func("/luks/refused", testRefused);
     g_test_add_func("/luks/huge-end", testHugeEnd);
+    g_test_add_func("/luks/digest", testDigest);
+    g_test_add_func("/luks/digest-hostile", testDigestHostile);
+    g_test_add_func("/luks/digest-slots", testDigestSlots);
+    g_test_add_func("/luks/digest-fails", testDigestFails);
+    g_test_add_func("/luks/set-uuid", testSetUUID);
+    g_test_add_func("/luks/payload-offset", testPayloadOffset);
     g_test_add_func("/luks/erase", testErase);
     g_test_add_func("/luks/erase-fails", testEraseFails);
     return g_test_run();

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../src/util/lukshdrerror.h"
+#include "../src/util/lukshdrlabel.h"
 
 static char *utilTestDirectory;
 static pid_t utilTestOwner;
@@ -200,6 +201,75 @@ utilTestError(const GError *error, const char *expected)
         return;
     }
     g_error("unknown code in '%s'", line);
+}
+
+char *
+utilTestPhdr(const char *name)
+{
+    g_autofree char *path = utilTestFile("golden", name, ".phdr");
+    g_autoptr(GError) error = NULL;
+    char *data;
+    gsize len;
+
+    g_assert_true(g_file_get_contents(path, &data, &len, &error));
+    g_assert_no_error(error);
+    g_assert_cmpuint(len, ==, UTIL_TEST_PHDR_LEN);
+    return data;
+}
+
+void
+utilTestKeySlots(char *phdr, guint32 keyBytes, guint32 sector, guint32 sectors, guint32 stripes)
+{
+    guint32 numbers[2] = { GUINT32_TO_BE(keyBytes), GUINT32_TO_BE(stripes) };
+    size_t slot;
+
+    memcpy(phdr + 108, &numbers[0], 4);
+    for (slot = 0; slot < 8; slot++) {
+        guint32 start = GUINT32_TO_BE(sector + (guint32)slot * sectors);
+
+        memcpy(phdr + 208 + slot * 48 + 40, &start, 4);
+        memcpy(phdr + 208 + slot * 48 + 44, &numbers[1], 4);
+    }
+}
+
+void
+utilTestHeader(const char *path, const char *phdr, gsize end, int seed, GPtrArray *links)
+{
+    g_autofree char *data = g_malloc(end);
+    g_autofree char *digest = NULL;
+    g_autoptr(GError) error = NULL;
+    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    gsize at;
+    guint i;
+
+    memcpy(data, phdr, UTIL_TEST_PHDR_LEN);
+    for (at = UTIL_TEST_PHDR_LEN; at < end; at++)
+        data[at] = (char)(at * 31 + at / 251 + seed);
+    digest = g_compute_checksum_for_data(G_CHECKSUM_SHA256, (const guchar *)data, end);
+
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_cmpint(ftruncate(fd, LUKSHDR_HEADER_VOLUME_SIZE), ==, 0);
+    g_assert_cmpint(pwrite(fd, data, end, 0), ==, end);
+
+    for (i = 0; i < links->len; i++) {
+        lukshdrLink *link = g_ptr_array_index(links, i);
+
+        g_free(link->digest);
+        link->digest = g_strdup(digest);
+    }
+    g_assert_true(lukshdrLabelWrite(fd, links, &error));
+    g_assert_no_error(error);
+    g_assert_cmpint(close(fd), ==, 0);
+}
+
+void
+utilTestXor(int fd, off_t at, guint8 bits)
+{
+    guint8 byte;
+
+    g_assert_cmpint(pread(fd, &byte, 1, at), ==, 1);
+    byte ^= bits;
+    g_assert_cmpint(pwrite(fd, &byte, 1, at), ==, 1);
 }
 
 unsigned int

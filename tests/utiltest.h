@@ -102,6 +102,51 @@ utilTestCases(const char *dir, const char *const *suffixes, const char *prefix, 
 void
 utilTestError(const GError *error, const char *expected);
 
+/* a LUKS1 partition header, as tests/golden has them */
+#define UTIL_TEST_PHDR_LEN 592
+
+/**
+ * utilTestPhdr:
+ * @name: of tests/golden/NAME.phdr
+ *
+ * Returns: its bytes, freed with g_free.
+ */
+char *
+utilTestPhdr(const char *name);
+
+/**
+ * utilTestKeySlots:
+ * @phdr: a LUKS1 partition header
+ * @keyBytes: length of the master key
+ * @sector: where the key material of the first slot begins, sectors of 512 bytes
+ * @sectors: from there to the next slot's
+ * @stripes: of each slot
+ *
+ * Writes these numbers into @phdr.
+ */
+void
+utilTestKeySlots(char *phdr, guint32 keyBytes, guint32 sector, guint32 sectors, guint32 stripes);
+
+/**
+ * utilTestHeader:
+ * @path: header volume to make or replace
+ * @phdr: its LUKS1 partition header
+ * @end: end of the key material that @phdr describes, bytes
+ * @seed: what the bytes of the key material depend on
+ * @links: lukshdrLink *, for its label; their digest is set to GLib's of the header
+ */
+void
+utilTestHeader(const char *path, const char *phdr, gsize end, int seed, GPtrArray *links);
+
+/**
+ * utilTestXor:
+ * @fd: open for reading and writing
+ * @at: offset of a byte
+ * @bits: to flip in it
+ */
+void
+utilTestXor(int fd, off_t at, guint8 bits);
+
 /**
  * utilTestOpenFDs:
  *

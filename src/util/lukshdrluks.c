@@ -33,6 +33,7 @@ static const char lukshdrLuksMagic[] = { 'L', 'U', 'K', 'S', '\xba', '\xbe' };
 #define LUKSHDR_LUKS_PHDR_LEN 592
 
 #define LUKSHDR_LUKS_DIGEST_BYTES 32 /* SHA-256 */
+#define LUKSHDR_LUKS_BUFFER (64 * 1024)
 
 static guint32
 lukshdrLuksNumber(const char *phdr, size_t offset)
@@ -116,14 +117,18 @@ lukshdrLuksKeyMaterialEnd(int fd, guint64 *end, GError **error)
     return true;
 }
 
+/* Hashes the first @end bytes of @fd by way of @buf */
 static bool
-lukshdrLuksHash(int fd, guint64 end, gnutls_hash_hd_t hash, GError **error)
+lukshdrLuksHash(int fd,
+                guint64 end,
+                guint8 buf[LUKSHDR_LUKS_BUFFER],
+                gnutls_hash_hd_t hash,
+                GError **error)
 {
-    guint8 buf[64 * 1024];
     guint64 pos = 0;
 
     while (pos < end) {
-        ssize_t got = TEMP_FAILURE_RETRY(pread(fd, buf, MIN(sizeof(buf), end - pos), pos));
+        ssize_t got = TEMP_FAILURE_RETRY(pread(fd, buf, MIN(LUKSHDR_LUKS_BUFFER, end - pos), pos));
 
         if (got < 0) {
             lukshdrErrorSetErrno(error, errno, _("Unable to read the key material"));
@@ -148,6 +153,7 @@ bool
 lukshdrLuksDigest(int fd, char **digest, GError **error)
 {
     guint8 bytes[LUKSHDR_LUKS_DIGEST_BYTES];
+    guint8 buf[LUKSHDR_LUKS_BUFFER];
     gnutls_hash_hd_t hash;
     guint64 end;
     bool ok;
@@ -172,8 +178,9 @@ lukshdrLuksDigest(int fd, char **digest, GError **error)
         return false;
     }
 
-    ok = lukshdrLuksHash(fd, end, hash, error);
+    ok = lukshdrLuksHash(fd, end, buf, hash, error);
     gnutls_hash_deinit(hash, bytes);
+    gnutls_memset(buf, 0, sizeof(buf));
     if (!ok)
         return false;
 
@@ -188,15 +195,22 @@ lukshdrLuksSetUUID(int fd, const char *uuid, GError **error)
 {
     char field[LUKSHDR_LUKS_UUID_LEN] = { 0 };
     char phdr[LUKSHDR_LUKS_PHDR_LEN];
+    ssize_t done;
+
+    if (!g_uuid_string_is_valid(uuid)) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("'%s' is no UUID for a LUKS header"), uuid);
+        return false;
+    }
 
     if (!lukshdrLuksRead(fd, phdr, error))
         return false;
 
     g_strlcpy(field, uuid, sizeof(field));
-    if (TEMP_FAILURE_RETRY(pwrite(fd, field, sizeof(field), LUKSHDR_LUKS_UUID_OFFSET)) !=
-            (ssize_t)sizeof(field) ||
-        fsync(fd) < 0) {
-        lukshdrErrorSetErrno(error, errno, _("Unable to write the UUID of the LUKS header"));
+    done = TEMP_FAILURE_RETRY(pwrite(fd, field, sizeof(field), LUKSHDR_LUKS_UUID_OFFSET));
+    if (done != (ssize_t)sizeof(field) || fsync(fd) < 0) {
+        lukshdrErrorSetErrno(error, done >= 0 && done != (ssize_t)sizeof(field) ? ENOSPC : errno,
+                             _("Unable to write the UUID of the LUKS header"));
         return false;
     }
     return true;

@@ -55,10 +55,11 @@ lukshdrLuksDigest(int fd, char **digest, GError **error);
  * lukshdrLuksSetUUID:
  * @fd: header volume with a LUKS1 header, open for reading and writing
  * @uuid: its new UUID
- * @error: VIR_ERR_SYSTEM_ERROR
+ * @error: as lukshdrLuksKeyMaterialEnd; VIR_ERR_OPERATION_INVALID, too, if @uuid is malformed
  *
  * What cryptsetup luksUUID --uuid does: the UUID is a name, nothing is encrypted with it.
- * Flushed.  A crash leaves the old or the new one: 36 bytes of one sector.
+ * Flushed.  A crash leaves the old or the new one: 40 bytes of one sector.  The digest of the
+ * header (lukshdrLuksDigest) changes.
  *
  * Returns: true, or false with @error set.
  */
