@@ -104,16 +104,6 @@ testAssertRefused(int fd, const char *expected)
     utilTestError(error, expected);
 }
 
-static void
-testXor(int fd, off_t at, guint8 bits)
-{
-    guint8 byte;
-
-    g_assert_cmpint(pread(fd, &byte, 1, at), ==, 1);
-    byte ^= bits;
-    g_assert_cmpint(pwrite(fd, &byte, 1, at), ==, 1);
-}
-
 static char *
 testBytes(int fd, off_t at, size_t len)
 {
@@ -167,8 +157,8 @@ testGolden(void)
     g_assert_cmpstr(uuid, ==, link->luksUUID);
 
     /* and what is written today can be read by whoever could read that */
-    testXor(fd, SLOT(0), 0xff);
-    testXor(fd, SLOT(1) + 100, 0xff);
+    utilTestXor(fd, SLOT(0), 0xff);
+    utilTestXor(fd, SLOT(1) + 100, 0xff);
     testWrite(fd, link);
     written = testBytes(fd, 0, size);
     g_assert_cmpmem(written, size, bytes, size);
@@ -216,10 +206,10 @@ testDamage(void)
         g_autoptr(lukshdrLink) found = NULL;
         g_autoptr(GError) error = NULL;
 
-        testXor(fd, SLOT(0) + i, 0x10);
+        utilTestXor(fd, SLOT(0) + i, 0x10);
         testAssertLabel(fd, "data.qcow2");
 
-        testXor(fd, SLOT(1) + len - 1, 0x01);
+        utilTestXor(fd, SLOT(1) + len - 1, 0x01);
         if (i < 8) {
             /* no label there, and a damaged one here */
             testAssertRefused(fd, "OPERATION_INVALID label is damaged");
@@ -227,12 +217,12 @@ testDamage(void)
             g_assert_false(testRead(fd, &found, &error));
             g_assert_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID);
         }
-        testXor(fd, SLOT(1) + len - 1, 0x01);
-        testXor(fd, SLOT(0) + i, 0x10);
+        utilTestXor(fd, SLOT(1) + len - 1, 0x01);
+        utilTestXor(fd, SLOT(0) + i, 0x10);
 
-        testXor(fd, SLOT(1) + i, 0x80);
+        utilTestXor(fd, SLOT(1) + i, 0x80);
         testAssertLabel(fd, "data.qcow2");
-        testXor(fd, SLOT(1) + i, 0x80);
+        utilTestXor(fd, SLOT(1) + i, 0x80);
     }
     close(fd);
 }
@@ -463,6 +453,320 @@ testNoHeader(void)
     close(fds[1]);
 }
 
+/* @count links that share a header */
+static GPtrArray *
+testManyLinks(guint count)
+{
+    GPtrArray *links = g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrLinkUnref);
+    guint i;
+
+    for (i = 0; i < count; i++) {
+        g_autofree char *volume = g_strdup_printf("disk%u.qcow2", i);
+        lukshdrLink *link = testOtherLink(volume);
+
+        g_free(link->uuid);
+        link->uuid = g_uuid_string_random();
+        link->headerShared = true;
+        link->digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, "header", -1);
+        link->generation = 12;
+        lukshdrLinkAddReplica(link, "vault-copies", "data.luks");
+        g_ptr_array_add(links, link);
+    }
+    return links;
+}
+
+static void
+testLists(void)
+{
+    static const guint counts[] = { 2, 1, 3, 40, 2 };
+    int fd = testVolume(LUKSHDR_HEADER_VOLUME_SIZE);
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(counts); i++) {
+        g_autoptr(GPtrArray) links = testManyLinks(counts[i]);
+        g_autofree char *text = lukshdrLinkListFormat(links);
+        g_autoptr(GPtrArray) found = NULL;
+        g_autoptr(GError) error = NULL;
+        g_autofree char *foundText = NULL;
+
+        g_assert_true(lukshdrLabelWrite(fd, links, &error));
+        g_assert_no_error(error);
+        g_assert_true(lukshdrLabelRead(fd, &found, &error));
+        g_assert_no_error(error);
+        g_assert_cmpuint(found->len, ==, counts[i]);
+        foundText = lukshdrLinkListFormat(found);
+        g_assert_cmpstr(foundText, ==, text);
+
+        /* from either slot */
+        g_clear_pointer(&found, g_ptr_array_unref);
+        utilTestXor(fd, SLOT(0) + HEAD_LEN + strlen(text) - 1, 1);
+        g_assert_true(lukshdrLabelRead(fd, &found, &error));
+        g_assert_cmpuint(found->len, ==, counts[i]);
+    }
+    close(fd);
+}
+
+/* One link after the other joins, until there is no room: what was there before stays */
+static void
+testListTooLong(void)
+{
+    g_autoptr(GPtrArray) links = testManyLinks(200);
+    int fd = testVolume(LUKSHDR_HEADER_VOLUME_SIZE);
+    g_autoptr(GPtrArray) joined = g_ptr_array_new();
+    g_autoptr(GPtrArray) found = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *text = NULL;
+
+    do {
+        g_assert_cmpuint(joined->len, <, links->len);
+        g_ptr_array_add(joined, g_ptr_array_index(links, joined->len));
+    } while (lukshdrLabelWrite(fd, joined, &error));
+    utilTestError(error, "OPERATION_INVALID longer than the limit of 65536; let fewer volumes");
+    g_test_message("%u links fit", joined->len - 1);
+    /* what lukshdrlabel.h promises */
+    g_assert_cmpuint(joined->len - 1, >=, 60);
+
+    g_assert_true(lukshdrLabelRead(fd, &found, NULL));
+    g_assert_cmpuint(found->len, ==, joined->len - 1);
+    text = lukshdrLinkListFormat(found);
+    g_assert_cmpuint(strlen(text), <=, LUKSHDR_LABEL_TEXT_MAX);
+    close(fd);
+}
+
+/* Of a list of none nothing could be made afterwards */
+static void
+testListOfNone(void)
+{
+    g_autoptr(GPtrArray) none = g_ptr_array_new();
+    g_autoptr(lukshdrLink) link = testGoldenLink();
+    g_autoptr(GError) error = NULL;
+    int fd = testVolume(LUKSHDR_HEADER_VOLUME_SIZE);
+
+    testWrite(fd, link);
+    g_assert_false(lukshdrLabelWrite(fd, none, &error));
+    utilTestError(error, "INTERNAL_ERROR link label without links");
+    testAssertLabel(fd, "data.qcow2");
+    close(fd);
+}
+
+static void
+testAssertZeroes(int fd, off_t start, off_t end)
+{
+    g_autofree char *bytes = testBytes(fd, start, end - start);
+    off_t i;
+
+    for (i = 0; i < end - start; i++)
+        g_assert_cmpint(bytes[i], ==, 0);
+}
+
+static void
+testClear(void)
+{
+    static const off_t sizes[] = { LUKSHDR_HEADER_VOLUME_SIZE,
+                                   SLOT(2),
+                                   SLOT(2) - 1,
+                                   SLOT(1) + HEAD_LEN,
+                                   SLOT(1),
+                                   SLOT(1) - 1,
+                                   SLOT(0) + 4096,
+                                   SLOT(0) + 512,
+                                   SLOT(0) + 511,
+                                   SLOT(0) + HEAD_LEN,
+                                   SLOT(0) + 1,
+                                   SLOT(0),
+                                   1000,
+                                   0 };
+    g_autoptr(lukshdrLink) link = testGoldenLink();
+    g_autofree char *noise = g_strnfill(LUKSHDR_HEADER_VOLUME_SIZE, 'n');
+    g_autoptr(GError) error = NULL;
+    int fds[2];
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(sizes); i++) {
+        int fd = testVolume(LUKSHDR_HEADER_VOLUME_SIZE);
+        off_t front = MIN(sizes[i], LUKSHDR_LABEL_OFFSET);
+        g_autofree char *before = NULL;
+
+        g_assert_cmpint(pwrite(fd, noise, LUKSHDR_HEADER_VOLUME_SIZE, 0), ==,
+                        LUKSHDR_HEADER_VOLUME_SIZE);
+        testWrite(fd, link);
+        g_assert_cmpint(ftruncate(fd, sizes[i]), ==, 0);
+        g_assert_true(lukshdrLabelClear(fd, &error));
+        g_assert_no_error(error);
+        testAssertLabel(fd, NULL);
+        g_assert_cmpint(lseek(fd, 0, SEEK_END), ==, sizes[i]);
+
+        /* neither what is in front of it nor what is behind it is touched */
+        before = testBytes(fd, 0, front);
+        g_assert_cmpmem(before, front, noise, front);
+        if (sizes[i] > front)
+            testAssertZeroes(fd, front, MIN(sizes[i], SLOT(2)));
+        if (sizes[i] > SLOT(2)) {
+            g_autofree char *behind = testBytes(fd, SLOT(2), sizes[i] - SLOT(2));
+
+            g_assert_cmpmem(behind, sizes[i] - SLOT(2), noise, sizes[i] - SLOT(2));
+        }
+
+        /* once more is no error */
+        g_assert_true(lukshdrLabelClear(fd, &error));
+        close(fd);
+    }
+
+    g_assert_cmpint(pipe(fds), ==, 0);
+    g_assert_false(lukshdrLabelClear(fds[1], &error));
+    utilTestError(error, "SYSTEM_ERROR Unable to remove the link label");
+    close(fds[0]);
+    close(fds[1]);
+}
+
+/* The writes of lukshdrLabelClear, each flushed before the next: however much of one a crash
+ * lets through, and in whatever order of its sectors, there is the label or none */
+static void
+testClearCrash(void)
+{
+    static const struct {
+        off_t at;
+        size_t len;
+        const char *before; /* the label until all of it is done */
+    } writes[] = {
+        { SLOT(0), 512, "data.qcow2" },
+        { SLOT(1), 512, "data.qcow2" },
+        { SLOT(0), LUKSHDR_LABEL_SLOT_SIZE, NULL },
+        { SLOT(1), LUKSHDR_LABEL_SLOT_SIZE, NULL },
+    };
+    static const char zeroes[LUKSHDR_LABEL_SLOT_SIZE];
+    g_autofree char *path = utilTestPath("clear");
+    g_autoptr(lukshdrLink) link = testGoldenLink();
+    int fd = testVolume(LUKSHDR_HEADER_VOLUME_SIZE);
+    struct rlimit before;
+    struct rlimit limit;
+    size_t i;
+
+    testWrite(fd, link);
+    for (i = 0; i < G_N_ELEMENTS(writes); i++) {
+        off_t sector;
+
+        for (sector = writes[i].len - 512; sector >= 0; sector -= 512) {
+            testAssertLabel(fd, writes[i].before);
+            g_assert_cmpint(pwrite(fd, zeroes, 512, writes[i].at + sector), ==, 512);
+        }
+    }
+    testAssertLabel(fd, NULL);
+    close(fd);
+
+    /* that these are the writes: one that fails leaves what the model says */
+    utilTestWrite(path, "", 0);
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    g_assert_cmpint(ftruncate(fd, LUKSHDR_HEADER_VOLUME_SIZE), ==, 0);
+    signal(SIGXFSZ, SIG_IGN);
+    g_assert_cmpint(getrlimit(RLIMIT_FSIZE, &before), ==, 0);
+    for (i = 0; i < 3; i++) {
+        static const off_t limits[] = { SLOT(0), SLOT(1), SLOT(1) + 512 };
+        static const char *const left[] = { "data.qcow2", "data.qcow2", NULL };
+        g_autoptr(GError) error = NULL;
+        bool ok;
+
+        testWrite(fd, link);
+        limit = before;
+        limit.rlim_cur = limits[i];
+        g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &limit), ==, 0);
+        ok = lukshdrLabelClear(fd, &error);
+        g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &before), ==, 0);
+        g_assert_false(ok);
+        utilTestError(error, "SYSTEM_ERROR Unable to remove the link label");
+        testAssertLabel(fd, left[i]);
+    }
+    signal(SIGXFSZ, SIG_DFL);
+    close(fd);
+}
+
+typedef struct {
+    int fd;
+    gint *turns;  /* changed by who holds the lock only */
+    gint *inside; /* how many hold it */
+} testLocker;
+
+static gpointer
+testLockThread(gpointer opaque)
+{
+    testLocker *locker = opaque;
+
+    g_assert_true(lukshdrLabelLock(locker->fd, NULL));
+    g_assert_cmpint(g_atomic_int_add(locker->inside, 1), ==, 0);
+    *locker->turns += 1;
+    g_usleep(100);
+    g_atomic_int_add(locker->inside, -1);
+    close(locker->fd);
+    return NULL;
+}
+
+/* Whether a lock of kind @type on @len bytes from @start can be had by way of @fd now */
+static bool
+testCanLock(int fd, short type, off_t start, off_t len)
+{
+    struct flock lock = { .l_type = type, .l_whence = SEEK_SET, .l_start = start, .l_len = len };
+
+    g_assert_cmpint(fcntl(fd, F_OFD_GETLK, &lock), ==, 0);
+    return lock.l_type == F_UNLCK;
+}
+
+static void
+testLock(void)
+{
+    g_autofree char *path = utilTestPath("lock");
+    g_autoptr(GError) error = NULL;
+    testLocker lockers[8];
+    GThread *threads[G_N_ELEMENTS(lockers)];
+    gint turns = 0;
+    gint inside = 0;
+    int first;
+    int second;
+    size_t i;
+
+    utilTestWrite(path, "", 0);
+    first = open(path, O_RDWR | O_CLOEXEC);
+    second = open(path, O_RDWR | O_CLOEXEC);
+    g_assert_true(lukshdrLabelLock(first, &error));
+    g_assert_no_error(error);
+    /* again by who has it already */
+    g_assert_true(lukshdrLabelLock(first, &error));
+
+    /* all of the label, and nothing else: QEMU's locks, of either kind, are on bytes 100 to
+     * 300 (RAW_LOCK_PERM_BASE and RAW_LOCK_SHARED_BASE in its block/file-posix.c) */
+    g_assert_false(testCanLock(second, F_RDLCK, SLOT(0), 1));
+    g_assert_false(testCanLock(second, F_WRLCK, SLOT(1), 1));
+    g_assert_false(testCanLock(second, F_RDLCK, SLOT(2) - 1, 1));
+    g_assert_true(testCanLock(second, F_WRLCK, 100, 201));
+    g_assert_true(testCanLock(second, F_WRLCK, 0, LUKSHDR_LABEL_OFFSET));
+    g_assert_true(testCanLock(second, F_WRLCK, SLOT(2), 0));
+    /* and QEMU's do not keep us out */
+    {
+        struct flock qemu = { .l_type = F_WRLCK, .l_start = 100, .l_len = 201 };
+        int third = open(path, O_RDWR | O_CLOEXEC);
+
+        g_assert_cmpint(fcntl(third, F_OFD_SETLK, &qemu), ==, 0);
+        close(first);
+        g_assert_true(testCanLock(second, F_WRLCK, SLOT(0), SLOT(2) - SLOT(0)));
+        g_assert_true(lukshdrLabelLock(second, &error));
+        close(second);
+        close(third);
+    }
+
+    for (i = 0; i < G_N_ELEMENTS(lockers); i++) {
+        lockers[i] = (testLocker){ open(path, O_RDWR | O_CLOEXEC), &turns, &inside };
+        threads[i] = g_thread_new("locker", testLockThread, &lockers[i]);
+    }
+    for (i = 0; i < G_N_ELEMENTS(lockers); i++)
+        g_thread_join(threads[i]);
+    g_assert_cmpint(turns, ==, G_N_ELEMENTS(lockers));
+
+    /* who cannot write the label has no business with its lock */
+    first = open(path, O_RDONLY | O_CLOEXEC);
+    g_assert_false(lukshdrLabelLock(first, &error));
+    utilTestError(error, "SYSTEM_ERROR Unable to lock the link label");
+    close(first);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -478,5 +782,11 @@ main(int argc, char **argv)
     g_test_add_func("/label/write-fails", testWriteFails);
     g_test_add_func("/label/too-long", testTooLong);
     g_test_add_func("/label/no-header", testNoHeader);
+    g_test_add_func("/label/lists", testLists);
+    g_test_add_func("/label/list-too-long", testListTooLong);
+    g_test_add_func("/label/list-of-none", testListOfNone);
+    g_test_add_func("/label/clear", testClear);
+    g_test_add_func("/label/clear-crash", testClearCrash);
+    g_test_add_func("/label/lock", testLock);
     return g_test_run();
 }

@@ -22,6 +22,7 @@
 #define LUKSHDR_LABEL_VERSION 1
 #define LUKSHDR_LABEL_DIGEST_LEN 32
 #define LUKSHDR_LABEL_SLOTS 2
+#define LUKSHDR_LABEL_SECTOR 512
 
 typedef struct _lukshdrLabelHead lukshdrLabelHead;
 struct _lukshdrLabelHead {
@@ -57,10 +58,18 @@ lukshdrLabelWrite(int fd, GPtrArray *links, GError **error)
 
     memcpy(head.magic, LUKSHDR_LABEL_MAGIC, sizeof(head.magic));
 
+    /* which nobody could read again */
+    if (links->len == 0) {
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_INTERNAL_ERROR,
+                            _("Unable to write a link label without links"));
+        return false;
+    }
+
     if (len > LUKSHDR_LABEL_TEXT_MAX) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                    _("link label of %zu bytes is longer than the limit of %d"), len,
-                    LUKSHDR_LABEL_TEXT_MAX);
+                    _("link label of %zu bytes is longer than the limit of %d; let fewer volumes "
+                      "share the header, or have it fewer replicas"),
+                    len, LUKSHDR_LABEL_TEXT_MAX);
         return false;
     }
 
@@ -179,30 +188,45 @@ lukshdrLabelRead(int fd, GPtrArray **links, GError **error)
     return true;
 }
 
-bool
-lukshdrLabelClear(int fd, GError **error)
+/* Overwrites the first @len bytes of each slot with zeroes, as far as the volume has them.
+ * The slot that is preferred goes first: the other is believed in its place until it goes, too. */
+static bool
+lukshdrLabelZero(int fd, off_t end, size_t len, GError **error)
 {
     static const char zeroes[LUKSHDR_LABEL_SLOT_SIZE];
-    off_t end = lseek(fd, 0, SEEK_END);
     unsigned int slot;
 
-    /* the one that is preferred first: the other would be believed in its place, until it
-     * has gone, too */
     for (slot = 0; slot < LUKSHDR_LABEL_SLOTS; slot++) {
         off_t offset = lukshdrLabelSlotOffset(slot);
+        ssize_t todo = MIN((off_t)len, end - offset);
         ssize_t done;
 
-        if (end < offset + (off_t)sizeof(zeroes))
+        if (todo <= 0)
             break;
-        done = TEMP_FAILURE_RETRY(pwrite(fd, zeroes, sizeof(zeroes), offset));
-        if (done != (ssize_t)sizeof(zeroes) || fsync(fd) < 0) {
-            lukshdrErrorSetErrno(error,
-                                 done >= 0 && done != (ssize_t)sizeof(zeroes) ? ENOSPC : errno,
+        done = TEMP_FAILURE_RETRY(pwrite(fd, zeroes, todo, offset));
+        if (done != todo || fsync(fd) < 0) {
+            lukshdrErrorSetErrno(error, done >= 0 && done != todo ? ENOSPC : errno,
                                  _("Unable to remove the link label"));
             return false;
         }
     }
     return true;
+}
+
+bool
+lukshdrLabelClear(int fd, GError **error)
+{
+    off_t end = lseek(fd, 0, SEEK_END);
+
+    if (end < 0) {
+        lukshdrErrorSetErrno(error, errno, _("Unable to remove the link label"));
+        return false;
+    }
+
+    /* The sectors of a long write reach the medium in any order, and a head without its text
+     * is no longer "none" but damage.  One sector is written or not. */
+    return lukshdrLabelZero(fd, end, LUKSHDR_LABEL_SECTOR, error) &&
+           lukshdrLabelZero(fd, end, LUKSHDR_LABEL_SLOT_SIZE, error);
 }
 
 bool

@@ -29,8 +29,9 @@
  * xts mode: 4096 bytes of header, 8 slots of 256,000 bytes of key material rounded up) */
 #define LUKSHDR_LABEL_OFFSET (2 * 1024 * 1024)
 
-/* The text of a link with names and paths of the longest that Linux allows is
- * below 32 KiB even if every character must be escaped */
+/* Room for some sixty to a hundred links of usual names that share a header.  The text of
+ * one link with names and paths of the longest that Linux allows is below 48 KiB even if every
+ * character must be escaped. */
 #define LUKSHDR_LABEL_TEXT_MAX (64 * 1024)
 
 #define LUKSHDR_LABEL_SLOT_SIZE (128 * 1024)
@@ -43,7 +44,7 @@
  * @fd: header volume, open for reading and writing
  * @links: lukshdrLink *, what to write: the links that use the header, at least one
  * @error: VIR_ERR_SYSTEM_ERROR; VIR_ERR_OPERATION_INVALID if the text is too
- *         long or the volume too small
+ *         long or the volume too small; VIR_ERR_INTERNAL_ERROR if there are no links
  *
  * Writes and flushes both slots.
  *
@@ -83,7 +84,7 @@ lukshdrLabelRead(int fd, GPtrArray **links, GError **error);
  * @error: VIR_ERR_SYSTEM_ERROR
  *
  * Overwrites both slots with zeroes and flushes; that a volume is too small to have them is no
- * error.  A crash leaves the label or none.
+ * error.  A crash leaves the label or none, or nothing but bytes of a label that has no head.
  *
  * Returns: true, or false with @error set.
  */
