@@ -26,7 +26,7 @@
     (strlen(LUKSHDR_FILE_TRAILER_START) + LUKSHDR_FILE_DIGEST_LEN + \
      strlen(LUKSHDR_FILE_TRAILER_END))
 
-static bool
+bool
 lukshdrFileSyncDirectory(const char *dir, GError **error)
 {
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

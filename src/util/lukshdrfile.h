@@ -54,3 +54,15 @@ lukshdrFileRead(const char *path, char **text, GError **error);
  */
 bool
 lukshdrFileRemove(const char *path, GError **error);
+
+/**
+ * lukshdrFileSyncDirectory:
+ * @dir: path of a directory
+ * @error: VIR_ERR_SYSTEM_ERROR
+ *
+ * Flushes the names in it: what was made, renamed or removed there stays so after a crash.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrFileSyncDirectory(const char *dir, GError **error);

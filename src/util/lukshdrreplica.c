@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "lukshdrerror.h"
+#include "lukshdrfile.h"
 #include "lukshdrheader.h"
 #include "lukshdrlabel.h"
 #include "lukshdrlog.h"
@@ -27,6 +28,7 @@ typedef struct _lukshdrReplica lukshdrReplica;
 struct _lukshdrReplica {
     const lukshdrLinkVolume *vol;
     int fd;     /* or -1 */
+    int denied; /* errno of opening it for writing, or 0 */
     char *text; /* of its label, if it is whole, or NULL */
     guint32 generation;
     char *wrong; /* what is wrong with it, or NULL */
@@ -42,16 +44,33 @@ lukshdrReplicaClear(lukshdrReplica *replica)
     g_free(replica->wrong);
 }
 
-/* O_NONBLOCK: whoever may write to the pool's directory may have put a FIFO there */
+/* What can be read only cannot be replaced, but can still replace others.
+ * O_NONBLOCK: whoever may write to the pool's directory may have put a FIFO there */
+static void
+lukshdrReplicaOpen(lukshdrReplica *replica)
+{
+    const int flags = O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+
+    replica->fd = open(replica->vol->path, O_RDWR | flags);
+    if (replica->fd >= 0)
+        return;
+
+    replica->denied = errno;
+    if (errno == EACCES || errno == EPERM || errno == EROFS)
+        replica->fd = open(replica->vol->path, O_RDONLY | flags);
+}
+
 static void
 lukshdrReplicaExamine(const lukshdrLink *link, lukshdrReplica *replica)
 {
     g_autoptr(GPtrArray) labels = NULL;
     g_autoptr(GError) error = NULL;
 
-    replica->fd = open(replica->vol->path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    g_clear_pointer(&replica->text, g_free);
+    g_clear_pointer(&replica->wrong, g_free);
+
     if (replica->fd < 0) {
-        replica->wrong = g_strdup(g_strerror(errno));
+        replica->wrong = g_strdup(g_strerror(replica->denied));
     } else if (lukshdrHeaderCheck(link, replica->vol, replica->fd, &labels, &error)) {
         replica->text = lukshdrLinkListFormat(labels);
         replica->generation = lukshdrLinkListFind(labels, link->uuid)->generation;
@@ -60,10 +79,9 @@ lukshdrReplicaExamine(const lukshdrLink *link, lukshdrReplica *replica)
     }
 }
 
-bool
-lukshdrReplicaCopy(int from, int to, GError **error)
+static bool
+lukshdrReplicaCopyBytes(int from, int to, guint8 *buf, GError **error)
 {
-    g_autofree guint8 *buf = g_malloc(LUKSHDR_HEADER_VOLUME_SIZE);
     ssize_t got = TEMP_FAILURE_RETRY(pread(from, buf, LUKSHDR_HEADER_VOLUME_SIZE, 0));
     ssize_t done = 0;
 
@@ -78,12 +96,10 @@ lukshdrReplicaCopy(int from, int to, GError **error)
         if (rc <= 0) {
             lukshdrErrorSetErrno(error, rc < 0 ? errno : ENOSPC,
                                  _("Unable to write the header volume"));
-            gnutls_memset(buf, 0, got);
             return false;
         }
         done += rc;
     }
-    gnutls_memset(buf, 0, got);
 
     if (fsync(to) < 0) {
         lukshdrErrorSetErrno(error, errno, _("Unable to flush the header volume"));
@@ -92,45 +108,98 @@ lukshdrReplicaCopy(int from, int to, GError **error)
     return true;
 }
 
+bool
+lukshdrReplicaCopy(int from, int to, GError **error)
+{
+    g_autofree guint8 *buf = g_malloc0(LUKSHDR_HEADER_VOLUME_SIZE);
+    bool ok = lukshdrReplicaCopyBytes(from, to, buf, error);
+
+    gnutls_memset(buf, 0, LUKSHDR_HEADER_VOLUME_SIZE);
+    return ok;
+}
+
+/* Copies, and looks at what has come of it: @from may have been changed meanwhile */
+static bool
+lukshdrReplicaCopyChecked(const lukshdrLink *link,
+                          const lukshdrReplica *from,
+                          const lukshdrReplica *to,
+                          int fd,
+                          GError **error)
+{
+    return lukshdrReplicaCopy(from->fd, fd, error) &&
+           lukshdrHeaderCheck(link, to->vol, fd, NULL, error);
+}
+
 /* There is nothing at the path: half a header must not be there either, if we are cut short */
 static bool
-lukshdrReplicaMake(const lukshdrReplica *from, const char *path, GError **error)
+lukshdrReplicaMake(const lukshdrLink *link,
+                   const lukshdrReplica *from,
+                   const lukshdrReplica *to,
+                   GError **error)
 {
+    const char *path = to->vol->path;
     g_autofree char *temporary = g_strconcat(path, ".XXXXXX", NULL);
-    int fd = g_mkstemp_full(temporary, O_RDWR | O_CLOEXEC, 0600);
+    g_autofree char *dir = g_path_get_dirname(path);
     bool ok;
+    int fd;
 
-    if (fd < 0) {
+    /* key material in a file of /dev would be lost at the next boot, if not found before */
+    if (to->vol->identity.type == LUKSHDR_IDENTITY_BLOCK) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("block device '%s' is not there; bring it back"), path);
+        return false;
+    }
+
+    if ((fd = g_mkstemp_full(temporary, O_RDWR | O_CLOEXEC, 0600)) < 0) {
         lukshdrErrorSetErrno(error, errno, _("Unable to create '%s'"), temporary);
         return false;
     }
 
-    ok = lukshdrReplicaCopy(from->fd, fd, error);
+    ok = lukshdrReplicaCopyChecked(link, from, to, fd, error);
     close(fd);
-    if (ok && link(temporary, path) < 0) {
+    /* unlike rename(2), replaces nothing that somebody else has made meanwhile */
+    if (ok && linkat(AT_FDCWD, temporary, AT_FDCWD, path, 0) < 0) {
         lukshdrErrorSetErrno(error, errno, _("Unable to create '%s'"), path);
         ok = false;
     }
     g_unlink(temporary);
-    return ok;
+    return ok && lukshdrFileSyncDirectory(dir, error);
 }
 
+/* Sets @written if anything had to be.  The lock on @to goes with its descriptor, so that
+ * never more than one is held: links that share a header may list its copies in any order. */
 static bool
-lukshdrReplicaWrite(const lukshdrReplica *from, const lukshdrReplica *to, GError **error)
+lukshdrReplicaWrite(const lukshdrLink *link,
+                    const lukshdrReplica *from,
+                    lukshdrReplica *to,
+                    bool *written,
+                    GError **error)
 {
     lukshdrIdentity identity;
 
-    if (to->fd < 0 && access(to->vol->path, F_OK) < 0 && errno == ENOENT)
-        return lukshdrReplicaMake(from, to->vol->path, error);
+    *written = true;
 
-    if (to->fd < 0) {
-        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID, "%s", to->wrong);
+    if (to->fd < 0 && to->denied == ENOENT)
+        return lukshdrReplicaMake(link, from, to, error);
+
+    if (to->denied) {
+        lukshdrErrorSetErrno(error, to->denied, _("Unable to open '%s' for writing"),
+                             to->vol->path);
         return false;
     }
 
     /* refuses what is neither file nor block device */
-    return lukshdrIdentityFromFD(to->fd, &identity, error) && lukshdrLabelLock(to->fd, error) &&
-           lukshdrReplicaCopy(from->fd, to->fd, error);
+    if (!lukshdrIdentityFromFD(to->fd, &identity, error) || !lukshdrLabelLock(to->fd, error))
+        return false;
+
+    /* whoever had the lock before us may have done the same, or changed keys */
+    lukshdrReplicaExamine(link, to);
+    if (to->text && (to->generation > from->generation || g_str_equal(to->text, from->text))) {
+        *written = false;
+        return true;
+    }
+
+    return lukshdrReplicaCopyChecked(link, from, to, to->fd, error);
 }
 
 /* Returns the current copy, or NULL if none is whole */
@@ -155,33 +224,52 @@ lukshdrReplicaReplace(const lukshdrLink *link,
                       lukshdrReplica *to,
                       GError **error)
 {
+    g_autoptr(GError) local = NULL;
+    g_autofree char *wrong = NULL;
+    bool written;
+    bool ok;
+
     if (to->skip || to == from || g_strcmp0(to->text, from->text) == 0)
         return true;
 
-    if (!lukshdrReplicaWrite(from, to, error)) {
-        g_prefix_error(error, _("header volume '%s' of pool '%s' cannot be replaced: "),
+    wrong = g_strdup(to->wrong ? to->wrong : _("out of date"));
+    ok = lukshdrReplicaWrite(link, from, to, &written, &local);
+    if (to->fd >= 0)
+        close(to->fd);
+    to->fd = -1;
+
+    if (!ok) {
+        g_prefix_error(&local, _("header volume '%s' of pool '%s' cannot be replaced: "),
                        to->vol->volume, to->vol->pool);
         LUKSHDR_LOG_ERROR(_("Linked volume '%s' of pool '%s': %s"), link->payload.volume,
-                          link->payload.pool, (*error)->message);
+                          link->payload.pool, local->message);
+        g_propagate_error(error, g_steal_pointer(&local));
         return false;
     }
 
-    LUKSHDR_LOG_WARN(_("Linked volume '%s' of pool '%s': header volume '%s' of pool '%s' has been "
-                       "replaced by its copy '%s' of pool '%s'; it was %s"),
-                     link->payload.volume, link->payload.pool, to->vol->volume, to->vol->pool,
-                     from->vol->volume, from->vol->pool, to->wrong ? to->wrong : _("out of date"));
+    if (written)
+        LUKSHDR_LOG_WARN(_("Linked volume '%s' of pool '%s': header volume '%s' of pool '%s' has "
+                           "been replaced by its copy '%s' of pool '%s'; it was %s"),
+                         link->payload.volume, link->payload.pool, to->vol->volume, to->vol->pool,
+                         from->vol->volume, from->vol->pool, wrong);
     return true;
 }
 
-/* What is wrong with the header itself, no copy being whole */
+/* What is wrong with the header itself, there being nothing to replace it or no way to */
 static void
 lukshdrReplicaSetLost(const lukshdrLink *link, const lukshdrReplica *primary, GError **error)
 {
-    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                _("linked volume '%s' of pool '%s' has no header that is whole, and no replica of "
-                  "it in an active pool: %s"),
-                link->payload.volume, link->payload.pool,
-                primary->wrong ? primary->wrong : _("its pool is not active"));
+    if (primary->skip)
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("header volume '%s' of linked volume '%s' of pool '%s' cannot be reached: "
+                      "pool '%s' is not active; start it first"),
+                    primary->vol->volume, link->payload.volume, link->payload.pool,
+                    primary->vol->pool);
+    else
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("linked volume '%s' of pool '%s' has no header that is whole, and no "
+                      "replica of it in an active pool: %s"),
+                    link->payload.volume, link->payload.pool, primary->wrong);
 }
 
 bool
@@ -189,6 +277,7 @@ lukshdrReplicaSync(const lukshdrLink *link, bool privileged, GError **error)
 {
     g_autoptr(GArray) copies = g_array_new(FALSE, TRUE, sizeof(lukshdrReplica));
     const lukshdrReplica *current;
+    const lukshdrReplica *primary;
     const lukshdrLinkVolume *vol;
     bool ok;
     guint i;
@@ -200,22 +289,26 @@ lukshdrReplicaSync(const lukshdrLink *link, bool privileged, GError **error)
         g_autofree char *state = lukshdrPathPoolState(privileged, vol->pool);
 
         copy.skip = !vol->path || access(state, F_OK) < 0;
-        if (!copy.skip)
+        if (!copy.skip) {
+            lukshdrReplicaOpen(&copy);
             lukshdrReplicaExamine(link, &copy);
+        }
         g_array_append_val(copies, copy);
     }
+    primary = &g_array_index(copies, lukshdrReplica, 0);
 
     if (!(current = lukshdrReplicaCurrent(copies))) {
-        lukshdrReplicaSetLost(link, &g_array_index(copies, lukshdrReplica, 0), error);
+        lukshdrReplicaSetLost(link, primary, error);
         return false;
     }
 
     ok = lukshdrReplicaReplace(link, current, &g_array_index(copies, lukshdrReplica, 0), error);
-    for (i = 1; i < copies->len; i++) {
-        g_autoptr(GError) logged = NULL;
+    for (i = 1; i < copies->len; i++)
+        (void)lukshdrReplicaReplace(link, current, &g_array_index(copies, lukshdrReplica, i), NULL);
 
-        (void)lukshdrReplicaReplace(link, current, &g_array_index(copies, lukshdrReplica, i),
-                                    &logged);
+    if (primary->skip) {
+        lukshdrReplicaSetLost(link, primary, error);
+        return false;
     }
     return ok;
 }

@@ -17,14 +17,16 @@
  * lukshdrReplicaSync:
  * @link: an active link
  * @privileged: whether the daemon runs as root
- * @error: VIR_ERR_OPERATION_INVALID if no copy is whole, or VIR_ERR_SYSTEM_ERROR if one cannot be
- *         written: what is wrong with the header itself
+ * @error: VIR_ERR_OPERATION_INVALID if no copy is whole, or the header itself is in a pool that
+ *         is not active; VIR_ERR_SYSTEM_ERROR if it cannot be written
  *
  * Replaces what is missing, damaged or out of date by the current copy, and says so in the log.
- * Copies in pools that are not active are left alone.  Local I/O only, no
- * call into libvirt.  Each copy is written in place and flushed: a crash leaves it
- * damaged, and the current one as it was.  A copy that is missing is made
- * anew under a temporary name, mode 0600.
+ * Copies in pools that are not active are left alone, and so is a block device that is missing.
+ * Local I/O only, no call into libvirt; waits for whoever changes a label (lukshdrLabelLock).
+ * Each copy is written in place, flushed and examined again: a crash leaves it
+ * damaged, and the current one as it was.  A file that is missing is made
+ * anew under a temporary name, mode 0600: a crash leaves that name, with six characters behind
+ * the volume's, or the whole copy.
  *
  * Returns: true if the header itself (not necessarily each replica) is whole now, or false with
  * @error set.
