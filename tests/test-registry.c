@@ -11,7 +11,9 @@
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <libxml/parser.h>
+#include <linux/loop.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -213,6 +215,306 @@ testShared(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
     testAssertPayload(fix->reader, fix->plain, second->uuid);
     g_assert_true(lukshdrRegistryFindHeader(fix->reader, fix->header, &header, NULL));
     g_assert_nonnull(header);
+}
+
+static void
+testAddReplica(lukshdrLink *link, const char *pool, const char *path)
+{
+    g_autofree char *name = g_path_get_basename(path);
+    lukshdrLinkVolume *vol;
+
+    lukshdrLinkAddReplica(link, pool, name);
+    vol = lukshdrLinkHeaderCopy(link, link->replicas->len);
+    vol->path = g_strdup(path);
+    g_assert_true(lukshdrIdentityFromPath(path, &vol->identity, NULL));
+}
+
+/* The fixture's link with two replicas, whose paths are given */
+static lukshdrLink *
+testReplicated(const testFixture *fix, const char *first, const char *second)
+{
+    lukshdrLink *link = utilTestLink(fix->payload, fix->header);
+
+    utilTestWrite(first, "h", 1);
+    utilTestWrite(second, "h", 1);
+    testAddReplica(link, "copies", first);
+    testAddReplica(link, "far", second);
+    return link;
+}
+
+/* FindHeader cannot decide on @path, and says which copy it may be */
+static void
+testAssertUndecided(lukshdrRegistry *reg, const char *path, const char *expected)
+{
+    g_autoptr(lukshdrLink) link = NULL;
+    g_autoptr(GError) error = NULL;
+
+    if (lukshdrRegistryFindHeader(reg, path, &link, &error))
+        g_error("'%s' was decided: %s", path, link ? link->uuid : "no header");
+    g_assert_null(link);
+    utilTestError(error, expected);
+}
+
+/* A replica is a header, by whatever it is looked up */
+static void
+testReplicas(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
+{
+    g_autofree char *first = testPath(fix, "first.luks");
+    g_autofree char *second = testPath(fix, "second.luks");
+    g_autofree char *soft = testPath(fix, "soft");
+    g_autofree char *hard = testPath(fix, "hard");
+    g_autofree char *doubled = g_strconcat("/", fix->root, "//./second.luks", NULL);
+    g_autoptr(lukshdrLink) link = testReplicated(fix, first, second);
+    g_autoptr(lukshdrLink) stored = NULL;
+    static const struct {
+        const char *pool;
+        const char *volume;
+        bool header;
+    } names[] = {
+        { "vault", "data.luks", true },   { "copies", "first.luks", true },
+        { "far", "second.luks", true },   { "far", "first.luks", false },
+        { "vault", "first.luks", false }, { "copies", "data.luks", false },
+    };
+    size_t i;
+
+    testStore(fix->writer, link);
+    g_assert_cmpint(symlink(second, soft), ==, 0);
+    g_assert_cmpint(linkat(AT_FDCWD, first, AT_FDCWD, hard, 0), ==, 0);
+    testAssertHeader(fix->reader, fix->header, UTIL_TEST_UUID);
+    testAssertHeader(fix->reader, first, UTIL_TEST_UUID);
+    testAssertHeader(fix->reader, second, UTIL_TEST_UUID);
+    testAssertHeader(fix->reader, doubled, UTIL_TEST_UUID);
+    testAssertHeader(fix->reader, soft, UTIL_TEST_UUID);
+    testAssertHeader(fix->reader, hard, UTIL_TEST_UUID);
+    testAssertHeader(fix->reader, fix->plain, "");
+    testAssertHeader(fix->reader, fix->payload, "");
+
+    /* and no payload */
+    testAssertPayload(fix->reader, first, "");
+    testAssertPayload(fix->reader, second, "");
+    testAssertPayload(fix->reader, fix->payload, UTIL_TEST_UUID);
+
+    for (i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autoptr(lukshdrLink) payload = NULL;
+        g_autoptr(lukshdrLink) header = NULL;
+
+        g_assert_true(lukshdrRegistryLookup(fix->reader, names[i].pool, names[i].volume, &payload,
+                                            &header, NULL));
+        g_assert_null(payload);
+        g_assert_true(!!header == names[i].header);
+        if (header) {
+            g_autofree char *expected = lukshdrLinkFormat(link);
+            g_autofree char *text = lukshdrLinkFormat(header);
+
+            g_assert_cmpstr(text, ==, expected);
+        }
+    }
+
+    /* one that goes is none any more, the others are still */
+    stored = lukshdrLinkCopy(link);
+    g_ptr_array_remove_index(stored->replicas, 0);
+    testStore(fix->writer, stored);
+    testAssertHeader(fix->reader, first, "");
+    testAssertHeader(fix->reader, second, UTIL_TEST_UUID);
+    testAssertHeader(fix->reader, fix->header, UTIL_TEST_UUID);
+    g_assert_true(lukshdrRegistryRemove(fix->writer, UTIL_TEST_UUID, NULL));
+    testAssertHeader(fix->reader, second, "");
+    testAssertHeader(fix->reader, fix->header, "");
+}
+
+/* What stands where a replica stood is as uncertain as it is with the header itself, and it is
+ * the replica that is named */
+static void
+testReplicasUndecided(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
+{
+    g_autofree char *first = testPath(fix, "first.luks");
+    g_autofree char *second = testPath(fix, "second.luks");
+    g_autofree char *moved = testPath(fix, "moved");
+    g_autofree char *hard = testPath(fix, "hard");
+    g_autofree char *file = g_build_filename(fix->dir, UTIL_TEST_UUID ".xml", NULL);
+    g_autofree char *content = NULL;
+    g_autoptr(lukshdrLink) link = testReplicated(fix, first, second);
+    g_autoptr(lukshdrLink) header = NULL;
+    g_autoptr(GError) error = NULL;
+    lukshdrLinkVolume *vol = lukshdrLinkHeaderCopy(link, 2);
+    gsize len;
+
+    testStore(fix->writer, link);
+    g_assert_cmpint(g_rename(second, moved), ==, 0);
+    testAssertHeader(fix->reader, second, "");
+    testAssertHeader(fix->reader, moved, UTIL_TEST_UUID);
+    utilTestWrite(second, "another", -1);
+    testAssertUndecided(fix->reader, second,
+                        "OPERATION_INVALID the header volume 'second.luks' of pool 'far'");
+    testAssertHeader(fix->reader, first, UTIL_TEST_UUID);
+    testAssertHeader(fix->reader, fix->header, UTIL_TEST_UUID);
+    testAssertHeader(fix->reader, fix->plain, "");
+    g_assert_cmpint(g_rename(moved, second), ==, 0);
+    testAssertHeader(fix->reader, second, UTIL_TEST_UUID);
+
+    /* as after a remount */
+    g_assert_cmpint(linkat(AT_FDCWD, second, AT_FDCWD, hard, 0), ==, 0);
+    vol->identity.dev++;
+    testStore(fix->writer, link);
+    testAssertHeader(fix->reader, second, UTIL_TEST_UUID);
+    testAssertHeader(fix->reader, hard, UTIL_TEST_UUID);
+    g_assert_cmpint(g_rename(second, moved), ==, 0);
+    testAssertUndecided(fix->reader, hard, "OPERATION_INVALID volume 'second.luks' of pool 'far'");
+    g_assert_cmpint(g_rename(moved, second), ==, 0);
+    vol->identity.dev--;
+
+    /* recorded, but never seen (a crash while it was made) */
+    vol->identity.type = LUKSHDR_IDENTITY_NONE;
+    testStore(fix->writer, link);
+    testAssertUndecided(fix->reader, second, "OPERATION_INVALID volume 'second.luks'");
+
+    /* planned only: it has no path yet */
+    g_clear_pointer(&vol->path, g_free);
+    testStore(fix->writer, link);
+    testAssertHeader(fix->reader, second, "");
+    g_assert_true(lukshdrRegistryLookup(fix->reader, "far", "second.luks", NULL, &header, NULL));
+    g_assert_nonnull(header);
+    g_clear_pointer(&header, lukshdrLinkUnref);
+
+    /* in a place that cannot be examined */
+    vol->path = testPath(fix, "loop");
+    g_assert_cmpint(symlink("loop", vol->path), ==, 0);
+    testStore(fix->writer, link);
+    testAssertUndecided(fix->reader, vol->path, "OPERATION_INVALID volume 'second.luks'");
+    testAssertPayload(fix->reader, vol->path, "");
+
+    /* and what an entry that is damaged says of replicas is as little believed as the rest */
+    g_assert_true(g_file_get_contents(file, &content, &len, NULL));
+    content[len - 10] ^= 1;
+    utilTestWrite(file, content, len);
+    g_assert_cmpuint(testDamageCount(fix->reader), ==, 1);
+    testAssertUndecided(fix->reader, first, "OPERATION_INVALID cannot be believed");
+    g_assert_false(
+        lukshdrRegistryLookup(fix->reader, "copies", "first.luks", NULL, &header, &error));
+    utilTestError(error, "OPERATION_INVALID cannot be believed");
+}
+
+/* Two links with one header may have other replicas each, and may name one twice */
+static void
+testReplicasShared(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
+{
+    g_autofree char *first = testPath(fix, "first.luks");
+    g_autofree char *second = testPath(fix, "second.luks");
+    g_autoptr(lukshdrLink) one = testReplicated(fix, first, second);
+    g_autoptr(lukshdrLink) other = utilTestLink(fix->plain, fix->header);
+    g_autoptr(lukshdrLink) found = NULL;
+
+    g_free(other->uuid);
+    other->uuid = g_uuid_string_random();
+    testAddReplica(other, "far", second);
+    testAddReplica(other, "far", second);
+    testAddReplica(other, "vault", fix->header);
+    testStore(fix->writer, one);
+    testStore(fix->writer, other);
+
+    testAssertHeader(fix->reader, first, UTIL_TEST_UUID);
+    g_assert_true(lukshdrRegistryFindHeader(fix->reader, second, &found, NULL));
+    g_assert_nonnull(found);
+    g_clear_pointer(&found, lukshdrLinkUnref);
+    g_assert_true(lukshdrRegistryFindHeader(fix->reader, fix->header, &found, NULL));
+    g_assert_nonnull(found);
+    testAssertPayload(fix->reader, fix->payload, UTIL_TEST_UUID);
+    testAssertPayload(fix->reader, fix->plain, other->uuid);
+    testAssertPayload(fix->reader, second, "");
+}
+
+/* A loop device over @path, or NULL where there can be none; freed by testLoopGone */
+static char *
+testLoop(const char *path, int *loop)
+{
+    int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+    char *device = NULL;
+    unsigned int tries;
+
+    *loop = -1;
+    /* somebody else may take it between the two */
+    for (tries = 0; control >= 0 && *loop < 0 && tries < 100; tries++) {
+        int number = ioctl(control, LOOP_CTL_GET_FREE);
+        int file = open(path, O_RDWR | O_CLOEXEC);
+
+        g_free(device);
+        device = g_strdup_printf("/dev/loop%d", number);
+        *loop = number < 0 ? -1 : open(device, O_RDWR | O_CLOEXEC);
+        if (*loop >= 0 && ioctl(*loop, LOOP_SET_FD, file) < 0) {
+            close(*loop);
+            *loop = -1;
+        }
+        close(file);
+    }
+    if (control >= 0)
+        close(control);
+    if (*loop < 0)
+        g_clear_pointer(&device, g_free);
+    return device;
+}
+
+static void
+testLoopGone(char *device, int loop)
+{
+    g_assert_cmpint(ioctl(loop, LOOP_CLR_FD), ==, 0);
+    close(loop);
+    g_free(device);
+}
+
+/* A loop device over any copy of the header, or over the payload, is refused by the name of
+ * what is behind it */
+static void
+testLoops(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
+{
+    g_autofree char *first = testPath(fix, "first.luks");
+    g_autofree char *second = testPath(fix, "second.luks");
+    g_autofree char *block = g_strnfill(4096, 'h');
+    g_autoptr(lukshdrLink) link = testReplicated(fix, first, second);
+    const struct {
+        const char *path;
+        const char *payload; /* what FindPayload says, or NULL */
+        const char *header;
+    } cases[] = {
+        { fix->header, NULL, "loop device over the header volume 'data.luks' of pool 'vault'" },
+        { first, NULL, "loop device over the header volume 'first.luks' of pool 'copies'" },
+        { second, NULL, "loop device over the header volume 'second.luks' of pool 'far'" },
+        { fix->payload, "loop device over the payload volume 'data.img' of pool 'images'", NULL },
+        { fix->plain, NULL, NULL },
+    };
+    size_t i;
+
+    testStore(fix->writer, link);
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(lukshdrLink) payload = NULL;
+        g_autoptr(lukshdrLink) header = NULL;
+        g_autoptr(GError) payloadError = NULL;
+        g_autoptr(GError) headerError = NULL;
+        char *device;
+        int loop;
+
+        utilTestWrite(cases[i].path, block, 4096);
+        if (!(device = testLoop(cases[i].path, &loop))) {
+            g_test_skip("no loop device can be had here");
+            return;
+        }
+        lukshdrRegistryFindPayload(fix->reader, device, &payload, &payloadError);
+        lukshdrRegistryFindHeader(fix->reader, device, &header, &headerError);
+        testLoopGone(device, loop);
+        g_assert_null(payload);
+        g_assert_null(header);
+        if (cases[i].payload) {
+            g_assert_error(payloadError, LUKSHDR_ERROR, VIR_ERR_OPERATION_DENIED);
+            g_assert_nonnull(strstr(payloadError->message, cases[i].payload));
+        } else {
+            g_assert_no_error(payloadError);
+        }
+        if (cases[i].header) {
+            g_assert_error(headerError, LUKSHDR_ERROR, VIR_ERR_OPERATION_DENIED);
+            g_assert_nonnull(strstr(headerError->message, cases[i].header));
+        } else {
+            g_assert_no_error(headerError);
+        }
+    }
 }
 
 /* Two links that claim one payload: which header is its own nobody can say */
@@ -569,6 +871,14 @@ testUnstorable(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
         link = utilTestLink(path, fix->header);
         g_assert_false(lukshdrRegistryStore(fix->writer, link, &error));
         g_assert_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED);
+        g_clear_error(&error);
+        g_clear_pointer(&link, lukshdrLinkUnref);
+
+        link = utilTestLink(fix->payload, fix->header);
+        testAddReplica(link, "copies", fix->plain);
+        testAddReplica(link, "far", path);
+        g_assert_false(lukshdrRegistryStore(fix->writer, link, &error));
+        g_assert_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED);
         g_assert_cmpuint(testDamageCount(fix->reader), ==, 0);
     }
 }
@@ -709,6 +1019,10 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     testAdd("store-lookup", testStoreLookup);
     testAdd("shared", testShared);
+    testAdd("replicas", testReplicas);
+    testAdd("replicas-undecided", testReplicasUndecided);
+    testAdd("replicas-shared", testReplicasShared);
+    testAdd("loops", testLoops);
     testAdd("two-claims", testTwoClaims);
     testAdd("at-once", testAtOnce);
     testAdd("whole-seconds", testWholeSeconds);
