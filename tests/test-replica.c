@@ -677,6 +677,9 @@ testOvertaken(void)
     GThread *thread;
     int fd;
 
+    if (utilTestSkipLocks())
+        return;
+
     testReset();
     testPut(0, WHOLE);
     testPut(1, OLDER);
@@ -713,6 +716,9 @@ testThreads(void)
     unsigned int fds;
     guint round;
     guint i;
+
+    if (utilTestSkipLocks())
+        return;
 
     g_ptr_array_add(links, testLinkOf(2, 2));
     second = testLinkOf(0, 2);

@@ -148,6 +148,16 @@ void
 utilTestXor(int fd, off_t at, guint8 bits);
 
 /**
+ * utilTestSkipLocks:
+ *
+ * For tests in which a thread waits for lukshdrLabelLock.
+ *
+ * Returns: true, the test being marked as skipped, if that cannot be run here.
+ */
+bool
+utilTestSkipLocks(void);
+
+/**
  * utilTestOpenFDs:
  *
  * Returns: how many descriptors the process has open.
