@@ -271,7 +271,8 @@ lukshdrAdoptFillReplica(const lukshdrLink *link,
                         GError **error)
 {
     int fd = lukshdrAdoptOpen(replica, error);
-    bool ok = fd >= 0 && lukshdrAdoptCheckReplica(link, replica, fd, error) &&
+    bool ok = fd >= 0 && lukshdrLabelLock(fd, error) &&
+              lukshdrAdoptCheckReplica(link, replica, fd, error) &&
               lukshdrReplicaCopy(from, fd, error);
 
     if (fd >= 0)

@@ -126,7 +126,8 @@ lukshdrStorageHeadersErase(GArray *headers, GError **error)
 {
     guint i;
 
-    for (i = 0; i < headers->len; i++) {
+    /* the header itself last: from a replica, another host might mend it in between */
+    for (i = headers->len; i-- > 0;) {
         if (!lukshdrLuksErase(g_array_index(headers, lukshdrHeaderVolume, i).fd, error))
             return false;
     }

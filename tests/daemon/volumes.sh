@@ -166,8 +166,6 @@ refuse "a header is not wiped" "holds the LUKS header" virsh vol-wipe disk.raw.l
 refuse "a header is not wiped by another algorithm" "holds the LUKS header" \
     virsh vol-wipe disk.raw.luks vault --algorithm random
 refuse "a header is not resized" "holds the LUKS header" virsh vol-resize disk.raw.luks 8M vault
-refuse "a header is not uploaded to" "holds the LUKS header" \
-    virsh vol-upload disk.raw.luks "$DAEMON_DIR/noise" vault
 refuse "a header is not cloned" 'cannot be cloned' virsh vol-clone disk.raw.luks copy.luks vault
 same "none of that changed anything" "$(lies_there)" "$before"
 "$DAEMON_IN" sh -c ': >"$1/backup"' in "$DAEMON_IMAGES"
