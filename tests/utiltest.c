@@ -181,6 +181,7 @@ utilTestError(const GError *error, const char *expected)
         { "OPERATION_UNSUPPORTED ", VIR_ERR_OPERATION_UNSUPPORTED },
         { "SYSTEM_ERROR ", VIR_ERR_SYSTEM_ERROR },
         { "XML_ERROR ", VIR_ERR_XML_ERROR },
+        { "XML_INVALID_SCHEMA ", VIR_ERR_XML_INVALID_SCHEMA },
     };
     g_autofree char *line = g_strchomp(g_strdup(expected));
     size_t i;

@@ -26,6 +26,7 @@
 #include "lukshdrstoragecreate.h"
 #include "lukshdrstoragedefault.h"
 #include "lukshdrstorageheaders.h"
+#include "lukshdrstoragevalidate.h"
 #include "lukshdrstoragexml.h"
 
 typedef struct _lukshdrCloneSource lukshdrCloneSource;
@@ -354,6 +355,7 @@ lukshdrStorageVolCreateXMLFrom(virStoragePoolPtr pool,
     virStorageVolPtr vol = NULL;
 
     if (!lukshdrStoragePoolDefault(pool, &ours, &error) ||
+        !lukshdrStorageValidateVolume(xmldesc, flags, ours, &error) ||
         (ours && !(applied = lukshdrStorageDefaultApply(xmldesc, ours, &error))) ||
         !lukshdrVolumeXMLParse(applied ? applied : xmldesc, &xml, &error) ||
         !lukshdrStorageFindByPath(clonevol, &payload, &header, &error)) {

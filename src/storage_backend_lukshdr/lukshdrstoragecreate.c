@@ -46,6 +46,7 @@
 #include "lukshdrstoragecreate.h"
 #include "lukshdrstoragedefault.h"
 #include "lukshdrstorageshare.h"
+#include "lukshdrstoragevalidate.h"
 #include "lukshdrstoragexml.h"
 
 /* What QEMU is asked to spend on stretching a secret that needs none, ms: the least */
@@ -582,6 +583,7 @@ lukshdrStorageVolCreateXML(virStoragePoolPtr pool, const char *xmldesc, unsigned
     virStorageVolPtr vol;
 
     if (!lukshdrStoragePoolDefault(pool, &ours, &error) ||
+        !lukshdrStorageValidateVolume(xmldesc, flags, ours, &error) ||
         (ours && !(applied = lukshdrStorageDefaultApply(xmldesc, ours, &error))) ||
         !lukshdrVolumeXMLParse(applied ? applied : xmldesc, &xml, &error)) {
         lukshdrReportError(error);

@@ -19,6 +19,7 @@
 #include "lukshdrlog.h"
 #include "lukshdrstorage.h"
 #include "lukshdrstoragedefault.h"
+#include "lukshdrstoragevalidate.h"
 #include "lukshdrxml.h"
 
 bool
@@ -86,6 +87,12 @@ lukshdrStoragePoolMake(virConnectPtr conn,
 virStoragePoolPtr
 lukshdrStoragePoolDefineXML(virConnectPtr conn, const char *xmldesc, unsigned int flags)
 {
+    g_autoptr(GError) error = NULL;
+
+    if (!lukshdrStorageValidatePool(xmldesc, flags, &error)) {
+        lukshdrReportError(error);
+        return NULL;
+    }
     return lukshdrStoragePoolMake(conn, xmldesc, flags,
                                   lukshdrStorageState.stock.storagePoolDefineXML);
 }

@@ -37,6 +37,14 @@ lukshdrPathGuests(bool privileged)
 }
 
 char *
+lukshdrPathSchema(const char *name)
+{
+    const char *dir = g_getenv(LUKSHDR_ENV_SCHEMA_DIR);
+
+    return g_build_filename(dir ? dir : LUKSHDR_SCHEMA_DIR, name, NULL);
+}
+
+char *
 lukshdrPathPoolState(bool privileged, const char *pool)
 {
     g_autofree char *name = g_strconcat(pool, ".xml", NULL);

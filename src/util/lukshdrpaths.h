@@ -13,6 +13,10 @@
 #include <glib.h>
 #include <stdbool.h>
 
+/* names, in the environment of a daemon or a tool, a directory to take all schemas from instead of the
+ * installed one: that of a build tree */
+#define LUKSHDR_ENV_SCHEMA_DIR "LUKSHDR_SCHEMA_DIR"
+
 /**
  * lukshdrPathRegistry:
  * @privileged: whether the daemon runs as root
@@ -39,6 +43,15 @@ lukshdrPathPools(bool privileged);
  */
 char *
 lukshdrPathGuests(bool privileged);
+
+/**
+ * lukshdrPathSchema:
+ * @name: of a schema, without directory
+ *
+ * Returns: its path, to be freed with g_free.
+ */
+char *
+lukshdrPathSchema(const char *name);
 
 /**
  * lukshdrPathPoolState:
