@@ -197,6 +197,11 @@ testLinkRefused(void)
         { "birth=\"1700000000.123456789\"", "birth=\"1700000000\"" },
         { "type=\"file\"", "type=\"network\"" },
         { "<header ", "<new/><header " },
+        { "<header ", "<replica pool=\"vault\"/><header " },
+        { "<luks ", "<luks generation=\"0\" " },
+        { "<luks ", "<luks generation=\"4294967296\" " },
+        { "7a33\"/>", "7a33\"><digest algorithm=\"md5\">00</digest></luks>" },
+        { "7a33\"/>", "7a33\"><digest algorithm=\"sha256\">00</digest></luks>" },
         { "</link>", "<luks uuid='x'/></link>" },
     };
     g_autofree char *file = utilTestLoad("xml/link", "file", ".xml");
@@ -222,11 +227,13 @@ testLinkWritten(void)
 {
     static const lukshdrLinkState states[] = {
         LUKSHDR_LINK_STATE_ACTIVE, LUKSHDR_LINK_STATE_CREATING, LUKSHDR_LINK_STATE_DELETING,
-        LUKSHDR_LINK_STATE_WIPING, LUKSHDR_LINK_STATE_WIPED
+        LUKSHDR_LINK_STATE_WIPING, LUKSHDR_LINK_STATE_WIPED,    LUKSHDR_LINK_STATE_PARTING
     };
     g_autofree char *payload = utilTestPath("payload\n&");
     g_autofree char *header = utilTestPath("header");
+    g_autoptr(GPtrArray) links = g_ptr_array_new();
     g_autoptr(lukshdrLink) link = NULL;
+    g_autofree char *list = NULL;
     g_autofree char *bare = NULL;
     size_t i;
 
@@ -234,6 +241,10 @@ testLinkWritten(void)
     utilTestWrite(header, "h", -1);
     link = utilTestLink(payload, header);
     link->headerShared = link->secretGenerated = true;
+    link->digest = g_strnfill(LUKSHDR_LINK_DIGEST_LEN, 'a');
+    link->generation = G_MAXUINT32;
+    lukshdrLinkAddReplica(link, "vault2", "header");
+    lukshdrLinkAddReplica(link, "vault3", "header");
 
     for (i = 0; i < G_N_ELEMENTS(states); i++) {
         g_autofree char *text = NULL;
@@ -242,6 +253,13 @@ testLinkWritten(void)
         text = lukshdrLinkFormat(link);
         testValid(LUKSHDR_SCHEMA_LINK, LUKSHDR_XML_LINK, text);
     }
+
+    /* a label of several */
+    g_ptr_array_add(links, link);
+    g_ptr_array_add(links, link);
+    list = lukshdrLinkListFormat(links);
+    testValid(LUKSHDR_SCHEMA_LINK, LUKSHDR_XML_LINKS, list);
+    testInvalid(LUKSHDR_SCHEMA_LINK, LUKSHDR_XML_LINKS, "<links/>");
 
     g_clear_pointer(&link, lukshdrLinkUnref);
     link = utilTestLink(NULL, NULL);
