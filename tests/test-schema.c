@@ -175,13 +175,15 @@ testLinkFiles(const void *dir)
     g_assert_cmpuint(seen, >, 1);
 }
 
-/* tests/xml/link/file.xml, as whose reader the schema is as strict here */
+/* What is refused in tests/xml/link/file.xml, also without a schema unless it stands twice: the reader takes
+ * the first of what it knows once */
 static void
 testLinkRefused(void)
 {
     static const struct {
         const char *from;
         const char *to;
+        bool twice;
     } cases[] = {
         { "state=\"active\"", "state=\"sleeping\"" },
         { "state=\"active\"", "" },
@@ -202,7 +204,14 @@ testLinkRefused(void)
         { "<luks ", "<luks generation=\"4294967296\" " },
         { "7a33\"/>", "7a33\"><digest algorithm=\"md5\">00</digest></luks>" },
         { "7a33\"/>", "7a33\"><digest algorithm=\"sha256\">00</digest></luks>" },
-        { "</link>", "<luks uuid='x'/></link>" },
+        { "dev=\"2050\" ", "dev=\" 2050\" " },
+        { "state=\"active\"", "state=\"creating\" new=\"1\"", true },
+        { "</link>", "<luks uuid=\"" UTIL_TEST_LUKS_UUID "\"/></link>", true },
+        { "<path>/var/lib/libvirt/images", "<path>/</path><path>/var/lib/libvirt/images", true },
+        { "<path>/var/lib/libvirt/images", "<identity type=\"block\" dev=\"0\"/><path>/images",
+          true },
+        { "<path>/var/lib/libvirt/headers", "<identity type=\"block\" dev=\"0\"/><path>/headers",
+          true },
     };
     g_autofree char *file = utilTestLoad("xml/link", "file", ".xml");
     size_t i;
@@ -214,12 +223,41 @@ testLinkRefused(void)
         g_test_message("%s", cases[i].to);
         g_assert_cmpuint(g_string_replace(text, cases[i].from, cases[i].to, 1), ==, 1);
         testInvalid(LUKSHDR_SCHEMA_LINK, LUKSHDR_XML_LINK, text->str);
-        /* the reader looks for what it needs, and knows one <luks> */
-        if (g_str_equal(cases[i].from, "</link>"))
-            continue;
         link = lukshdrLinkParse(text->str, text->len, NULL);
-        g_assert_null(link);
+        g_assert_true(!link == !cases[i].twice);
     }
+}
+
+/* The same of one that is not whole, where each part may be missing */
+static void
+testLinkTwice(void)
+{
+    static const char *const parts[] = {
+        "<luks uuid=\"" UTIL_TEST_LUKS_UUID "\"/>",
+        "<luks uuid=\"" UTIL_TEST_LUKS_UUID "\"><digest algorithm=\"sha256\">"
+        "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef</digest></luks>",
+        "<replica pool=\"vault2\" volume=\"a\"><path>/a</path></replica>",
+        "<replica pool=\"vault2\" volume=\"a\"><identity type=\"block\" dev=\"0\"/></replica>",
+    };
+    g_autofree char *file = utilTestLoad("xml/link", "creating", ".xml");
+    g_autoptr(GString) secret = g_string_new(file);
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(parts); i++) {
+        g_autofree char *once = g_strconcat(parts[i], "</link>", NULL);
+        g_autofree char *twice = g_strconcat(parts[i], parts[i], "</link>", NULL);
+        g_autoptr(GString) good = g_string_new(file);
+        g_autoptr(GString) bad = g_string_new(file);
+        bool many = g_str_has_prefix(parts[i], "<replica");
+
+        g_string_replace(good, "</link>", once, 1);
+        testValid(LUKSHDR_SCHEMA_LINK, LUKSHDR_XML_LINK, good->str);
+        g_string_replace(bad, "</link>", twice, 1);
+        (many ? testValid : testInvalid)(LUKSHDR_SCHEMA_LINK, LUKSHDR_XML_LINK, bad->str);
+    }
+
+    g_string_replace(secret, "</link>", "<secret uuid=\"" UTIL_TEST_SECRET_UUID "\"/></link>", 1);
+    testInvalid(LUKSHDR_SCHEMA_LINK, LUKSHDR_XML_LINK, secret->str);
 }
 
 static void
@@ -273,6 +311,15 @@ testLinkWritten(void)
 static void
 testGuestWritten(void)
 {
+    static const struct {
+        const char *from;
+        const char *to;
+    } refused[] = {
+        { " granted=", " given=" },
+        { " granted=\"", " granted=\" " },
+        { "<identity ", "<identity type=\"block\" dev=\"0\"/><identity " },
+        { "<name>", "<new/><name>" },
+    };
     lukshdrGuestDisk disk = { .linkUUID = (char *)UTIL_TEST_UUID,
                               .nodeName = (char *)"libvirt-2-format",
                               .payloadPath = (char *)"/p/a",
@@ -288,7 +335,7 @@ testGuestWritten(void)
     g_autofree char *dir = utilTestPath("guests");
     g_autofree char *file = utilTestPath("guests/a <guest>.xml");
     g_autofree char *text = NULL;
-    g_autoptr(GString) bad = NULL;
+    size_t i;
 
     plain.headerShared = plain.readOnly = false;
     plain.headerIdentity = plain.payloadIdentity = (lukshdrIdentity){ 0 };
@@ -298,9 +345,14 @@ testGuestWritten(void)
     g_assert_true(g_file_get_contents(file, &text, NULL, NULL));
     testValid(LUKSHDR_SCHEMA_GUEST, LUKSHDR_XML_GUEST, text);
 
-    bad = g_string_new(text);
-    g_assert_cmpuint(g_string_replace(bad, " granted=", " given=", 1), ==, 1);
-    testInvalid(LUKSHDR_SCHEMA_GUEST, LUKSHDR_XML_GUEST, bad->str);
+    for (i = 0; i < G_N_ELEMENTS(refused); i++) {
+        g_autoptr(GString) bad = g_string_new(text);
+
+        g_test_message("%s", refused[i].to);
+        g_assert_cmpuint(g_string_replace(bad, refused[i].from, refused[i].to, 1), ==, 1);
+        testInvalid(LUKSHDR_SCHEMA_GUEST, LUKSHDR_XML_GUEST, bad->str);
+    }
+    testInvalid(LUKSHDR_SCHEMA_GUEST, LUKSHDR_XML_GUEST, "<guest><name>a</name></guest>");
 }
 
 /* Pool XML as clients send it: what is valid, whether libvirt's own schema agrees */
@@ -333,6 +385,7 @@ testPool(void)
         { POOL("<headers/>" PATH "<headers/>"), false, false },
         { POOL("<headers>x</headers>" PATH), false, false },
         { POOL("<headers/>"), false, false },
+        { POOL(PATH DEFAULT(HEADER(SOURCE)) DEFAULT(HEADER(SOURCE))), false, false },
         { POOL(PATH DEFAULT("")), false, false },
         { POOL(PATH DEFAULT(SECRET)), false, false },
         { POOL(PATH DEFAULT(HEADER(""))), false, false },
@@ -411,7 +464,11 @@ testEncryption(void)
         { VOLUME(LINKED(" link='Copy'")), false },
         { VOLUME(LINKED(" link=''")), false },
         { VOLUME(DEFAULT(BELONGS("images", "a") BELONGS("images", "b") SECRET)), true },
+        { VOLUME(DEFAULT(BELONGS("images", "a"))), true },
+        { VOLUME(DEFAULT(SECRET SECRET BELONGS("images", "a"))), false },
         { VOLUME(DEFAULT(BELONGS("images", "a/b"))), false },
+        { VOLUME(DEFAULT(HEADER("<source pool='..'/>"))), false },
+        { VOLUME(DEFAULT("<cipher name='aes' size=' 256'/>" HEADER(SOURCE))), false },
         { VOLUME(DEFAULT(BELONGS("images", "a") HEADER(SOURCE))), false },
     };
     g_autofree char *header = lukshdrVolumeXMLHeader("a <header>");
@@ -647,6 +704,7 @@ main(int argc, char **argv)
     g_test_add_data_func("/schema/link/files", "link", testLinkFiles);
     g_test_add_data_func("/schema/link/chains", "chain", testLinkFiles);
     g_test_add_func("/schema/link/refused", testLinkRefused);
+    g_test_add_func("/schema/link/twice", testLinkTwice);
     g_test_add_func("/schema/link/written", testLinkWritten);
     g_test_add_func("/schema/guest/written", testGuestWritten);
     g_test_add_func("/schema/documentation", testDocumentation);

@@ -32,7 +32,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlRelaxNG, xmlRelaxNGFree)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlRelaxNGParserCtxt, xmlRelaxNGFreeParserCtxt)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlRelaxNGValidCtxt, xmlRelaxNGFreeValidCtxt)
 
-/* libxml2 fills tables of its own when the first schema is read, without a lock. A leaf. */
+/* libxml2 fills tables of its own when the first schema is read, without a lock. A leaf, held while
+ * a schema is read and not while an XML is held against it: the time for that grows with the square of
+ * how many equal elements stand in a row, with stock's schemas as with ours (17 s for 100000). */
 static GMutex lukshdrSchemaLock;
 
 static void

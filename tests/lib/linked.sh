@@ -101,11 +101,13 @@ linked_xml() {
 XML
 }
 
-# create_xml: vol-create of the XML on stdin.
+# create_xml: vol-create of the XML on stdin. What a volume is made of must be as the schema says.
 create_xml() {
     local file=$DAEMON_DIR/xml/volume-$BASHPID.xml status=0
     cat >"$file"
     virsh vol-create data "$file" || status=$?
+    [ "$status" -ne 0 ] ||
+        xmllint --noout --relaxng "$BUILDDIR/schemas/lukshdr-storagevol.rng" "$file" || status=$?
     rm -f "$file"
     return "$status"
 }
