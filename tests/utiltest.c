@@ -13,6 +13,7 @@
 
 #include "../src/util/lukshdrerror.h"
 #include "../src/util/lukshdrlabel.h"
+#include "../src/util/lukshdrschema.h"
 
 static char *utilTestDirectory;
 static pid_t utilTestOwner;
@@ -293,4 +294,38 @@ utilTestOpenFDs(void)
     while (dir && g_dir_read_name(dir))
         count++;
     return count;
+}
+
+void
+utilTestValid(const char *schema, const char *root, const char *text)
+{
+    g_autoptr(GError) error = NULL;
+    bool ok = lukshdrSchemaValidate(schema, root, text, &error);
+
+    if (!ok)
+        g_test_message("%s", text);
+    g_assert_no_error(error);
+    g_assert_true(ok);
+}
+
+void
+utilTestInvalid(const char *schema, const char *root, const char *text)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (lukshdrSchemaValidate(schema, root, text, &error))
+        g_error("is valid by %s:\n%s", schema, text);
+    if (!g_error_matches(error, LUKSHDR_ERROR, VIR_ERR_XML_INVALID_SCHEMA) &&
+        !g_error_matches(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR))
+        g_assert_no_error(error);
+}
+
+char *
+utilTestLibvirtSchema(const char *name)
+{
+    g_autofree char *path = g_build_filename(g_getenv("TEST_LIBVIRT_SCHEMA_DIR"), name, NULL);
+
+    if (!g_file_test(path, G_FILE_TEST_EXISTS))
+        g_error("no '%s': install what libvirt's daemons need, or set libvirt_schema_dir", path);
+    return g_steal_pointer(&path);
 }

@@ -164,3 +164,30 @@ utilTestSkipLocks(void);
  */
 unsigned int
 utilTestOpenFDs(void);
+
+/**
+ * utilTestValid:
+ * @schema: as lukshdrSchemaValidate
+ * @root: as lukshdrSchemaValidate
+ * @text: XML that must be as the schema says
+ */
+void
+utilTestValid(const char *schema, const char *root, const char *text);
+
+/**
+ * utilTestInvalid:
+ * @schema: as lukshdrSchemaValidate
+ * @root: as lukshdrSchemaValidate
+ * @text: XML that must not be as the schema says, or no XML
+ */
+void
+utilTestInvalid(const char *schema, const char *root, const char *text);
+
+/**
+ * utilTestLibvirtSchema:
+ * @name: of one of libvirt's own schemas; that it is not installed ends the test
+ *
+ * Returns: its path, freed with g_free.
+ */
+char *
+utilTestLibvirtSchema(const char *name);
