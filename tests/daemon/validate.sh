@@ -54,6 +54,12 @@ stock_refuses() {
     refuse "$1" "fails to validate" xmllint --noout --relaxng "$STOCK_SCHEMAS/$2.rng" -
 }
 
+# label_text HEADER: the text of the link label; a head of bytes that are no text stands before it.
+label_text() {
+    dd if="$VAULT/$1" bs=4096 skip=512 count=2 status=none | tr -d '\0' |
+        LC_ALL=C sed -n '/<link/,$p' | LC_ALL=C sed '1s/^.*<link/<link/'
+}
+
 # --- volumes
 
 before=$(lies_there)
@@ -69,9 +75,7 @@ stock_refuses "the payload's not by libvirt's own schema" storagevol <"$DAEMON_D
 stock_refuses "nor is the header's" storagevol <"$DAEMON_DIR/header.xml"
 link_show new >"$DAEMON_DIR/link.xml"
 valid "the registry's entry is valid" lukshdr-link <"$DAEMON_DIR/link.xml"
-# the text follows a head of bytes that are no text
-dd if="$VAULT/new.luks" bs=4096 skip=512 count=1 status=none | tr -d '\0' |
-    LC_ALL=C sed -n '/<link/,/<\/link>/{s/^.*<link/<link/;p}' >"$DAEMON_DIR/label.xml"
+label_text new.luks >"$DAEMON_DIR/label.xml"
 valid "the link label's text is valid" lukshdr-link <"$DAEMON_DIR/label.xml"
 virsh vol-delete new data >/dev/null
 same "nothing is left of it" "$(lies_there)" "$before"
@@ -81,6 +85,31 @@ sed 's,<name>new</name>,<name>again</name>,; s,volume="new.luks",volume="again.l
     "$DAEMON_DIR/payload.xml" | xml
 try "with --validate vol-dumpxml's own output makes a volume" virsh vol-create data "$XML" --validate
 virsh vol-delete again data >/dev/null
+
+# Replicas, and a header of two payloads.
+linked_xml first raw "" "pool='vault'/><source pool='vault' volume='copy.luks'" | xml
+try "with --validate a volume with a replica of its header is created" virsh vol-create data "$XML" --validate
+virsh vol-dumpxml first data >"$DAEMON_DIR/payload.xml"
+same "it is shown with both" "$(grep -c '<source pool' "$DAEMON_DIR/payload.xml")" 2
+valid "and valid" lukshdr-storagevol <"$DAEMON_DIR/payload.xml"
+link_show first >"$DAEMON_DIR/link.xml"
+valid "as is the registry's entry" lukshdr-link <"$DAEMON_DIR/link.xml"
+virsh vol-delete first data >/dev/null
+create first raw >/dev/null
+linked_xml second raw "" "pool='vault' volume='first.luks'" | sed "s/<header /&link='share' /" | xml
+try "with --validate one with another's header is created" virsh vol-create data "$XML" --validate
+virsh vol-dumpxml second data >"$DAEMON_DIR/payload.xml"
+virsh vol-dumpxml first.luks vault >"$DAEMON_DIR/header.xml"
+like "that it shares it is shown" "$(cat "$DAEMON_DIR/payload.xml")" '<header type="volume" link="share">'
+same "the header with both payloads" "$(grep -c '<source pool' "$DAEMON_DIR/header.xml")" 2
+valid "the payload is shown as is valid" lukshdr-storagevol <"$DAEMON_DIR/payload.xml"
+valid "the header, too" lukshdr-storagevol <"$DAEMON_DIR/header.xml"
+label_text first.luks >"$DAEMON_DIR/label.xml"
+same "its label has two links" "$(grep -c '<link ' "$DAEMON_DIR/label.xml")" 2
+valid "and is valid" lukshdr-link <"$DAEMON_DIR/label.xml"
+virsh vol-delete second data >/dev/null
+virsh vol-delete first data >/dev/null
+same "nothing is left of them" "$(lies_there)" "$before"
 
 # only_validated WHAT OLD NEW: NEW in place of OLD is taken, and refused with --validate.
 only_validated() {

@@ -103,11 +103,14 @@ XML
 
 # create_xml: vol-create of the XML on stdin. What a volume is made of must be as the schema says.
 create_xml() {
-    local file=$DAEMON_DIR/xml/volume-$BASHPID.xml status=0
+    local file=$DAEMON_DIR/xml/volume-$BASHPID.xml status=0 said
     cat >"$file"
     virsh vol-create data "$file" || status=$?
     [ "$status" -ne 0 ] ||
-        xmllint --noout --relaxng "$BUILDDIR/schemas/lukshdr-storagevol.rng" "$file" || status=$?
+        said=$(xmllint --noout --relaxng "$BUILDDIR/schemas/lukshdr-storagevol.rng" "$file" 2>&1) || {
+        status=$?
+        echo "$said" >&2
+    }
     rm -f "$file"
     return "$status"
 }
