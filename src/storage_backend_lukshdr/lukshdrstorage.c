@@ -21,6 +21,7 @@
 #include "lukshdrlog.h"
 #include "lukshdrmodule.h"
 #include "lukshdrpaths.h"
+#include "lukshdrstoragepoollife.h"
 
 #define LUKSHDR_EXPORT __attribute__((visibility("default")))
 
@@ -156,6 +157,7 @@ lukshdrStorageTakeOver(lukshdrStorageTable *table)
     table->storageVolDelete = lukshdrStorageVolDelete;               /* lukshdrstoragedelete.c */
     table->storageVolGetXMLDesc = lukshdrStorageVolGetXMLDesc;       /* lukshdrstoragevol.c */
     table->storageVolCreateXMLFrom = lukshdrStorageVolCreateXMLFrom; /* lukshdrstorageclone.c */
+    table->storageVolDownload = lukshdrStorageVolDownload;           /* lukshdrstoragevol.c */
     table->storageVolUpload = lukshdrStorageVolUpload;               /* lukshdrstoragevol.c */
     table->storageVolWipe = lukshdrStorageVolWipe;                   /* lukshdrstoragewipe.c */
     table->storageVolWipePattern = lukshdrStorageVolWipePattern;     /* lukshdrstoragewipe.c */
@@ -164,6 +166,11 @@ lukshdrStorageTakeOver(lukshdrStorageTable *table)
     table->storagePoolDefineXML = lukshdrStoragePoolDefineXML;   /* lukshdrstoragepool.c */
     table->storagePoolCreateXML = lukshdrStoragePoolCreateXML;   /* lukshdrstoragepool.c */
     table->storagePoolGetXMLDesc = lukshdrStoragePoolGetXMLDesc; /* lukshdrstoragepool.c */
-    table->storagePoolUndefine = lukshdrStoragePoolUndefine;     /* lukshdrstoragepool.c */
-    table->storagePoolDestroy = lukshdrStoragePoolDestroy;       /* lukshdrstoragepool.c */
+
+    table->storagePoolBuild = lukshdrStoragePoolBuild;       /* lukshdrstoragepoollife.c */
+    table->storagePoolCreate = lukshdrStoragePoolCreate;     /* lukshdrstoragepoollife.c */
+    table->storagePoolRefresh = lukshdrStoragePoolRefresh;   /* lukshdrstoragepoollife.c */
+    table->storagePoolDestroy = lukshdrStoragePoolDestroy;   /* lukshdrstoragepoollife.c */
+    table->storagePoolDelete = lukshdrStoragePoolDelete;     /* lukshdrstoragepoollife.c */
+    table->storagePoolUndefine = lukshdrStoragePoolUndefine; /* lukshdrstoragepoollife.c */
 }

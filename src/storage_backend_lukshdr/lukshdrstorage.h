@@ -132,6 +132,26 @@ lukshdrStorageVolCreateXMLFrom(virStoragePoolPtr pool,
                                unsigned int flags);
 
 /**
+ * lukshdrStorageVolDownload:
+ * @vol: a volume
+ * @stream: where to
+ * @offset: from where, bytes
+ * @length: how much, bytes
+ * @flags: virStorageVolDownloadFlags
+ *
+ * In front of stock's storageVolDownload: refused while an operation of ours writes to the volume.
+ * Once it has begun, it goes on whatever happens, as with stock.
+ *
+ * Returns: 0, or -1 with a libvirt error.
+ */
+int
+lukshdrStorageVolDownload(virStorageVolPtr vol,
+                          virStreamPtr stream,
+                          unsigned long long offset,
+                          unsigned long long length,
+                          unsigned int flags);
+
+/**
  * lukshdrStorageVolUpload:
  * @vol: a volume
  * @stream: what to write
@@ -240,28 +260,6 @@ char *
 lukshdrStoragePoolGetXMLDesc(virStoragePoolPtr pool, unsigned int flags);
 
 /**
- * lukshdrStoragePoolUndefine:
- * @pool: a pool
- *
- * In front of stock's storagePoolUndefine: forgets what is kept.
- *
- * Returns: 0, or -1 with a libvirt error.
- */
-int
-lukshdrStoragePoolUndefine(virStoragePoolPtr pool);
-
-/**
- * lukshdrStoragePoolDestroy:
- * @pool: a pool
- *
- * In front of stock's storagePoolDestroy: forgets what is kept of a transient pool.
- *
- * Returns: 0, or -1 with a libvirt error.
- */
-int
-lukshdrStoragePoolDestroy(virStoragePoolPtr pool);
-
-/**
  * lukshdrStorageStart:
  * @conn: connection of the storage driver
  *
@@ -357,6 +355,22 @@ bool
 lukshdrStorageMay(virStorageVolPtr vol,
                   int (*ensure)(virConnectPtr conn, virStoragePoolDef *pool, virStorageVolDef *def),
                   GError **error);
+
+/**
+ * lukshdrStorageMayPool:
+ * @pool: a pool
+ * @ensure: one of libvirt's virStoragePool...EnsureACL functions
+ * @error: stock's
+ *
+ * Asks libvirt's access driver whether the calling client may do something to @pool: one that may
+ * not is not told which volumes lie there.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrStorageMayPool(virStoragePoolPtr pool,
+                      int (*ensure)(virConnectPtr conn, virStoragePoolDef *def),
+                      GError **error);
 
 /**
  * lukshdrStorageSecretGenerate:

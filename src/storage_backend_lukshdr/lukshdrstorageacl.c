@@ -1,5 +1,5 @@
 /*
- * lukshdrstorageacl.c: asking libvirt's access driver before key material dies
+ * lukshdrstorageacl.c: asking libvirt's access driver, where it must be before stock does
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -82,5 +82,29 @@ lukshdrStorageMay(virStorageVolPtr vol,
 
     abi->virStorageVolDefFree(volDef);
     abi->virStoragePoolDefFree(poolDef);
+    return ok;
+}
+
+bool
+lukshdrStorageMayPool(virStoragePoolPtr pool,
+                      int (*ensure)(virConnectPtr conn, virStoragePoolDef *def),
+                      GError **error)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    virIdentity *client = lukshdrStorageBecomeSystem();
+    g_autofree char *xml = state->stock.storagePoolGetXMLDesc(pool, 0);
+    virStoragePoolDef *def = xml ? state->abi.virStoragePoolDefParse(xml, NULL, 0) : NULL;
+    bool ok = def != NULL;
+
+    if (!ok)
+        lukshdrErrorFromLast(error);
+    lukshdrStorageBecomeClient(client);
+
+    if (ok && ensure(virStoragePoolGetConnect(pool), def) < 0) {
+        lukshdrErrorFromLast(error);
+        ok = false;
+    }
+
+    state->abi.virStoragePoolDefFree(def);
     return ok;
 }

@@ -22,6 +22,7 @@
 #include "lukshdrerror.h"
 #include "lukshdrlog.h"
 #include "lukshdrstorage.h"
+#include "lukshdrstoragebusy.h"
 #include "lukshdrstorageconvert.h"
 #include "lukshdrstoragecreate.h"
 #include "lukshdrstoragedefault.h"
@@ -32,6 +33,7 @@
 typedef struct _lukshdrCloneSource lukshdrCloneSource;
 struct _lukshdrCloneSource {
     lukshdrConvertSide side;
+    lukshdrStorageBusy *busy;
     lukshdrLink *link;
     lukshdrSecret *secret;
     char *path;
@@ -42,6 +44,7 @@ struct _lukshdrCloneSource {
 static void
 lukshdrCloneSourceClear(lukshdrCloneSource *source)
 {
+    lukshdrStorageBusyEnd(source->busy);
     lukshdrLinkUnref(source->link);
     lukshdrSecretFree(source->secret);
     g_free(source->path);
@@ -63,6 +66,30 @@ lukshdrCloneReadCapacity(virStorageVolPtr vol, unsigned long long *capacity, GEr
     return true;
 }
 
+/* Takes the source, which is read for as long as it takes */
+static bool
+lukshdrCloneTakeSource(virStorageVolPtr vol, lukshdrCloneSource *source, GError **error)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    g_autoptr(virStoragePool) pool = NULL;
+    lukshdrLinkVolume part = { 0 };
+
+    if (source->link)
+        return (
+            source->busy = lukshdrStorageBusyLink(source->link, LUKSHDR_STORAGE_BUSY_READ, error));
+
+    if (!(source->path = state->stock.storageVolGetPath(vol)) ||
+        !(pool = state->stock.storagePoolLookupByVolume(vol))) {
+        lukshdrErrorFromLast(error);
+        return false;
+    }
+
+    part.pool = (char *)virStoragePoolGetName(pool);
+    part.volume = (char *)virStorageVolGetName(vol);
+    part.path = source->path;
+    return (source->busy = lukshdrStorageBusyPart(NULL, &part, LUKSHDR_STORAGE_BUSY_READ, error));
+}
+
 /* Takes over the reference to @link, which is NULL for a plain volume */
 static bool
 lukshdrCloneReadSource(virStorageVolPtr vol,
@@ -75,7 +102,8 @@ lukshdrCloneReadSource(virStorageVolPtr vol,
     g_autofree char *uuid = NULL;
 
     source->link = link;
-    if (!lukshdrCloneReadCapacity(vol, &source->capacity, error))
+    if (!lukshdrCloneTakeSource(vol, source, error) ||
+        !lukshdrCloneReadCapacity(vol, &source->capacity, error))
         return false;
 
     if (link) {
@@ -93,8 +121,7 @@ lukshdrCloneReadSource(virStorageVolPtr vol,
         return source->secret != NULL;
     }
 
-    if (!(source->path = state->stock.storageVolGetPath(vol)) ||
-        !(text = state->stock.storageVolGetXMLDesc(vol, 0))) {
+    if (!(text = state->stock.storageVolGetXMLDesc(vol, 0))) {
         lukshdrErrorFromLast(error);
         return false;
     }
@@ -270,6 +297,7 @@ lukshdrClonePlain(virStoragePoolPtr pool,
 {
     const lukshdrStorage *state = &lukshdrStorageState;
     g_autoptr(lukshdrLink) journal = lukshdrLinkNew();
+    g_autoptr(lukshdrStorageBusy) busy = NULL;
     virStorageVolPtr vol = state->stock.storageVolCreateXML(pool, xmldesc, flags);
 
     if (!vol) {
@@ -283,12 +311,12 @@ lukshdrClonePlain(virStoragePoolPtr pool,
     journal->header.volume = g_strdup(source->link->header.volume);
     journal->format = g_strdup("raw");
 
-    lukshdrStorageSetUnderWay(journal, true);
-    if (!lukshdrClonePlainFill(vol, source, journal, error)) {
+    if (!(busy = lukshdrStorageBusyPart(journal, &journal->payload, LUKSHDR_STORAGE_BUSY_CREATE,
+                                        error)) ||
+        !lukshdrClonePlainFill(vol, source, journal, error)) {
         lukshdrClonePlainUndo(vol, journal);
         g_clear_pointer(&vol, virStorageVolFree);
     }
-    lukshdrStorageSetUnderWay(journal, false);
     return vol;
 }
 

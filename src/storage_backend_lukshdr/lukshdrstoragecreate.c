@@ -43,6 +43,7 @@
 #include "lukshdrreplica.h"
 #include "lukshdrstorage.h"
 #include "lukshdrstorageadopt.h"
+#include "lukshdrstoragebusy.h"
 #include "lukshdrstoragecreate.h"
 #include "lukshdrstoragedefault.h"
 #include "lukshdrstorageshare.h"
@@ -51,33 +52,6 @@
 
 /* What QEMU is asked to spend on stretching a secret that needs none, ms: the least */
 #define LUKSHDR_STORAGE_ITER_TIME 1
-
-/* UUIDs of the links that are being created, char * as key and value.  Its lock is
- * a leaf. */
-static GMutex lukshdrStorageUnderWayLock;
-static GHashTable *lukshdrStorageUnderWay;
-
-void
-lukshdrStorageSetUnderWay(const lukshdrLink *link, bool underWay)
-{
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrStorageUnderWayLock);
-
-    if (!lukshdrStorageUnderWay)
-        lukshdrStorageUnderWay = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-
-    if (underWay)
-        g_hash_table_add(lukshdrStorageUnderWay, g_strdup(link->uuid));
-    else
-        g_hash_table_remove(lukshdrStorageUnderWay, link->uuid);
-}
-
-bool
-lukshdrStorageIsUnderWay(const lukshdrLink *link)
-{
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrStorageUnderWayLock);
-
-    return lukshdrStorageUnderWay && g_hash_table_contains(lukshdrStorageUnderWay, link->uuid);
-}
 
 /* Records what stock has made.  @link is this thread's alone until it is stored. */
 static bool
@@ -261,6 +235,7 @@ lukshdrStorageCheckUnregistered(virConnectPtr conn,
 {
     g_autoptr(lukshdrLink) payload = NULL;
     g_autoptr(lukshdrLink) header = NULL;
+    g_autoptr(lukshdrStorageBusy) busy = NULL;
     lukshdrLink *link;
 
     if (!lukshdrRegistryLookup(lukshdrStorageState.registry, pool, volume, &payload, &header,
@@ -271,7 +246,8 @@ lukshdrStorageCheckUnregistered(virConnectPtr conn,
 
     /* what a crash left could not be cleared up at the start if its pools were not active */
     if (link->state == LUKSHDR_LINK_STATE_CREATING && !lukshdrStorageIsUnderWay(link))
-        return lukshdrStorageDeleteFinish(link, conn, error);
+        return (busy = lukshdrStorageBusyLink(link, LUKSHDR_STORAGE_BUSY_CHANGE, error)) &&
+               lukshdrStorageDeleteFinish(link, conn, error);
 
     g_set_error(
         error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
@@ -524,6 +500,7 @@ lukshdrStorageCreateLinked(virStoragePoolPtr pool,
     g_autoptr(GPtrArray) headerPools = lukshdrStorageHeaderPools(conn, xml, error);
     g_autoptr(lukshdrSecret) secret = NULL;
     g_autoptr(lukshdrLink) link = NULL;
+    g_autoptr(lukshdrStorageBusy) busy = NULL;
     g_autoptr(GError) undo = NULL;
     virStorageVolPtr vol;
 
@@ -532,7 +509,8 @@ lukshdrStorageCreateLinked(virStoragePoolPtr pool,
         !lukshdrStorageChooseSecret(link, xml, content, &secret, error))
         return NULL;
 
-    lukshdrStorageSetUnderWay(link, true);
+    if (!(busy = lukshdrStorageBusyLink(link, LUKSHDR_STORAGE_BUSY_CREATE, error)))
+        return NULL;
 
     vol = lukshdrRegistryStore(lukshdrStorageState.registry, link, error)
               ? lukshdrStorageMakeLinked(pool, headerPools, xml, flags, secret, content, link,
@@ -542,8 +520,6 @@ lukshdrStorageCreateLinked(virStoragePoolPtr pool,
         LUKSHDR_LOG_ERROR(_("Linked volume '%s' of pool '%s' was not created, and this is left "
                             "behind of it until the next start: %s"),
                           xml->name, link->payload.pool, undo->message);
-
-    lukshdrStorageSetUnderWay(link, false);
     return vol;
 }
 

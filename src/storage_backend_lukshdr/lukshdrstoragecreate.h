@@ -51,11 +51,3 @@ lukshdrStorageCreateLinked(virStoragePoolPtr pool,
                            unsigned int flags,
                            const lukshdrStorageContent *content,
                            GError **error);
-
-/**
- * lukshdrStorageSetUnderWay:
- * @link: a link
- * @underWay: whether this thread is creating its volumes (lukshdrStorageIsUnderWay)
- */
-void
-lukshdrStorageSetUnderWay(const lukshdrLink *link, bool underWay);

@@ -25,6 +25,7 @@
 #include "lukshdrerror.h"
 #include "lukshdrlog.h"
 #include "lukshdrstorage.h"
+#include "lukshdrstoragebusy.h"
 #include "lukshdrstorageparts.h"
 
 static bool
@@ -177,8 +178,10 @@ lukshdrStorageVolDelete(virStorageVolPtr vol, unsigned int flags)
 {
     g_autoptr(lukshdrLink) payload = NULL;
     g_autoptr(lukshdrLink) header = NULL;
+    g_autoptr(lukshdrStorageBusy) busy = NULL;
     g_autoptr(GError) error = NULL;
-    bool ok = lukshdrStorageFindByPath(vol, &payload, &header, &error);
+    bool ok = lukshdrStorageFindByPath(vol, &payload, &header, &error) &&
+              lukshdrStorageBusyVolume(vol, payload, LUKSHDR_STORAGE_BUSY_CHANGE, &busy, &error);
 
     if (ok ? !payload && !header : lukshdrStorageFindReplaced(vol, &header))
         return lukshdrStorageState.stock.storageVolDelete(vol, flags);

@@ -20,6 +20,7 @@
 #include "lukshdrstorage.h"
 #include "lukshdrstoragedefault.h"
 #include "lukshdrstoragevalidate.h"
+#include "lukshdrstoragepoollife.h"
 #include "lukshdrxml.h"
 
 bool
@@ -100,6 +101,12 @@ lukshdrStoragePoolDefineXML(virConnectPtr conn, const char *xmldesc, unsigned in
 virStoragePoolPtr
 lukshdrStoragePoolCreateXML(virConnectPtr conn, const char *xmldesc, unsigned int flags)
 {
+    g_autoptr(GError) error = NULL;
+
+    if (!lukshdrStoragePoolAllowBuildXML(conn, xmldesc, flags, &error)) {
+        lukshdrReportError(error);
+        return NULL;
+    }
     return lukshdrStoragePoolMake(conn, xmldesc, flags,
                                   lukshdrStorageState.stock.storagePoolCreateXML);
 }
@@ -125,49 +132,4 @@ lukshdrStoragePoolGetXMLDesc(virStoragePoolPtr pool, unsigned int flags)
         return xml;
     free(xml);
     return shown;
-}
-
-/* Forgets the default of a pool that exists no more */
-static void
-lukshdrStoragePoolForget(const char *uuid)
-{
-    g_autoptr(GError) error = NULL;
-
-    if (!lukshdrStorageDefaultStore(lukshdrStorageState.poolsDir, uuid, NULL, &error))
-        LUKSHDR_LOG_ERROR("%s", error->message);
-}
-
-int
-lukshdrStoragePoolUndefine(virStoragePoolPtr pool)
-{
-    const lukshdrStorage *state = &lukshdrStorageState;
-    char uuid[VIR_UUID_STRING_BUFLEN];
-    int rc;
-
-    if (virStoragePoolGetUUIDString(pool, uuid) < 0)
-        return -1;
-
-    /* stock undefines inactive pools only, so the pool is gone then */
-    rc = state->stock.storagePoolUndefine(pool);
-    if (rc == 0)
-        lukshdrStoragePoolForget(uuid);
-    return rc;
-}
-
-int
-lukshdrStoragePoolDestroy(virStoragePoolPtr pool)
-{
-    const lukshdrStorage *state = &lukshdrStorageState;
-    char uuid[VIR_UUID_STRING_BUFLEN];
-    int persistent;
-    int rc;
-
-    if (virStoragePoolGetUUIDString(pool, uuid) < 0 ||
-        (persistent = state->stock.storagePoolIsPersistent(pool)) < 0)
-        return -1;
-
-    rc = state->stock.storagePoolDestroy(pool);
-    if (rc == 0 && !persistent)
-        lukshdrStoragePoolForget(uuid);
-    return rc;
 }

@@ -94,13 +94,14 @@ lukshdrStorageTableIsIt(const lukshdrStorageModule *module,
 
     return table->storagePoolLookupByName && table->storagePoolLookupByVolume &&
            table->storagePoolGetXMLDesc && table->storagePoolCreateXML &&
-           table->storagePoolDefineXML && table->storagePoolUndefine && table->storagePoolDestroy &&
-           table->storagePoolIsPersistent && table->storageVolLookupByName &&
-           table->storageVolCreateXML && table->storageVolCreateXMLFrom &&
-           table->storageVolUpload && table->storageVolDelete && table->storageVolWipe &&
-           table->storageVolWipePattern && table->storageVolGetXMLDesc &&
-           table->storageVolGetPath && table->storageVolResize && table->storageVolGetInfo &&
-           table->storagePoolIsActive;
+           table->storagePoolDefineXML && table->storagePoolBuild && table->storagePoolUndefine &&
+           table->storagePoolCreate && table->storagePoolDestroy && table->storagePoolDelete &&
+           table->storagePoolRefresh && table->storagePoolIsPersistent &&
+           table->storageVolLookupByName && table->storageVolCreateXML &&
+           table->storageVolCreateXMLFrom && table->storageVolDownload && table->storageVolUpload &&
+           table->storageVolDelete && table->storageVolWipe && table->storageVolWipePattern &&
+           table->storageVolGetXMLDesc && table->storageVolGetPath && table->storageVolResize &&
+           table->storageVolGetInfo && table->storagePoolIsActive;
 }
 
 lukshdrStorageTable *

@@ -38,12 +38,12 @@ struct _lukshdrStorageTable {
     virStoragePoolPtr (*storagePoolDefineXML)(virConnectPtr conn,
                                               const char *xmldesc,
                                               unsigned int flags);
-    lukshdrStorageEntry storagePoolBuild;
+    int (*storagePoolBuild)(virStoragePoolPtr pool, unsigned int flags);
     int (*storagePoolUndefine)(virStoragePoolPtr pool);
-    lukshdrStorageEntry storagePoolCreate;
+    int (*storagePoolCreate)(virStoragePoolPtr pool, unsigned int flags);
     int (*storagePoolDestroy)(virStoragePoolPtr pool);
-    lukshdrStorageEntry storagePoolDelete;
-    lukshdrStorageEntry storagePoolRefresh;
+    int (*storagePoolDelete)(virStoragePoolPtr pool, unsigned int flags);
+    int (*storagePoolRefresh)(virStoragePoolPtr pool, unsigned int flags);
     lukshdrStorageEntry storagePoolGetInfo;
     char *(*storagePoolGetXMLDesc)(virStoragePoolPtr pool, unsigned int flags);
     lukshdrStorageEntry storagePoolGetAutostart;
@@ -61,7 +61,11 @@ struct _lukshdrStorageTable {
                                                 const char *xmldesc,
                                                 virStorageVolPtr clonevol,
                                                 unsigned int flags);
-    lukshdrStorageEntry storageVolDownload;
+    int (*storageVolDownload)(virStorageVolPtr vol,
+                              virStreamPtr stream,
+                              unsigned long long offset,
+                              unsigned long long length,
+                              unsigned int flags);
     int (*storageVolUpload)(virStorageVolPtr vol,
                             virStreamPtr stream,
                             unsigned long long offset,

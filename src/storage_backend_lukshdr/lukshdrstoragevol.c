@@ -14,6 +14,7 @@
 #include "lukshdrerror.h"
 #include "lukshdrheader.h"
 #include "lukshdrlog.h"
+#include "lukshdrstoragebusy.h"
 #include "lukshdrstorageparts.h"
 #include "lukshdrstoragexml.h"
 
@@ -135,19 +136,22 @@ lukshdrStorageSetHeaderInUse(const lukshdrLink *header, GError **error)
                 header->header.volume, header->payload.volume, header->payload.pool);
 }
 
-/* Whether an operation that would leave a linked volume without its header may go on: true, or
- * false with a libvirt error. */
+/* Whether what stock is about to change of @vol may go on: true, with @busy set to be ended when it
+ * is done, or false with a libvirt error.  A header is refused what would leave a linked volume
+ * without it. */
 static bool
-lukshdrStorageAllowOnHeader(virStorageVolPtr vol)
+lukshdrStorageAllow(virStorageVolPtr vol, lukshdrStorageBusy **busy)
 {
     g_autoptr(lukshdrLink) payload = NULL;
     g_autoptr(lukshdrLink) header = NULL;
     g_autoptr(GError) error = NULL;
 
-    if (lukshdrStorageFindByPath(vol, &payload, &header, &error) && header)
-        lukshdrStorageSetHeaderInUse(header, &error);
-    if (!error)
-        return true;
+    if (lukshdrStorageFindByPath(vol, &payload, &header, &error)) {
+        if (header)
+            lukshdrStorageSetHeaderInUse(header, &error);
+        else if (lukshdrStorageBusyVolume(vol, payload, LUKSHDR_STORAGE_BUSY_CHANGE, busy, &error))
+            return true;
+    }
 
     lukshdrReportError(error);
     return false;
@@ -197,15 +201,35 @@ lukshdrStorageAllowUpload(virStorageVolPtr vol, GError **error)
 }
 
 int
+lukshdrStorageVolDownload(virStorageVolPtr vol,
+                          virStreamPtr stream,
+                          unsigned long long offset,
+                          unsigned long long length,
+                          unsigned int flags)
+{
+    lukshdrStorageBusy *busy;
+    g_autoptr(GError) error = NULL;
+
+    /* whose it is does not matter: what can be read may be read, also while nobody knows */
+    if (!lukshdrStorageBusyVolume(vol, NULL, LUKSHDR_STORAGE_BUSY_READ, &busy, &error)) {
+        lukshdrReportError(error);
+        return -1;
+    }
+    return lukshdrStorageState.stock.storageVolDownload(vol, stream, offset, length, flags);
+}
+
+int
 lukshdrStorageVolUpload(virStorageVolPtr vol,
                         virStreamPtr stream,
                         unsigned long long offset,
                         unsigned long long length,
                         unsigned int flags)
 {
+    lukshdrStorageBusy *busy;
     g_autoptr(GError) error = NULL;
 
-    if (!lukshdrStorageAllowUpload(vol, &error)) {
+    if (!lukshdrStorageBusyVolume(vol, NULL, LUKSHDR_STORAGE_BUSY_CHANGE, &busy, &error) ||
+        !lukshdrStorageAllowUpload(vol, &error)) {
         lukshdrReportError(error);
         return -1;
     }
@@ -215,7 +239,9 @@ lukshdrStorageVolUpload(virStorageVolPtr vol,
 int
 lukshdrStorageVolResize(virStorageVolPtr vol, unsigned long long capacity, unsigned int flags)
 {
-    if (!lukshdrStorageAllowOnHeader(vol))
+    g_autoptr(lukshdrStorageBusy) busy = NULL;
+
+    if (!lukshdrStorageAllow(vol, &busy))
         return -1;
     return lukshdrStorageState.stock.storageVolResize(vol, capacity, flags);
 }

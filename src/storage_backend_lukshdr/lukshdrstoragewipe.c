@@ -23,6 +23,7 @@
 #include "lukshdrerror.h"
 #include "lukshdrlog.h"
 #include "lukshdrstorage.h"
+#include "lukshdrstoragebusy.h"
 #include "lukshdrstorageparts.h"
 
 bool
@@ -144,9 +145,11 @@ lukshdrStorageVolWipePattern(virStorageVolPtr vol, unsigned int algorithm, unsig
 {
     g_autoptr(lukshdrLink) payload = NULL;
     g_autoptr(lukshdrLink) header = NULL;
+    g_autoptr(lukshdrStorageBusy) busy = NULL;
     g_autoptr(GError) error = NULL;
 
-    if (lukshdrStorageFindByPath(vol, &payload, &header, &error)) {
+    if (lukshdrStorageFindByPath(vol, &payload, &header, &error) &&
+        lukshdrStorageBusyVolume(vol, payload, LUKSHDR_STORAGE_BUSY_CHANGE, &busy, &error)) {
         if (header)
             lukshdrStorageSetHeaderInUse(header, &error);
         else if (!payload)

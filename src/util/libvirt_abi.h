@@ -116,6 +116,13 @@ struct _lukshdrVirStateDriver {
     X(virStorageVolDef *, virStorageVolDefParse, \
       (virStoragePoolDef *pool, const char *xmlStr, const char *filename, unsigned int flags)) \
     X(void, virStorageVolDefFree, (virStorageVolDef *def)) \
+    X(int, virStoragePoolBuildEnsureACL, (virConnectPtr conn, virStoragePoolDef *pool)) \
+    X(int, virStoragePoolCreateEnsureACL, (virConnectPtr conn, virStoragePoolDef *pool)) \
+    X(int, virStoragePoolCreateXMLEnsureACL, (virConnectPtr conn, virStoragePoolDef *pool)) \
+    X(int, virStoragePoolDeleteEnsureACL, (virConnectPtr conn, virStoragePoolDef *pool)) \
+    X(int, virStoragePoolDestroyEnsureACL, (virConnectPtr conn, virStoragePoolDef *pool)) \
+    X(int, virStoragePoolRefreshEnsureACL, (virConnectPtr conn, virStoragePoolDef *pool)) \
+    X(int, virStoragePoolUndefineEnsureACL, (virConnectPtr conn, virStoragePoolDef *pool)) \
     X(int, virStorageVolDeleteEnsureACL, \
       (virConnectPtr conn, virStoragePoolDef *pool, virStorageVolDef *vol)) \
     X(int, virStorageVolUploadEnsureACL, \

@@ -1,5 +1,5 @@
 /*
- * crashpoint.c: a process that dies, or meets a failure, at a chosen system call
+ * crashpoint.c: a process that dies, waits, or meets a failure, at a chosen system call
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
@@ -7,7 +7,8 @@
  * read at each call of a function below; it holds "FUNCTION N [PATTERN]": the
  * N-th call from then on of which the path contains PATTERN (a descriptor's is
  * looked up in /proc) kills the process before the call is made; with "FUNCTION
- * N fail ERRNO [PATTERN]" the call fails instead.  The file is emptied by whoever
+ * N fail ERRNO [PATTERN]" the call fails instead; with "FUNCTION N wait [PATTERN]" it is made once
+ * there is a file CRASHPOINT.go.  The file is emptied by whoever
  * acts on it, and a line in CRASHPOINT.log says so.  Children of the daemon, which
  * inherit LD_PRELOAD, are left alone.
  */
@@ -48,6 +49,18 @@ note(const char *file, const char *function, const char *path)
         fclose(log);
 }
 
+/* As long as a test takes at most */
+static void
+waitForGo(const char *file)
+{
+    char name[4096];
+    int i;
+
+    snprintf(name, sizeof(name), "%s.go", file);
+    for (i = 0; i < 6000 && access(name, F_OK) < 0; i++)
+        usleep(100000);
+}
+
 /* Returns 0 if the call is to be made, else the errno that it fails with */
 static int
 meet(const char *function, const char *path)
@@ -58,6 +71,8 @@ meet(const char *function, const char *path)
     char pattern[256] = "";
     int nth = 0;
     int fail = 0;
+    int end = 0;
+    int wait = 0;
     FILE *in;
 
     if (!file || strcmp(program_invocation_short_name, "libvirtd") || !(in = fopen(file, "re")))
@@ -69,7 +84,9 @@ meet(const char *function, const char *path)
 
     if (sscanf(text, "%31s %d fail %d %255[^\n]", wanted, &nth, &fail, pattern) < 3) {
         fail = 0;
-        if (sscanf(text, "%31s %d %255[^\n]", wanted, &nth, pattern) < 2)
+        if (sscanf(text, "%31s %d wait%n %255[^\n]", wanted, &nth, &end, pattern) >= 2 && end)
+            wait = 1;
+        else if (sscanf(text, "%31s %d %255[^\n]", wanted, &nth, pattern) < 2)
             return 0;
     }
     if (strcmp(wanted, function) || !strstr(path, pattern))
@@ -87,7 +104,9 @@ meet(const char *function, const char *path)
 
     current[0] = '\0';
     note(file, function, path);
-    if (!fail)
+    if (wait)
+        waitForGo(file);
+    else if (!fail)
         raise(SIGKILL);
     return fail;
 }
