@@ -218,6 +218,36 @@ testHeader(void)
     lukshdrVolumeXMLFree(NULL);
 }
 
+static bool
+testIsLost(const char *pool, const char *volume)
+{
+    return g_str_equal(pool, "vault2") && g_str_equal(volume, "data.luks");
+}
+
+/* What is missing is said at each source, and asked for as if it were not */
+static void
+testMarkLost(void)
+{
+    g_autofree char *shown = utilTestLoad(VOLUME_DIR, "shared-payload", ".shown.xml");
+    char *marked = lukshdrVolumeXMLMarkLost(shown, testIsLost); /* freed with free(3) */
+    g_autoptr(lukshdrVolumeXML) xml = NULL;
+    g_autoptr(GError) error = NULL;
+    char *first;
+
+    g_assert_nonnull(marked);
+    g_assert_nonnull((first = strstr(marked, "state=")));
+    g_assert_null(strstr(first + 1, "state="));
+    g_assert_nonnull(
+        strstr(marked, "<source pool=\"vault2\" volume=\"data.luks\" state=\"missing\"/>"));
+    g_assert_true(lukshdrVolumeXMLParse(marked, &xml, &error));
+    g_assert_no_error(error);
+    g_assert_nonnull(xml);
+    free(marked);
+
+    g_assert_null(lukshdrVolumeXMLMarkLost("<volume/>", testIsLost));
+    g_assert_null(lukshdrVolumeXMLMarkLost("<volume", testIsLost));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -228,5 +258,6 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     utilTestCases(VOLUME_DIR, suffixes, "/volumexml/", testGolden);
     g_test_add_func("/volumexml-header", testHeader);
+    g_test_add_func("/volumexml-mark-lost", testMarkLost);
     return g_test_run();
 }

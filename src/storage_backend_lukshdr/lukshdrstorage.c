@@ -22,6 +22,7 @@
 #include "lukshdrmodule.h"
 #include "lukshdrpaths.h"
 #include "lukshdrstoragepoollife.h"
+#include "lukshdrstoragewatch.h"
 
 #define LUKSHDR_EXPORT __attribute__((visibility("default")))
 
@@ -47,6 +48,7 @@ lukshdrStorageActivate(GError **error)
     lukshdrStorage *state = &lukshdrStorageState;
     g_autoptr(virConnect) conn = NULL;
     g_autofree char *links = lukshdrPathRegistry(state->privileged);
+    g_autoptr(GError) watch = NULL;
     lukshdrStorageTable *table;
 
     conn = virConnectOpen(state->privileged ? "storage:///system" : "storage:///session");
@@ -65,6 +67,10 @@ lukshdrStorageActivate(GError **error)
 
     lukshdrStorageStart(conn);
     lukshdrStorageTakeOver(table);
+    if (!lukshdrStorageWatchStart(conn, &watch))
+        LUKSHDR_LOG_ERROR(_("What becomes of linked volumes when pools are started or refreshed "
+                            "is noticed at the next start of the daemon only: %s"),
+                          watch->message);
 
     LUKSHDR_LOG_INFO("libvirt-lukshdr %s stands in front of the storage driver", LUKSHDR_VERSION);
     return true;
@@ -92,10 +98,31 @@ lukshdrStorageStateInitialize(bool privileged,
     return LUKSHDR_VIR_STATE_INIT_COMPLETE;
 }
 
+/* On SIGHUP, after the storage driver has reloaded its pools and started some without an event */
+static int
+lukshdrStorageStateReload(void)
+{
+    if (lukshdrStorageState.registry) {
+        lukshdrStorageReload();
+        lukshdrStorageWatchAll();
+    }
+    return 0;
+}
+
+/* Before the storage driver's */
+static int
+lukshdrStorageStateCleanup(void)
+{
+    lukshdrStorageWatchStop();
+    return 0;
+}
+
 /* libvirt keeps the pointer and writes to "initialized" */
 static lukshdrVirStateDriver lukshdrStorageStateDriver = {
     .name = "lukshdr",
     .stateInitialize = lukshdrStorageStateInitialize,
+    .stateReload = lukshdrStorageStateReload,
+    .stateCleanup = lukshdrStorageStateCleanup,
 };
 
 static bool

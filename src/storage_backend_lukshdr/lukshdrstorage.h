@@ -263,12 +263,19 @@ lukshdrStoragePoolGetXMLDesc(virStoragePoolPtr pool, unsigned int flags);
  * lukshdrStorageStart:
  * @conn: connection of the storage driver
  *
- * What is done when the daemon starts: damaged registry entries reported,
- * interrupted creations undone and deletions completed, links whose volumes
- * have gone reported and kept, identities renewed after a remount.
+ * What is done when the daemon starts, before any client is served: temporary files of a crash
+ * removed, lukshdrStorageReload, lukshdrStorageScanAll.
  */
 void
 lukshdrStorageStart(virConnectPtr conn);
+
+/**
+ * lukshdrStorageReload:
+ *
+ * Reads what has changed in the link registry and reports entries that are damaged.
+ */
+void
+lukshdrStorageReload(void);
 
 /**
  * lukshdrStorageFindByPath:

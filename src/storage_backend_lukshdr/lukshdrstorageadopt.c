@@ -33,6 +33,7 @@
 #include "lukshdrlog.h"
 #include "lukshdrluks.h"
 #include "lukshdrreplica.h"
+#include "lukshdrstoragebusy.h"
 #include "lukshdrstorageconvert.h"
 #include "lukshdrstorageparts.h"
 
@@ -546,6 +547,7 @@ lukshdrAdoptVolume(virStoragePoolPtr pool,
 {
     virConnectPtr conn = virStoragePoolGetConnect(pool);
     g_autoptr(lukshdrSecret) secret = NULL;
+    g_autoptr(lukshdrStorageBusy) busy = NULL;
 
     if (known && (g_strcmp0(known->header.pool, lukshdrVolumeXMLPrimary(xml)->pool) ||
                   g_strcmp0(known->header.volume, lukshdrVolumeXMLPrimary(xml)->volume))) {
@@ -563,6 +565,7 @@ lukshdrAdoptVolume(virStoragePoolPtr pool,
     }
 
     if (!lukshdrAdoptHeaders(conn, xml, link, error) ||
+        !(busy = lukshdrStorageBusyLink(link, LUKSHDR_STORAGE_BUSY_CREATE, error)) ||
         !lukshdrAdoptCheckHeaders(link, known, error) ||
         (!known && (!lukshdrAdoptReadPayload(vol, link, error) ||
                     !lukshdrAdoptCheckIdle(&link->payload, error))) ||
@@ -653,6 +656,7 @@ lukshdrStoragePart(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError **error
     g_autoptr(virStorageVol) vol = state->stock.storageVolLookupByName(pool, xml->name);
     g_autoptr(lukshdrLink) link = NULL;
     g_autoptr(lukshdrLink) header = NULL;
+    g_autoptr(lukshdrStorageBusy) busy = NULL;
     g_autoptr(GArray) headers = NULL;
 
     if (!vol) {
@@ -663,6 +667,7 @@ lukshdrStoragePart(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError **error
     /* who may delete a volume may give up its header */
     if (!lukshdrStorageFindByPath(vol, &link, &header, error) ||
         !lukshdrPartCheck(link, xml, error) ||
+        !(busy = lukshdrStorageBusyLink(link, LUKSHDR_STORAGE_BUSY_CHANGE, error)) ||
         !lukshdrStorageMay(vol, state->abi.virStorageVolDeleteEnsureACL, error) ||
         !(headers = lukshdrStorageHeadersOpen(link, conn, error)) ||
         !lukshdrStorageHeadersLookup(headers, conn, state->abi.virStorageVolUploadEnsureACL,

@@ -16,6 +16,7 @@
 #include "lukshdrlog.h"
 #include "lukshdrstoragebusy.h"
 #include "lukshdrstorageparts.h"
+#include "lukshdrstoragescan.h"
 #include "lukshdrstoragexml.h"
 
 bool
@@ -94,6 +95,21 @@ lukshdrStorageOpenPool(virConnectPtr conn, const char *name, GError **error)
     return g_steal_pointer(&pool);
 }
 
+/* Returns @xml, or what shows which volumes named in it are lost instead; as of the last look, since
+ * a server that hangs must not stop everybody who only wants to see */
+static char *
+lukshdrStorageMarkLost(char *xml)
+{
+    char *marked = lukshdrStorageScanAnyLost()
+                       ? lukshdrVolumeXMLMarkLost(xml, lukshdrStorageScanIsLost)
+                       : NULL;
+
+    if (!marked)
+        return xml;
+    free(xml);
+    return marked;
+}
+
 char *
 lukshdrStorageVolGetXMLDesc(virStorageVolPtr vol, unsigned int flags)
 {
@@ -124,7 +140,7 @@ lukshdrStorageVolGetXMLDesc(virStorageVolPtr vol, unsigned int flags)
         return xml;
 
     free(xml);
-    return shown;
+    return lukshdrStorageMarkLost(shown);
 }
 
 void

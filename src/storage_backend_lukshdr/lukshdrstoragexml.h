@@ -168,3 +168,14 @@ lukshdrVolumeXMLShowPayload(const char *text, const lukshdrLink *link);
  */
 char *
 lukshdrVolumeXMLShowHeader(const char *text, GPtrArray *links);
+
+/**
+ * lukshdrVolumeXMLMarkLost:
+ * @text: vol-dumpxml of a payload or header volume as the two functions above made it
+ * @isLost: whether a volume that a link names is not where it should be
+ *
+ * Returns: @text with state='missing' at each <source> that is lost, to be freed with free(3) as
+ * an API result; NULL if @text is not as expected.
+ */
+char *
+lukshdrVolumeXMLMarkLost(const char *text, bool (*isLost)(const char *pool, const char *volume));

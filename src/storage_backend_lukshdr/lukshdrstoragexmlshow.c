@@ -155,6 +155,42 @@ lukshdrVolumeXMLShowHeader(const char *text, GPtrArray *links)
     return lukshdrVolumeXMLResult(xmlDocGetRootElement(doc));
 }
 
+static void
+lukshdrVolumeXMLMarkSources(xmlNode *parent, bool (*isLost)(const char *pool, const char *volume))
+{
+    xmlNode *node;
+
+    for (node = parent->children; node; node = node->next) {
+        g_autofree char *pool = NULL;
+        g_autofree char *volume = NULL;
+
+        if (node->type != XML_ELEMENT_NODE || !xmlStrEqual(node->name, BAD_CAST LUKSHDR_XML_SOURCE))
+            continue;
+
+        pool = lukshdrXMLAttribute(node, "pool");
+        volume = lukshdrXMLAttribute(node, LUKSHDR_XML_VOLUME);
+        if (pool && volume && isLost(pool, volume))
+            lukshdrXMLSetAttribute(node, LUKSHDR_XML_STATE, LUKSHDR_XML_STATE_MISSING);
+    }
+}
+
+char *
+lukshdrVolumeXMLMarkLost(const char *text, bool (*isLost)(const char *pool, const char *volume))
+{
+    static const char *const halves[] = { LUKSHDR_XML_HEADER, LUKSHDR_XML_PAYLOAD };
+    g_autoptr(xmlDoc) doc = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_VOLUME, NULL);
+    xmlNode *target = doc ? lukshdrXMLChild(xmlDocGetRootElement(doc), LUKSHDR_XML_TARGET) : NULL;
+    xmlNode *encryption = target ? lukshdrXMLChild(target, LUKSHDR_XML_ENCRYPTION) : NULL;
+    xmlNode *half;
+    size_t i;
+
+    for (i = 0; encryption && i < G_N_ELEMENTS(halves); i++) {
+        if ((half = lukshdrXMLChild(encryption, halves[i])))
+            lukshdrVolumeXMLMarkSources(half, isLost);
+    }
+    return encryption ? lukshdrVolumeXMLResult(xmlDocGetRootElement(doc)) : NULL;
+}
+
 char *
 lukshdrVolumeXMLSetCapacity(const char *text, unsigned long long capacity, GError **error)
 {

@@ -32,6 +32,8 @@
 #define LUKSHDR_XML_HEADER "header"
 #define LUKSHDR_XML_PAYLOAD "payload"
 #define LUKSHDR_XML_HEADERS "headers"
+#define LUKSHDR_XML_STATE "state" /* attribute of <source> */
+#define LUKSHDR_XML_STATE_MISSING "missing"
 #define LUKSHDR_XML_HEADER_LINK "link" /* attribute of <header>: what is to be done */
 
 /* registry, label and guest records */
