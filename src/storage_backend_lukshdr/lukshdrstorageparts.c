@@ -42,6 +42,25 @@ lukshdrStoragePayloadIsThere(const lukshdrLink *link, GError **error)
     return -1;
 }
 
+/* A replica that came back by itself is not known to its pool before that is refreshed, which is
+ * done as the system: the client has asked for something else. */
+static virStorageVolPtr
+lukshdrStorageLookupVolume(virStoragePoolPtr pool, const lukshdrLinkVolume *part)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    virStorageVolPtr vol = state->stock.storageVolLookupByName(pool, part->volume);
+    virIdentity *client;
+    int rc;
+
+    if (vol || virGetLastErrorCode() != VIR_ERR_NO_STORAGE_VOL || access(part->path, F_OK) < 0)
+        return vol;
+
+    client = lukshdrStorageBecomeSystem();
+    rc = state->stock.storagePoolRefresh(pool, 0);
+    lukshdrStorageBecomeClient(client);
+    return rc == 0 ? state->stock.storageVolLookupByName(pool, part->volume) : NULL;
+}
+
 virStorageVolPtr
 lukshdrStorageLookupPart(const lukshdrLinkVolume *part, virConnectPtr conn, GError **error)
 {
@@ -53,7 +72,7 @@ lukshdrStorageLookupPart(const lukshdrLinkVolume *part, virConnectPtr conn, GErr
     if (!pool)
         return NULL;
 
-    if (!(vol = state->stock.storageVolLookupByName(pool, part->volume)) ||
+    if (!(vol = lukshdrStorageLookupVolume(pool, part)) ||
         !(path = state->stock.storageVolGetPath(vol))) {
         lukshdrErrorFromLast(error);
         return NULL;

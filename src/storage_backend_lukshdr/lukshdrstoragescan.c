@@ -359,7 +359,8 @@ lukshdrStorageScanPool(virConnectPtr conn, const char *pool, bool started)
     if (started)
         lukshdrStorageCheckHeaders(pool);
     lukshdrScanLinks(conn, pool);
-    lukshdrStorageDiscover(conn, pool);
+    /* a pool of payloads that has been started may be what labels elsewhere wait for */
+    lukshdrStorageDiscover(conn, started ? NULL : pool);
 }
 
 void

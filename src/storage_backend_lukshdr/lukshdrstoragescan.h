@@ -15,7 +15,8 @@
  * @started: whether it has been started: then the headers in it are checked as well
  *           (lukshdrStorageCheckHeaders)
  *
- * Registers links that come with their headers (lukshdrStorageDiscover).  Of each link that names @pool: completes what was interrupted and could not be completed while its
+ * Registers links that come with their headers (lukshdrStorageDiscover).  Of each link that names
+ * @pool: completes what was interrupted and could not be completed while its
  * pools were not active; says which of its volumes have gone or are others now, and which are back,
  * each change once; renews what is recorded of them after a remount.  Called by one thread at a
  * time, as the system, without a lock; local I/O, and calls into stock for what was interrupted.
