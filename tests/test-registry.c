@@ -1004,6 +1004,105 @@ testMany(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
                    g_get_monotonic_time() - start);
 }
 
+#define TEST_FOLLOW_FILES 5
+#define TEST_FOLLOW_LINKS 6
+
+/* One change, as by another process: a link comes, changes its volumes, is damaged or goes */
+static void
+testFollowChange(testFixture *fix, char *files[], char *uuids[])
+{
+    int slot = g_test_rand_int_range(0, TEST_FOLLOW_LINKS);
+    g_autofree char *name = g_strconcat(uuids[slot], ".xml", NULL);
+    g_autofree char *path = g_build_filename(fix->dir, name, NULL);
+    g_autoptr(lukshdrLink) link = NULL;
+
+    switch (g_test_rand_int_range(0, 6)) {
+    case 0:
+        g_assert_true(lukshdrRegistryRemove(fix->writer, uuids[slot], NULL));
+        return;
+    case 1:
+        /* renamed, as writers do: what is edited in place is noticed when the directory changes */
+        g_assert_true(g_mkdir_with_parents(fix->dir, 0700) == 0 &&
+                      g_file_set_contents(path, "nobody can read this", -1, NULL));
+        return;
+    }
+
+    link = utilTestLink(files[g_test_rand_int_range(0, TEST_FOLLOW_FILES)],
+                        files[g_test_rand_int_range(0, TEST_FOLLOW_FILES)]);
+    g_free(link->uuid);
+    link->uuid = g_strdup(uuids[slot]);
+    g_free(link->payload.volume);
+    link->payload.volume = g_strdup_printf("payload-%d", slot);
+    g_free(link->header.volume);
+    link->header.volume = g_strdup_printf("header-%d", slot);
+    testStore(fix->writer, link);
+
+    if (g_test_rand_int_range(0, 4) == 0) {
+        g_autofree char *text = NULL;
+        g_autofree char *torn = NULL;
+
+        g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+        torn = g_strconcat(" ", text, NULL);
+        g_assert_true(g_file_set_contents(path, torn, -1, NULL));
+    }
+}
+
+/* What a reader that has followed all changes says is what one says that never read before */
+static void
+testFollow(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
+{
+    char *files[TEST_FOLLOW_FILES];
+    char *uuids[TEST_FOLLOW_LINKS];
+    int step;
+    int i;
+
+    for (i = 0; i < TEST_FOLLOW_FILES; i++) {
+        g_autofree char *name = g_strdup_printf("follow-%d", i);
+
+        files[i] = testPath(fix, name);
+        utilTestWrite(files[i], name, -1);
+    }
+    for (i = 0; i < TEST_FOLLOW_LINKS; i++)
+        uuids[i] = g_uuid_string_random();
+
+    for (step = 0; step < 400; step++) {
+        g_autoptr(lukshdrRegistry) fresh = lukshdrRegistryNew(fix->dir);
+
+        testFollowChange(fix, files, uuids);
+        g_assert_cmpuint(testCount(fix->reader), ==, testCount(fresh));
+        for (i = 0; i < TEST_FOLLOW_FILES; i++) {
+            g_autoptr(lukshdrLink) payload = NULL;
+            g_autoptr(lukshdrLink) payload2 = NULL;
+            g_autoptr(lukshdrLink) header = NULL;
+            g_autoptr(lukshdrLink) header2 = NULL;
+
+            g_assert_cmpint(lukshdrRegistryFindPayload(fix->reader, files[i], &payload, NULL), ==,
+                            lukshdrRegistryFindPayload(fresh, files[i], &payload2, NULL));
+            g_assert_cmpstr(payload ? payload->uuid : "", ==, payload2 ? payload2->uuid : "");
+            g_assert_cmpint(lukshdrRegistryFindHeader(fix->reader, files[i], &header, NULL), ==,
+                            lukshdrRegistryFindHeader(fresh, files[i], &header2, NULL));
+            /* which of the links that share it is not said */
+            g_assert_cmpint(!!header, ==, !!header2);
+        }
+        for (i = 0; i < TEST_FOLLOW_LINKS; i++) {
+            g_autofree char *name = g_strdup_printf("payload-%d", i);
+            g_autoptr(lukshdrLink) link = NULL;
+            g_autoptr(lukshdrLink) link2 = NULL;
+
+            g_assert_cmpint(lukshdrRegistryLookup(fix->reader, "images", name, &link, NULL, NULL),
+                            ==, lukshdrRegistryLookup(fresh, "images", name, &link2, NULL, NULL));
+            g_assert_cmpint(!!link, ==, !!link2);
+            g_assert_cmpint(lukshdrRegistryIsActive(fix->reader, uuids[i]), ==,
+                            lukshdrRegistryIsActive(fresh, uuids[i]));
+        }
+    }
+
+    for (i = 0; i < TEST_FOLLOW_FILES; i++)
+        g_free(files[i]);
+    for (i = 0; i < TEST_FOLLOW_LINKS; i++)
+        g_free(uuids[i]);
+}
+
 static void
 testAdd(const char *name, void (*func)(testFixture *fix, gconstpointer opaque))
 {
@@ -1035,6 +1134,7 @@ main(int argc, char **argv)
     testAdd("unreadable", testUnreadable);
     testAdd("unstorable", testUnstorable);
     testAdd("threads", testThreads);
+    testAdd("follow", testFollow);
     testAdd("many", testMany);
     return g_test_run();
 }

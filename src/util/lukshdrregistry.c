@@ -22,6 +22,9 @@
 
 #define LUKSHDR_REGISTRY_SUFFIX ".xml"
 
+/* of a UUID in text */
+#define LUKSHDR_REGISTRY_UUID_LEN 36
+
 /* The kernel stamps files with a clock that ticks every 1 to 10 ms: a directory
  * that changed so recently may change again without a new time stamp, and is
  * read again (git calls such an index entry "racily clean"). */
@@ -61,63 +64,85 @@ lukshdrRegistryIsRacy(gint64 stamp, gint64 seen)
            (stamp % 1000000000 ? LUKSHDR_REGISTRY_RACY_NSEC : LUKSHDR_REGISTRY_RACY_COARSE_NSEC);
 }
 
+typedef void (*lukshdrRegistryIndexFunc)(lukshdrRegistry *reg,
+                                         const char *key,
+                                         lukshdrRegistryEntry *entry);
+
 static void
-lukshdrRegistryIndexAdd(GHashTable *index, const char *key, lukshdrRegistryEntry *entry)
+lukshdrRegistryIndexAdd(lukshdrRegistry *reg, const char *key, lukshdrRegistryEntry *entry)
 {
-    GPtrArray *bucket = g_hash_table_lookup(index, key);
+    GPtrArray *bucket = g_hash_table_lookup(reg->byKey, key);
 
     if (!bucket) {
         bucket = g_ptr_array_new();
-        g_hash_table_insert(index, g_strdup(key), bucket);
+        g_hash_table_insert(reg->byKey, g_strdup(key), bucket);
     }
     g_ptr_array_add(bucket, entry);
 }
 
 static void
+lukshdrRegistryIndexRemove(lukshdrRegistry *reg, const char *key, lukshdrRegistryEntry *entry)
+{
+    GPtrArray *bucket = g_hash_table_lookup(reg->byKey, key);
+
+    if (bucket && g_ptr_array_remove_fast(bucket, entry) && bucket->len == 0)
+        g_hash_table_remove(reg->byKey, key);
+}
+
+static void
 lukshdrRegistryIndexVolume(lukshdrRegistry *reg,
                            lukshdrRegistryEntry *entry,
-                           const lukshdrLinkVolume *vol)
+                           const lukshdrLinkVolume *vol,
+                           lukshdrRegistryIndexFunc func)
 {
     g_autofree char *name = lukshdrRegistryKeyName(vol->pool, vol->volume);
 
-    lukshdrRegistryIndexAdd(reg->byKey, name, entry);
+    func(reg, name, entry);
 
     if (vol->path) {
         g_autofree char *path = lukshdrRegistryKeyPath(vol->path);
 
-        lukshdrRegistryIndexAdd(reg->byKey, path, entry);
+        func(reg, path, entry);
     }
 
     if (vol->identity.type == LUKSHDR_IDENTITY_FILE) {
         g_autofree char *inode = lukshdrRegistryKeyInode(vol->identity.inode);
 
-        lukshdrRegistryIndexAdd(reg->byKey, inode, entry);
+        func(reg, inode, entry);
     } else if (vol->identity.type == LUKSHDR_IDENTITY_BLOCK) {
-        lukshdrRegistryIndexAdd(reg->byKey, LUKSHDR_REGISTRY_KEY_BLOCK, entry);
+        func(reg, LUKSHDR_REGISTRY_KEY_BLOCK, entry);
     }
 }
 
+/* Puts @entry under all its keys, or takes it away from there: links do not change, so
+ * what adds it now names the same keys as what removes it later. */
 static void
-lukshdrRegistryIndexRebuild(lukshdrRegistry *reg)
+lukshdrRegistryIndexEntry(lukshdrRegistry *reg,
+                          lukshdrRegistryEntry *entry,
+                          lukshdrRegistryIndexFunc func)
 {
-    GHashTableIter iter;
-    lukshdrRegistryEntry *entry;
     const lukshdrLinkVolume *vol;
     guint i;
 
-    g_hash_table_remove_all(reg->byKey);
-    reg->unknown = NULL;
+    if (!entry->link)
+        return;
+    lukshdrRegistryIndexVolume(reg, entry, &entry->link->payload, func);
+    for (i = 0; (vol = lukshdrLinkHeaderCopy(entry->link, i)); i++)
+        lukshdrRegistryIndexVolume(reg, entry, vol, func);
+}
 
+/* What a damaged entry says is not believed, so it may be about any file */
+static void
+lukshdrRegistryFindUnknown(lukshdrRegistry *reg)
+{
+    GHashTableIter iter;
+    lukshdrRegistryEntry *entry;
+
+    reg->unknown = NULL;
     g_hash_table_iter_init(&iter, reg->entries);
-    while (g_hash_table_iter_next(&iter, NULL, (void **)&entry)) {
-        /* what a damaged entry says is not believed, so it may be about any file */
+    while (!reg->unknown && g_hash_table_iter_next(&iter, NULL, (void **)&entry)) {
         if (entry->damage)
             reg->unknown = entry;
-        if (!entry->link)
-            continue;
-        lukshdrRegistryIndexVolume(reg, entry, &entry->link->payload);
-        for (i = 0; (vol = lukshdrLinkHeaderCopy(entry->link, i)); i++)
-            lukshdrRegistryIndexVolume(reg, entry, vol);
     }
 }
 
@@ -187,74 +212,92 @@ lukshdrRegistryEntryCurrent(const lukshdrRegistryEntry *entry, const struct stat
            entry->size == st->st_size && !lukshdrRegistryIsRacy(entry->mtime, entry->read);
 }
 
-/* Reads what is new in the directory.  Called with the lock held. */
-static bool
-lukshdrRegistryScan(lukshdrRegistry *reg, DIR *dir, GError **error)
+/* @uuid's file has been looked at: what is known of it is now @entry, which is taken over */
+static void
+lukshdrRegistryReplace(lukshdrRegistry *reg, const char *uuid, lukshdrRegistryEntry *entry)
 {
-    g_autoptr(GHashTable) entries = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
-                                                          (GDestroyNotify)lukshdrRegistryEntryFree);
-    struct dirent *ent;
+    lukshdrRegistryEntry *old = g_hash_table_lookup(reg->entries, uuid);
 
-    while ((errno = 0, ent = readdir(dir))) {
-        g_autofree char *uuid = NULL;
-        g_autofree char *path = NULL;
-        lukshdrRegistryEntry *known;
-        struct stat st;
+    if (old)
+        lukshdrRegistryIndexEntry(reg, old, lukshdrRegistryIndexRemove);
+    lukshdrRegistryIndexEntry(reg, entry, lukshdrRegistryIndexAdd);
+    g_hash_table_replace(reg->entries, g_strdup(uuid), entry);
+}
 
-        /* temporary files of a write under way, or of one that a crash ended */
-        if (!g_str_has_suffix(ent->d_name, LUKSHDR_REGISTRY_SUFFIX))
-            continue;
+/* Sets @uuid to what the file @name is called by if it is a link's */
+static bool
+lukshdrRegistryNameToUUID(const char *name, char uuid[LUKSHDR_REGISTRY_UUID_LEN + 1])
+{
+    /* temporary files of a write under way, or of one that a crash ended, have longer names */
+    if (strlen(name) != LUKSHDR_REGISTRY_UUID_LEN + strlen(LUKSHDR_REGISTRY_SUFFIX) ||
+        !g_str_has_suffix(name, LUKSHDR_REGISTRY_SUFFIX))
+        return false;
 
-        uuid = g_strndup(ent->d_name, strlen(ent->d_name) - strlen(LUKSHDR_REGISTRY_SUFFIX));
-        if (!g_uuid_string_is_valid(uuid))
-            continue;
-        if (fstatat(dirfd(dir), ent->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-            if (errno == ENOENT)
-                continue;
-            break;
-        }
-        if (!S_ISREG(st.st_mode))
-            continue;
+    memcpy(uuid, name, LUKSHDR_REGISTRY_UUID_LEN);
+    uuid[LUKSHDR_REGISTRY_UUID_LEN] = '\0';
+    return g_uuid_string_is_valid(uuid);
+}
 
-        known = g_hash_table_lookup(reg->entries, uuid);
-        if (known && lukshdrRegistryEntryCurrent(known, &st)) {
-            g_autofree char *key = NULL;
+/* Looks at one name in the directory.  Returns false with errno set if that is not possible. */
+static bool
+lukshdrRegistryScanName(lukshdrRegistry *reg, DIR *dir, const char *name)
+{
+    char uuid[LUKSHDR_REGISTRY_UUID_LEN + 1];
+    g_autofree char *path = NULL;
+    lukshdrRegistryEntry *known;
+    struct stat st;
 
-            g_hash_table_steal_extended(reg->entries, uuid, (void **)&key, NULL);
-            g_hash_table_insert(entries, g_steal_pointer(&key), known);
-            continue;
-        }
+    if (!lukshdrRegistryNameToUUID(name, uuid))
+        return true;
+    if (fstatat(dirfd(dir), name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT;
+    if (!S_ISREG(st.st_mode))
+        return true;
 
-        path = g_build_filename(reg->dir, ent->d_name, NULL);
+    known = g_hash_table_lookup(reg->entries, uuid);
+    if (!known || !lukshdrRegistryEntryCurrent(known, &st)) {
+        path = g_build_filename(reg->dir, name, NULL);
         known = lukshdrRegistryReadEntry(path, uuid, &st);
         if (!known->link && access(path, F_OK) < 0 && errno == ENOENT) {
             /* removed since it was listed: gone, not damaged */
             lukshdrRegistryEntryFree(known);
-            continue;
+            return true;
         }
-        g_hash_table_insert(entries, g_steal_pointer(&uuid), known);
+        lukshdrRegistryReplace(reg, uuid, known);
     }
+    known->scan = reg->scan;
+    return true;
+}
+
+/* Reads what is new in the directory and forgets what is not there any more; what has not
+ * changed costs an fstatat(2).  Called with the lock held. */
+static bool
+lukshdrRegistryScan(lukshdrRegistry *reg, DIR *dir, GError **error)
+{
+    GHashTableIter iter;
+    lukshdrRegistryEntry *entry;
+    struct dirent *ent;
+    bool ok = true;
+
+    reg->scan++;
+    while (ok && (errno = 0, ent = readdir(dir)))
+        ok = lukshdrRegistryScanName(reg, dir, ent->d_name);
 
     if (errno) {
-        GHashTableIter iter;
-        char *uuid;
-        lukshdrRegistryEntry *entry;
-
         lukshdrErrorSetErrno(error, errno, _("Unable to read link registry '%s'"), reg->dir);
-
-        /* what was taken over goes back: better old than gone */
-        g_hash_table_iter_init(&iter, entries);
-        while (g_hash_table_iter_next(&iter, (void **)&uuid, (void **)&entry)) {
-            g_hash_table_iter_steal(&iter);
-            g_hash_table_replace(reg->entries, uuid, entry);
-        }
-        lukshdrRegistryIndexRebuild(reg);
+        /* what was not come to stays: better old than gone */
+        lukshdrRegistryFindUnknown(reg);
         return false;
     }
 
-    g_hash_table_unref(reg->entries);
-    reg->entries = g_steal_pointer(&entries);
-    lukshdrRegistryIndexRebuild(reg);
+    g_hash_table_iter_init(&iter, reg->entries);
+    while (g_hash_table_iter_next(&iter, NULL, (void **)&entry)) {
+        if (entry->scan == reg->scan)
+            continue;
+        lukshdrRegistryIndexEntry(reg, entry, lukshdrRegistryIndexRemove);
+        g_hash_table_iter_remove(&iter);
+    }
+    lukshdrRegistryFindUnknown(reg);
     return true;
 }
 

@@ -340,14 +340,17 @@ lukshdrRegistryFind(lukshdrRegistry *reg,
                     GError **error)
 {
     lukshdrRegistryQuestion question = { .path = path };
+    bool ok = true;
     bool nothing;
-    bool ok;
 
     *link = NULL;
 
+    /* Without any link nothing need be known of @path.  That there was one a moment ago is
+     * reason enough to ask: the registry is read again below, with the answer at hand. */
     g_mutex_lock(&reg->lock);
-    ok = lukshdrRegistryLoadLocked(reg, error);
-    nothing = g_hash_table_size(reg->byKey) == 0 && !reg->unknown;
+    if (g_hash_table_size(reg->entries) == 0)
+        ok = lukshdrRegistryLoadLocked(reg, error);
+    nothing = g_hash_table_size(reg->entries) == 0;
     g_mutex_unlock(&reg->lock);
     if (!ok || nothing)
         return ok;

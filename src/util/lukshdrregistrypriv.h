@@ -19,6 +19,7 @@ struct _lukshdrRegistryEntry {
     gint64 mtime;      /* of the file then, ns */
     ino_t inode;
     off_t size;
+    guint64 scan; /* the last one that saw the file */
 };
 
 struct _lukshdrRegistry {
@@ -32,6 +33,7 @@ struct _lukshdrRegistry {
                           * of payloads and headers alike, owned by entries */
     /* one of the damaged entries, which may be about any file, or NULL */
     const lukshdrRegistryEntry *unknown;
+    guint64 scan;   /* how often the directory was read */
     gint64 loaded;  /* when the directory was read, ns; 0 for never */
     gint64 dirTime; /* its modification time then, ns */
     ino_t dirInode;
