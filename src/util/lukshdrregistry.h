@@ -47,7 +47,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(lukshdrRegistry, lukshdrRegistryFree)
  * does not exist is an empty registry.  All functions below do this by
  * themselves; to call it is only needed to learn of damaged files.
  *
- * Returns: true, or false with @error set (the cache is then as before).
+ * Returns: true, or false with @error set (what was not come to is then kept as it was).
  */
 bool
 lukshdrRegistryLoad(lukshdrRegistry *reg, GPtrArray **damaged, GError **error);
