@@ -77,7 +77,9 @@ lukshdrRegistryIndexAdd(lukshdrRegistry *reg, const char *key, lukshdrRegistryEn
         bucket = g_ptr_array_new();
         g_hash_table_insert(reg->byKey, g_strdup(key), bucket);
     }
-    g_ptr_array_add(bucket, entry);
+    /* once is enough, say for payload and header on block devices: each costs a look-up time */
+    if (bucket->len == 0 || g_ptr_array_index(bucket, bucket->len - 1) != entry)
+        g_ptr_array_add(bucket, entry);
 }
 
 static void
