@@ -1047,6 +1047,30 @@ testFollowChange(testFixture *fix, char *files[], char *uuids[])
     }
 }
 
+/* The links at @path are those of all links that have a volume there, each once */
+static void
+testAssertListAt(lukshdrRegistry *reg, lukshdrRegistry *fresh, const char *path)
+{
+    g_autoptr(GPtrArray) at = lukshdrRegistryListAt(reg, path, NULL);
+    g_autoptr(GPtrArray) all = lukshdrRegistryList(fresh, NULL);
+    guint expected = 0;
+    guint i;
+
+    for (i = 0; i < all->len; i++) {
+        const lukshdrLink *link = g_ptr_array_index(all, i);
+
+        if (g_str_equal(link->payload.path, path) || g_str_equal(link->header.path, path))
+            expected++;
+    }
+    for (i = 0; i < at->len; i++) {
+        const lukshdrLink *link = g_ptr_array_index(at, i);
+
+        g_assert_true(g_str_equal(link->payload.path, path) ||
+                      g_str_equal(link->header.path, path));
+    }
+    g_assert_cmpuint(at->len, ==, expected);
+}
+
 /* What a reader that has followed all changes says is what one says that never read before */
 static void
 testFollow(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
@@ -1083,6 +1107,7 @@ testFollow(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
                             lukshdrRegistryFindHeader(fresh, files[i], &header2, NULL));
             /* which of the links that share it is not said */
             g_assert_cmpint(!!header, ==, !!header2);
+            testAssertListAt(fix->reader, fresh, files[i]);
         }
         for (i = 0; i < TEST_FOLLOW_LINKS; i++) {
             g_autofree char *name = g_strdup_printf("payload-%d", i);

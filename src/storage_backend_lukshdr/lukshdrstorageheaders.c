@@ -210,15 +210,18 @@ lukshdrStorageHeadersLabel(GArray *headers, lukshdrLink *link, GPtrArray *others
 GPtrArray *
 lukshdrStorageHeadersSharers(const lukshdrLink *link, GError **error)
 {
-    g_autoptr(GPtrArray) links = lukshdrRegistryList(lukshdrStorageState.registry, error);
+    g_autoptr(GPtrArray) links = NULL;
     GPtrArray *sharers;
     guint i;
 
-    if (!links)
+    /* a header that has no path yet can be no other's */
+    if (!link->header.path)
+        return g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrLinkUnref);
+    if (!(links = lukshdrRegistryListAt(lukshdrStorageState.registry, link->header.path, error)))
         return NULL;
 
     sharers = g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrLinkUnref);
-    for (i = 0; link->header.path && i < links->len; i++) {
+    for (i = 0; i < links->len; i++) {
         lukshdrLink *other = g_ptr_array_index(links, i);
 
         if (!g_str_equal(other->uuid, link->uuid) && other->state != LUKSHDR_LINK_STATE_DELETING &&

@@ -90,6 +90,19 @@ GPtrArray *
 lukshdrRegistryList(lukshdrRegistry *reg, GError **error);
 
 /**
+ * lukshdrRegistryListAt:
+ * @reg: a registry
+ * @path: an absolute path
+ * @error: VIR_ERR_SYSTEM_ERROR
+ *
+ * Returns: those links of lukshdrRegistryList with a volume, payload or header, that is recorded
+ * at @path (nothing is examined), or NULL with @error set.  Takes a time that does not depend on
+ * how many others there are.
+ */
+GPtrArray *
+lukshdrRegistryListAt(lukshdrRegistry *reg, const char *path, GError **error);
+
+/**
  * lukshdrRegistryFindPayload:
  * @reg: a registry
  * @path: path that somebody is about to open

@@ -455,6 +455,29 @@ lukshdrRegistryLookup(lukshdrRegistry *reg,
            lukshdrRegistryByName(bucket, LUKSHDR_REGISTRY_HEADER, pool, volume, header, error);
 }
 
+GPtrArray *
+lukshdrRegistryListAt(lukshdrRegistry *reg, const char *path, GError **error)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
+    g_autofree char *key = lukshdrRegistryKeyPath(path);
+    GPtrArray *bucket;
+    GPtrArray *links;
+    guint i;
+
+    if (!lukshdrRegistryLoadLocked(reg, error))
+        return NULL;
+
+    links = g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrLinkUnref);
+    bucket = g_hash_table_lookup(reg->byKey, key);
+    for (i = 0; bucket && i < bucket->len; i++) {
+        const lukshdrRegistryEntry *entry = g_ptr_array_index(bucket, i);
+
+        if (!entry->damage)
+            g_ptr_array_add(links, lukshdrLinkRef(entry->link));
+    }
+    return links;
+}
+
 lukshdrLink *
 lukshdrRegistryGet(lukshdrRegistry *reg, const char *uuid)
 {
