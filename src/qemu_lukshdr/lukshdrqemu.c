@@ -15,6 +15,7 @@
 
 #include <glib/gi18n-lib.h>
 #include <libintl.h>
+#include <libxml/parser.h>
 #include <unistd.h>
 
 #include "../util/lukshdrerror.h"
@@ -22,6 +23,7 @@
 #include "../util/lukshdrmodule.h"
 #include "../util/lukshdrpaths.h"
 #include "lukshdrqemubind.h"
+#include "lukshdrqemuconfig.h"
 #include "lukshdrqemudomain.h"
 #include "lukshdrqemuguest.h"
 #include "lukshdrqemusource.h"
@@ -101,6 +103,8 @@ qemuRegister(void)
     void *stock = NULL;
     bool common = lukshdrABIResolveCommon(&lukshdrQemu.common, &missing);
 
+    /* before there are threads that might both be first to need it */
+    xmlInitParser();
     bindtextdomain(GETTEXT_PACKAGE, LUKSHDR_LOCALEDIR);
     lukshdrLogInit(&lukshdrQemu.common, "lukshdr.qemu", VIR_FROM_QEMU);
 
@@ -121,5 +125,14 @@ qemuRegister(void)
         lukshdrQemuActivate();
     }
 
-    return lukshdrModuleRegisterStock(stock, "qemuRegister");
+    if (lukshdrModuleRegisterStock(stock, "qemuRegister") < 0)
+        return -1;
+
+    if (lukshdrQemu.active && !lukshdrQemuConfigRegister(stock, &error)) {
+        LUKSHDR_LOG_ERROR(_("lukshdr: the configuration of domains does not get the <encryption> "
+                            "of linked volumes: %s"),
+                          error->message);
+        virResetLastError();
+    }
+    return 0;
 }

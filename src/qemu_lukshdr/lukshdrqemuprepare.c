@@ -20,6 +20,7 @@
 #include "../util/lukshdrlog.h"
 #include "../util/lukshdrxml.h"
 #include "lukshdrqemu.h"
+#include "lukshdrqemuconfigxml.h"
 #include "lukshdrqemudisk.h"
 #include "lukshdrqemudomain.h"
 #include "lukshdrqemuformat.h"
@@ -62,7 +63,6 @@ lukshdrQemuPrepareEncryption(const lukshdrLink *link, virStorageSource *src)
     virStorageEncryption *encryption;
     xmlXPathContextPtr ctxt;
     xmlNode *root;
-    xmlNode *secret;
 
     if (lukshdrQemuSourceEncryption(src))
         return 0;
@@ -70,12 +70,9 @@ lukshdrQemuPrepareEncryption(const lukshdrLink *link, virStorageSource *src)
     doc = xmlNewDoc(NULL);
     root = xmlNewDocNode(doc, NULL, BAD_CAST LUKSHDR_XML_ENCRYPTION, NULL);
     xmlDocSetRootElement(doc, root);
-    lukshdrXMLSetAttribute(root, LUKSHDR_XML_FORMAT, "luks");
+    lukshdrQemuConfigXMLEncryption(root, link);
     /* what libvirt adds when it parses a domain; it decides on the format layer by it */
     lukshdrXMLSetAttribute(root, "engine", "qemu");
-    secret = lukshdrXMLAddChild(root, LUKSHDR_XML_SECRET, NULL);
-    lukshdrXMLSetAttribute(secret, "type", "passphrase");
-    lukshdrXMLSetAttribute(secret, LUKSHDR_XML_UUID, link->secretUUID);
 
     ctxt = xmlXPathNewContext(doc);
     encryption = lukshdrQemu.libvirt.virStorageEncryptionParseNode(root, ctxt);

@@ -12,10 +12,10 @@
 #include <glib-object.h>
 #include <glib/gi18n-lib.h>
 #include <libvirt/virterror.h>
-#include <link.h>
 #include <string.h>
 
 #include "lukshdrerror.h"
+#include "lukshdrmodulemap.h"
 
 #define LUKSHDR_STORAGE_TABLE_ENTRIES 45
 #define LUKSHDR_STORAGE_TABLE_KNOWN_ENTRY 13
@@ -25,53 +25,8 @@ G_STATIC_ASSERT(sizeof(lukshdrStorageTable) ==
 G_STATIC_ASSERT(offsetof(lukshdrStorageTable, storagePoolLookupByTargetPath) ==
                 LUKSHDR_STORAGE_TABLE_KNOWN_ENTRY * sizeof(void *));
 
-typedef struct _lukshdrStorageModule lukshdrStorageModule;
-struct _lukshdrStorageModule {
-    ElfW(Addr) base; /* which module is looked for */
-    bool found;
-    const ElfW(Phdr) * phdr;
-    ElfW(Half) phnum;
-};
-
-static int
-lukshdrStorageModuleVisit(struct dl_phdr_info *info, size_t size G_GNUC_UNUSED, void *opaque)
-{
-    lukshdrStorageModule *module = opaque;
-
-    if (info->dlpi_addr != module->base)
-        return 0;
-
-    module->found = true;
-    module->phdr = info->dlpi_phdr;
-    module->phnum = info->dlpi_phnum;
-    return 1;
-}
-
-/* Do @len bytes at @address lie in one loaded segment that has all of @flags? */
 static bool
-lukshdrStorageModuleHolds(const lukshdrStorageModule *module,
-                          const void *address,
-                          size_t len,
-                          ElfW(Word) type,
-                          ElfW(Word) flags)
-{
-    ElfW(Addr) start = (ElfW(Addr))address - module->base;
-    ElfW(Half) i;
-
-    for (i = 0; i < module->phnum; i++) {
-        const ElfW(Phdr) *phdr = &module->phdr[i];
-
-        if (phdr->p_type == type && (phdr->p_flags & flags) == flags && start >= phdr->p_vaddr &&
-            len <= phdr->p_memsz && start - phdr->p_vaddr <= phdr->p_memsz - len)
-            return true;
-    }
-    return false;
-}
-
-static bool
-lukshdrStorageTableIsIt(const lukshdrStorageModule *module,
-                        const void *candidate,
-                        const void *known)
+lukshdrStorageTableIsIt(const lukshdrModuleMap *module, const void *candidate, const void *known)
 {
     const lukshdrStorageTable *table = candidate;
     void *const *entries = (void *const *)candidate;
@@ -79,16 +34,15 @@ lukshdrStorageTableIsIt(const lukshdrStorageModule *module,
 
     /* written data, and not the kind that becomes read-only after relocation */
     if ((guintptr)candidate % sizeof(void *) ||
-        !lukshdrStorageModuleHolds(module, candidate, sizeof(*table), PT_LOAD, PF_R | PF_W) ||
-        lukshdrStorageModuleHolds(module, candidate, sizeof(void *), PT_GNU_RELRO, 0))
+        !lukshdrModuleMapIsData(module, candidate, sizeof(*table)))
         return false;
 
-    if (!lukshdrStorageModuleHolds(module, table->name, sizeof("storage"), PT_LOAD, PF_R) ||
+    if (!lukshdrModuleMapHolds(module, table->name, sizeof("storage"), PF_R) ||
         strcmp(table->name, "storage") || entries[LUKSHDR_STORAGE_TABLE_KNOWN_ENTRY] != known)
         return false;
 
     for (i = 1; i <= LUKSHDR_STORAGE_TABLE_ENTRIES; i++) {
-        if (entries[i] && !lukshdrStorageModuleHolds(module, entries[i], 1, PT_LOAD, PF_R | PF_X))
+        if (entries[i] && !lukshdrModuleMapHolds(module, entries[i], 1, PF_R | PF_X))
             return false;
     }
 
@@ -108,8 +62,7 @@ lukshdrStorageTable *
 lukshdrStorageTableFind(void *handle, virConnectPtr conn, GError **error)
 {
     void *known = dlsym(handle, "storagePoolLookupByTargetPath");
-    lukshdrStorageModule module = { 0 };
-    struct link_map *map = NULL;
+    lukshdrModuleMap module;
     void *found = NULL;
     GTypeQuery query;
     size_t offset;
@@ -120,15 +73,8 @@ lukshdrStorageTableFind(void *handle, virConnectPtr conn, GError **error)
         return NULL;
     }
 
-    if (dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0) {
-        module.base = map->l_addr;
-        dl_iterate_phdr(lukshdrStorageModuleVisit, &module);
-    }
-    if (!module.found) {
-        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_NO_SUPPORT,
-                            _("the stock storage module is not where the dynamic linker says"));
+    if (!lukshdrModuleMapInit(&module, handle, error))
         return NULL;
-    }
 
     if (!G_IS_OBJECT(conn)) {
         g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_NO_SUPPORT,

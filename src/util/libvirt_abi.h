@@ -132,6 +132,13 @@ struct _lukshdrVirStateDriver {
 
 /* libvirt.so, used by the QEMU half */
 #define LUKSHDR_ABI_QEMU(X) \
+    X(int, virRegisterStateDriver, (lukshdrVirStateDriver *driver)) \
+    X(virDomainPtr, virGetDomain, \
+      (virConnectPtr conn, const char *name, const unsigned char *uuid, int id)) \
+    X(char *, virDomainObjGetMetadata, \
+      (virDomainObj *vm, int type, const char *uri, unsigned int flags)) \
+    X(int, virDomainDiskIndexByName, \
+      (virDomainDef *def, const char *name, bool allow_ambiguous)) \
     X(virStorageSource *, virStorageSourceNew, (void)) \
     X(int, virStorageSourceNewFromBackingAbsolute, (const char *path, virStorageSource **src)) \
     X(int, virStorageSourceInitChainElement, \

@@ -28,6 +28,23 @@
 #define LUKSHDR_XML_BACKING_STORE "backingStore"
 #define LUKSHDR_XML_SOURCE "source"
 
+#define LUKSHDR_XML_POOL_STATE "poolstate"
+#define LUKSHDR_XML_DOMAIN "domain"
+#define LUKSHDR_XML_INACTIVE_DOMAIN "inactiveDomain"
+#define LUKSHDR_XML_DOMAIN_SNAPSHOT "domainsnapshot"
+#define LUKSHDR_XML_METADATA "metadata"
+#define LUKSHDR_XML_DEVICES "devices"
+#define LUKSHDR_XML_DRIVER "driver"
+#define LUKSHDR_XML_FILE "file"
+#define LUKSHDR_XML_TYPE "type"
+#define LUKSHDR_XML_DEV "dev"
+
+/* The namespace of what the project says in a domain's <metadata>, and the prefix that is
+ * customary for it.  The number changes when what was valid before means something else. */
+#define LUKSHDR_XML_METADATA_URI "urn:libvirt-lukshdr:domain:1.0"
+#define LUKSHDR_XML_METADATA_PREFIX "lukshdr"
+#define LUKSHDR_XML_DISKS "disks"
+
 /* detached-header XML */
 #define LUKSHDR_XML_HEADER "header"
 #define LUKSHDR_XML_PAYLOAD "payload"

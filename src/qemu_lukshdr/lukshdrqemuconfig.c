@@ -1,0 +1,333 @@
+/*
+ * lukshdrqemuconfig.c: what clients send of domains and their disks
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The entries that are put in front of the QEMU driver's: each corrects the XML
+ * (lukshdrqemuconfigxml.h) and hands it on.  They run in the thread that serves the
+ * client, with nothing locked.
+ */
+
+#include "config.h"
+
+#include "lukshdrqemuconfig.h"
+
+#include <glib/gi18n-lib.h>
+#include <string.h>
+
+#include "../util/lukshdrerror.h"
+#include "../util/lukshdrlog.h"
+#include "../util/lukshdrxml.h"
+#include "lukshdrqemu.h"
+#include "lukshdrqemuconfigxml.h"
+#include "lukshdrqemumetadata.h"
+#include "lukshdrqemutable.h"
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(virConnect, virConnectClose)
+
+/* set before any client is served, only read afterwards */
+static lukshdrQemuTableEntries lukshdrQemuConfigStock;
+static void *lukshdrQemuConfigModule;
+
+/* Makes @xml what libvirt is to have instead, kept in @rewritten.  False with a libvirt error
+ * reported if it is to be refused. */
+static bool
+lukshdrQemuConfigRewrite(const char **xml, char **rewritten)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!*xml)
+        return true;
+    if (!lukshdrQemuConfigXMLRewrite(lukshdrQemu.registry, lukshdrQemu.privileged, *xml, rewritten,
+                                     &error)) {
+        lukshdrReportError(error);
+        return false;
+    }
+    if (*rewritten)
+        *xml = *rewritten;
+    return true;
+}
+
+static virDomainPtr
+lukshdrQemuConfigCreateXML(virConnectPtr conn, const char *xml, unsigned int flags)
+{
+    g_autofree char *rewritten = NULL;
+
+    if (!lukshdrQemuConfigRewrite(&xml, &rewritten))
+        return NULL;
+    return lukshdrQemuConfigStock.domainCreateXML(conn, xml, flags);
+}
+
+static virDomainPtr
+lukshdrQemuConfigDefineXML(virConnectPtr conn, const char *xml)
+{
+    g_autofree char *rewritten = NULL;
+
+    if (!lukshdrQemuConfigRewrite(&xml, &rewritten))
+        return NULL;
+    return lukshdrQemuConfigStock.domainDefineXML(conn, xml);
+}
+
+static virDomainPtr
+lukshdrQemuConfigDefineXMLFlags(virConnectPtr conn, const char *xml, unsigned int flags)
+{
+    g_autofree char *rewritten = NULL;
+
+    if (!lukshdrQemuConfigRewrite(&xml, &rewritten))
+        return NULL;
+    return lukshdrQemuConfigStock.domainDefineXMLFlags(conn, xml, flags);
+}
+
+static int
+lukshdrQemuConfigAttachDevice(virDomainPtr domain, const char *xml)
+{
+    g_autofree char *rewritten = NULL;
+
+    if (!lukshdrQemuConfigRewrite(&xml, &rewritten))
+        return -1;
+    return lukshdrQemuConfigStock.domainAttachDevice(domain, xml);
+}
+
+static int
+lukshdrQemuConfigAttachDeviceFlags(virDomainPtr domain, const char *xml, unsigned int flags)
+{
+    g_autofree char *rewritten = NULL;
+
+    if (!lukshdrQemuConfigRewrite(&xml, &rewritten))
+        return -1;
+    return lukshdrQemuConfigStock.domainAttachDeviceFlags(domain, xml, flags);
+}
+
+static int
+lukshdrQemuConfigUpdateDeviceFlags(virDomainPtr domain, const char *xml, unsigned int flags)
+{
+    g_autofree char *rewritten = NULL;
+
+    if (!lukshdrQemuConfigRewrite(&xml, &rewritten))
+        return -1;
+    return lukshdrQemuConfigStock.domainUpdateDeviceFlags(domain, xml, flags);
+}
+
+static int
+lukshdrQemuConfigSaveFlags(virDomainPtr domain,
+                           const char *to,
+                           const char *dxml,
+                           unsigned int flags)
+{
+    g_autofree char *rewritten = NULL;
+
+    if (!lukshdrQemuConfigRewrite(&dxml, &rewritten))
+        return -1;
+    return lukshdrQemuConfigStock.domainSaveFlags(domain, to, dxml, flags);
+}
+
+static int
+lukshdrQemuConfigRestoreFlags(virConnectPtr conn,
+                              const char *from,
+                              const char *dxml,
+                              unsigned int flags)
+{
+    g_autofree char *rewritten = NULL;
+
+    if (!lukshdrQemuConfigRewrite(&dxml, &rewritten))
+        return -1;
+    return lukshdrQemuConfigStock.domainRestoreFlags(conn, from, dxml, flags);
+}
+
+/* A copy of @params, to be freed with g_free, in which the XML of a saved domain, if there is
+ * any, is what libvirt is to have; the strings stay the caller's, and the new one is in
+ * @rewritten.  NULL with a libvirt error reported if it is to be refused. */
+static virTypedParameterPtr
+lukshdrQemuConfigParams(virTypedParameterPtr params, int nparams, char **rewritten)
+{
+    g_autofree virTypedParameterPtr copy = g_new0(virTypedParameter, MAX(nparams, 0) + 1);
+    int i;
+
+    for (i = 0; i < nparams; i++) {
+        const char *xml = params[i].value.s;
+
+        copy[i] = params[i];
+        if (params[i].type != VIR_TYPED_PARAM_STRING ||
+            !g_str_equal(params[i].field, VIR_DOMAIN_SAVE_PARAM_DXML))
+            continue;
+
+        /* libvirt refuses a second one */
+        g_clear_pointer(rewritten, g_free);
+        if (!lukshdrQemuConfigRewrite(&xml, rewritten))
+            return NULL;
+        if (*rewritten)
+            copy[i].value.s = *rewritten;
+    }
+    return g_steal_pointer(&copy);
+}
+
+static int
+lukshdrQemuConfigSaveParams(virDomainPtr domain,
+                            virTypedParameterPtr params,
+                            int nparams,
+                            unsigned int flags)
+{
+    g_autofree char *rewritten = NULL;
+    g_autofree virTypedParameterPtr copy = lukshdrQemuConfigParams(params, nparams, &rewritten);
+
+    if (!copy)
+        return -1;
+    return lukshdrQemuConfigStock.domainSaveParams(domain, copy, nparams, flags);
+}
+
+static int
+lukshdrQemuConfigRestoreParams(virConnectPtr conn,
+                               virTypedParameterPtr params,
+                               int nparams,
+                               unsigned int flags)
+{
+    g_autofree char *rewritten = NULL;
+    g_autofree virTypedParameterPtr copy = lukshdrQemuConfigParams(params, nparams, &rewritten);
+
+    if (!copy)
+        return -1;
+    return lukshdrQemuConfigStock.domainRestoreParams(conn, copy, nparams, flags);
+}
+
+static int
+lukshdrQemuConfigSaveImageDefineXML(virConnectPtr conn,
+                                    const char *file,
+                                    const char *dxml,
+                                    unsigned int flags)
+{
+    g_autofree char *rewritten = NULL;
+
+    if (!lukshdrQemuConfigRewrite(&dxml, &rewritten))
+        return -1;
+    return lukshdrQemuConfigStock.domainSaveImageDefineXML(conn, file, dxml, flags);
+}
+
+static int
+lukshdrQemuConfigManagedSaveDefineXML(virDomainPtr domain, const char *dxml, unsigned int flags)
+{
+    g_autofree char *rewritten = NULL;
+
+    if (!lukshdrQemuConfigRewrite(&dxml, &rewritten))
+        return -1;
+    return lukshdrQemuConfigStock.domainManagedSaveDefineXML(domain, dxml, flags);
+}
+
+static virDomainSnapshotPtr
+lukshdrQemuConfigSnapshotCreateXML(virDomainPtr domain, const char *xml, unsigned int flags)
+{
+    g_autofree char *rewritten = NULL;
+
+    if (!lukshdrQemuConfigRewrite(&xml, &rewritten))
+        return NULL;
+    return lukshdrQemuConfigStock.domainSnapshotCreateXML(domain, xml, flags);
+}
+
+static int
+lukshdrQemuConfigBlockCopy(virDomainPtr domain,
+                           const char *disk,
+                           const char *xml,
+                           virTypedParameterPtr params,
+                           int nparams,
+                           unsigned int flags)
+{
+    g_autofree char *rewritten = NULL;
+
+    if (!lukshdrQemuConfigRewrite(&xml, &rewritten))
+        return -1;
+    return lukshdrQemuConfigStock.domainBlockCopy(domain, disk, xml, params, nparams, flags);
+}
+
+/* Said now, a mistake is not found out when the guest starts. */
+static int
+lukshdrQemuConfigSetMetadata(virDomainPtr domain,
+                             int type,
+                             const char *metadata,
+                             const char *key,
+                             const char *uri,
+                             unsigned int flags)
+{
+    if (type == VIR_DOMAIN_METADATA_ELEMENT && metadata &&
+        g_strcmp0(uri, LUKSHDR_XML_METADATA_URI) == 0) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GHashTable) headers = lukshdrQemuMetadataParseText(metadata, &error);
+
+        if (!headers) {
+            lukshdrReportError(error);
+            return -1;
+        }
+    }
+    return lukshdrQemuConfigStock.domainSetMetadata(domain, type, metadata, key, uri, flags);
+}
+
+static const lukshdrQemuTableEntries lukshdrQemuConfigEntries = {
+    .domainCreateXML = lukshdrQemuConfigCreateXML,
+    .domainDefineXML = lukshdrQemuConfigDefineXML,
+    .domainDefineXMLFlags = lukshdrQemuConfigDefineXMLFlags,
+    .domainAttachDevice = lukshdrQemuConfigAttachDevice,
+    .domainAttachDeviceFlags = lukshdrQemuConfigAttachDeviceFlags,
+    .domainUpdateDeviceFlags = lukshdrQemuConfigUpdateDeviceFlags,
+    .domainSaveFlags = lukshdrQemuConfigSaveFlags,
+    .domainSaveParams = lukshdrQemuConfigSaveParams,
+    .domainRestoreFlags = lukshdrQemuConfigRestoreFlags,
+    .domainRestoreParams = lukshdrQemuConfigRestoreParams,
+    .domainSaveImageDefineXML = lukshdrQemuConfigSaveImageDefineXML,
+    .domainManagedSaveDefineXML = lukshdrQemuConfigManagedSaveDefineXML,
+    .domainSnapshotCreateXML = lukshdrQemuConfigSnapshotCreateXML,
+    .domainBlockCopy = lukshdrQemuConfigBlockCopy,
+    .domainSetMetadata = lukshdrQemuConfigSetMetadata,
+};
+
+static bool
+lukshdrQemuConfigActivate(bool privileged, GError **error)
+{
+    g_autoptr(virConnect) conn = virConnectOpen(privileged ? "qemu:///system" : "qemu:///session");
+    g_autofree lukshdrQemuTable *table = NULL;
+
+    if (!conn) {
+        lukshdrErrorFromLast(error);
+        return false;
+    }
+    if (!(table = lukshdrQemuTableFind(lukshdrQemuConfigModule, conn, error)))
+        return false;
+
+    lukshdrQemuTableTakeOver(table, &lukshdrQemuConfigStock, &lukshdrQemuConfigEntries);
+    return true;
+}
+
+/* Always "complete": an error would stop any daemon, "skipped" a modular one. */
+static int
+lukshdrQemuConfigInitialize(bool privileged,
+                            const char *root,
+                            bool monolithic G_GNUC_UNUSED,
+                            void *callback G_GNUC_UNUSED,
+                            void *opaque G_GNUC_UNUSED)
+{
+    g_autoptr(GError) error = NULL;
+
+    /* the registry of a process with a root of its own would be another */
+    if (!root && !lukshdrQemuConfigActivate(privileged, &error)) {
+        LUKSHDR_LOG_ERROR(
+            _("lukshdr: linked volumes can be used as disks, but the configuration of "
+              "domains does not get their <encryption>: %s"),
+            error->message);
+        virResetLastError();
+    }
+    return LUKSHDR_VIR_STATE_INIT_COMPLETE;
+}
+
+/* libvirt keeps the pointer and writes to "initialized" */
+static lukshdrVirStateDriver lukshdrQemuConfigStateDriver = {
+    .name = "lukshdr-qemu",
+    .stateInitialize = lukshdrQemuConfigInitialize,
+};
+
+bool
+lukshdrQemuConfigRegister(void *stock, GError **error)
+{
+    lukshdrQemuConfigModule = stock;
+    if (lukshdrQemu.libvirt.virRegisterStateDriver(&lukshdrQemuConfigStateDriver) < 0) {
+        lukshdrErrorFromLast(error);
+        return false;
+    }
+    return true;
+}

@@ -1,0 +1,25 @@
+/*
+ * lukshdrqemuconfig.h: what clients send of domains and their disks
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+/**
+ * lukshdrQemuConfigRegister:
+ * @stock: dlopen handle of the stock QEMU module, which has been registered
+ * @error: VIR_ERR_INTERNAL_ERROR, in libvirt's words
+ *
+ * Adds a state driver that libvirt initialises after the QEMU driver's and before any client
+ * is served.  It puts the entries of lukshdrqemuconfig.c in front of the QEMU driver's; if
+ * it does not recognise those, the daemon's log says so and the configuration of domains is
+ * left as clients send it.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrQemuConfigRegister(void *stock, GError **error);

@@ -1,0 +1,50 @@
+/*
+ * lukshdrqemuconfigxml.h: what clients' XML says of linked volumes, and what it should say
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Public XML in, public XML out; needs the link registry and no libvirt.
+ */
+
+#pragma once
+
+#include "../util/lukshdrregistry.h"
+
+/**
+ * lukshdrQemuConfigXMLEncryption:
+ * @encryption: an empty <encryption>
+ * @link: a link whose secret is known
+ *
+ * Makes it libvirt's own element for @link: format and secret.
+ */
+void
+lukshdrQemuConfigXMLEncryption(xmlNode *encryption, const lukshdrLink *link);
+
+/**
+ * lukshdrQemuConfigXMLRewrite:
+ * @registry: the link registry
+ * @privileged: whether the daemon runs as root
+ * @xml: XML of a domain, of a disk or of a snapshot, as a client sent it
+ * @rewritten: set to the XML that libvirt is to have instead, to be freed with g_free, or to
+ *             NULL if @xml is right as it is
+ * @error: VIR_ERR_CONFIG_UNSUPPORTED for a <header> that would be ignored, and for a disk
+ *         that metadata gives a header but nothing gives a secret; VIR_ERR_XML_ERROR for
+ *         malformed metadata; VIR_ERR_OPERATION_INVALID for what the registry cannot decide
+ *
+ * A disk, or an image that the XML lists behind it, that names a linked payload and has no
+ * <encryption> gets the link's, so that a daemon without the plugin refuses it.  A <header>
+ * in an <encryption> is libvirt's to ignore: one that is exactly the link's goes, every
+ * other is refused.
+ *
+ * What is no well-formed XML, or is about something else, is left to stock as it is: its
+ * errors are better.  A declared format that libvirt knows no <encryption> for is left, too;
+ * starting the disk is refused.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrQemuConfigXMLRewrite(lukshdrRegistry *registry,
+                            bool privileged,
+                            const char *xml,
+                            char **rewritten,
+                            GError **error);
