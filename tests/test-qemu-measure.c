@@ -151,14 +151,14 @@ testDiskAttach(void)
     lukshdrQemuDiskAttach(src, disk, LUKSHDR_QEMU_DISK_EARLY);
     g_assert_cmpint(lukshdrQemuDiskGetState(src), ==, LUKSHDR_QEMU_DISK_EARLY);
 
-    found = lukshdrQemuDiskFind(src);
+    found = lukshdrQemuDiskFind(src, NULL);
     g_assert_nonnull(found);
     g_assert_true(found != disk);
     g_assert_cmpstr(found->headerPath, ==, "/some/header");
 
     lukshdrQemuDiskAttach(src, NULL, LUKSHDR_QEMU_DISK_PREPARED);
     g_assert_cmpint(lukshdrQemuDiskGetState(src), ==, LUKSHDR_QEMU_DISK_PREPARED);
-    g_assert_null(lukshdrQemuDiskFind(src));
+    g_assert_null(lukshdrQemuDiskFind(src, NULL));
 }
 
 int

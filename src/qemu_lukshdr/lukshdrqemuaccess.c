@@ -60,10 +60,10 @@ lukshdrQemuAccessGrant(virQEMUDriver *driver,
                        bool migrated,
                        GPtrArray *grants)
 {
-    g_autoptr(lukshdrGuestDisk) disk = lukshdrQemuDiskFind(src);
+    g_autofree char *name = lukshdrQemuDomainName(vm);
+    g_autoptr(lukshdrGuestDisk) disk = lukshdrQemuDiskFind(src, name);
     g_autoptr(virStorageSource) header = NULL;
     g_autoptr(GError) error = NULL;
-    g_autofree char *name = NULL;
     lukshdrQemuGrant *grant;
     bool remember = chainTop;
     bool added = false;
@@ -71,7 +71,7 @@ lukshdrQemuAccessGrant(virQEMUDriver *driver,
     if (!disk)
         return 0;
 
-    if (!(name = lukshdrQemuDomainName(vm))) {
+    if (!name) {
         error = g_error_new(LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                             _("header volume '%s' cannot be given to a domain that is not running"),
                             disk->headerPath);

@@ -27,9 +27,9 @@
  * one of the wrapped functions that is not given it. */
 static virQEMUDriver *lukshdrQemuAppArmorDriver;
 
-/* The source, in any chain of @vm's disks, of the disk called @nodeName */
+/* The source, in any chain of @guest's disks, of the disk called @nodeName */
 static virStorageSource *
-lukshdrQemuAppArmorFindSource(GPtrArray *sources, const char *nodeName)
+lukshdrQemuAppArmorFindSource(GPtrArray *sources, const char *guest, const char *nodeName)
 {
     guint i;
 
@@ -37,7 +37,7 @@ lukshdrQemuAppArmorFindSource(GPtrArray *sources, const char *nodeName)
         virStorageSource *n;
 
         for (n = g_ptr_array_index(sources, i); n; n = lukshdrQemuSourceBacking(n)) {
-            g_autoptr(lukshdrGuestDisk) disk = lukshdrQemuDiskFind(n);
+            g_autoptr(lukshdrGuestDisk) disk = lukshdrQemuDiskFind(n, guest);
 
             if (disk && g_str_equal(disk->nodeName, nodeName))
                 return n;
@@ -78,7 +78,7 @@ lukshdrQemuAppArmorRenew(virQEMUDriver *driver, virDomainObj *vm)
     for (i = 0; i < disks->len; i++) {
         lukshdrGuestDisk *disk = g_ptr_array_index(disks, i);
         g_autoptr(virStorageSource) header = lukshdrQemuDiskHeader(
-            disk, lukshdrQemuAppArmorFindSource(sources, disk->nodeName));
+            disk, lukshdrQemuAppArmorFindSource(sources, name, disk->nodeName));
 
         /* not as a chain's top: the owner is remembered already, and the drivers that count
          * must not count this */

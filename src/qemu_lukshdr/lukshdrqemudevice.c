@@ -28,10 +28,11 @@ lukshdrQemuDeviceForEach(virDomainObj *vm,
                                      virStorageSource *header,
                                      const lukshdrGuestDisk *disk))
 {
+    g_autofree char *name = lukshdrQemuDomainName(vm);
     virStorageSource *n;
 
     for (n = src; n; n = chain ? lukshdrQemuSourceBacking(n) : NULL) {
-        g_autoptr(lukshdrGuestDisk) disk = lukshdrQemuDiskFind(n);
+        g_autoptr(lukshdrGuestDisk) disk = lukshdrQemuDiskFind(n, name);
         g_autoptr(virStorageSource) header = NULL;
 
         if (!disk)
@@ -161,7 +162,7 @@ qemuDomainNamespaceSetupDisk(virDomainObj *vm, virStorageSource *src, bool *crea
     int rc;
 
     /* of a disk that is plugged in, this is the first that is heard in libvirt 9.0 */
-    if (lukshdrQemu.active && lukshdrQemuPrepareEarly(src, true) < 0)
+    if (lukshdrQemu.active && lukshdrQemuPrepareEarly(vm, src, true) < 0)
         return -1;
 
     rc = lukshdrQemu.stock.qemuDomainNamespaceSetupDisk(vm, src, created);

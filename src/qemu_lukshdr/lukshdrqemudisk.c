@@ -44,7 +44,7 @@ lukshdrQemuDiskDup(gpointer disk, gpointer opaque G_GNUC_UNUSED)
 }
 
 lukshdrGuestDisk *
-lukshdrQemuDiskFind(virStorageSource *src)
+lukshdrQemuDiskFind(virStorageSource *src, const char *guest)
 {
     g_autofree char *path = NULL;
 
@@ -53,7 +53,7 @@ lukshdrQemuDiskFind(virStorageSource *src)
 
     if (!lukshdrQemuGuestsAny() || !(path = lukshdrQemuSourcePath(src)))
         return NULL;
-    return lukshdrQemuGuestFindPayload(path);
+    return lukshdrQemuGuestFindPayload(path, guest);
 }
 
 lukshdrLink *

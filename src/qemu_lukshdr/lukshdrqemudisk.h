@@ -44,14 +44,17 @@ lukshdrQemuDiskGetState(virStorageSource *src);
 /**
  * lukshdrQemuDiskFind:
  * @src: a source
+ * @guest: lukshdrQemuDomainName of the guest that has it; NULL if that is not known here, or if
+ *         the guest does not run
  *
- * Never looks into the registry.
+ * Never looks into the registry.  What was not prepared in this process is looked for among the
+ * disks of @guest, or of all guests: two of them may have the same payload with different headers.
  *
  * Returns: a copy of what is known of the linked disk that @src is the payload of,
  * freed with lukshdrGuestDiskFree, or NULL.
  */
 lukshdrGuestDisk *
-lukshdrQemuDiskFind(virStorageSource *src);
+lukshdrQemuDiskFind(virStorageSource *src, const char *guest);
 
 /**
  * lukshdrQemuDiskLink:

@@ -80,7 +80,7 @@ lukshdrQemuFormatProps(virStorageSource *src, virStorageSource *backing)
     g_autoptr(lukshdrGuestDisk) disk = NULL;
     virJSONValue *stock = lukshdrQemuFormatStock(src, backing);
 
-    if (!stock || !lukshdrQemu.active || !(disk = lukshdrQemuDiskFind(src)))
+    if (!stock || !lukshdrQemu.active || !(disk = lukshdrQemuDiskFind(src, NULL)))
         return stock;
 
     return lukshdrQemuFormatChain(disk, stock);
@@ -135,7 +135,7 @@ qemuBlockStorageSourceCreateGetFormatProps(virStorageSource *src,
     g_autoptr(GError) error = NULL;
     int rc = lukshdrQemu.stock.qemuBlockStorageSourceCreateGetFormatProps(src, backing, props);
 
-    if (rc < 0 || !*props || !lukshdrQemu.active || !(disk = lukshdrQemuDiskFind(src)))
+    if (rc < 0 || !*props || !lukshdrQemu.active || !(disk = lukshdrQemuDiskFind(src, NULL)))
         return rc;
 
     if (g_str_equal(disk->format, "raw")) {

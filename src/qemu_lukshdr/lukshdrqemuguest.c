@@ -320,20 +320,21 @@ lukshdrQemuGuestsAny(void)
 }
 
 lukshdrGuestDisk *
-lukshdrQemuGuestFindPayload(const char *path)
+lukshdrQemuGuestFindPayload(const char *path, const char *guest)
 {
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrQemuGuestLock);
     lukshdrIdentity found = { .type = LUKSHDR_IDENTITY_NONE };
     bool exists = lukshdrIdentityFromPath(path, &found, NULL);
     GHashTableIter iter;
+    gpointer name;
     gpointer value;
 
     g_hash_table_iter_init(&iter, lukshdrQemuGuests);
-    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+    while (g_hash_table_iter_next(&iter, &name, &value)) {
         GPtrArray *disks = value;
         guint i;
 
-        for (i = 0; i < disks->len; i++) {
+        for (i = 0; i < disks->len && (!guest || g_str_equal(name, guest)); i++) {
             lukshdrGuestDisk *disk = g_ptr_array_index(disks, i);
 
             /* a guest that runs has its payload open, so a path that led to it still says what

@@ -156,9 +156,10 @@ lukshdrQemuGuestsAny(void);
 /**
  * lukshdrQemuGuestFindPayload:
  * @path: path of an image
+ * @guest: name of the guest whose disk it is, or NULL for any
  *
- * Returns: a copy of the disk, of any guest, of which @path is the payload, freed
- * with lukshdrGuestDiskFree, or NULL.
+ * Returns: a copy of the disk of which @path is the payload, freed with lukshdrGuestDiskFree,
+ * or NULL.
  */
 lukshdrGuestDisk *
-lukshdrQemuGuestFindPayload(const char *path);
+lukshdrQemuGuestFindPayload(const char *path, const char *guest);

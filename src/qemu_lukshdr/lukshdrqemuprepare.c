@@ -189,7 +189,7 @@ qemuDomainPrepareStorageSourceBlockdev(virDomainDiskDef *disk,
         if (!(record = lukshdrQemuPrepareCheckChain(link, path, src)))
             return -1;
         if (lukshdrQemuDiskGetState(src) == LUKSHDR_QEMU_DISK_EARLY &&
-            (early = lukshdrQemuDiskFind(src)))
+            (early = lukshdrQemuDiskFind(src, NULL)))
             lukshdrQemuGuestRename(early->nodeName, record);
     }
 
@@ -199,9 +199,9 @@ qemuDomainPrepareStorageSourceBlockdev(virDomainDiskDef *disk,
 
 /* Looks @src up before it is prepared, and so without its node name. */
 static bool
-lukshdrQemuPrepareEarlyOne(virStorageSource *src, GError **error)
+lukshdrQemuPrepareEarlyOne(virStorageSource *src, const char *guest, GError **error)
 {
-    g_autoptr(lukshdrGuestDisk) known = lukshdrQemuDiskFind(src);
+    g_autoptr(lukshdrGuestDisk) known = lukshdrQemuDiskFind(src, guest);
     g_autoptr(lukshdrLink) link = NULL;
     g_autofree char *path = NULL;
     g_autofree char *token = NULL;
@@ -226,8 +226,9 @@ lukshdrQemuPrepareEarlyOne(virStorageSource *src, GError **error)
 }
 
 int
-lukshdrQemuPrepareEarly(virStorageSource *src, bool chain)
+lukshdrQemuPrepareEarly(virDomainObj *vm, virStorageSource *src, bool chain)
 {
+    g_autofree char *name = lukshdrQemuDomainName(vm);
     g_autoptr(GError) error = NULL;
     virStorageSource *n;
 
@@ -235,13 +236,13 @@ lukshdrQemuPrepareEarly(virStorageSource *src, bool chain)
         g_autoptr(lukshdrGuestDisk) disk = NULL;
 
         if (lukshdrQemuDiskGetState(n) == LUKSHDR_QEMU_DISK_UNKNOWN &&
-            !lukshdrQemuPrepareEarlyOne(n, &error)) {
+            !lukshdrQemuPrepareEarlyOne(n, name, &error)) {
             lukshdrReportError(error);
             return -1;
         }
 
         if (!chain && lukshdrQemuDiskGetState(n) == LUKSHDR_QEMU_DISK_EARLY &&
-            (disk = lukshdrQemuDiskFind(n))) {
+            (disk = lukshdrQemuDiskFind(n, name))) {
             error = g_error_new(LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
                                 _("linked payload '%s' cannot be the overlay that a snapshot puts "
                                   "above a disk: it cannot have a backing file"),

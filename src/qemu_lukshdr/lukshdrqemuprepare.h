@@ -10,7 +10,8 @@
 
 /**
  * lukshdrQemuPrepareEarly:
- * @src: a source that a guest is about to be given access to
+ * @vm: the guest
+ * @src: a source that it is about to be given access to
  * @chain: whether access is to the sources behind it, too
  *
  * libvirt 9.0 gives access to a disk that is plugged in before it prepares it, and
@@ -21,4 +22,4 @@
  * Returns: 0, or -1 with a libvirt error reported.
  */
 int
-lukshdrQemuPrepareEarly(virStorageSource *src, bool chain);
+lukshdrQemuPrepareEarly(virDomainObj *vm, virStorageSource *src, bool chain);

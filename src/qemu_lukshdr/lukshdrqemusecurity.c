@@ -52,7 +52,7 @@ qemuSecuritySetImageLabel(virQEMUDriver *driver,
         return lukshdrQemu.stock.qemuSecuritySetImageLabel(driver, vm, src, backingChain, chainTop);
     }
 
-    if (lukshdrQemuPrepareEarly(src, backingChain) < 0)
+    if (lukshdrQemuPrepareEarly(vm, src, backingChain) < 0)
         return -1;
 
     grants = lukshdrQemuGrantsNew();
@@ -72,6 +72,7 @@ qemuSecurityRestoreImageLabel(virQEMUDriver *driver,
                               bool backingChain)
 {
     g_autoptr(lukshdrGuestDisk) disk = NULL;
+    g_autofree char *name = NULL;
     virStorageSource *n;
     int rc = lukshdrQemu.stock.qemuSecurityRestoreImageLabel(driver, vm, src, backingChain);
 
@@ -80,17 +81,17 @@ qemuSecurityRestoreImageLabel(virQEMUDriver *driver,
 
     /* only that of @src: stock does not restore the rest of the chain either, with which
      * @backingChain has nothing to do in any security driver */
-    if ((disk = lukshdrQemuDiskFind(src)) &&
+    name = lukshdrQemuDomainName(vm);
+    if ((disk = lukshdrQemuDiskFind(src, name)) &&
         lukshdrQemuAccessRevoke(driver, vm, disk, src, false, true) < 0)
         rc = -1;
 
     /* the files below stay the guest's user's, as stock leaves them, but the guest has them no more */
     for (n = backingChain ? lukshdrQemuSourceBacking(src) : NULL; n;
          n = lukshdrQemuSourceBacking(n)) {
-        g_autoptr(lukshdrGuestDisk) lower = lukshdrQemuDiskFind(n);
-        g_autofree char *name = lower ? lukshdrQemuDomainName(vm) : NULL;
+        g_autoptr(lukshdrGuestDisk) lower = lukshdrQemuDiskFind(n, name);
 
-        if (!name)
+        if (!lower || !name)
             continue;
         /* one that counts grants was a top itself, before a snapshot put an overlay on it */
         if (lukshdrQemuGuestGranted(name, lower->nodeName) == 0)
@@ -151,6 +152,7 @@ void
 qemuSecurityRestoreAllLabel(virQEMUDriver *driver, virDomainObj *vm, bool migrated)
 {
     g_autoptr(GPtrArray) sources = NULL;
+    g_autofree char *name = NULL;
     virErrorPtr saved;
     guint i;
 
@@ -160,10 +162,11 @@ qemuSecurityRestoreAllLabel(virQEMUDriver *driver, virDomainObj *vm, bool migrat
         return;
 
     saved = lukshdrQemuErrorSave();
+    name = lukshdrQemuDomainName(vm);
     sources = lukshdrQemuDomainSources(vm);
     for (i = 0; i < sources->len; i++) {
         virStorageSource *src = g_ptr_array_index(sources, i);
-        g_autoptr(lukshdrGuestDisk) disk = lukshdrQemuDiskFind(src);
+        g_autoptr(lukshdrGuestDisk) disk = lukshdrQemuDiskFind(src, name);
 
         if (disk)
             lukshdrQemuAccessRevoke(driver, vm, disk, src, migrated, false);
@@ -180,17 +183,17 @@ lukshdrQemuSecurityMoveHeader(virQEMUDriver *driver,
                               virStorageSource *src,
                               virStorageSource *dst)
 {
-    g_autoptr(lukshdrGuestDisk) disk = lukshdrQemuDiskFind(src);
-    g_autoptr(lukshdrGuestDisk) dstDisk = disk && dst ? lukshdrQemuDiskFind(dst) : NULL;
+    g_autofree char *name = lukshdrQemuDomainName(vm);
+    g_autoptr(lukshdrGuestDisk) disk = lukshdrQemuDiskFind(src, name);
+    g_autoptr(lukshdrGuestDisk) dstDisk = disk && dst ? lukshdrQemuDiskFind(dst, name) : NULL;
     g_autoptr(virStorageSource) header = NULL;
     g_autoptr(virStorageSource) dstHeader = NULL;
-    g_autofree char *name = disk ? lukshdrQemuDomainName(vm) : NULL;
 
     /* the payload goes below an overlay, and may come back: its header stays in use */
     if (dst && !dstDisk)
         return 0;
 
-    if (!name || (dstDisk && g_str_equal(dstDisk->headerPath, disk->headerPath)) ||
+    if (!disk || !name || (dstDisk && g_str_equal(dstDisk->headerPath, disk->headerPath)) ||
         lukshdrQemuGuestUsesHeader(name, disk))
         return 0;
 
