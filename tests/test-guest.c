@@ -36,7 +36,7 @@ testDisks(void)
     lukshdrGuestDisk *disk = testDisk("libvirt-2-format");
 
     g_ptr_array_add(disks, testDisk("libvirt-1-format"));
-    disk->headerShared = disk->readOnly = true;
+    disk->headerShared = disk->headerExplicit = disk->readOnly = true;
     disk->payloadIdentity.type = LUKSHDR_IDENTITY_NONE;
     disk->granted = G_MAXUINT;
     g_ptr_array_add(disks, disk);
@@ -66,6 +66,7 @@ testAssertDisk(const lukshdrGuestDisk *a, const lukshdrGuestDisk *b)
     testAssertIdentity(&a->headerIdentity, &b->headerIdentity);
     g_assert_cmpstr(a->format, ==, b->format);
     g_assert_cmpint(a->headerShared, ==, b->headerShared);
+    g_assert_cmpint(a->headerExplicit, ==, b->headerExplicit);
     g_assert_cmpint(a->readOnly, ==, b->readOnly);
     g_assert_cmpuint(a->granted, ==, b->granted);
 }

@@ -131,6 +131,7 @@ testDiskSource(void)
     g_assert_true(G_IS_OBJECT(src));
     g_assert_true(lukshdrQemu.libvirt.virStorageSourceIsEmpty(src));
     g_assert_null(lukshdrQemuSourceBacking(src));
+    g_assert_null(lukshdrQemuDomainDiskTarget(disk));
 
     lukshdrQemu.libvirt.virDomainDiskInsert(def, disk);
     lukshdrQemu.libvirt.virDomainDefFree(def);

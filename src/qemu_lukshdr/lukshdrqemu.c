@@ -52,14 +52,22 @@ lukshdrQemuErrorRestore(virErrorPtr saved)
         virResetLastError();
 }
 
-/* The one of the two names that this release has */
-static const char *const *
-lukshdrQemuFormatNames(void)
+/* Of those of which a release has one of two, do those that this one has lead here? */
+static bool
+lukshdrQemuCheckEither(void *stock, GError **error)
 {
-    static const char *const current[] = { "qemuBlockStorageSourceGetFormatProps", NULL };
-    static const char *const before[] = { "qemuBlockStorageSourceGetBlockdevProps", NULL };
+    const lukshdrABIQemuDriver *abi = &lukshdrQemu.stock;
+    const char *const names[] = {
+        abi->qemuBlockStorageSourceGetFormatProps ? "qemuBlockStorageSourceGetFormatProps"
+                                                  : "qemuBlockStorageSourceGetBlockdevProps",
+        abi->qemuDomainAttachDeviceLive ? "qemuDomainAttachDeviceLive"
+                                        : "qemuDomainAttachDeviceDiskLive",
+        abi->qemuDomainUpdateDeviceLive ? "qemuDomainUpdateDeviceLive"
+                                        : "qemuDomainChangeEjectableMedia",
+        NULL,
+    };
 
-    return lukshdrQemu.stock.qemuBlockStorageSourceGetFormatProps ? current : before;
+    return lukshdrQemuBindCheck(stock, names, error);
 }
 
 /* Is everything as the wrappers need it?  Resolving comes first and goes on after a
@@ -74,8 +82,8 @@ lukshdrQemuCheck(void *stock, GError **error)
         return false;
 
     return lukshdrQemuBindCheck(stock, lukshdrQemuNames, error) &&
-           lukshdrQemuBindCheck(stock, lukshdrQemuFormatNames(), error) &&
-           lukshdrQemuSourceMeasure(error) && lukshdrQemuDomainMeasure(error);
+           lukshdrQemuCheckEither(stock, error) && lukshdrQemuSourceMeasure(error) &&
+           lukshdrQemuDomainMeasure(error);
 }
 
 static void

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "../util/lukshdrerror.h"
+#include "../util/lukshdrxml.h"
 #include "lukshdrqemu.h"
 #include "lukshdrqemusource.h"
 
@@ -20,6 +21,8 @@
 static int lukshdrQemuDomainDeviceDisk;      /* VIR_DOMAIN_DEVICE_DISK */
 static size_t lukshdrQemuDomainDeviceOffset; /* of the disk's pointer in a virDomainDeviceDef */
 static size_t lukshdrQemuDomainSourceOffset; /* of the source's pointer in a virDomainDiskDef */
+
+static size_t lukshdrQemuDomainTargetOffset; /* of the target's name in a virDomainDiskDef */
 
 /* the innermost domain that this thread is stopping */
 static __thread lukshdrQemuDomainStop *lukshdrQemuDomainStopping;
@@ -63,6 +66,42 @@ lukshdrQemuDomainMeasureSource(virDomainDiskDef *disk)
     return candidates;
 }
 
+/* The one empty word of the only disk of @def that libvirt takes for its target.  All are filled at
+ * once, each with a name of its own, since the question would not survive an empty target. */
+static size_t
+lukshdrQemuDomainMeasureTarget(virDomainDef *def, virDomainDiskDef *disk)
+{
+    size_t words = malloc_usable_size(disk) / sizeof(void *);
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+    size_t candidates = 0;
+    size_t i;
+
+    for (i = 0; i < words; i++) {
+        char *name = NULL;
+
+        if (!lukshdrQemuDomainWord(disk, i * sizeof(void *))) {
+            name = g_strdup_printf("lukshdr%zu", i);
+            memcpy((char *)disk + i * sizeof(void *), &name, sizeof(name));
+        }
+        g_ptr_array_add(names, name);
+    }
+
+    for (i = 0; i < words; i++) {
+        const char *name = g_ptr_array_index(names, i);
+
+        if (name && lukshdrQemu.libvirt.virDomainDiskIndexByName(def, name, false) >= 0) {
+            lukshdrQemuDomainTargetOffset = i * sizeof(void *);
+            candidates++;
+        }
+    }
+
+    for (i = 0; i < words; i++) {
+        if (g_ptr_array_index(names, i))
+            memset((char *)disk + i * sizeof(void *), 0, sizeof(void *));
+    }
+    return candidates;
+}
+
 typedef struct {
     virDomainDiskDef *disk;
     size_t candidates;
@@ -93,16 +132,19 @@ lukshdrQemuDomainMeasure(GError **error)
     virDomainDiskDef *disk = lukshdrQemu.libvirt.virDomainDiskDefNew(NULL);
     lukshdrQemuDomainMeasureData data = { disk, 0 };
     size_t candidates = lukshdrQemuDomainMeasureSource(disk);
+    size_t targets;
 
     lukshdrQemu.libvirt.virDomainDiskInsert(def, disk); /* owned by def now */
     lukshdrQemu.libvirt.virDomainDeviceInfoIterate(def, lukshdrQemuDomainMeasureDevice, &data);
+    targets = lukshdrQemuDomainMeasureTarget(def, disk);
     lukshdrQemu.libvirt.virDomainDefFree(def);
     lukshdrQemuErrorRestore(saved);
 
-    if (candidates != 1 || data.candidates != 1) {
+    if (candidates != 1 || data.candidates != 1 || targets != 1) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_NO_SUPPORT,
-                    _("the sources of a domain's disks cannot be told: %zu and %zu candidates"),
-                    candidates, data.candidates);
+                    _("sources and targets of a domain's disks cannot be told: %zu, %zu and %zu "
+                      "candidates"),
+                    candidates, data.candidates, targets);
         return false;
     }
     return true;
@@ -163,19 +205,57 @@ lukshdrQemuDomainDiskSource(virDomainDiskDef *disk)
     return lukshdrQemuDomainWord(disk, lukshdrQemuDomainSourceOffset);
 }
 
+const char *
+lukshdrQemuDomainDiskTarget(virDomainDiskDef *disk)
+{
+    return lukshdrQemuDomainWord(disk, lukshdrQemuDomainTargetOffset);
+}
+
+virDomainDiskDef *
+lukshdrQemuDomainDeviceDef(virDomainDeviceDef *dev)
+{
+    int type;
+
+    memcpy(&type, dev, sizeof(type));
+    if (type != lukshdrQemuDomainDeviceDisk)
+        return NULL;
+    return lukshdrQemuDomainWord(dev, lukshdrQemuDomainDeviceOffset);
+}
+
+bool
+lukshdrQemuDomainMetadata(virDomainObj *vm, char **metadata, GError **error)
+{
+    virErrorPtr saved;
+    bool ok;
+
+    *metadata = NULL;
+
+    /* what domxml-to-native prepares has no definition that libvirt would tell */
+    if (lukshdrQemu.libvirt.virDomainObjGetState(vm, NULL) == VIR_DOMAIN_SHUTOFF)
+        return true;
+
+    saved = lukshdrQemuErrorSave();
+    *metadata = lukshdrQemu.libvirt.virDomainObjGetMetadata(
+        vm, VIR_DOMAIN_METADATA_ELEMENT, LUKSHDR_XML_METADATA_URI, VIR_DOMAIN_AFFECT_CURRENT);
+    ok = *metadata || virGetLastErrorCode() == VIR_ERR_NO_DOMAIN_METADATA;
+    if (!ok) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_INTERNAL_ERROR,
+                    _("the domain's metadata cannot be read: %s"), virGetLastErrorMessage());
+    }
+    lukshdrQemuErrorRestore(saved);
+    return ok;
+}
+
 static int
 lukshdrQemuDomainCollect(virDomainDef *def G_GNUC_UNUSED,
                          virDomainDeviceDef *dev,
                          virDomainDeviceInfo *info G_GNUC_UNUSED,
                          void *opaque)
 {
-    int type;
+    virDomainDiskDef *disk = lukshdrQemuDomainDeviceDef(dev);
 
-    memcpy(&type, dev, sizeof(type));
-    if (type == lukshdrQemuDomainDeviceDisk) {
-        g_ptr_array_add(opaque, lukshdrQemuDomainDiskSource(
-                                    lukshdrQemuDomainWord(dev, lukshdrQemuDomainDeviceOffset)));
-    }
+    if (disk)
+        g_ptr_array_add(opaque, lukshdrQemuDomainDiskSource(disk));
     return 0;
 }
 

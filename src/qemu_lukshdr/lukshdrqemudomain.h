@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Only through libvirt's own functions, and one measured member (as in
+ * Only through libvirt's own functions, and two measured members (as in
  * lukshdrqemusource.h).  All functions expect the domain to be locked by the caller
  * of the wrapper.
  */
@@ -18,7 +18,7 @@
  * lukshdrQemuDomainMeasure:
  * @error: VIR_ERR_NO_SUPPORT, saying what could not be found
  *
- * Finds where a disk keeps its source; needs lukshdrQemu.libvirt.  Leaves no
+ * Finds where a disk keeps its source and its target; needs lukshdrQemu.libvirt.  Leaves no
  * trace in the thread's libvirt error.
  *
  * Returns: true, or false with @error set.
@@ -45,6 +45,38 @@ lukshdrQemuDomainName(virDomainObj *vm);
  */
 virStorageSource *
 lukshdrQemuDomainDiskSource(virDomainDiskDef *disk);
+
+/**
+ * lukshdrQemuDomainDiskTarget:
+ * @disk: a disk
+ *
+ * Returns: its target, such as "vda", owned by the disk.
+ */
+const char *
+lukshdrQemuDomainDiskTarget(virDomainDiskDef *disk);
+
+/**
+ * lukshdrQemuDomainDeviceDef:
+ * @dev: a device
+ *
+ * Returns: the disk that it is, owned by it, or NULL.
+ */
+virDomainDiskDef *
+lukshdrQemuDomainDeviceDef(virDomainDeviceDef *dev);
+
+/**
+ * lukshdrQemuDomainMetadata:
+ * @vm: a domain
+ * @metadata: set to the project's element of the running domain's metadata, without its namespace,
+ *            to be freed with g_free; NULL if there is none or the domain does not run
+ * @error: VIR_ERR_INTERNAL_ERROR with libvirt's words
+ *
+ * Leaves no trace in the thread's libvirt error.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrQemuDomainMetadata(virDomainObj *vm, char **metadata, GError **error);
 
 /**
  * lukshdrQemuDomainSources:

@@ -192,6 +192,8 @@ lukshdrQemuGuestRename(const char *nodeName, const lukshdrGuestDisk *disk)
             continue;
         g_free(known->nodeName);
         known->nodeName = g_strdup(disk->nodeName);
+        g_free(known->format);
+        known->format = g_strdup(disk->format);
         known->readOnly = disk->readOnly;
         lukshdrQemuGuestStoreOrWarn(name);
     }

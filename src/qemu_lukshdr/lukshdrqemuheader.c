@@ -19,7 +19,7 @@
 #include "../util/lukshdrpaths.h"
 #include "../util/lukshdrreplica.h"
 
-static bool
+bool
 lukshdrQemuHeaderCheckState(const lukshdrLink *link, GError **error)
 {
     switch (link->state) {

@@ -9,6 +9,17 @@
 #include "../util/lukshdrlink.h"
 
 /**
+ * lukshdrQemuHeaderCheckState:
+ * @link: the link of a payload that a guest is about to open
+ * @error: VIR_ERR_OPERATION_INVALID, naming volume and pool
+ *
+ * Returns: whether the linked volume is complete, and not being made, deleted or wiped; false
+ * with @error set.
+ */
+bool
+lukshdrQemuHeaderCheckState(const lukshdrLink *link, GError **error);
+
+/**
  * lukshdrQemuHeaderCheck:
  * @link: the link of a payload that a guest is about to open
  * @privileged: whether the daemon runs as root

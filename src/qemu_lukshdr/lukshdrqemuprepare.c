@@ -1,5 +1,5 @@
 /*
- * lukshdrqemuprepare.c: the one file in which links are looked up
+ * lukshdrqemuprepare.c: what is found out about a source before a guest gets it
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
@@ -23,36 +23,12 @@
 #include "lukshdrqemuconfigxml.h"
 #include "lukshdrqemudisk.h"
 #include "lukshdrqemudomain.h"
+#include "lukshdrqemuexplicit.h"
 #include "lukshdrqemuformat.h"
 #include "lukshdrqemuguest.h"
 #include "lukshdrqemuheader.h"
+#include "lukshdrqemulookup.h"
 #include "lukshdrqemuprepare.h"
-
-/* Who is handed @path?  Sets @link to the link if it is a payload, to NULL if it
- * is nothing to us.  A header volume is nobody's disk: the guest could read and
- * replace the key material. */
-static bool
-lukshdrQemuPrepareLookup(const char *path, lukshdrLink **link, GError **error)
-{
-    g_autoptr(lukshdrLink) header = NULL;
-
-    if (!lukshdrRegistryFindPayload(lukshdrQemu.registry, path, link, error))
-        return false;
-    if (*link)
-        return true;
-
-    if (!lukshdrRegistryFindHeader(lukshdrQemu.registry, path, &header, error))
-        return false;
-    if (!header)
-        return true;
-
-    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_DENIED,
-                _("'%s' is the header volume '%s' of pool '%s' and cannot be a disk; use its "
-                  "linked volume '%s' of pool '%s'"),
-                path, header->header.volume, header->header.pool, header->payload.volume,
-                header->payload.pool);
-    return false;
-}
 
 /* A disk without <encryption> gets the link's, and libvirt then makes the secret
  * object, the format layer and their removal by itself. */
@@ -89,6 +65,7 @@ static lukshdrGuestDisk *
 lukshdrQemuPrepareRecord(const lukshdrLink *link,
                          const char *path,
                          const char *nodeName,
+                         bool headerExplicit,
                          bool readOnly)
 {
     lukshdrGuestDisk *disk = g_new0(lukshdrGuestDisk, 1);
@@ -103,21 +80,56 @@ lukshdrQemuPrepareRecord(const lukshdrLink *link,
     /* not the recorded one: the header may have been put back from a backup */
     if (!lukshdrIdentityFromPath(link->header.path, &disk->headerIdentity, NULL))
         disk->headerIdentity = link->header.identity;
-    disk->format = g_strdup(link->format);
+    /* not known before Prepare of a payload that is not linked */
+    disk->format = g_strdup(link->format ? link->format : "raw");
     disk->headerShared = link->headerShared;
+    disk->headerExplicit = headerExplicit;
     disk->readOnly = readOnly;
     return disk;
+}
+
+/* The format of an encrypted payload that stock's @props open, by libvirt's name */
+static char *
+lukshdrQemuPrepareFormat(JsonObject *props)
+{
+    const char *driver = json_object_get_string_member_with_default(props, "driver", "");
+
+    return g_strdup(g_str_equal(driver, "luks") ? "raw" : driver);
+}
+
+/* Stock has refused a shared disk that has <encryption>, in releases that do, when it looked at the
+ * domain; one that has got the link's it has not seen.  False with a libvirt error reported. */
+static bool
+lukshdrQemuPrepareCheckShared(const lukshdrLink *link, virStorageSource *src)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!lukshdrQemuSourceIsShared(src) ||
+        lukshdrQemu.stock.qemuBlockStorageSourceSupportsConcurrentAccess(src))
+        return true;
+
+    error = g_error_new(
+        LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
+        _("linked volume '%s' of pool '%s' cannot be shared with another guest that "
+          "writes: libvirt supports that for formats without encryption alone"),
+        link->payload.volume, link->payload.pool);
+    lukshdrReportError(error);
+    return false;
 }
 
 /* After stock's Prepare: would the chain be what QEMU is to get?  The record of the disk, or
  * NULL with a libvirt error reported. */
 static lukshdrGuestDisk *
-lukshdrQemuPrepareCheckChain(const lukshdrLink *link, const char *path, virStorageSource *src)
+lukshdrQemuPrepareCheckChain(lukshdrLink *link,
+                             const char *path,
+                             bool headerExplicit,
+                             virStorageSource *src)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(JsonObject) props = NULL;
     g_autoptr(lukshdrChain) chain = NULL;
     virJSONValue *stock = lukshdrQemuFormatStock(src, NULL);
+    bool readOnly;
 
     if (!stock)
         return NULL;
@@ -125,34 +137,89 @@ lukshdrQemuPrepareCheckChain(const lukshdrLink *link, const char *path, virStora
     props = lukshdrQemuFormatToObject(stock, &error);
     lukshdrQemu.libvirt.virJSONValueFree(stock);
 
+    /* of a payload that is not linked, nothing but the domain tells the format */
+    if (props && !link->format)
+        link->format = lukshdrQemuPrepareFormat(props);
+
     if (!props || !(chain = lukshdrChainFromStock(link, props, &error))) {
         lukshdrReportError(error);
         return NULL;
     }
+    readOnly = json_object_get_boolean_member_with_default(props, "read-only", false);
+    if (!readOnly && !lukshdrQemuPrepareCheckShared(link, src))
+        return NULL;
     return lukshdrQemuPrepareRecord(
         link, path, json_object_get_string_member_with_default(props, "node-name", ""),
-        json_object_get_boolean_member_with_default(props, "read-only", false));
+        headerExplicit, readOnly);
+}
+
+/* Makes @link the one of a payload with the header that the metadata names */
+static bool
+lukshdrQemuPrepareExplicit(const lukshdrQemuHeaderSource *header,
+                           const char *path,
+                           virStorageSource *src,
+                           lukshdrLink **link,
+                           GError **error)
+{
+    g_autoptr(lukshdrLink) linked = g_steal_pointer(link);
+
+    *link = lukshdrQemuExplicitLink(header, path, linked, lukshdrQemuSourceEncryption(src) != NULL,
+                                    lukshdrQemu.privileged, error);
+    return *link != NULL;
 }
 
 /* Everything that can be said of @src before stock prepares it.  Sets @link if it is
- * a payload. */
+ * a payload; @header is what metadata names for it, or NULL. */
 static bool
-lukshdrQemuPrepareCheck(const char *path, virStorageSource *src, lukshdrLink **link, GError **error)
+lukshdrQemuPrepareCheck(const char *path,
+                        virStorageSource *src,
+                        const lukshdrQemuHeaderSource *header,
+                        lukshdrLink **link,
+                        GError **error)
 {
-    if (!lukshdrQemuPrepareLookup(path, link, error))
+    if (!path && header) {
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
+                            _("the domain's metadata names a header for a disk that is neither a "
+                              "file nor a block device"));
         return false;
-    if (!*link)
+    }
+    if (!path)
+        return true;
+
+    if (!lukshdrQemuLookup(path, link, error))
+        return false;
+    if (!*link && !header)
         return true;
 
     /* at a start libvirt knows of backing files only later; then the chain refuses them */
     if (lukshdrQemu.libvirt.virStorageSourceHasBacking(src)) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
-                    _("linked volume '%s' of pool '%s' cannot have a backing file: its data would "
-                      "be decrypted a second time"),
-                    (*link)->payload.volume, (*link)->payload.pool);
+                    _("linked payload '%s' cannot have a backing file: its data would be decrypted "
+                      "a second time"),
+                    path);
         return false;
     }
+    if (header)
+        return lukshdrQemuPrepareExplicit(header, path, src, link, error);
     return lukshdrQemuHeaderCheck(*link, lukshdrQemu.privileged, error);
+}
+
+/* A header that metadata names is the target's, whatever the image: of a disk that has one, no
+ * overlay and no copy may become the image, or it would be opened with that header the next time. */
+static bool
+lukshdrQemuPrepareOther(virDomainDiskDef *disk, virStorageSource *src, GError **error)
+{
+    virStorageSource *top = disk ? lukshdrQemuDomainDiskSource(disk) : NULL;
+    g_autoptr(lukshdrGuestDisk) known = top && top != src ? lukshdrQemuDiskFind(top, NULL) : NULL;
+
+    if (!known || !known->headerExplicit)
+        return true;
+
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+                _("disk '%s' is opened with header '%s', which the domain's metadata names for it: "
+                  "it can have no overlay and be moved to no other image"),
+                lukshdrQemuDomainDiskTarget(disk), known->headerPath);
+    return false;
 }
 
 int
@@ -161,6 +228,7 @@ qemuDomainPrepareStorageSourceBlockdev(virDomainDiskDef *disk,
                                        qemuDomainObjPrivate *priv,
                                        virQEMUDriverConfig *cfg)
 {
+    g_autoptr(lukshdrQemuHeaderSource) header = NULL;
     g_autoptr(lukshdrLink) link = NULL;
     g_autoptr(GError) error = NULL;
     g_autofree char *path = NULL;
@@ -171,7 +239,9 @@ qemuDomainPrepareStorageSourceBlockdev(virDomainDiskDef *disk,
         return lukshdrQemu.stock.qemuDomainPrepareStorageSourceBlockdev(disk, src, priv, cfg);
 
     path = lukshdrQemuSourcePath(src);
-    if (path && !lukshdrQemuPrepareCheck(path, src, &link, &error)) {
+    if (!lukshdrQemuLookupDirectory(src, &error) || !lukshdrQemuPrepareOther(disk, src, &error) ||
+        !lukshdrQemuExplicitFind(disk, src, &header, &error) ||
+        !lukshdrQemuPrepareCheck(path, src, header, &link, &error)) {
         lukshdrReportError(error);
         return -1;
     }
@@ -186,7 +256,7 @@ qemuDomainPrepareStorageSourceBlockdev(virDomainDiskDef *disk,
     if (link) {
         g_autoptr(lukshdrGuestDisk) early = NULL;
 
-        if (!(record = lukshdrQemuPrepareCheckChain(link, path, src)))
+        if (!(record = lukshdrQemuPrepareCheckChain(link, path, header != NULL, src)))
             return -1;
         if (lukshdrQemuDiskGetState(src) == LUKSHDR_QEMU_DISK_EARLY &&
             (early = lukshdrQemuDiskFind(src, NULL)))
@@ -202,6 +272,7 @@ static bool
 lukshdrQemuPrepareEarlyOne(virStorageSource *src, const char *guest, GError **error)
 {
     g_autoptr(lukshdrGuestDisk) known = lukshdrQemuDiskFind(src, guest);
+    g_autoptr(lukshdrQemuHeaderSource) header = NULL;
     g_autoptr(lukshdrLink) link = NULL;
     g_autofree char *path = NULL;
     g_autofree char *token = NULL;
@@ -212,14 +283,15 @@ lukshdrQemuPrepareEarlyOne(virStorageSource *src, const char *guest, GError **er
         return true;
 
     path = lukshdrQemuSourcePath(src);
-    if (path && !lukshdrQemuPrepareCheck(path, src, &link, error))
+    if (!lukshdrQemuExplicitFind(NULL, src, &header, error) ||
+        !lukshdrQemuPrepareCheck(path, src, header, &link, error))
         return false;
 
     if (link) {
         g_autofree char *uuid = g_uuid_string_random();
 
         token = g_strdup_printf("early-%s", uuid);
-        disk = lukshdrQemuPrepareRecord(link, path, token, false);
+        disk = lukshdrQemuPrepareRecord(link, path, token, header != NULL, false);
     }
     lukshdrQemuDiskAttach(src, disk, LUKSHDR_QEMU_DISK_EARLY);
     return true;
@@ -268,15 +340,24 @@ qemuDomainPrepareDiskSource(virDomainDiskDef *disk,
         return rc;
 
     for (n = lukshdrQemuDomainDiskSource(disk); n; n = lukshdrQemuSourceBacking(n)) {
+        g_autoptr(lukshdrQemuHeaderSource) header = NULL;
         g_autoptr(lukshdrLink) link = NULL;
         g_autoptr(GError) error = NULL;
         g_autofree char *path = NULL;
 
-        if (lukshdrQemuDiskGetState(n) == LUKSHDR_QEMU_DISK_PREPARED ||
-            !(path = lukshdrQemuSourcePath(n)))
+        if (lukshdrQemuDiskGetState(n) == LUKSHDR_QEMU_DISK_PREPARED)
             continue;
 
-        if (lukshdrQemuPrepareLookup(path, &link, &error) && link) {
+        if (lukshdrQemuLookupDirectory(n, &error) &&
+            lukshdrQemuExplicitFind(disk, n, &header, &error) && header) {
+            g_set_error(
+                &error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
+                _("the header that the domain's metadata names for disk '%s' cannot be used "
+                  "on this bus; use virtio, scsi, sata or usb"),
+                lukshdrQemuDomainDiskTarget(disk));
+        }
+        if (!error && (path = lukshdrQemuSourcePath(n)) && lukshdrQemuLookup(path, &link, &error) &&
+            link) {
             g_set_error(&error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
                         _("linked volume '%s' of pool '%s' cannot be used on this bus; use virtio, "
                           "scsi, sata or usb"),

@@ -1,5 +1,5 @@
 /*
- * lukshdrqemuprepare.h: the one file in which links are looked up
+ * lukshdrqemuprepare.h: what is found out about a source before a guest gets it
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

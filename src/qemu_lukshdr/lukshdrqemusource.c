@@ -39,6 +39,7 @@ static struct {
     size_t type;
     size_t encryption;
     size_t backing;
+    size_t inherited[2]; /* shared and readonly, in whatever order; each a bool */
 } lukshdrQemuSourceOffset;
 
 static const char lukshdrQemuSourcePlainXML[] = "<source file='/x'/>";
@@ -212,18 +213,52 @@ lukshdrQemuSourceMeasureBacking(GError **error)
     return candidates == 1 || lukshdrQemuSourceFail(error, "backingStore", candidates);
 }
 
+/* The two bytes that the images behind a disk get from it.  The function only copies, and no byte
+ * but the one it is asked about is ever changed. */
+static bool
+lukshdrQemuSourceMeasureInherited(GError **error)
+{
+    g_autoptr(virStorageSource) disk = lukshdrQemuSourceFromString("/x");
+    g_autoptr(virStorageSource) image = lukshdrQemuSourceFromString("/y");
+    size_t candidates = 0;
+    size_t offset;
+
+    for (offset = sizeof(GObject); disk && image && offset < lukshdrQemuSourceSize(disk);
+         offset++) {
+        char *from = (char *)disk + offset;
+        char *to = (char *)image + offset;
+
+        if (*from || *to)
+            continue;
+
+        *from = 1;
+        lukshdrQemu.libvirt.virStorageSourceInitChainElement(image, disk, false);
+        *from = 0;
+        if (*to != 1)
+            continue;
+        *to = 0;
+
+        if (candidates < G_N_ELEMENTS(lukshdrQemuSourceOffset.inherited))
+            lukshdrQemuSourceOffset.inherited[candidates] = offset;
+        candidates++;
+    }
+
+    return candidates == G_N_ELEMENTS(lukshdrQemuSourceOffset.inherited) ||
+           lukshdrQemuSourceFail(error, "shared", candidates);
+}
+
 bool
 lukshdrQemuSourceMeasure(GError **error)
 {
     virErrorPtr saved = lukshdrQemuErrorSave();
     bool ok = lukshdrQemuSourceMeasureType(error) && lukshdrQemuSourceMeasureEncryption(error) &&
-              lukshdrQemuSourceMeasureBacking(error);
+              lukshdrQemuSourceMeasureBacking(error) && lukshdrQemuSourceMeasureInherited(error);
 
     lukshdrQemuErrorRestore(saved);
     return ok;
 }
 
-/* The file name in @props, stock JSON for a storage node; NULL if it is no local file */
+/* The file or directory in @props, stock JSON for a storage node; NULL if it is nothing local */
 static char *
 lukshdrQemuSourceFilename(virJSONValue *props)
 {
@@ -232,27 +267,46 @@ lukshdrQemuSourceFilename(virJSONValue *props)
     JsonNode *root;
     const char *driver;
     const char *filename;
+    bool isDir;
 
     if (!text || !json_parser_load_from_data(parser, text, -1, NULL) ||
         !(root = json_parser_get_root(parser)) || !JSON_NODE_HOLDS_OBJECT(root))
         return NULL;
 
     driver = json_object_get_string_member_with_default(json_node_get_object(root), "driver", "");
-    filename = json_object_get_string_member_with_default(json_node_get_object(root), "filename",
-                                                          "");
-    if (!g_str_equal(driver, "file") && !g_str_equal(driver, "host_device") &&
-        !g_str_equal(driver, "host_cdrom"))
+    isDir = g_str_equal(driver, "vvfat");
+    filename = json_object_get_string_member_with_default(json_node_get_object(root),
+                                                          isDir ? "dir" : "filename", "");
+    if (!*filename || (!isDir && !g_str_equal(driver, "file") &&
+                       !g_str_equal(driver, "host_device") && !g_str_equal(driver, "host_cdrom")))
         return NULL;
-    return g_path_is_absolute(filename) ? g_strdup(filename) : NULL;
+
+    /* QEMU's working directory is the root */
+    return g_path_is_absolute(filename) ? g_strdup(filename)
+                                        : g_build_filename("/", filename, NULL);
+}
+
+/* What stock would make QEMU open for @src; NULL if that is nothing local */
+static char *
+lukshdrQemuSourceAsk(virStorageSource *src)
+{
+    virErrorPtr saved = lukshdrQemuErrorSave();
+    virJSONValue *props = lukshdrQemu.stock.qemuBlockStorageSourceGetBackendProps(
+        src, LUKSHDR_BACKEND_PROPS_TARGET_ONLY);
+    char *path = NULL;
+
+    if (props) {
+        path = lukshdrQemuSourceFilename(props);
+        lukshdrQemu.libvirt.virJSONValueFree(props);
+    }
+    lukshdrQemuErrorRestore(saved);
+    return path;
 }
 
 char *
 lukshdrQemuSourcePath(virStorageSource *src)
 {
     int type = lukshdrQemuSourceInt(src, lukshdrQemuSourceOffset.type);
-    virErrorPtr saved;
-    virJSONValue *props;
-    char *path = NULL;
 
     /* asked about vhost-vdpa before it is prepared, libvirt 11.3.0 would crash */
     if (type != LUKSHDR_STORAGE_TYPE_FILE && type != LUKSHDR_STORAGE_TYPE_BLOCK &&
@@ -263,15 +317,25 @@ lukshdrQemuSourcePath(virStorageSource *src)
     if (lukshdrQemu.libvirt.virStorageSourceIsEmpty(src))
         return NULL;
 
-    saved = lukshdrQemuErrorSave();
-    props = lukshdrQemu.stock.qemuBlockStorageSourceGetBackendProps(
-        src, LUKSHDR_BACKEND_PROPS_TARGET_ONLY);
-    if (props) {
-        path = lukshdrQemuSourceFilename(props);
-        lukshdrQemu.libvirt.virJSONValueFree(props);
-    }
-    lukshdrQemuErrorRestore(saved);
-    return path;
+    return lukshdrQemuSourceAsk(src);
+}
+
+char *
+lukshdrQemuSourceDirectory(virStorageSource *src)
+{
+    if (lukshdrQemuSourceInt(src, lukshdrQemuSourceOffset.type) != LUKSHDR_STORAGE_TYPE_DIR ||
+        lukshdrQemu.libvirt.virStorageSourceIsEmpty(src))
+        return NULL;
+    return lukshdrQemuSourceAsk(src);
+}
+
+bool
+lukshdrQemuSourceIsShared(virStorageSource *src)
+{
+    const char *bytes = (const char *)src;
+
+    return bytes[lukshdrQemuSourceOffset.inherited[0]] ||
+           bytes[lukshdrQemuSourceOffset.inherited[1]];
 }
 
 virStorageEncryption *

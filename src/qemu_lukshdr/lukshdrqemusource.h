@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * A virStorageSource is one image of a disk's backing chain.  Its layout is
- * libvirt's affair and differs between releases; the three members that are
+ * libvirt's affair and differs between releases; the members that are
  * needed are found at load by watching what libvirt's own functions do to them.
  */
 
@@ -39,6 +39,29 @@ lukshdrQemuSourceMeasure(GError **error);
  */
 char *
 lukshdrQemuSourcePath(virStorageSource *src);
+
+/**
+ * lukshdrQemuSourceDirectory:
+ * @src: a source
+ *
+ * As lukshdrQemuSourcePath, for a directory that a guest sees as a FAT file system.
+ *
+ * Returns: its absolute path, to be freed with g_free; NULL for everything else.
+ */
+char *
+lukshdrQemuSourceDirectory(virStorageSource *src);
+
+/**
+ * lukshdrQemuSourceIsShared:
+ * @src: a source that is not read-only
+ *
+ * libvirt hands on from a disk to the images behind it whether it is shared and whether it is
+ * read-only; which of the two members is which cannot be told by that, and need not be.
+ *
+ * Returns: whether other guests may use it at the same time (<shareable/>).
+ */
+bool
+lukshdrQemuSourceIsShared(virStorageSource *src);
 
 /**
  * lukshdrQemuSourceEncryption:

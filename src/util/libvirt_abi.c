@@ -92,6 +92,12 @@ lukshdrABIResolveQemu(lukshdrABIQemu *abi, GError **error)
     return ok;
 }
 
+/* One of the two names, since no release has both */
+#define LUKSHDR_ABI_RESOLVE_EITHER(name, other) \
+    ok = (lukshdrABIResolveSymbol(handle, #name, &abi->name, NULL) || \
+          lukshdrABIResolveSymbol(handle, #other, &abi->other, error)) && \
+         ok;
+
 bool
 lukshdrABIResolveQemuDriver(void *handle, lukshdrABIQemuDriver *abi, GError **error)
 {
@@ -100,10 +106,9 @@ lukshdrABIResolveQemuDriver(void *handle, lukshdrABIQemuDriver *abi, GError **er
     LUKSHDR_ABI_QEMU_DRIVER(LUKSHDR_ABI_RESOLVE)
     LUKSHDR_ABI_QEMU_WRAPPED(LUKSHDR_ABI_RESOLVE)
 
-    if (!lukshdrABIResolveSymbol(handle, "qemuBlockStorageSourceGetFormatProps",
-                                 &abi->qemuBlockStorageSourceGetFormatProps, NULL) &&
-        !lukshdrABIResolveSymbol(handle, "qemuBlockStorageSourceGetBlockdevProps",
-                                 &abi->qemuBlockStorageSourceGetBlockdevProps, error))
-        ok = false;
+    LUKSHDR_ABI_RESOLVE_EITHER(qemuBlockStorageSourceGetFormatProps,
+                               qemuBlockStorageSourceGetBlockdevProps)
+    LUKSHDR_ABI_RESOLVE_EITHER(qemuDomainAttachDeviceLive, qemuDomainAttachDeviceDiskLive)
+    LUKSHDR_ABI_RESOLVE_EITHER(qemuDomainUpdateDeviceLive, qemuDomainChangeEjectableMedia)
     return ok;
 }

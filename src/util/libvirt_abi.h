@@ -171,12 +171,15 @@ struct _lukshdrVirStateDriver {
 /* the stock QEMU driver, called but not wrapped */
 #define LUKSHDR_ABI_QEMU_DRIVER(X) \
     X(virJSONValue *, qemuBlockStorageSourceGetBackendProps, \
-      (virStorageSource *src, unsigned int flags))
+      (virStorageSource *src, unsigned int flags)) \
+    X(bool, qemuBlockStorageSourceSupportsConcurrentAccess, (virStorageSource *src))
 
 /* the stock QEMU driver, wrapped: exported by the QEMU half under the same name */
 #define LUKSHDR_ABI_QEMU_WRAPPED(X) \
     X(void, qemuProcessStop, /* words: see lukshdrqemuprocess.c */ \
       (guintptr first, guintptr second, guintptr third, guintptr fourth, guintptr fifth)) \
+    X(int, qemuProcessPrepareDomain, /* words: see lukshdrqemuscope.c */ \
+      (guintptr first, guintptr second, guintptr third)) \
     X(int, qemuDomainPrepareDiskSource, \
       (virDomainDiskDef *disk, qemuDomainObjPrivate *priv, virQEMUDriverConfig *cfg)) \
     X(int, qemuDomainPrepareStorageSourceBlockdev, \
@@ -219,6 +222,18 @@ struct _lukshdrVirStateDriver {
     X(virJSONValue *, qemuBlockStorageSourceGetBlockdevProps, \
       (virStorageSource *src, virStorageSource *backingStore))
 
+/* wrapped as well; a release has one of each two */
+#define LUKSHDR_ABI_QEMU_SCOPE(X) \
+    X(int, qemuDomainAttachDeviceLive, \
+      (virDomainObj *vm, virDomainDeviceDef *dev, virQEMUDriver *driver)) \
+    X(int, qemuDomainAttachDeviceDiskLive, \
+      (virQEMUDriver *driver, virDomainObj *vm, virDomainDeviceDef *dev)) \
+    X(int, qemuDomainUpdateDeviceLive, \
+      (virDomainObj *vm, virDomainDeviceDef *dev, virQEMUDriver *driver, bool force)) \
+    X(int, qemuDomainChangeEjectableMedia, \
+      (virQEMUDriver *driver, virDomainObj *vm, virDomainDiskDef *disk, \
+       virStorageSource *newsrc, bool force))
+
 /* clang-format on */
 
 #define LUKSHDR_ABI_MEMBER(ret, name, args) ret(*name) args;
@@ -243,6 +258,7 @@ struct _lukshdrABIQemuDriver {
     LUKSHDR_ABI_QEMU_DRIVER(LUKSHDR_ABI_MEMBER)
     LUKSHDR_ABI_QEMU_WRAPPED(LUKSHDR_ABI_MEMBER)
     LUKSHDR_ABI_QEMU_FORMAT_PROPS(LUKSHDR_ABI_MEMBER)
+    LUKSHDR_ABI_QEMU_SCOPE(LUKSHDR_ABI_MEMBER)
 };
 
 /**
@@ -291,7 +307,7 @@ lukshdrABIResolveQemu(lukshdrABIQemu *abi, GError **error);
  * lukshdrABIResolveQemuDriver:
  * @handle: dlopen handle of the stock QEMU driver: its own definitions are
  *          wanted, not the wrappers that stand in front of them
- * @abi: filled in; of the two format props functions one stays NULL
+ * @abi: filled in; of the functions of which a release has one of two, the other stays NULL
  * @error: as lukshdrABIResolveCommon
  *
  * Returns: as lukshdrABIResolveCommon.

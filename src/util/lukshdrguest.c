@@ -73,6 +73,8 @@ lukshdrGuestFormatDisk(xmlNode *root, const lukshdrGuestDisk *disk)
     child = lukshdrXMLAddChild(node, LUKSHDR_XML_HEADER, NULL);
     if (disk->headerShared)
         lukshdrXMLSetAttribute(child, "shared", "yes");
+    if (disk->headerExplicit)
+        lukshdrXMLSetAttribute(child, "explicit", "yes");
     lukshdrXMLAddChild(child, LUKSHDR_XML_PATH, disk->headerPath);
     lukshdrIdentityFormat(child, &disk->headerIdentity);
 }
@@ -154,6 +156,7 @@ lukshdrGuestParseDisk(xmlNode *node, GError **error)
         return NULL;
 
     disk->headerShared = lukshdrGuestFlag(lukshdrXMLChild(node, LUKSHDR_XML_HEADER), "shared");
+    disk->headerExplicit = lukshdrGuestFlag(lukshdrXMLChild(node, LUKSHDR_XML_HEADER), "explicit");
     return g_steal_pointer(&disk);
 }
 

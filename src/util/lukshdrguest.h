@@ -13,9 +13,13 @@
 
 #include "lukshdridentity.h"
 
+/* the link of a disk whose payload is not linked, but opened with a header that the domain's
+ * metadata names: none has this UUID, which is not a random one */
+#define LUKSHDR_GUEST_NO_LINK "00000000-0000-0000-0000-000000000000"
+
 typedef struct _lukshdrGuestDisk lukshdrGuestDisk;
 struct _lukshdrGuestDisk {
-    char *linkUUID; /* the link as of Prepare */
+    char *linkUUID; /* the link as of Prepare, or LUKSHDR_GUEST_NO_LINK */
     char *nodeName; /* of the luks node, e.g. libvirt-2-format */
     char *payloadPath;
     lukshdrIdentity payloadIdentity; /* as of Prepare */
@@ -23,6 +27,7 @@ struct _lukshdrGuestDisk {
     lukshdrIdentity headerIdentity;
     char *format; /* of the payload */
     bool headerShared;
+    bool headerExplicit;  /* the domain's metadata names it */
     bool readOnly;        /* the header was granted for reading only */
     unsigned int granted; /* how often access was granted and not yet restored */
     bool revoked;         /* in memory only: access was taken back, since the guest is stopping */

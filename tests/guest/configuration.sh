@@ -228,11 +228,14 @@ virsh dumpxml raw --inactive | sed '/<encryption/,/<\/encryption>/d' >"$DAEMON_D
 try "(without the <encryption>, libvirt would start it" virsh define "$DAEMON_DIR/raw.xml"
 try "and the guest would have the ciphertext)" virsh start raw
 virsh destroy raw
+try "(and one that shares it would be defined)" virsh define \
+    <(sed "s|>raw</name>|>shared</name>|; /<uuid>/d; s|<target dev='vda'|<shareable/>&|" "$DAEMON_DIR/raw.xml")
 export LIBVIRT_DRIVER_DIR=$DAEMON_SAVED
 try "the daemon starts with the plugin again" linked_launch
 try "the qcow2 one starts" guest_start qcow2
 try "and has what was written" guest_filled qcow2 vda "$TEXT"
 virsh destroy qcow2
+refuse "what was defined in between to be shared does not start" "cannot be shared" virsh start shared
 try "what was defined in between starts as well" guest_start raw
 try "with its plaintext" guest_filled raw vda "$TEXT"
 finish

@@ -150,6 +150,38 @@ try "a SCSI controller" virsh attach-device running "$DAEMON_DIR/scsi.xml" --liv
 refused "a header volume as a read-only CD" "header volume 'q\.qcow2\.luks'" \
     "$(disk_xml sda "$(header q.qcow2)" raw | sed "s/virtio/scsi/; s/device='disk'/device='cdrom'/")"
 
+if [ "$(id -u)" -eq 0 ]; then
+    for file in "$(header q.qcow2)" "$DATA/r.raw"; do
+        loop=$(losetup -f --show "$file")
+        refused "a loop device over ${file##*/}" "loop device over the .*(q\.qcow2\.luks|r\.raw)" \
+            "$(disk_xml vdx "$loop" raw)"
+        losetup -d "$loop"
+    done
+else
+    skip "a loop device over payload or header" "needs root"
+fi
+
+# --- a directory as a disk
+
+directory() {
+    echo "<disk type='dir' device='disk'><driver name='qemu' type='fat'/><source dir='$1'/>
+        <target dev='vdx' bus='virtio'/><readonly/></disk>"
+}
+mkdir -p "$DAEMON_IMAGES/harmless"
+ln -s "$VAULT" "$DAEMON_IMAGES/harmless.link"
+refused "the header pool's directory" "cannot be a disk.*linked volume" "$(directory "$VAULT")"
+refused "the payload pool's" "cannot be a disk.*linked volume" "$(directory "$DATA")"
+refused "the one above both" "cannot be a disk.*linked volume" "$(directory "$DAEMON_IMAGES")"
+refused "by another name" "cannot be a disk.*linked volume" "$(directory "$DAEMON_IMAGES/harmless.link/.")"
+accepted "with a directory that holds neither" "$(directory "$DAEMON_IMAGES/harmless")"
+
+# --- with another guest that writes
+
+refused "shareable" "requires use of supported storage format|cannot be shared" \
+    "$(disk r.raw | sed 's|<target|<shareable/>&|')"
+refused "shareable, without <encryption>" "requires use of supported storage format|cannot be shared" \
+    "$(disk r.raw raw "" | sed 's|<target|<shareable/>&|')"
+
 # --- the secret
 
 virsh secret-undefine "$SECRET_UUID"
