@@ -13,6 +13,7 @@
 #include "lukshdrqemuconfig.h"
 
 #include <glib/gi18n-lib.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "../util/lukshdrerror.h"
@@ -21,6 +22,8 @@
 #include "lukshdrqemu.h"
 #include "lukshdrqemuconfigxml.h"
 #include "lukshdrqemumetadata.h"
+#include "lukshdrqemuprepare.h"
+#include "lukshdrqemusnapshotxml.h"
 #include "lukshdrqemutable.h"
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virConnect, virConnectClose)
@@ -212,12 +215,35 @@ lukshdrQemuConfigManagedSaveDefineXML(virDomainPtr domain, const char *dxml, uns
     return lukshdrQemuConfigStock.domainManagedSaveDefineXML(domain, dxml, flags);
 }
 
+/* Of a domain that runs, Prepare is asked (lukshdrqemuprepare.c).  One that is just started in
+ * between is refused there, one that just stopped may get a plain overlay. */
+static bool
+lukshdrQemuConfigCheckSnapshot(virDomainPtr domain, const char *xml, unsigned int flags)
+{
+    g_autoptr(GError) error = NULL;
+    char *config; /* freed with free(3): an API result */
+    bool ok;
+
+    if ((flags & VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE) || virDomainIsActive(domain) != 0)
+        return true;
+    if (!(config = virDomainGetXMLDesc(domain, VIR_DOMAIN_XML_INACTIVE)))
+        return false;
+
+    ok = lukshdrQemuSnapshotXMLCheck(lukshdrQemu.registry, lukshdrQemu.privileged, config, xml,
+                                     flags & VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY, &error);
+    free(config);
+    if (!ok)
+        lukshdrReportError(error);
+    return ok;
+}
+
 static virDomainSnapshotPtr
 lukshdrQemuConfigSnapshotCreateXML(virDomainPtr domain, const char *xml, unsigned int flags)
 {
     g_autofree char *rewritten = NULL;
 
-    if (!lukshdrQemuConfigRewrite(&xml, &rewritten))
+    if (!lukshdrQemuConfigRewrite(&xml, &rewritten) ||
+        !lukshdrQemuConfigCheckSnapshot(domain, xml, flags))
         return NULL;
     return lukshdrQemuConfigStock.domainSnapshotCreateXML(domain, xml, flags);
 }
@@ -231,10 +257,31 @@ lukshdrQemuConfigBlockCopy(virDomainPtr domain,
                            unsigned int flags)
 {
     g_autofree char *rewritten = NULL;
+    int rc;
 
     if (!lukshdrQemuConfigRewrite(&xml, &rewritten))
         return -1;
-    return lukshdrQemuConfigStock.domainBlockCopy(domain, disk, xml, params, nparams, flags);
+
+    lukshdrQemuPrepareCopy(true);
+    rc = lukshdrQemuConfigStock.domainBlockCopy(domain, disk, xml, params, nparams, flags);
+    lukshdrQemuPrepareCopy(false);
+    return rc;
+}
+
+/* The older call for the same, and for pulling, which prepares no image */
+static int
+lukshdrQemuConfigBlockRebase(virDomainPtr domain,
+                             const char *disk,
+                             const char *base,
+                             unsigned long bandwidth,
+                             unsigned int flags)
+{
+    int rc;
+
+    lukshdrQemuPrepareCopy(true);
+    rc = lukshdrQemuConfigStock.domainBlockRebase(domain, disk, base, bandwidth, flags);
+    lukshdrQemuPrepareCopy(false);
+    return rc;
 }
 
 /* Said now, a mistake is not found out when the guest starts. */
@@ -274,6 +321,7 @@ static const lukshdrQemuTableEntries lukshdrQemuConfigEntries = {
     .domainManagedSaveDefineXML = lukshdrQemuConfigManagedSaveDefineXML,
     .domainSnapshotCreateXML = lukshdrQemuConfigSnapshotCreateXML,
     .domainBlockCopy = lukshdrQemuConfigBlockCopy,
+    .domainBlockRebase = lukshdrQemuConfigBlockRebase,
     .domainSetMetadata = lukshdrQemuConfigSetMetadata,
 };
 

@@ -32,6 +32,10 @@ struct _lukshdrQemuConfigXML {
     bool changed;
 };
 
+/* libvirt's names of what opens linked volumes */
+#define LUKSHDR_QEMU_CONFIG_LUKS "luks"
+#define LUKSHDR_QEMU_CONFIG_ENGINE "qemu"
+
 /* The next element @name behind @previous, or the first below @parent */
 static xmlNode *
 lukshdrQemuConfigXMLNext(xmlNode *parent, xmlNode *previous, const char *name)
@@ -48,7 +52,8 @@ lukshdrQemuConfigXMLEncryption(xmlNode *encryption, const lukshdrLink *link)
 {
     xmlNode *secret;
 
-    lukshdrXMLSetAttribute(encryption, LUKSHDR_XML_FORMAT, "luks");
+    lukshdrXMLSetAttribute(encryption, LUKSHDR_XML_FORMAT, LUKSHDR_QEMU_CONFIG_LUKS);
+    lukshdrXMLSetAttribute(encryption, LUKSHDR_XML_ENGINE, LUKSHDR_QEMU_CONFIG_ENGINE);
     secret = lukshdrXMLAddChild(encryption, LUKSHDR_XML_SECRET, NULL);
     lukshdrXMLSetAttribute(secret, LUKSHDR_XML_TYPE, "passphrase");
     lukshdrXMLSetAttribute(secret, LUKSHDR_XML_UUID, link->secretUUID);
@@ -57,7 +62,8 @@ lukshdrQemuConfigXMLEncryption(xmlNode *encryption, const lukshdrLink *link)
 /* By its names, or as a volume of whatever pool over the same directory.  A pool that is not
  * active leads to no file, and a guest cannot be started from it either. */
 static bool
-lukshdrQemuConfigXMLFindVolume(lukshdrQemuConfigXML *state,
+lukshdrQemuConfigXMLFindVolume(lukshdrRegistry *registry,
+                               bool privileged,
                                xmlNode *source,
                                lukshdrLink **link,
                                GError **error)
@@ -68,16 +74,16 @@ lukshdrQemuConfigXMLFindVolume(lukshdrQemuConfigXML *state,
 
     if (!pool || !volume)
         return true;
-    if (!lukshdrRegistryLookup(state->registry, pool, volume, link, NULL, error))
+    if (!lukshdrRegistryLookup(registry, pool, volume, link, NULL, error))
         return false;
-    if (*link || !(path = lukshdrPoolStateVolumePath(state->privileged, pool, volume, NULL)))
+    if (*link || !(path = lukshdrPoolStateVolumePath(privileged, pool, volume, NULL)))
         return true;
-    return lukshdrRegistryFindPayload(state->registry, path, link, error);
+    return lukshdrRegistryFindPayload(registry, path, link, error);
 }
 
-/* Sets @link if the image that @source, in an element of @type, names is a linked payload */
-static bool
-lukshdrQemuConfigXMLFind(lukshdrQemuConfigXML *state,
+bool
+lukshdrQemuConfigXMLFind(lukshdrRegistry *registry,
+                         bool privileged,
                          const char *type,
                          xmlNode *source,
                          lukshdrLink **link,
@@ -93,14 +99,14 @@ lukshdrQemuConfigXMLFind(lukshdrQemuConfigXML *state,
     else if (g_str_equal(type, "block"))
         path = lukshdrXMLAttribute(source, LUKSHDR_XML_DEV);
     else if (g_str_equal(type, "volume"))
-        return lukshdrQemuConfigXMLFindVolume(state, source, link, error);
+        return lukshdrQemuConfigXMLFindVolume(registry, privileged, source, link, error);
 
     if (!path || !*path)
         return true;
 
     /* QEMU's working directory is the root */
     absolute = g_path_is_absolute(path) ? g_strdup(path) : g_build_filename("/", path, NULL);
-    return lukshdrRegistryFindPayload(state->registry, absolute, link, error);
+    return lukshdrRegistryFindPayload(registry, absolute, link, error);
 }
 
 static bool
@@ -128,6 +134,21 @@ lukshdrQemuConfigXMLIsHeaderOf(xmlNode *node, const lukshdrLink *link)
     standard = g_strdup_printf("%s.luks", link->payload.volume);
     return g_strcmp0(header->pool, link->header.pool) == 0 &&
            g_strcmp0(header->volume ? header->volume : standard, link->header.volume) == 0;
+}
+
+/* Of a disk of a domain libvirt completes the engine itself.  For the target of a copy and the overlay
+ * of a snapshot it forgets (11.3.0): a raw target then has no node that could be encrypted, and the
+ * domain's configuration an overlay that it cannot start with. */
+static void
+lukshdrQemuConfigXMLComplete(lukshdrQemuConfigXML *state, xmlNode *encryption)
+{
+    g_autofree char *format = lukshdrXMLAttribute(encryption, LUKSHDR_XML_FORMAT);
+    g_autofree char *engine = lukshdrXMLAttribute(encryption, LUKSHDR_XML_ENGINE);
+
+    if (engine || g_strcmp0(format, LUKSHDR_QEMU_CONFIG_LUKS) != 0)
+        return;
+    lukshdrXMLSetAttribute(encryption, LUKSHDR_XML_ENGINE, LUKSHDR_QEMU_CONFIG_ENGINE);
+    state->changed = true;
 }
 
 /* Takes each <header> out of @encryption that says what the link says anyway */
@@ -176,15 +197,18 @@ lukshdrQemuConfigXMLImage(lukshdrQemuConfigXML *state,
 
         if (inner)
             *encrypted = true;
-        if (!lukshdrQemuConfigXMLFind(state, type, source, &link, error))
+        if (!lukshdrQemuConfigXMLFind(state->registry, state->privileged, type, source, &link,
+                                      error))
             return false;
         if (!link)
             continue;
 
         if (outer)
             lukshdrQemuConfigXMLStrip(state, outer, link);
-        if (inner)
+        if (inner) {
             lukshdrQemuConfigXMLStrip(state, inner, link);
+            lukshdrQemuConfigXMLComplete(state, inner);
+        }
         if (outer || inner || !lukshdrQemuConfigXMLFormatKnown(format) ||
             link->state != LUKSHDR_LINK_STATE_ACTIVE || !link->secretUUID)
             continue;
@@ -318,6 +342,7 @@ lukshdrQemuConfigXMLSnapshot(lukshdrQemuConfigXML *state, xmlNode *snapshot, GEr
 {
     static const char *const names[] = { LUKSHDR_XML_DOMAIN, LUKSHDR_XML_INACTIVE_DOMAIN };
     xmlNode *disks = lukshdrXMLChild(snapshot, LUKSHDR_XML_DISKS);
+    xmlNode *disk = NULL;
     size_t i;
 
     for (i = 0; i < G_N_ELEMENTS(names); i++) {
@@ -326,7 +351,17 @@ lukshdrQemuConfigXMLSnapshot(lukshdrQemuConfigXML *state, xmlNode *snapshot, GEr
         if (domain && !lukshdrQemuConfigXMLDomain(state, domain, error))
             return false;
     }
-    return !disks || lukshdrQemuConfigXMLCheckRest(disks, disks, error);
+    if (!disks)
+        return true;
+
+    while ((disk = lukshdrQemuConfigXMLNext(disks, disk, LUKSHDR_XML_DISK))) {
+        xmlNode *source = lukshdrXMLChild(disk, LUKSHDR_XML_SOURCE);
+        xmlNode *encryption = source ? lukshdrXMLChild(source, LUKSHDR_XML_ENCRYPTION) : NULL;
+
+        if (encryption)
+            lukshdrQemuConfigXMLComplete(state, encryption);
+    }
+    return lukshdrQemuConfigXMLCheckRest(disks, disks, error);
 }
 
 static bool

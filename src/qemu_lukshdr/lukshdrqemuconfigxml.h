@@ -15,10 +15,29 @@
  * @encryption: an empty <encryption>
  * @link: a link whose secret is known
  *
- * Makes it libvirt's own element for @link: format and secret.
+ * Makes it libvirt's own element for @link: format, engine and secret.
  */
 void
 lukshdrQemuConfigXMLEncryption(xmlNode *encryption, const lukshdrLink *link);
+
+/**
+ * lukshdrQemuConfigXMLFind:
+ * @registry: the link registry
+ * @privileged: whether the daemon runs as root
+ * @type: what the disk or image says is its type, or NULL
+ * @source: its <source>
+ * @link: set to the link (a reference) of which it is the payload, or to NULL
+ * @error: as lukshdrRegistryFindPayload
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrQemuConfigXMLFind(lukshdrRegistry *registry,
+                         bool privileged,
+                         const char *type,
+                         xmlNode *source,
+                         lukshdrLink **link,
+                         GError **error);
 
 /**
  * lukshdrQemuConfigXMLRewrite:
@@ -34,7 +53,7 @@ lukshdrQemuConfigXMLEncryption(xmlNode *encryption, const lukshdrLink *link);
  * A disk, or an image that the XML lists behind it, that names a linked payload and has no
  * <encryption> gets the link's, so that a daemon without the plugin refuses it.  A <header>
  * in an <encryption> is libvirt's to ignore: one that is exactly the link's goes, every
- * other is refused.
+ * other is refused.  The engine of a linked disk's or an overlay's <encryption> is completed.
  *
  * What is no well-formed XML, or is about something else, is left to stock as it is: its
  * errors are better.  A declared format that libvirt knows no <encryption> for is left, too;

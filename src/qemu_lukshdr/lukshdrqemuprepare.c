@@ -47,8 +47,6 @@ lukshdrQemuPrepareEncryption(const lukshdrLink *link, virStorageSource *src)
     root = xmlNewDocNode(doc, NULL, BAD_CAST LUKSHDR_XML_ENCRYPTION, NULL);
     xmlDocSetRootElement(doc, root);
     lukshdrQemuConfigXMLEncryption(root, link);
-    /* what libvirt adds when it parses a domain; it decides on the format layer by it */
-    lukshdrXMLSetAttribute(root, "engine", "qemu");
 
     ctxt = xmlXPathNewContext(doc);
     encryption = lukshdrQemu.libvirt.virStorageEncryptionParseNode(root, ctxt);
@@ -204,22 +202,78 @@ lukshdrQemuPrepareCheck(const char *path,
     return lukshdrQemuHeaderCheck(*link, lukshdrQemu.privileged, error);
 }
 
-/* A header that metadata names is the target's, whatever the image: of a disk that has one, no
- * overlay and no copy may become the image, or it would be opened with that header the next time. */
+/* whether this thread is serving the copying of a disk */
+static __thread bool lukshdrQemuPrepareIsCopy;
+
+void
+lukshdrQemuPrepareCopy(bool copying)
+{
+    lukshdrQemuPrepareIsCopy = copying;
+}
+
+/* The linked disk in the chain of @top, if @src is not in that chain: then it is to become an
+ * overlay above it or a copy of it. */
+static lukshdrGuestDisk *
+lukshdrQemuPrepareFindBelow(virStorageSource *top, virStorageSource *src)
+{
+    lukshdrGuestDisk *linked = NULL;
+    virStorageSource *n;
+
+    for (n = top; n && n != src; n = lukshdrQemuSourceBacking(n)) {
+        if (!linked)
+            linked = lukshdrQemuDiskFind(n, NULL);
+    }
+    if (n)
+        g_clear_pointer(&linked, lukshdrGuestDiskFree);
+    return linked;
+}
+
+/* @src is an image of @disk that is not its present one.  A header that metadata names is the
+ * target's, whatever the image; it would be used for this one the next time.  And what the guest
+ * writes to an overlay must not lie on the host unencrypted when nobody has asked for it; whoever
+ * copies a disk has. */
 static bool
 lukshdrQemuPrepareOther(virDomainDiskDef *disk, virStorageSource *src, GError **error)
 {
-    virStorageSource *top = disk ? lukshdrQemuDomainDiskSource(disk) : NULL;
-    g_autoptr(lukshdrGuestDisk) known = top && top != src ? lukshdrQemuDiskFind(top, NULL) : NULL;
+    g_autoptr(lukshdrGuestDisk) below = NULL;
 
-    if (!known || !known->headerExplicit)
+    if (disk)
+        below = lukshdrQemuPrepareFindBelow(lukshdrQemuDomainDiskSource(disk), src);
+    if (!below)
         return true;
 
-    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
-                _("disk '%s' is opened with header '%s', which the domain's metadata names for it: "
-                  "it can have no overlay and be moved to no other image"),
-                lukshdrQemuDomainDiskTarget(disk), known->headerPath);
+    if (below->headerExplicit) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+                    _("disk '%s' is opened with header '%s', which the domain's metadata names for "
+                      "it: it can have no overlay and be moved to no other image"),
+                    lukshdrQemuDomainDiskTarget(disk), below->headerPath);
+        return false;
+    }
+
+    if (lukshdrQemuPrepareIsCopy || lukshdrQemuSourceEncryption(src))
+        return true;
+
+    g_set_error(
+        error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+        _("an overlay above disk '%s' would hold data of linked payload '%s' unencrypted: "
+          "give it an 'encryption' in the 'source' of the snapshot's XML, or leave the disk "
+          "out of the snapshot"),
+        lukshdrQemuDomainDiskTarget(disk), below->payloadPath);
     return false;
+}
+
+/* Nothing is refused that the client has asked for, but it stands in the log. */
+static void
+lukshdrQemuPrepareWarnCopy(virDomainDiskDef *disk, virStorageSource *src, const char *path)
+{
+    g_autoptr(lukshdrGuestDisk) below = NULL;
+
+    if (!lukshdrQemuPrepareIsCopy || !disk || lukshdrQemuSourceEncryption(src) ||
+        !(below = lukshdrQemuPrepareFindBelow(lukshdrQemuDomainDiskSource(disk), src)))
+        return;
+
+    LUKSHDR_LOG_WARN(_("Linked payload '%s' is being copied to '%s', which is not encrypted"),
+                     below->payloadPath, path ? path : "");
 }
 
 int
@@ -248,6 +302,7 @@ qemuDomainPrepareStorageSourceBlockdev(virDomainDiskDef *disk,
 
     if (link && lukshdrQemuPrepareEncryption(link, src) < 0)
         return -1;
+    lukshdrQemuPrepareWarnCopy(disk, src, path);
 
     rc = lukshdrQemu.stock.qemuDomainPrepareStorageSourceBlockdev(disk, src, priv, cfg);
     if (rc < 0)

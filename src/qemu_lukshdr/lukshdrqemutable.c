@@ -151,6 +151,9 @@ lukshdrQemuTableCall(size_t which, virConnectPtr conn, virDomainPtr domain)
     case LUKSHDR_QEMU_TABLE_AT(domainBlockCopy):
         virDomainBlockCopy(domain, "vda", xml, NULL, 0, 0);
         break;
+    case LUKSHDR_QEMU_TABLE_AT(domainBlockRebase):
+        virDomainBlockRebase(domain, "vda", NULL, 0, 0);
+        break;
     case LUKSHDR_QEMU_TABLE_AT(domainSetMetadata):
         virDomainSetMetadata(domain, VIR_DOMAIN_METADATA_TITLE, NULL, NULL, NULL, 0);
         break;

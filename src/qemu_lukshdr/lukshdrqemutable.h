@@ -17,7 +17,7 @@
 /* clang-format off */
 
 /* What the plugin stands in front of: every call that carries the XML of a disk of a domain's
- * configuration, or the metadata that may name a header.  The old calls without flags have
+ * configuration, or the metadata that may name a header, and what copies a disk.  The old calls without flags have
  * entries of their own, and clients that use them. */
 #define LUKSHDR_QEMU_TABLE_ENTRIES(X) \
     X(virDomainPtr, domainCreateXML, (virConnectPtr conn, const char *xml, unsigned int flags)) \
@@ -44,6 +44,9 @@
     X(int, domainBlockCopy, \
       (virDomainPtr domain, const char *disk, const char *xml, virTypedParameterPtr params, \
        int nparams, unsigned int flags)) \
+    X(int, domainBlockRebase, \
+      (virDomainPtr domain, const char *disk, const char *base, unsigned long bandwidth, \
+       unsigned int flags)) \
     X(int, domainSetMetadata, \
       (virDomainPtr domain, int type, const char *metadata, const char *key, const char *uri, \
        unsigned int flags))

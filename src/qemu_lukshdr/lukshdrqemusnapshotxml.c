@@ -1,0 +1,115 @@
+/*
+ * lukshdrqemusnapshotxml.c: which disks a snapshot would put an overlay on
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "config.h"
+
+#include "lukshdrqemusnapshotxml.h"
+
+#include <glib/gi18n-lib.h>
+#include <libvirt/virterror.h>
+#include <libxml/parser.h>
+#include <string.h>
+
+#include "../util/lukshdrerror.h"
+#include "../util/lukshdrxml.h"
+#include "lukshdrqemuconfigxml.h"
+
+static xmlDoc *
+lukshdrQemuSnapshotXMLRead(const char *xml)
+{
+    return xmlReadMemory(xml, (int)MIN(strlen(xml), G_MAXINT), NULL, NULL,
+                         XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+}
+
+/* What the snapshot says of the disk with that target, or that source */
+static xmlNode *
+lukshdrQemuSnapshotXMLDisk(xmlNode *snapshot, const char *target, const char *file)
+{
+    xmlNode *disks = lukshdrXMLChild(snapshot, LUKSHDR_XML_DISKS);
+    xmlNode *node;
+
+    for (node = disks ? disks->children : NULL; node; node = node->next) {
+        g_autofree char *name = NULL;
+
+        if (node->type != XML_ELEMENT_NODE || !xmlStrEqual(node->name, BAD_CAST LUKSHDR_XML_DISK))
+            continue;
+        name = lukshdrXMLAttribute(node, LUKSHDR_XML_NAME);
+        if (g_strcmp0(name, target) == 0 || (file && g_strcmp0(name, file) == 0))
+            return node;
+    }
+    return NULL;
+}
+
+/* As libvirt decides it (virDomainSnapshotAlignDisks): the snapshot's word, the disk's, the rest */
+static bool
+lukshdrQemuSnapshotXMLIsExternal(xmlNode *disk, xmlNode *asked, bool diskOnly)
+{
+    g_autofree char *own = lukshdrXMLAttribute(disk, "snapshot");
+    g_autofree char *said = asked ? lukshdrXMLAttribute(asked, "snapshot") : NULL;
+
+    if (said)
+        return g_str_equal(said, "external");
+    if (asked && lukshdrXMLChild(asked, LUKSHDR_XML_SOURCE))
+        return true;
+    if (own)
+        return g_str_equal(own, "external");
+    return diskOnly;
+}
+
+static bool
+lukshdrQemuSnapshotXMLCheckDisk(lukshdrRegistry *registry,
+                                bool privileged,
+                                xmlNode *disk,
+                                xmlNode *snapshot,
+                                bool diskOnly,
+                                GError **error)
+{
+    xmlNode *source = lukshdrXMLChild(disk, LUKSHDR_XML_SOURCE);
+    xmlNode *target = lukshdrXMLChild(disk, LUKSHDR_XML_TARGET);
+    g_autofree char *type = lukshdrXMLAttribute(disk, LUKSHDR_XML_TYPE);
+    g_autofree char *dev = target ? lukshdrXMLAttribute(target, LUKSHDR_XML_DEV) : NULL;
+    g_autofree char *file = source ? lukshdrXMLAttribute(source, LUKSHDR_XML_FILE) : NULL;
+    g_autoptr(lukshdrLink) link = NULL;
+
+    if (!source || !lukshdrQemuSnapshotXMLIsExternal(
+                       disk, lukshdrQemuSnapshotXMLDisk(snapshot, dev, file), diskOnly))
+        return true;
+
+    if (!lukshdrQemuConfigXMLFind(registry, privileged, type, source, &link, error))
+        return false;
+    if (!link)
+        return true;
+
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+                _("an overlay above disk '%s' would hold data of linked volume '%s' of pool '%s' "
+                  "unencrypted: start the domain and give the overlay an 'encryption' in the "
+                  "'source' of the snapshot's XML, or leave the disk out of the snapshot"),
+                dev ? dev : "", link->payload.volume, link->payload.pool);
+    return false;
+}
+
+bool
+lukshdrQemuSnapshotXMLCheck(lukshdrRegistry *registry,
+                            bool privileged,
+                            const char *domain,
+                            const char *snapshot,
+                            bool diskOnly,
+                            GError **error)
+{
+    g_autoptr(xmlDoc) domainDoc = lukshdrQemuSnapshotXMLRead(domain);
+    g_autoptr(xmlDoc) snapshotDoc = lukshdrQemuSnapshotXMLRead(snapshot);
+    xmlNode *root = domainDoc ? xmlDocGetRootElement(domainDoc) : NULL;
+    xmlNode *asked = snapshotDoc ? xmlDocGetRootElement(snapshotDoc) : NULL;
+    xmlNode *devices = root ? lukshdrXMLChild(root, LUKSHDR_XML_DEVICES) : NULL;
+    xmlNode *disk;
+
+    for (disk = devices && asked ? devices->children : NULL; disk; disk = disk->next) {
+        if (disk->type == XML_ELEMENT_NODE && xmlStrEqual(disk->name, BAD_CAST LUKSHDR_XML_DISK) &&
+            !lukshdrQemuSnapshotXMLCheckDisk(registry, privileged, disk, asked, diskOnly, error))
+            return false;
+    }
+    return true;
+}

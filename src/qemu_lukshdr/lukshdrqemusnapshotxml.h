@@ -1,0 +1,31 @@
+/*
+ * lukshdrqemusnapshotxml.h: which disks a snapshot would put an overlay on
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#pragma once
+
+#include "../util/lukshdrregistry.h"
+
+/**
+ * lukshdrQemuSnapshotXMLCheck:
+ * @registry: the link registry
+ * @privileged: whether the daemon runs as root
+ * @domain: XML of a domain that does not run
+ * @snapshot: XML of the snapshot that is to be made of it
+ * @diskOnly: whether disks are external unless they say otherwise (--disk-only)
+ * @error: VIR_ERR_OPERATION_UNSUPPORTED, naming the disk and what to do
+ *
+ * libvirt makes the overlays of a domain that does not run with qemu-img, unencrypted whatever
+ * the XML says; nothing else is asked on the way.  What is no XML is left to stock.
+ *
+ * Returns: true, or false with @error set if a linked disk would get one.
+ */
+bool
+lukshdrQemuSnapshotXMLCheck(lukshdrRegistry *registry,
+                            bool privileged,
+                            const char *domain,
+                            const char *snapshot,
+                            bool diskOnly,
+                            GError **error);
