@@ -29,8 +29,35 @@ testWrap(const char *root, const char *text, const char **whole)
                                "</type></os><devices>%s</devices></domain>",
                                text);
     }
+    if (g_str_equal(root, LUKSHDR_XML_METADATA)) {
+        *whole = "domain";
+        return g_strdup_printf("<domain type='qemu'><name>a</name>%s<memory>1</memory><os><type>hvm"
+                               "</type></os></domain>",
+                               text);
+    }
     *whole = root;
     return g_strdup(text);
+}
+
+/* What a <metadata> says in our namespace is for us to describe: libvirt allows anything there */
+static void
+testMetadata(const char *text)
+{
+    g_autoptr(xmlDoc) doc = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_METADATA, NULL);
+    xmlNode *node;
+    unsigned int seen = 0;
+
+    g_assert_nonnull(doc);
+    for (node = xmlDocGetRootElement(doc)->children; node; node = node->next) {
+        g_autofree char *ours = NULL;
+
+        if (!node->ns || !xmlStrEqual(node->ns->href, BAD_CAST LUKSHDR_XML_METADATA_URI))
+            continue;
+        ours = lukshdrXMLFormat(node);
+        utilTestValid(LUKSHDR_SCHEMA_METADATA, LUKSHDR_XML_DISKS, ours);
+        seen++;
+    }
+    g_assert_cmpuint(seen, ==, 1);
 }
 
 static void
@@ -51,6 +78,9 @@ testElement(const char *root, const char *text)
     const char *whole;
     g_autofree char *document = testWrap(root, text, &whole);
     size_t i;
+
+    if (g_str_equal(root, LUKSHDR_XML_METADATA))
+        testMetadata(text);
 
     for (i = 0; i < G_N_ELEMENTS(schemas); i++) {
         g_autofree char *schema = NULL;

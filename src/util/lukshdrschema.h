@@ -18,6 +18,7 @@
 #define LUKSHDR_SCHEMA_POOL_FILE "lukshdr-poolfile.rng"
 #define LUKSHDR_SCHEMA_LINK "lukshdr-link.rng"
 #define LUKSHDR_SCHEMA_GUEST "lukshdr-guest.rng"
+#define LUKSHDR_SCHEMA_METADATA "lukshdr-metadata.rng"
 
 /**
  * lukshdrSchemaValidate:
