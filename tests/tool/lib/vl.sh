@@ -1,0 +1,31 @@
+# shellcheck shell=bash
+# What the tests of virt-lukshdr have in common: the tool of the build tree, where the daemon lives, and a
+# check of its exit status.
+
+. "$(dirname "${BASH_SOURCE[0]}")/../../lib/linked.sh"
+
+VL=$BUILDDIR/tools/virt-lukshdr
+[ -x "$VL" ] || skip_all "needs $VL: build first, or set BUILDDIR"
+
+# vl ARGUMENT...: the tool, talking to the daemon in use.
+vl() {
+    "$DAEMON_IN" "$VL" "$@"
+}
+
+# status WHAT WANTED REGEX COMMAND...: COMMAND ends with this status and says something that matches REGEX.
+status() {
+    local what=$1 wanted=$2 regex=$3 got=0
+    shift 3
+    OUT=$("$@" 2>&1 </dev/null) || got=$?
+    if [ "$got" -ne "$wanted" ]; then
+        fail "$what" "status $got, wanted $wanted: $*
+$OUT"
+    else
+        like "$what" "$OUT" "$regex"
+    fi
+}
+
+# said COMMAND...: its output, without what it says on stderr.
+said() {
+    "$@" 2>/dev/null
+}
