@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "lukshdrerror.h"
+#include "lukshdrtext.h"
 #include "lukshdrxml.h"
 
 GQuark
@@ -156,27 +157,6 @@ lukshdrToolProbePlugin(lukshdrTool *tool, virStoragePoolPtr pool, GError **error
 }
 
 char *
-lukshdrToolShown(const char *text)
-{
-    g_autofree char *valid = g_utf8_make_valid(text, -1);
-    g_autoptr(GString) shown = g_string_new(NULL);
-    const char *p;
-
-    for (p = valid; *p; p = g_utf8_next_char(p)) {
-        gunichar c = g_utf8_get_char(p);
-        GUnicodeType type = g_unichar_type(c);
-
-        /* control characters, and those that change the direction of text */
-        if (type == G_UNICODE_CONTROL || type == G_UNICODE_FORMAT ||
-            type == G_UNICODE_LINE_SEPARATOR || type == G_UNICODE_PARAGRAPH_SEPARATOR)
-            g_string_append_printf(shown, c < 0x100 ? "\\x%02x" : "\\u%04x", c);
-        else
-            g_string_append_unichar(shown, c);
-    }
-    return g_string_free(g_steal_pointer(&shown), FALSE);
-}
-
-char *
 lukshdrToolPaint(const lukshdrTool *tool, lukshdrToolColor color, const char *text)
 {
     /* ECMA-48, Select Graphic Rendition */
@@ -213,7 +193,7 @@ lukshdrToolPrintTable(const lukshdrTool *tool, GPtrArray *rows, const lukshdrToo
         char **cells = g_ptr_array_index(rows, row);
 
         for (col = 0; col < columns; col++) {
-            char *shown = lukshdrToolShown(cells[col]);
+            char *shown = lukshdrTextShown(cells[col]);
 
             g_free(cells[col]);
             cells[col] = shown;

@@ -131,16 +131,6 @@ lukshdrToolSetLast(GError **error);
 bool
 lukshdrToolProbePlugin(lukshdrTool *tool, virStoragePoolPtr pool, GError **error);
 
-/**
- * lukshdrToolShown:
- * @text: names and texts from a volume, a label, a daemon
- *
- * Returns: @text for a terminal: what would move the cursor or is no UTF-8 is
- * escaped.  Freed with g_free.
- */
-char *
-lukshdrToolShown(const char *text);
-
 typedef enum {
     LUKSHDR_TOOL_PLAIN,
     LUKSHDR_TOOL_GOOD, /* green */

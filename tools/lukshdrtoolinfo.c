@@ -8,6 +8,7 @@
 
 #include <glib/gi18n.h>
 
+#include "lukshdrtext.h"
 #include "lukshdrtoolstate.h"
 
 static void
@@ -24,7 +25,7 @@ lukshdrToolInfoLine(const char *name, const char *format, ...)
     value = g_strdup_vprintf(format, args);
     va_end(args);
 
-    shown = lukshdrToolShown(value);
+    shown = lukshdrTextShown(value);
     g_print("%-14s %s\n", name, shown);
 }
 
@@ -49,7 +50,7 @@ lukshdrToolInfoText(lukshdrTool *tool, const lukshdrToolState *state)
     const lukshdrToolVolume *payload = state->payload;
     const lukshdrToolHeader *content = state->content;
     g_autofree char *text = lukshdrToolStateText(state);
-    g_autofree char *shown = lukshdrToolShown(text);
+    g_autofree char *shown = lukshdrTextShown(text);
     g_autofree char *painted = lukshdrToolPaint(
         tool, state->kind == LUKSHDR_TOOL_STATE_OK ? LUKSHDR_TOOL_GOOD : LUKSHDR_TOOL_BAD, shown);
     g_autofree char *size = g_format_size_full(payload->capacity, G_FORMAT_SIZE_IEC_UNITS);

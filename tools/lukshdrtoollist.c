@@ -8,6 +8,7 @@
 
 #include <glib/gi18n.h>
 
+#include "lukshdrtext.h"
 #include "lukshdrtoolstate.h"
 
 static char *
@@ -60,8 +61,8 @@ lukshdrToolListTable(lukshdrTool *tool, GPtrArray *states)
             continue;
         name = lukshdrToolListName(
             state->kind == LUKSHDR_TOOL_STATE_ORPHANED ? &state->headerName : &state->payloadName);
-        shown = lukshdrToolShown(name);
-        reason = lukshdrToolShown(state->reason);
+        shown = lukshdrTextShown(name);
+        reason = lukshdrTextShown(state->reason);
         lukshdrToolNote("%s: %s", shown, reason);
     }
 }

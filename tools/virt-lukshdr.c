@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "lukshdrerror.h"
+#include "lukshdrtext.h"
 #include "lukshdrtool.h"
 
 static const lukshdrToolCommand *const lukshdrToolCommands[] = {
@@ -185,7 +186,7 @@ main(int argc G_GNUC_UNUSED, char **args)
         status = lukshdrToolStatusOf(error);
         /* a finding has been told already, in words of its own */
         if (*error->message) {
-            g_autofree char *message = lukshdrToolShown(error->message);
+            g_autofree char *message = lukshdrTextShown(error->message);
 
             fflush(stdout);
             g_printerr(_("virt-lukshdr: %s\n"), message);
