@@ -189,6 +189,7 @@ bool
 lukshdrToolConfirm(const char *question, bool yes, GError **error);
 
 /* The commands, each in a file of its name */
+extern const lukshdrToolCommand lukshdrToolCommandChain;
 extern const lukshdrToolCommand lukshdrToolCommandList;
 extern const lukshdrToolCommand lukshdrToolCommandInfo;
 extern const lukshdrToolCommand lukshdrToolCommandKeyList;

@@ -62,17 +62,16 @@ lukshdrToolStateText(const lukshdrToolState *state)
     return g_string_free(g_steal_pointer(&text), FALSE);
 }
 
-/* Whether the label names the payload: by its name, or by its path, since a pool may have
- * another name here, or there may be two over one directory */
-static bool
-lukshdrToolStateLabelFits(const lukshdrToolState *state, const lukshdrLink *label)
+/* A pool may have another name here than the label says, and there may be two over one
+ * directory */
+bool
+lukshdrToolStateLabelFits(const lukshdrToolVolume *payload, const lukshdrLink *label)
 {
-    if (!state->payload || state->payload->shared)
+    if (payload->shared || label->headerShared ||
+        g_strcmp0(label->payload.path, payload->path) == 0)
         return true;
-    if (g_strcmp0(label->payload.path, state->payload->path) == 0)
-        return true;
-    return g_strcmp0(label->payload.pool, state->payload->pool) == 0 &&
-           g_strcmp0(label->payload.volume, state->payload->name) == 0;
+    return g_strcmp0(label->payload.pool, payload->pool) == 0 &&
+           g_strcmp0(label->payload.volume, payload->name) == 0;
 }
 
 /* Decides on the state by the header's content */
@@ -92,7 +91,7 @@ lukshdrToolStateJudge(lukshdrToolState *state)
         state->reason = g_strdup_printf(_("the LUKS header has UUID %s, its link label says %s"),
                                         state->content->uuid,
                                         label->luksUUID ? label->luksUUID : "-");
-    } else if (!lukshdrToolStateLabelFits(state, label)) {
+    } else if (state->payload && !lukshdrToolStateLabelFits(state->payload, label)) {
         state->reason = g_strdup_printf(_("this is the header of volume '%s' in pool '%s'"),
                                         label->payload.volume, label->payload.pool);
     } else {

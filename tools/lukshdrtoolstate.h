@@ -72,6 +72,17 @@ lukshdrToolState *
 lukshdrToolStateOf(lukshdrTool *tool, lukshdrToolVolume *payload, GError **error);
 
 /**
+ * lukshdrToolStateLabelFits:
+ * @payload: a volume
+ * @label: what a header volume says of itself
+ *
+ * Returns: whether @label names @payload, by name or by path, or is that of a header
+ * which several volumes share.
+ */
+bool
+lukshdrToolStateLabelFits(const lukshdrToolVolume *payload, const lukshdrLink *label);
+
+/**
  * lukshdrToolStateList:
  * @tool: the tool
  * @error: libvirt's

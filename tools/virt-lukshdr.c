@@ -23,6 +23,7 @@
 static const lukshdrToolCommand *const lukshdrToolCommands[] = {
     &lukshdrToolCommandList,
     &lukshdrToolCommandInfo,
+    &lukshdrToolCommandChain,
     &lukshdrToolCommandKeyList,
 };
 
