@@ -142,16 +142,16 @@ lukshdrToolChainByHand(lukshdrTool *tool,
         return NULL;
     }
 
-    if (!(label = state->content->label)) {
+    if (!state->content->labels) {
         lukshdrToolNote(_("The header has no link label: nothing shows that it belongs to '%s'."),
                         state->payload->name);
         return g_steal_pointer(&state);
     }
-    if (!lukshdrToolStateLabelFits(state->payload, label)) {
-        g_set_error(
-            error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_REFUSED,
-            _("volume '%s' holds the header of volume '%s' in pool '%s', by its link label"),
-            state->header->name, label->payload.volume, label->payload.pool);
+    if (!(label = lukshdrToolStateLabelOf(state->payload, state->content))) {
+        g_autofree char *names = lukshdrToolStateLabelNames(state->content);
+
+        g_set_error(error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_REFUSED,
+                    _("by its link label '%s' is the header of %s"), state->header->name, names);
         return NULL;
     }
     /* stock cannot tell what a payload of ciphertext is about */

@@ -67,7 +67,8 @@ lukshdrToolHeaderClear(lukshdrToolHeader *header)
     g_clear_pointer(&header->cipher, g_free);
     g_clear_pointer(&header->mode, g_free);
     g_clear_pointer(&header->hash, g_free);
-    g_clear_pointer(&header->label, lukshdrLinkUnref);
+    g_clear_pointer(&header->digest, g_free);
+    g_clear_pointer(&header->labels, g_ptr_array_unref);
     g_clear_pointer(&header->labelDamage, g_free);
     header->active = 0;
 }
@@ -113,6 +114,8 @@ lukshdrToolHeaderReadPhdr(lukshdrToolHeader *header)
     }
     if (!header->active)
         return g_strdup(_("no key slot of the LUKS header is in use: nothing opens it"));
+    if (!lukshdrLuksDigest(header->fd, &header->digest, &error))
+        return g_strdup(error->message);
     return NULL;
 }
 
@@ -123,7 +126,7 @@ lukshdrToolHeaderExamine(lukshdrToolHeader *header)
 
     lukshdrToolHeaderClear(header);
     header->damage = lukshdrToolHeaderReadPhdr(header);
-    if (!lukshdrLabelRead(header->fd, &header->label, &error))
+    if (!lukshdrLabelRead(header->fd, &header->labels, &error))
         header->labelDamage = g_strdup(error->message);
 }
 

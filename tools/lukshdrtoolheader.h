@@ -36,8 +36,11 @@ struct _lukshdrToolHeader {
     lukshdrToolSlot slots[LUKSHDR_TOOL_SLOTS];
     guint active; /* how many slots are */
 
-    lukshdrLink *label; /* NULL if there is none or a damaged one */
-    char *labelDamage;  /* why the label cannot be read, or NULL */
+    char *digest; /* of header and key material, as labels have it */
+
+    GPtrArray *labels; /* lukshdrLink *: what the link label says; NULL if there is none, or
+                        * a damaged one */
+    char *labelDamage; /* why the label cannot be read, or NULL */
 };
 
 /**

@@ -64,36 +64,63 @@ lukshdrToolStateText(const lukshdrToolState *state)
 
 /* A pool may have another name here than the label says, and there may be two over one
  * directory */
-bool
-lukshdrToolStateLabelFits(const lukshdrToolVolume *payload, const lukshdrLink *label)
+const lukshdrLink *
+lukshdrToolStateLabelOf(const lukshdrToolVolume *payload, const lukshdrToolHeader *content)
 {
-    if (payload->shared || label->headerShared ||
-        g_strcmp0(label->payload.path, payload->path) == 0)
-        return true;
-    return g_strcmp0(label->payload.pool, payload->pool) == 0 &&
-           g_strcmp0(label->payload.volume, payload->name) == 0;
+    guint i;
+
+    for (i = 0; content->labels && i < content->labels->len; i++) {
+        const lukshdrLink *label = g_ptr_array_index(content->labels, i);
+
+        if (g_strcmp0(label->payload.path, payload->path) == 0 ||
+            (g_strcmp0(label->payload.pool, payload->pool) == 0 &&
+             g_strcmp0(label->payload.volume, payload->name) == 0))
+            return label;
+    }
+    return NULL;
 }
 
-/* Decides on the state by the header's content */
+char *
+lukshdrToolStateLabelNames(const lukshdrToolHeader *content)
+{
+    g_autoptr(GString) names = g_string_new(NULL);
+    guint i;
+
+    for (i = 0; content->labels && i < content->labels->len; i++) {
+        const lukshdrLink *label = g_ptr_array_index(content->labels, i);
+
+        g_string_append_printf(names, "%s%s/%s", i ? ", " : "", label->payload.pool,
+                               label->payload.volume);
+    }
+    return g_string_free(g_steal_pointer(&names), FALSE);
+}
+
+/* Decides on the state by the header's content, as lukshdrHeaderCheck does for guests */
 static void
 lukshdrToolStateJudge(lukshdrToolState *state)
 {
-    const lukshdrLink *label = state->content->label;
+    const lukshdrToolHeader *content = state->content;
+    g_autofree char *names = lukshdrToolStateLabelNames(content);
+    const lukshdrLink *label;
 
     state->kind = LUKSHDR_TOOL_STATE_HEADER_DAMAGED;
-    if (state->content->damage) {
-        state->reason = g_strdup(state->content->damage);
-    } else if (state->content->labelDamage) {
-        state->reason = g_strdup(state->content->labelDamage);
-    } else if (!label) {
+    if (content->damage) {
+        state->reason = g_strdup(content->damage);
+    } else if (content->labelDamage) {
+        state->reason = g_strdup(content->labelDamage);
+    } else if (!content->labels) {
         state->reason = g_strdup(_("the header volume has no link label"));
-    } else if (g_strcmp0(label->luksUUID, state->content->uuid)) {
+    } else if (!state->payload) {
+        state->kind = LUKSHDR_TOOL_STATE_OK;
+    } else if (!(label = lukshdrToolStateLabelOf(state->payload, content))) {
+        state->reason = g_strdup_printf(_("by its link label this is the header of %s"), names);
+    } else if (!label->luksUUID || g_ascii_strcasecmp(label->luksUUID, content->uuid)) {
         state->reason = g_strdup_printf(_("the LUKS header has UUID %s, its link label says %s"),
-                                        state->content->uuid,
-                                        label->luksUUID ? label->luksUUID : "-");
-    } else if (state->payload && !lukshdrToolStateLabelFits(state->payload, label)) {
-        state->reason = g_strdup_printf(_("this is the header of volume '%s' in pool '%s'"),
-                                        label->payload.volume, label->payload.pool);
+                                        content->uuid, label->luksUUID ? label->luksUUID : "-");
+    } else if (label->digest && !g_str_equal(label->digest, content->digest)) {
+        state->reason = g_strdup(
+            _("the key material is not what the link label was written for: it is damaged, or its "
+              "keys were changed by another tool"));
     } else {
         state->kind = LUKSHDR_TOOL_STATE_OK;
     }
@@ -202,25 +229,25 @@ static lukshdrToolState *
 lukshdrToolStateOfOrphan(lukshdrTool *tool, lukshdrToolVolume *volume)
 {
     g_autoptr(lukshdrToolState) state = lukshdrToolStateNew();
-    const lukshdrLink *label;
 
     state->headerName.pool = g_strdup(volume->pool);
     state->headerName.volume = g_strdup(volume->name);
     if (!lukshdrToolStateReadHeader(tool, state, NULL) || !state->content || state->content->damage)
         return NULL;
 
-    label = state->content->label;
-    if (label) {
+    state->kind = LUKSHDR_TOOL_STATE_ORPHANED;
+    g_clear_pointer(&state->reason, g_free);
+    if (state->content->labels) {
+        g_autofree char *names = lukshdrToolStateLabelNames(state->content);
+        const lukshdrLink *label = g_ptr_array_index(state->content->labels, 0);
+
         state->payloadName.pool = g_strdup(label->payload.pool);
         state->payloadName.volume = g_strdup(label->payload.volume);
+        state->reason = g_strdup_printf(
+            _("no link leads here; its link label says that it is of %s"), names);
+    } else {
+        state->reason = g_strdup(_("no link leads here, and it has no link label"));
     }
-    state->kind = LUKSHDR_TOOL_STATE_ORPHANED;
-    g_free(state->reason);
-    state->reason = label ? g_strdup_printf(
-                                _("no link leads here; its label says that it is of volume "
-                                  "'%s' in pool '%s'"),
-                                label->payload.volume, label->payload.pool)
-                          : g_strdup(_("no link leads here, and it has no link label"));
     return g_steal_pointer(&state);
 }
 

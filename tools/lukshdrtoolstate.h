@@ -72,15 +72,24 @@ lukshdrToolState *
 lukshdrToolStateOf(lukshdrTool *tool, lukshdrToolVolume *payload, GError **error);
 
 /**
- * lukshdrToolStateLabelFits:
+ * lukshdrToolStateLabelOf:
  * @payload: a volume
- * @label: what a header volume says of itself
+ * @content: what a header volume holds
  *
- * Returns: whether @label names @payload, by name or by path, or is that of a header
- * which several volumes share.
+ * Returns: what the link label says of @payload, by name or by path, or NULL if it does
+ * not name it; owned by @content.
  */
-bool
-lukshdrToolStateLabelFits(const lukshdrToolVolume *payload, const lukshdrLink *label);
+const lukshdrLink *
+lukshdrToolStateLabelOf(const lukshdrToolVolume *payload, const lukshdrToolHeader *content);
+
+/**
+ * lukshdrToolStateLabelNames:
+ * @content: what a header volume holds
+ *
+ * Returns: the volumes that its link label names, for a person; freed with g_free.
+ */
+char *
+lukshdrToolStateLabelNames(const lukshdrToolHeader *content);
 
 /**
  * lukshdrToolStateList:

@@ -88,7 +88,7 @@ lukshdrToolVolumeReadEncryption(lukshdrToolVolume *volume, xmlNode *encryption)
         volume->secretUUID = lukshdrXMLAttribute(secret, "uuid");
 
     if (header) {
-        g_autofree char *link = lukshdrXMLAttribute(header, LUKSHDR_XML_LINK);
+        g_autofree char *link = lukshdrXMLAttribute(header, LUKSHDR_XML_HEADER_LINK);
 
         volume->role = LUKSHDR_TOOL_ROLE_PAYLOAD;
         volume->shared = g_strcmp0(link, "share") == 0;

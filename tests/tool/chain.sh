@@ -214,7 +214,7 @@ try "commandline: and writes" domain_io two '-d /machine/peripheral/lukshdr-1-di
 virsh destroy two
 
 status "the plugin is missing, and that is said" 5 'without libvirt-lukshdr' vl chain disk.qcow2
-status "another volume's header" 6 "header of volume 'disk.raw'" vl chain --header vault/disk.raw.luks disk.qcow2
+status "another volume's header" 6 'header of data/disk.raw' vl chain --header vault/disk.raw.luks disk.qcow2
 status "no header at all" 1 'is no header' vl chain --header data/disk.raw disk.qcow2
 try "with --header the chain can be had" vl chain --header vault/disk.qcow2.luks disk.qcow2
 like "of the payload's real format" "$OUT" 'lukshdr-1-payload  qcow2'
