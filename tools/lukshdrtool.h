@@ -189,7 +189,9 @@ bool
 lukshdrToolConfirm(const char *question, bool yes, GError **error);
 
 /* The commands, each in a file of its name */
+extern const lukshdrToolCommand lukshdrToolCommandAttach;
 extern const lukshdrToolCommand lukshdrToolCommandChain;
-extern const lukshdrToolCommand lukshdrToolCommandList;
+extern const lukshdrToolCommand lukshdrToolCommandDetach;
 extern const lukshdrToolCommand lukshdrToolCommandInfo;
 extern const lukshdrToolCommand lukshdrToolCommandKeyList;
+extern const lukshdrToolCommand lukshdrToolCommandList;

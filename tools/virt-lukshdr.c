@@ -21,10 +21,8 @@
 #include "lukshdrtool.h"
 
 static const lukshdrToolCommand *const lukshdrToolCommands[] = {
-    &lukshdrToolCommandList,
-    &lukshdrToolCommandInfo,
-    &lukshdrToolCommandChain,
-    &lukshdrToolCommandKeyList,
+    &lukshdrToolCommandList,    &lukshdrToolCommandInfo,   &lukshdrToolCommandChain,
+    &lukshdrToolCommandKeyList, &lukshdrToolCommandAttach, &lukshdrToolCommandDetach,
 };
 
 /* libvirt's own handler prints each error, expected ones, too */

@@ -1,0 +1,48 @@
+#!/bin/bash
+# virt-lukshdr attach and detach, with a guest that writes.
+
+# shellcheck disable=SC2317 # many functions are called by way of try
+. "$(dirname "$0")/lib/vl.sh"
+. "$(dirname "$0")/../lib/guest.sh"
+
+try "there is a kernel for the guest" guest_build || finish
+try "a daemon starts" linked_start || finish
+quick_keys
+create one.qcow2 qcow2 >/dev/null && create two raw >/dev/null
+try "a guest boots" guest_boot demo || finish
+
+targets() {
+    virsh domblklist demo "$@" | awk 'NF { print $1 }' | xargs
+}
+
+status "no such domain" 4 'nobody' vl attach nobody one.qcow2 vdb
+status "a volume that is not linked" 4 "no active pool has a volume 'three'" vl attach demo three vdb
+status "no such disk" 4 "has no disk 'vdz'" vl detach demo vdz
+try "a volume is attached to the running domain" vl attach demo data/one.qcow2 vdb --live --serial vdb
+same "it has it" "$(targets)" "vdb"
+same "its configuration has not" "$(targets --inactive)" ""
+guest_run demo 'head -c 4096 /dev/zero | tr "\0" Q | dd of=$(disk vdb) bs=4096 seek=3 conv=fsync' >/dev/null 2>&1
+like "the guest reads what it wrote" \
+    "$(guest_run demo 'echo 3 >/proc/sys/vm/drop_caches; dd if=$(disk vdb) bs=4096 skip=3 count=1 2>/dev/null')" 'QQQQQQQQ'
+same "the payload has not what it wrote" "$(grep -c QQQQQQQQ "$DATA/one.qcow2")" 0
+refuse "twice is refused" 'vdb' vl attach demo data/one.qcow2 vdb --live
+status "list says who uses it" 0 'in use by demo' vl list
+try "another one for good" vl attach demo two vdc --persistent --read-only
+same "the domain has it" "$(targets)" "vdb vdc"
+same "and its configuration" "$(targets --inactive)" "vdc"
+like "with the secret, so that a daemon without the plugin refuses it" \
+    "$(virsh dumpxml demo --inactive)" "uuid='$SECRET_UUID'"
+try "detached by the volume's name" vl detach demo data/one.qcow2
+same "it is gone" "$(targets)" "vdc"
+try "detached by target, for good" vl detach demo vdc --persistent
+same "it is gone" "$(targets)$(targets --inactive)" ""
+virsh destroy demo
+status "--live on a domain that does not run" 1 'not running; --config' vl attach demo two vdb --live
+try "the configuration of one that does not run" vl attach demo two sda
+like "on the bus that its name says" "$(virsh dumpxml demo)" "<target dev='sda' bus='scsi'/>"
+try "and back" vl detach demo two
+same "it is gone" "$(targets --inactive)" ""
+printf 'XXXX' | dd of="$VAULT/two.luks" conv=notrunc status=none
+status "a volume with a broken header" 1 "cannot be opened: there is no LUKS header" vl attach demo two vdb
+guest_stop demo
+finish
