@@ -344,6 +344,19 @@ lukshdrAdoptHeaders(virConnectPtr conn,
     return true;
 }
 
+static bool
+lukshdrAdoptIsRecorded(const lukshdrLink *link, const char *path)
+{
+    const lukshdrLinkVolume *copy;
+    guint i;
+
+    for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
+        if (g_strcmp0(copy->path, path) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* No copy may belong to another link, or be a payload */
 static bool
 lukshdrAdoptCheckHeaders(const lukshdrLink *link, const lukshdrLink *known, GError **error)
@@ -355,11 +368,21 @@ lukshdrAdoptCheckHeaders(const lukshdrLink *link, const lukshdrLink *known, GErr
     for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
         g_autoptr(lukshdrLink) payload = NULL;
         g_autoptr(lukshdrLink) header = NULL;
+        g_autoptr(GError) local = NULL;
         const lukshdrLink *other;
 
-        if (!lukshdrRegistryFindPayload(registry, copy->path, &payload, error) ||
-            !lukshdrRegistryFindHeader(registry, copy->path, &header, error))
+        if (!lukshdrRegistryFindPayload(registry, copy->path, &payload, error))
             return false;
+
+        /* A header that was put back is another file than was recorded there.  That it is the
+         * link's own is decided by its LUKS UUID and by what the secret opens, see
+         * lukshdrAdoptAgain. */
+        if (!lukshdrRegistryFindHeader(registry, copy->path, &header, &local)) {
+            if (known && lukshdrAdoptIsRecorded(known, copy->path))
+                continue;
+            g_propagate_error(error, g_steal_pointer(&local));
+            return false;
+        }
 
         /* a header that is shared is found as any of those that share it */
         if (known && header && g_str_equal(header->header.path, known->header.path))
