@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gi18n.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -201,6 +202,51 @@ lukshdrToolHeaderDownload(lukshdrTool *tool, virStorageVolPtr vol, GError **erro
 
     lukshdrToolHeaderExamine(header);
     return g_steal_pointer(&header);
+}
+
+typedef struct _lukshdrToolHeaderSource lukshdrToolHeaderSource;
+struct _lukshdrToolHeaderSource {
+    const lukshdrToolHeader *header;
+    guint64 pos;
+};
+
+/* A virStreamSourceFunc */
+static int
+lukshdrToolHeaderSend(virStreamPtr stream G_GNUC_UNUSED, char *data, size_t len, void *opaque)
+{
+    lukshdrToolHeaderSource *source = opaque;
+    ssize_t got = TEMP_FAILURE_RETRY(pread(source->header->fd, data, len, source->pos));
+
+    if (got > 0)
+        source->pos += got;
+    return (int)got;
+}
+
+bool
+lukshdrToolHeaderUpload(lukshdrTool *tool,
+                        virStorageVolPtr vol,
+                        const lukshdrToolHeader *header,
+                        GError **error)
+{
+    lukshdrToolHeaderSource source = { .header = header };
+    g_autoptr(virStream) stream = virStreamNew(tool->conn, 0);
+    sigset_t block;
+    sigset_t before;
+    bool ok;
+
+    sigemptyset(&block);
+    sigaddset(&block, SIGINT);
+    sigaddset(&block, SIGTERM);
+    sigprocmask(SIG_BLOCK, &block, &before);
+
+    ok = stream && virStorageVolUpload(vol, stream, 0, header->bytes, 0) == 0 &&
+         virStreamSendAll(stream, lukshdrToolHeaderSend, &source) == 0 &&
+         virStreamFinish(stream) == 0;
+    if (!ok)
+        lukshdrToolSetLast(error);
+
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return ok;
 }
 
 lukshdrToolHeader *

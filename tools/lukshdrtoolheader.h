@@ -68,6 +68,24 @@ lukshdrToolHeader *
 lukshdrToolHeaderLoad(const char *path, GError **error);
 
 /**
+ * lukshdrToolHeaderUpload:
+ * @tool: the tool
+ * @vol: a header volume
+ * @header: its new content
+ * @error: libvirt's; the daemon refuses while the volume is in use
+ *
+ * Not interrupted by SIGINT and SIGTERM.  A crash or a lost connection leaves the volume
+ * with part of the new content.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrToolHeaderUpload(lukshdrTool *tool,
+                        virStorageVolPtr vol,
+                        const lukshdrToolHeader *header,
+                        GError **error);
+
+/**
  * lukshdrToolHeaderFree:
  * @header: what to free, or NULL
  */

@@ -16,7 +16,18 @@
 #include "lukshdrerror.h"
 #include "lukshdrxml.h"
 
-static void
+lukshdrToolName *
+lukshdrToolNameNew(const char *text)
+{
+    lukshdrToolName *name = g_new0(lukshdrToolName, 1);
+    const char *slash = strchr(text, '/');
+
+    name->pool = slash ? g_strndup(text, slash - text) : g_strdup(text);
+    name->volume = slash ? g_strdup(slash + 1) : NULL;
+    return name;
+}
+
+void
 lukshdrToolNameFree(void *opaque)
 {
     lukshdrToolName *name = opaque;

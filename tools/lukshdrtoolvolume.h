@@ -22,6 +22,22 @@ struct _lukshdrToolName {
     char *volume;
 };
 
+/**
+ * lukshdrToolNameNew:
+ * @text: POOL/VOLUME, or POOL
+ *
+ * Returns: the two, the volume being NULL without one; freed with lukshdrToolNameFree.
+ */
+lukshdrToolName *
+lukshdrToolNameNew(const char *text);
+
+/**
+ * lukshdrToolNameFree:
+ * @opaque: a lukshdrToolName; a GDestroyNotify
+ */
+void
+lukshdrToolNameFree(void *opaque);
+
 typedef struct _lukshdrToolVolume lukshdrToolVolume;
 struct _lukshdrToolVolume {
     virStorageVolPtr vol;

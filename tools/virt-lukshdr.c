@@ -21,8 +21,10 @@
 #include "lukshdrtool.h"
 
 static const lukshdrToolCommand *const lukshdrToolCommands[] = {
-    &lukshdrToolCommandList,    &lukshdrToolCommandInfo,   &lukshdrToolCommandChain,
-    &lukshdrToolCommandKeyList, &lukshdrToolCommandAttach, &lukshdrToolCommandDetach,
+    &lukshdrToolCommandList,         &lukshdrToolCommandInfo,          &lukshdrToolCommandChain,
+    &lukshdrToolCommandKeyList,      &lukshdrToolCommandAttach,        &lukshdrToolCommandDetach,
+    &lukshdrToolCommandLink,         &lukshdrToolCommandUnlink,        &lukshdrToolCommandErase,
+    &lukshdrToolCommandHeaderBackup, &lukshdrToolCommandHeaderRestore,
 };
 
 /* libvirt's own handler prints each error, expected ones, too */
