@@ -24,7 +24,8 @@ static const lukshdrToolCommand *const lukshdrToolCommands[] = {
     &lukshdrToolCommandList,         &lukshdrToolCommandInfo,          &lukshdrToolCommandChain,
     &lukshdrToolCommandKeyList,      &lukshdrToolCommandAttach,        &lukshdrToolCommandDetach,
     &lukshdrToolCommandLink,         &lukshdrToolCommandUnlink,        &lukshdrToolCommandErase,
-    &lukshdrToolCommandHeaderBackup, &lukshdrToolCommandHeaderRestore,
+    &lukshdrToolCommandHeaderBackup, &lukshdrToolCommandHeaderRestore, &lukshdrToolCommandKeyAdd,
+    &lukshdrToolCommandKeyRemove,    &lukshdrToolCommandKeyChange,
 };
 
 /* libvirt's own handler prints each error, expected ones, too */
