@@ -25,7 +25,7 @@ static const lukshdrToolCommand *const lukshdrToolCommands[] = {
     &lukshdrToolCommandKeyList,      &lukshdrToolCommandAttach,        &lukshdrToolCommandDetach,
     &lukshdrToolCommandLink,         &lukshdrToolCommandUnlink,        &lukshdrToolCommandErase,
     &lukshdrToolCommandHeaderBackup, &lukshdrToolCommandHeaderRestore, &lukshdrToolCommandKeyAdd,
-    &lukshdrToolCommandKeyRemove,    &lukshdrToolCommandKeyChange,
+    &lukshdrToolCommandKeyRemove,    &lukshdrToolCommandKeyChange,     &lukshdrToolCommandConvert,
 };
 
 /* libvirt's own handler prints each error, expected ones, too */
