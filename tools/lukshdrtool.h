@@ -191,6 +191,7 @@ lukshdrToolConfirm(const char *question, bool yes, GError **error);
 /* The commands, each in a file of its name */
 extern const lukshdrToolCommand lukshdrToolCommandAttach;
 extern const lukshdrToolCommand lukshdrToolCommandChain;
+extern const lukshdrToolCommand lukshdrToolCommandCheck;
 extern const lukshdrToolCommand lukshdrToolCommandConvert;
 extern const lukshdrToolCommand lukshdrToolCommandDetach;
 extern const lukshdrToolCommand lukshdrToolCommandErase;

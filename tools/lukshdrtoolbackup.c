@@ -29,10 +29,8 @@
 #include <unistd.h>
 
 #include "lukshdrerror.h"
-#include "lukshdrlabel.h"
 #include "lukshdrtoollink.h"
 #include "lukshdrtoolstate.h"
-#include "lukshdrxml.h"
 
 static bool
 lukshdrToolBackupCopy(const lukshdrToolHeader *header, int fd)
@@ -198,39 +196,6 @@ lukshdrToolRestoreCheck(const lukshdrToolRestore *restore, GError **error)
     return true;
 }
 
-/* A new header volume in the place of one that is gone */
-static bool
-lukshdrToolRestoreMake(lukshdrToolRestore *restore, GError **error)
-{
-    const lukshdrToolName *name = &restore->state->headerName;
-    g_autoptr(virStoragePool) pool = virStoragePoolLookupByName(restore->tool->conn, name->pool);
-    g_autoptr(virStorageVol) vol = NULL;
-    g_autoptr(xmlDoc) doc = xmlNewDoc(NULL);
-    xmlNode *root = xmlNewDocNode(doc, NULL, BAD_CAST LUKSHDR_XML_VOLUME, NULL);
-    g_autofree char *size = g_strdup_printf("%d", LUKSHDR_HEADER_VOLUME_SIZE);
-    g_autofree char *xml = NULL;
-    xmlNode *target;
-
-    xmlDocSetRootElement(doc, root);
-    lukshdrXMLAddChild(root, LUKSHDR_XML_NAME, name->volume);
-    lukshdrXMLAddChild(root, LUKSHDR_XML_CAPACITY, size);
-    lukshdrXMLAddChild(root, "allocation", size);
-    target = lukshdrXMLAddChild(root, LUKSHDR_XML_TARGET, NULL);
-    lukshdrXMLSetAttribute(lukshdrXMLAddChild(target, LUKSHDR_XML_FORMAT, NULL), "type", "raw");
-    lukshdrXMLAddChild(lukshdrXMLAddChild(target, "permissions", NULL), "mode", "0600");
-    xml = lukshdrXMLFormat(root);
-
-    /* the pool may still list a file that went away */
-    if (pool)
-        virStoragePoolRefresh(pool, 0);
-    if (!pool || !(vol = virStorageVolCreateXML(pool, xml, 0))) {
-        lukshdrToolSetLast(error);
-        return false;
-    }
-    restore->state->header = lukshdrToolVolumeNew(vol, error);
-    return restore->state->header != NULL;
-}
-
 static bool
 lukshdrToolRestoreDo(lukshdrToolRestore *restore, GError **error)
 {
@@ -239,8 +204,11 @@ lukshdrToolRestoreDo(lukshdrToolRestore *restore, GError **error)
     g_autoptr(GError) local = NULL;
     g_autoptr(GError) undo = NULL;
 
-    if ((!state->header || !before) && !lukshdrToolRestoreMake(restore, error))
-        return false;
+    if (!state->header || !before) {
+        lukshdrToolVolumeFree(state->header);
+        if (!(state->header = lukshdrToolHeaderMake(restore->tool, &state->headerName, error)))
+            return false;
+    }
 
     if (!lukshdrToolHeaderUpload(restore->tool, state->header->vol, restore->file, error))
         return false;

@@ -14,6 +14,7 @@
 #include <libxml/tree.h>
 
 #include "lukshdrerror.h"
+#include "lukshdrlabel.h"
 #include "lukshdrtext.h"
 #include "lukshdrxml.h"
 
@@ -78,6 +79,36 @@ lukshdrToolLinkAgain(const lukshdrToolVolume *payload,
                      GError **error)
 {
     return lukshdrToolLinkDo(payload, "adopt", headers ? headers : payload->others, secret, error);
+}
+
+lukshdrToolVolume *
+lukshdrToolHeaderMake(lukshdrTool *tool, const lukshdrToolName *name, GError **error)
+{
+    g_autoptr(virStoragePool) pool = virStoragePoolLookupByName(tool->conn, name->pool);
+    g_autoptr(virStorageVol) vol = NULL;
+    g_autoptr(xmlDoc) doc = xmlNewDoc(NULL);
+    xmlNode *root = xmlNewDocNode(doc, NULL, BAD_CAST LUKSHDR_XML_VOLUME, NULL);
+    g_autofree char *size = g_strdup_printf("%d", LUKSHDR_HEADER_VOLUME_SIZE);
+    g_autofree char *xml = NULL;
+    xmlNode *target;
+
+    xmlDocSetRootElement(doc, root);
+    lukshdrXMLAddChild(root, LUKSHDR_XML_NAME, name->volume);
+    lukshdrXMLAddChild(root, LUKSHDR_XML_CAPACITY, size);
+    lukshdrXMLAddChild(root, "allocation", size);
+    target = lukshdrXMLAddChild(root, LUKSHDR_XML_TARGET, NULL);
+    lukshdrXMLSetAttribute(lukshdrXMLAddChild(target, LUKSHDR_XML_FORMAT, NULL), "type", "raw");
+    lukshdrXMLAddChild(lukshdrXMLAddChild(target, "permissions", NULL), "mode", "0600");
+    xml = lukshdrXMLFormat(root);
+
+    /* the pool may still list a file that went away */
+    if (pool)
+        virStoragePoolRefresh(pool, 0);
+    if (!pool || !(vol = virStorageVolCreateXML(pool, xml, 0))) {
+        lukshdrToolSetLast(error);
+        return NULL;
+    }
+    return lukshdrToolVolumeNew(vol, error);
 }
 
 /* Puts the header in front of its replicas */

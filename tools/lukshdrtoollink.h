@@ -42,3 +42,15 @@ lukshdrToolLinkAgain(const lukshdrToolVolume *payload,
                      GPtrArray *headers,
                      const char *secret,
                      GError **error);
+
+/**
+ * lukshdrToolHeaderMake:
+ * @tool: the tool, connected
+ * @name: pool and name of a header volume that is gone
+ * @error: libvirt's
+ *
+ * Returns: a new, empty volume of a header volume's size, mode 0600, freed with
+ * lukshdrToolVolumeFree, or NULL with @error set.
+ */
+lukshdrToolVolume *
+lukshdrToolHeaderMake(lukshdrTool *tool, const lukshdrToolName *name, GError **error);

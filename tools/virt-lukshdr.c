@@ -26,6 +26,7 @@ static const lukshdrToolCommand *const lukshdrToolCommands[] = {
     &lukshdrToolCommandLink,         &lukshdrToolCommandUnlink,        &lukshdrToolCommandErase,
     &lukshdrToolCommandHeaderBackup, &lukshdrToolCommandHeaderRestore, &lukshdrToolCommandKeyAdd,
     &lukshdrToolCommandKeyRemove,    &lukshdrToolCommandKeyChange,     &lukshdrToolCommandConvert,
+    &lukshdrToolCommandCheck,
 };
 
 /* libvirt's own handler prints each error, expected ones, too */
