@@ -33,10 +33,11 @@ lukshdrToolParse(lukshdrTool *tool,
                  char ***argv,
                  GError **error)
 {
-    g_autofree char *parameters = g_strdup_printf("%s %s", tool->command->name,
-                                                  _(tool->command->parameters));
+    /* gettext's translation of nothing is the catalogue's header */
+    const char *asked = *tool->command->parameters ? _(tool->command->parameters) : "";
+    g_autofree char *parameters = g_strdup_printf("%s %s", tool->command->name, asked);
     g_autofree char *description = g_strdup_printf("%s\n%s\n", _("Example:"),
-                                                   _(tool->command->example));
+                                                   tool->command->example);
     g_autoptr(GOptionContext) context = g_option_context_new(parameters);
     guint count;
 

@@ -66,7 +66,7 @@ struct _lukshdrToolCommand {
     const char *name;
     const char *parameters; /* for the usage line; translated when shown */
     const char *summary;    /* one line; translated when shown */
-    const char *example;    /* of use, with words around it; translated when shown */
+    const char *example;    /* of use */
 
     /* Returns: true, or false with @error set.  @argv: the command's own options
      * and arguments, its name first; NULL-terminated. */

@@ -90,9 +90,9 @@ lukshdrToolHeaderReadPhdr(lukshdrToolHeader *header)
     if (TEMP_FAILURE_RETRY(pread(header->fd, phdr, sizeof(phdr), 0)) != sizeof(phdr) ||
         end > header->bytes) {
         return g_strdup_printf(
-            _("the header is cut short: its key material ends at %" G_GUINT64_FORMAT
-              " bytes, and there are %" G_GUINT64_FORMAT),
-            end, header->bytes);
+            _("the header is cut short: its key material ends at %llu bytes, and "
+              "there are %llu"),
+            (unsigned long long)end, (unsigned long long)header->bytes);
     }
 
     header->cipher = lukshdrToolHeaderName(phdr, LUKSHDR_TOOL_CIPHER_OFFSET);

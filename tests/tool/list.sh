@@ -23,6 +23,25 @@ status "too many arguments" 2 'takes no more than: info VOLUME' "$VL" info a b
 status "no daemon" 3 'Unable to connect' "$VL" -c qemu+unix:///system?socket=/nonexistent list
 status "a terminal's codes in a name are not sent to it" 2 'x1b\[31m' "$VL" $'\e[31mred'
 
+# --- in another language: the catalogue of the build tree in the place of the installed one
+
+MO=$(find "$BUILDDIR/po" -name 'libvirt-lukshdr.mo' -path '*/de/*' 2>/dev/null)
+if [ -n "$MO" ] && [ -d /usr/share/locale/de/LC_MESSAGES ] && unshare --mount true 2>/dev/null; then
+    german() {
+        unshare --mount sh -c 'mount -t tmpfs none /usr/share/locale/de/LC_MESSAGES &&
+            cp "$1" /usr/share/locale/de/LC_MESSAGES/ && shift && LC_ALL=C.UTF-8 LANGUAGE=de exec "$@"' sh "$MO" "$@"
+    }
+    try "--help in German" german "$VL" --help
+    like "lists the commands" "$OUT" '^ +list +Verknüpfte Datenträger auflisten'
+    try "that of a command" german "$VL" header-restore --help
+    like "with its options" "$OUT" '--force +Einen Header ersetzen, der in Ordnung ist'
+    try "of a command without arguments" german "$VL" list --help
+    unlike "without the catalogue's own header" "$OUT" 'Content-Type'
+    status "errors, too" 2 'es gibt keinen Befehl »frob«' german "$VL" frob
+else
+    skip "in another language" "needs root, msgfmt and /usr/share/locale/de"
+fi
+
 # --- nothing there
 
 try "a daemon starts" linked_start || finish
