@@ -2,7 +2,7 @@
 # virt-lukshdr attach and detach, with a guest that writes.
 
 # shellcheck disable=SC2317 # many functions are called by way of try
-. "$(dirname "$0")/lib/vl.sh"
+. "$(dirname "$0")/../tool/lib/vl.sh"
 . "$(dirname "$0")/../lib/guest.sh"
 
 try "there is a kernel for the guest" guest_build || finish
