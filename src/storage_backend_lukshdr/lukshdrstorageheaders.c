@@ -140,9 +140,12 @@ lukshdrStorageHeadersDelete(GArray *headers, GError **error)
     guint i;
 
     for (i = 0; i < headers->len; i++) {
-        virStorageVolPtr vol = g_array_index(headers, lukshdrHeaderVolume, i).vol;
+        lukshdrHeaderVolume *header = &g_array_index(headers, lukshdrHeaderVolume, i);
 
-        if (lukshdrStorageState.stock.storageVolDelete(vol, 0) < 0) {
+        /* partitions and logical volumes are not removed while somebody has them open */
+        close(header->fd);
+        header->fd = -1;
+        if (lukshdrStorageState.stock.storageVolDelete(header->vol, 0) < 0) {
             lukshdrErrorFromLast(error);
             return false;
         }

@@ -71,7 +71,7 @@ lukshdrStorageHeadersErase(GArray *headers, GError **error);
  * @headers: as lukshdrStorageHeadersLookup left it
  * @error: stock's
  *
- * Deletes each volume by the stock entry.
+ * Closes each volume and deletes it by the stock entry.
  *
  * Returns: true, or false with @error set.
  */

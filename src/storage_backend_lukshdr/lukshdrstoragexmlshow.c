@@ -29,8 +29,8 @@ lukshdrVolumeXMLHeader(const char *name)
     /* allocated, so that no later write to a header can meet a full disk */
     lukshdrXMLAddChild(root, "allocation", size);
 
+    /* without a format: raw in pools of files, and partitions know no "raw" */
     node = lukshdrXMLAddChild(root, LUKSHDR_XML_TARGET, NULL);
-    lukshdrXMLSetAttribute(lukshdrXMLAddChild(node, LUKSHDR_XML_FORMAT, NULL), "type", "raw");
     node = lukshdrXMLAddChild(node, "permissions", NULL);
     lukshdrXMLAddChild(node, "mode", "0600");
 

@@ -14,11 +14,11 @@ build="gcc libc6-dev meson ninja-build pkg-config libglib2.0-dev libjson-glib-de
 virt="libvirt-dev libvirt-daemon libvirt-daemon-driver-qemu libvirt-daemon-driver-storage
     libvirt-daemon-driver-secret libvirt-clients qemu-system-x86 qemu-utils qemu-block-extra"
 check="clang clang-format clang-tidy cppcheck valgrind shellcheck libxml2-utils nbdkit libnbd-bin
-    cryptsetup-bin attr e2fsprogs jq tmux python3-docutils"
+    cryptsetup-bin attr e2fsprogs parted jq tmux python3-docutils"
 
 case ${1:-build} in
     build) check= ;;
-    check) ;;
+    check) virt="$virt libvirt-daemon-driver-storage-disk" ;;
     *)
         echo "usage: $0 [build|check]" >&2
         exit 2
@@ -26,10 +26,14 @@ case ${1:-build} in
 esac
 
 # installed PACKAGE: whether it is there; or, for a driver, that libvirt is older than its packaging as
-# one package a driver (Debian 12's own) and has it.
+# one package a driver or storage backend (Debian 12's own) and has it.
 installed() {
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ] && return
     case $1 in
+        libvirt-daemon-driver-storage-*)
+            set -- /usr/lib/*/libvirt/storage-backend/"libvirt_storage_backend_${1##*-}.so"
+            [ -e "$1" ]
+            ;;
         libvirt-daemon-driver-*)
             set -- /usr/lib/*/libvirt/connection-driver/"libvirt_driver_${1##*-}.so"
             [ -e "$1" ]
