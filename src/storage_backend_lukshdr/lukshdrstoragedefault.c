@@ -73,6 +73,24 @@ lukshdrStorageDefaultCheck(xmlNode *encryption, GError **error)
     return true;
 }
 
+/* A default that no volume could have is noticed when it is written, not when it is needed.  Types
+ * of pools: libvirt's virStoragePoolType. */
+static bool
+lukshdrStorageDefaultCheckType(xmlNode *pool, GError **error)
+{
+    static const char *const remote[] = { "gluster", "iscsi-direct", "rbd", "sheepdog", NULL };
+    g_autofree char *type = lukshdrXMLAttribute(pool, "type");
+
+    if (!type || !g_strv_contains(remote, type))
+        return true;
+
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
+                _("volumes of pools of type '%s' have no path on the host, so they can be neither "
+                  "payloads nor headers; leave <encryption> and <headers> out"),
+                type);
+    return false;
+}
+
 /* Moves @node, if there is one, below the root of @ours */
 static void
 lukshdrStorageDefaultMove(xmlNode *node, xmlDoc *ours)
@@ -126,7 +144,8 @@ lukshdrStorageDefaultSplit(const char *text,
                             _("a pool can have only one encryption default"));
         return false;
     }
-    if (encryption && !lukshdrStorageDefaultCheck(encryption, error))
+    if (((encryption || headers) && !lukshdrStorageDefaultCheckType(root, error)) ||
+        (encryption && !lukshdrStorageDefaultCheck(encryption, error)))
         return false;
 
     /* stock replaces the definition of a pool by UUID; of a new one it would make one up */
