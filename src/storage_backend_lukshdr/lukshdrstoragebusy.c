@@ -31,9 +31,14 @@ struct _lukshdrStorageBusy {
     GArray *parts;
 };
 
+/* How long a client waits for a check of headers, microseconds: one reads some MiB, but a server may
+ * hang */
+#define LUKSHDR_BUSY_WAIT (30 * G_USEC_PER_SEC)
+
 /* The lock protects the list, and what is in it for as long as it is there.  It is a
  * leaf: names are compared under it, and nothing else is called. */
 static GMutex lukshdrBusyLock;
+static GCond lukshdrBusyEnded;     /* a check has ended */
 static GPtrArray *lukshdrBusyList; /* lukshdrStorageBusy *, each owned by its thread */
 
 static void
@@ -99,12 +104,19 @@ lukshdrBusyPartsMeet(const lukshdrBusyPart *a, const lukshdrBusyPart *b)
            lukshdrBusyIsSameFile(&a->identity, &b->identity);
 }
 
+/* Whether others may do the same at the same time */
+static bool
+lukshdrBusyIsShared(lukshdrStorageBusyKind kind)
+{
+    return kind == LUKSHDR_STORAGE_BUSY_READ || kind == LUKSHDR_STORAGE_BUSY_CHECK;
+}
+
 /* Two operations on one link: returns its payload, or NULL */
 static const lukshdrBusyPart *
 lukshdrBusyMeetLink(const lukshdrStorageBusy *there, const lukshdrStorageBusy *wanted)
 {
     if (!there->link || g_strcmp0(there->link, wanted->link) ||
-        (there->kind == LUKSHDR_STORAGE_BUSY_READ && wanted->kind == LUKSHDR_STORAGE_BUSY_READ))
+        (lukshdrBusyIsShared(there->kind) && lukshdrBusyIsShared(wanted->kind)))
         return NULL;
     return &g_array_index(there->parts, lukshdrBusyPart, 0);
 }
@@ -155,28 +167,33 @@ lukshdrBusySetError(const lukshdrStorageBusy *there, const lukshdrBusyPart *part
                       "that is done"),
                     part->volume, part->pool);
         break;
+    case LUKSHDR_STORAGE_BUSY_CHECK:
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("the header of volume '%s' of pool '%s' is being checked, which takes long; "
+                      "does its storage hang?"),
+                    part->volume, part->pool);
+        break;
     }
 }
 
 typedef const lukshdrBusyPart *(*lukshdrBusyMeet)(const lukshdrStorageBusy *there,
                                                   const lukshdrStorageBusy *wanted);
 
-/* Whether nothing is in the way of @wanted, with the lock held */
-static bool
-lukshdrBusyCheck(const lukshdrStorageBusy *wanted, lukshdrBusyMeet meet, GError **error)
+/* What is in the way of @wanted, or NULL; with the lock held */
+static const lukshdrStorageBusy *
+lukshdrBusyFind(const lukshdrStorageBusy *wanted,
+                lukshdrBusyMeet meet,
+                const lukshdrBusyPart **part)
 {
     guint i;
 
     for (i = 0; i < lukshdrBusyList->len; i++) {
         const lukshdrStorageBusy *there = g_ptr_array_index(lukshdrBusyList, i);
-        const lukshdrBusyPart *part = meet(there, wanted);
 
-        if (part) {
-            lukshdrBusySetError(there, part, error);
-            return false;
-        }
+        if ((*part = meet(there, wanted)))
+            return there;
     }
-    return true;
+    return NULL;
 }
 
 /* Takes @wanted over, or, if something is in the way or it is only to be looked at, frees it */
@@ -184,19 +201,30 @@ static bool
 lukshdrBusyBegin(lukshdrStorageBusy *wanted, bool take, GError **error)
 {
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrBusyLock);
-    bool ok;
+    gint64 deadline = g_get_monotonic_time() + LUKSHDR_BUSY_WAIT;
+    const lukshdrStorageBusy *there;
+    const lukshdrBusyPart *part;
 
     if (!lukshdrBusyList)
         lukshdrBusyList = g_ptr_array_new();
 
     /* the same link first: what is done to it says more than what is done to one part */
-    ok = lukshdrBusyCheck(wanted, lukshdrBusyMeetLink, error) &&
-         lukshdrBusyCheck(wanted, lukshdrBusyMeetParts, error);
-    if (ok && take)
+    while ((there = lukshdrBusyFind(wanted, lukshdrBusyMeetLink, &part)) ||
+           (there = lukshdrBusyFind(wanted, lukshdrBusyMeetParts, &part))) {
+        /* whoever checks waits for nobody, so this cannot go round in a circle */
+        if (there->kind == LUKSHDR_STORAGE_BUSY_CHECK &&
+            g_cond_wait_until(&lukshdrBusyEnded, &lukshdrBusyLock, deadline))
+            continue;
+        lukshdrBusySetError(there, part, error);
+        lukshdrBusyFree(wanted);
+        return false;
+    }
+
+    if (take)
         g_ptr_array_add(lukshdrBusyList, wanted);
     else
         lukshdrBusyFree(wanted);
-    return ok;
+    return true;
 }
 
 void
@@ -207,6 +235,7 @@ lukshdrStorageBusyEnd(lukshdrStorageBusy *busy)
 
     g_mutex_lock(&lukshdrBusyLock);
     g_ptr_array_remove_fast(lukshdrBusyList, busy);
+    g_cond_broadcast(&lukshdrBusyEnded);
     g_mutex_unlock(&lukshdrBusyLock);
     lukshdrBusyFree(busy);
 }
@@ -215,7 +244,7 @@ lukshdrStorageBusy *
 lukshdrStorageBusyLink(const lukshdrLink *link, lukshdrStorageBusyKind kind, GError **error)
 {
     lukshdrStorageBusy *busy = lukshdrBusyNew(kind, link);
-    bool whole = kind != LUKSHDR_STORAGE_BUSY_READ;
+    bool whole = !lukshdrBusyIsShared(kind);
     bool header = whole && !(link->headerShared && kind == LUKSHDR_STORAGE_BUSY_CREATE);
     const lukshdrLinkVolume *copy;
     guint i;
@@ -235,7 +264,7 @@ lukshdrStorageBusyPart(const lukshdrLink *link,
 {
     lukshdrStorageBusy *busy = lukshdrBusyNew(kind, link);
 
-    lukshdrBusyAdd(busy, part->pool, part->volume, part->path, kind != LUKSHDR_STORAGE_BUSY_READ);
+    lukshdrBusyAdd(busy, part->pool, part->volume, part->path, !lukshdrBusyIsShared(kind));
     return lukshdrBusyBegin(busy, true, error) ? busy : NULL;
 }
 
@@ -269,7 +298,7 @@ lukshdrBusyLook(virStorageVolPtr vol, lukshdrStorageBusyKind kind, GError **erro
     wanted = lukshdrBusyNew(kind, NULL);
     wanted->stock = true;
     lukshdrBusyAdd(wanted, virStoragePoolGetName(pool), virStorageVolGetName(vol), path,
-                   kind != LUKSHDR_STORAGE_BUSY_READ);
+                   !lukshdrBusyIsShared(kind));
     return lukshdrBusyBegin(wanted, false, error);
 }
 

@@ -18,6 +18,8 @@ typedef enum {
     LUKSHDR_STORAGE_BUSY_CREATE, /* made, and filled if it is a clone */
     LUKSHDR_STORAGE_BUSY_READ,   /* read as the source of a clone: others may read it, too */
     LUKSHDR_STORAGE_BUSY_CHANGE, /* resized, wiped or deleted */
+    LUKSHDR_STORAGE_BUSY_CHECK, /* its headers looked at, and mended, by the watching thread: nobody has
+                                  * asked for that, so others wait for it, and it for nobody */
 } lukshdrStorageBusyKind;
 
 /* One operation that is under way; owned by the thread that does it */
@@ -29,7 +31,7 @@ typedef struct _lukshdrStorageBusy lukshdrStorageBusy;
  * @kind: what is done to it
  * @error: VIR_ERR_OPERATION_INVALID, saying what is under way already
  *
- * Takes the linked volume: payload, header and replicas, by their names and, as far as they exist,
+ * Takes the linked volume, once no CHECK is in the way (30 seconds at most): payload, header and replicas, by their names and, as far as they exist,
  * by what they are.  A header that is shared may be read, and got further sharers, by many.
  *
  * Returns: the operation, ended by lukshdrStorageBusyEnd, or NULL with @error set.

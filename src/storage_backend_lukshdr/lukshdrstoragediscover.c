@@ -21,6 +21,7 @@
 #include "lukshdrlabel.h"
 #include "lukshdrlog.h"
 #include "lukshdrreplica.h"
+#include "lukshdrstoragebusy.h"
 #include "lukshdrstoragedefault.h"
 #include "lukshdrstorageheaders.h"
 #include "lukshdrstoragexml.h"
@@ -323,10 +324,18 @@ lukshdrStorageCheckHeaders(const char *pool)
     guint i;
 
     for (i = 0; links && i < links->len; i++) {
-        const lukshdrLink *link = g_ptr_array_index(links, i);
+        const lukshdrLink *seen = g_ptr_array_index(links, i);
+        g_autoptr(lukshdrStorageBusy) busy = NULL;
+        g_autoptr(lukshdrLink) link = NULL;
         g_autoptr(GError) error = NULL;
 
-        if (link->state != LUKSHDR_LINK_STATE_ACTIVE || !lukshdrDiscoverLiesIn(link, pool))
+        if (!lukshdrDiscoverLiesIn(seen, pool))
+            continue;
+
+        /* a header that is being destroyed must not come back from its replica */
+        if (!(busy = lukshdrStorageBusyLink(seen, LUKSHDR_STORAGE_BUSY_CHECK, NULL)) ||
+            !(link = lukshdrRegistryGet(lukshdrStorageState.registry, seen->uuid)) ||
+            link->state != LUKSHDR_LINK_STATE_ACTIVE)
             continue;
         if (link->replicas->len > 0 ? !lukshdrReplicaSync(link, privileged, &error)
                                     : !lukshdrStorageHeaderReady(link, &error))
