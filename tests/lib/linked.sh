@@ -182,7 +182,7 @@ header_of() {
 # tool NAME <SCRIPT: a shell script that the daemon runs instead of NAME; $REAL in it is the real one.
 tool() {
     {
-        printf '#!/bin/bash\nREAL=%s\n' "$(PATH=/usr/bin:/bin:/usr/local/bin:$PATH command -v "$1")"
+        printf '#!/bin/bash\nREAL=%s\n' "$(PATH=/usr/bin:/bin:/usr/local/bin:/usr/sbin:/sbin:$PATH command -v "$1")"
         cat
     } >"$BIN/$1.new"
     chmod 755 "$BIN/$1.new"
