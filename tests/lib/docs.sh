@@ -158,38 +158,40 @@ $OUT
 $wanted"
 }
 
-# _docs_console LINE TEXT: runs a block.
+# _docs_flush: runs the command that _docs_console has read to its end; its variables.
+_docs_flush() {
+    [ -n "$command" ] || return 0
+    if ! _docs_host "${host:-host}"; then
+        fail "line $at: host ${host:-host} is started"
+    elif _docs_command "$at" "$command" "$wanted"; then
+        _docs_record "$typed$wanted"
+    else
+        _docs_record "$typed$OUT${OUT:+$'\n'}"
+    fi
+    command='' wanted='' typed=''
+}
+
+# _docs_console LINE TEXT: runs a block that begins in that line of the page.
 _docs_console() {
-    local number=$1 line command='' wanted='' host='' at=0
-    local prompt='^([a-z]*)#\ (.*)$'
-    _docs_flush() {
-        [ -n "$command" ] || return 0
-        _docs_host "${host:-host}" || { fail "host ${host:-host} is started" && return; }
-        if _docs_command "$at" "$command" "$wanted"; then
-            _docs_record "$raw$shown"
-        else
-            _docs_record "$raw$OUT${OUT:+$'\n'}"
-        fi
-        command='' wanted='' raw='' shown=''
-    }
-    local raw='' shown=''
+    local number=$1 line host='' at=0 command='' wanted='' typed=''
+    local prompt='^([a-z]*)# (.*)$'
     while IFS= read -r line; do
         number=$((number + 1))
         if [[ $line =~ $prompt ]]; then
             _docs_flush
             [[ $line =~ $prompt ]]
-            host=${BASH_REMATCH[1]} command=${BASH_REMATCH[2]} at=$number raw=$line$'\n'
-        elif [[ $line == '> '* ]] && [ -n "$command" ] && [ -z "$shown" ]; then
+            host=${BASH_REMATCH[1]} command=${BASH_REMATCH[2]} at=$number typed=$line$'\n'
+        elif [[ $line == '> '* ]] && [ -n "$command" ] && [ -z "$wanted" ]; then
             command+=$'\n'${line#> }
-            raw+=$line$'\n'
+            typed+=$line$'\n'
         else
             wanted+=$line$'\n'
-            shown+=$line$'\n'
         fi
     done <<<"${2%$'\n'}"
     _docs_flush
 }
 
+# _docs_record TEXT: the next piece of the page as it should be.
 _docs_record() {
     [ -z "${DOCS_RECORD:-}" ] || printf %s "$1" >>"$DOCS_RECORD"
 }
