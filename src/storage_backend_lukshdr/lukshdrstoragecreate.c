@@ -6,10 +6,12 @@
  * The steps, and what a crash after each leaves (lukshdrStorageStart clears up):
  *
  *   1 registry entry "creating", no identities   nothing else
- *   2 header volume made by stock                an empty header volume, unrecorded: reported
+ *   2 header volume made by stock                an empty header volume, unrecorded: removed
+ *                                                (lukshdrstorageleftover.h)
  *   3 its identity recorded                      removed at the next start
  *     (2 and 3 for each replica                    as 2 and 3)
- *   4 payload volume made by stock               an empty payload, unrecorded: reported
+ *   4 payload volume made by stock               an empty payload, unrecorded: removed if it
+ *                                                is raw, otherwise reported
  *   5 its identity recorded                      both removed at the next start
  *     (a secret generated, if none was given     as 5, the secret is removed, too)
  *   6 header formatted                           as 5

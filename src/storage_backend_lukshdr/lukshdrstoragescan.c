@@ -25,6 +25,7 @@
 #include "lukshdrstorageadopt.h"
 #include "lukshdrstoragebusy.h"
 #include "lukshdrstoragediscover.h"
+#include "lukshdrstorageleftover.h"
 #include "lukshdrstorageparts.h"
 
 /* The lock protects the tables below it.  It is a leaf: nothing is called with it held. */
@@ -121,11 +122,6 @@ lukshdrScanReportFinished(const lukshdrLink *link)
         LUKSHDR_LOG_WARN(_("The creation of linked volume '%s' of pool '%s' was interrupted, "
                            "what there was of it has been removed"),
                          link->payload.volume, link->payload.pool);
-        if (!link->payload.path)
-            LUKSHDR_LOG_WARN(_("It may have left an empty volume '%s' in pool '%s' or '%s' in "
-                               "'%s'"),
-                             link->payload.volume, link->payload.pool, link->header.volume,
-                             link->header.pool);
         break;
     case LUKSHDR_LINK_STATE_DELETING:
         LUKSHDR_LOG_WARN(_("The deletion of linked volume '%s' of pool '%s' was interrupted "
@@ -153,6 +149,8 @@ lukshdrScanComplete(lukshdrLink *link, virConnectPtr conn, GError **error)
 {
     switch (link->state) {
     case LUKSHDR_LINK_STATE_CREATING:
+        lukshdrStorageRemoveLeftover(link, conn);
+        return lukshdrStorageDeleteFinish(link, conn, error);
     case LUKSHDR_LINK_STATE_DELETING:
         return lukshdrStorageDeleteFinish(link, conn, error);
     case LUKSHDR_LINK_STATE_WIPING:

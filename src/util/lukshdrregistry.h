@@ -150,6 +150,17 @@ lukshdrLink *
 lukshdrRegistryGet(lukshdrRegistry *reg, const char *uuid);
 
 /**
+ * lukshdrRegistryWritten:
+ * @reg: a registry
+ * @uuid: UUID of a link
+ *
+ * Returns: when its entry was written (the file's modification time), ns since 1970; 0 if there is
+ * none.
+ */
+gint64
+lukshdrRegistryWritten(lukshdrRegistry *reg, const char *uuid);
+
+/**
  * lukshdrRegistryIsActive:
  * @reg: a registry
  * @uuid: UUID of a link

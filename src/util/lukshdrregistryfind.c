@@ -490,6 +490,17 @@ lukshdrRegistryGet(lukshdrRegistry *reg, const char *uuid)
     return lukshdrLinkRef(entry->link);
 }
 
+gint64
+lukshdrRegistryWritten(lukshdrRegistry *reg, const char *uuid)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
+    const lukshdrRegistryEntry *entry;
+
+    if (!lukshdrRegistryLoadLocked(reg, NULL) || !(entry = g_hash_table_lookup(reg->entries, uuid)))
+        return 0;
+    return entry->mtime;
+}
+
 bool
 lukshdrRegistryIsActive(lukshdrRegistry *reg, const char *uuid)
 {
