@@ -8,9 +8,15 @@
  * deadlock: the new volume is made first and filled by us.  The source is
  * only read.  What a crash leaves:
  *
- *   1 the new volume made, its link "creating"   removed at the next start
- *   2 content converted                          as 1
- *   3 link "active", or, of a plain volume, gone the new volume
+ *   of a linked volume   as vol-create (lukshdrstoragecreate.c), the content is converted before 8
+ *
+ *   of a plain volume
+ *   1 registry entry "creating", no identity     nothing else
+ *   2 volume made by stock                       an empty volume, unrecorded: removed if it is raw,
+ *                                                otherwise reported (lukshdrstorageleftover.h)
+ *   3 its identity recorded                      removed at the next start
+ *   4 content converted                          as 3
+ *   5 registry entry removed                     the new volume
  */
 
 #include "config.h"
@@ -272,7 +278,7 @@ lukshdrClonePlainFill(virStorageVolPtr vol,
            lukshdrRegistryRemove(state->registry, journal->uuid, error);
 }
 
-/* As the system: whoever may create need not be allowed to delete. */
+/* As the system: whoever may create need not be allowed to delete.  @vol may be NULL: none was made. */
 static void
 lukshdrClonePlainUndo(virStorageVolPtr vol, const lukshdrLink *journal)
 {
@@ -280,7 +286,7 @@ lukshdrClonePlainUndo(virStorageVolPtr vol, const lukshdrLink *journal)
     virIdentity *client = lukshdrStorageBecomeSystem();
     g_autoptr(GError) error = NULL;
 
-    if (state->stock.storageVolDelete(vol, 0) < 0)
+    if (vol && state->stock.storageVolDelete(vol, 0) < 0)
         LUKSHDR_LOG_ERROR(_("Volume '%s' of pool '%s' is left behind half-made: %s"),
                           journal->payload.volume, journal->payload.pool, virGetLastErrorMessage());
     else if (!lukshdrRegistryRemove(state->registry, journal->uuid, &error))
@@ -298,24 +304,33 @@ lukshdrClonePlain(virStoragePoolPtr pool,
     const lukshdrStorage *state = &lukshdrStorageState;
     g_autoptr(lukshdrLink) journal = lukshdrLinkNew();
     g_autoptr(lukshdrStorageBusy) busy = NULL;
-    virStorageVolPtr vol = state->stock.storageVolCreateXML(pool, xmldesc, flags);
+    g_autofree char *name = lukshdrVolumeXMLNameOf(xmldesc, error);
+    virStorageVolPtr vol = NULL;
 
-    if (!vol) {
-        lukshdrErrorFromLast(error);
+    if (!name)
         return NULL;
-    }
 
     journal->payload.pool = g_strdup(virStoragePoolGetName(pool));
-    journal->payload.volume = g_strdup(virStorageVolGetName(vol));
+    journal->payload.volume = g_steal_pointer(&name);
     journal->header.pool = g_strdup(source->link->header.pool);
     journal->header.volume = g_strdup(source->link->header.volume);
     journal->format = g_strdup("raw");
 
     if (!(busy = lukshdrStorageBusyPart(journal, &journal->payload, LUKSHDR_STORAGE_BUSY_CREATE,
                                         error)) ||
-        !lukshdrClonePlainFill(vol, source, journal, error)) {
-        lukshdrClonePlainUndo(vol, journal);
-        g_clear_pointer(&vol, virStorageVolFree);
+        !lukshdrStorageCheckAbsent(pool, journal->payload.volume, error))
+        return NULL;
+
+    if (lukshdrRegistryStore(state->registry, journal, error)) {
+        if (!(vol = state->stock.storageVolCreateXML(pool, xmldesc, flags)))
+            lukshdrErrorFromLast(error);
+        if (!vol || !lukshdrClonePlainFill(vol, source, journal, error)) {
+            lukshdrClonePlainUndo(vol, journal);
+            g_clear_pointer(&vol, virStorageVolFree);
+        }
+    } else {
+        /* it may have failed behind the point of no return */
+        lukshdrClonePlainUndo(NULL, journal);
     }
     return vol;
 }

@@ -260,7 +260,7 @@ lukshdrStorageCheckUnregistered(virConnectPtr conn,
     return false;
 }
 
-static bool
+bool
 lukshdrStorageCheckAbsent(virStoragePoolPtr pool, const char *volume, GError **error)
 {
     g_autoptr(virStorageVol) vol = lukshdrStorageState.stock.storageVolLookupByName(pool, volume);

@@ -51,3 +51,14 @@ lukshdrStorageCreateLinked(virStoragePoolPtr pool,
                            unsigned int flags,
                            const lukshdrStorageContent *content,
                            GError **error);
+
+/**
+ * lukshdrStorageCheckAbsent:
+ * @pool: an active pool
+ * @volume: name of a volume that is to be made in it
+ * @error: VIR_ERR_STORAGE_VOL_EXIST, or what stock says
+ *
+ * Returns: true if there is no such volume, or false with @error set.
+ */
+bool
+lukshdrStorageCheckAbsent(virStoragePoolPtr pool, const char *volume, GError **error);

@@ -314,7 +314,7 @@ lukshdrVolumeXMLParseEncryption(xmlNode *encryption, lukshdrVolumeXML *xml, GErr
 }
 
 static bool
-lukshdrVolumeXMLParseName(xmlNode *root, lukshdrVolumeXML *xml, GError **error)
+lukshdrVolumeXMLParseName(xmlNode *root, char **result, GError **error)
 {
     xmlNode *name = lukshdrXMLChild(root, LUKSHDR_XML_NAME);
 
@@ -324,8 +324,19 @@ lukshdrVolumeXMLParseName(xmlNode *root, lukshdrVolumeXML *xml, GError **error)
         return false;
     }
 
-    xml->name = lukshdrXMLText(name);
-    return lukshdrVolumeXMLCheckName(_("volume"), xml->name, error);
+    *result = lukshdrXMLText(name);
+    return lukshdrVolumeXMLCheckName(_("volume"), *result, error);
+}
+
+char *
+lukshdrVolumeXMLNameOf(const char *text, GError **error)
+{
+    g_autoptr(xmlDoc) doc = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_VOLUME, error);
+    g_autofree char *name = NULL;
+
+    return doc && lukshdrVolumeXMLParseName(xmlDocGetRootElement(doc), &name, error)
+               ? g_steal_pointer(&name)
+               : NULL;
 }
 
 /* With a backing file below a luks node its plaintext would be decrypted once
@@ -391,7 +402,7 @@ lukshdrVolumeXMLParse(const char *text, lukshdrVolumeXML **xml, GError **error)
 
     result = g_new0(lukshdrVolumeXML, 1);
     result->headers = g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrHeaderSourceFree);
-    if (!lukshdrVolumeXMLParseName(root, result, error) ||
+    if (!lukshdrVolumeXMLParseName(root, &result->name, error) ||
         !lukshdrVolumeXMLCheckBacking(root, error) ||
         !lukshdrVolumeXMLParseEncryption(encryption, result, error))
         return false;

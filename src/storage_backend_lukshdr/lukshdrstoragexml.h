@@ -118,6 +118,16 @@ char *
 lukshdrVolumeXMLSetCapacity(const char *text, unsigned long long capacity, GError **error);
 
 /**
+ * lukshdrVolumeXMLNameOf:
+ * @text: volume XML as a client sent it
+ * @error: VIR_ERR_XML_ERROR
+ *
+ * Returns: the volume's name, freed with g_free; NULL with @error set.
+ */
+char *
+lukshdrVolumeXMLNameOf(const char *text, GError **error);
+
+/**
  * lukshdrVolumeXMLIsEncrypted:
  * @text: volume XML
  *
