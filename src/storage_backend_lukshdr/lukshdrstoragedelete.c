@@ -7,15 +7,16 @@
  *
  *   1 registry entry "deleting"        a volume that nobody may open; completed
  *   2 header volumes overwritten       as 1, the payload unreadable for ever
- *   3 payload volume deleted by stock  as 2
- *   4 header volumes deleted by stock  as 2
+ *   3 header volumes deleted by stock  as 2
  *     (a generated secret removed        as 2)
+ *   4 payload volume deleted by stock  as 2
  *   5 registry entry removed           nothing
  *
- * A header that other linked volumes share is not touched: of steps 2 and 4 only this is left, that
- * the link leaves the label, after step 3.
+ * A header that other linked volumes share is not touched: of steps 2 and 3 only this is left, that
+ * the link leaves the label.
  *
- * All that can be refused is refused before step 1.
+ * All that can be refused is refused before step 1.  The payload goes last: as long as it is there,
+ * a deletion that failed can be asked for again by its name.
  */
 
 #include "config.h"
@@ -80,9 +81,9 @@ lukshdrStorageDeleteFinishParts(lukshdrLink *link, virConnectPtr conn, GError **
         return false;
 
     return (sharers->len > 0 || lukshdrStorageHeadersErase(headers, error)) &&
-           (!payload || lukshdrStorageDeletePart(&link->payload, conn, error)) &&
            (sharers->len > 0 || lukshdrStorageHeadersLookup(headers, conn, NULL, error)) &&
            lukshdrStorageFinishHeaders(link, headers, sharers, error) &&
+           (!payload || lukshdrStorageDeletePart(&link->payload, conn, error)) &&
            lukshdrRegistryRemove(lukshdrStorageState.registry, link->uuid, error);
 }
 
@@ -147,10 +148,11 @@ lukshdrStorageDeleteLinked(lukshdrLink *link, virStorageVolPtr vol, GArray *head
         return false;
     }
 
-    if (lukshdrStorageState.stock.storageVolDelete(vol, 0) < 0)
+    if (lukshdrStorageFinishHeaders(leaving, headers, sharers, error)) {
+        if (lukshdrStorageState.stock.storageVolDelete(vol, 0) == 0)
+            return lukshdrRegistryRemove(lukshdrStorageState.registry, link->uuid, error);
         lukshdrErrorFromLast(error);
-    else if (lukshdrStorageFinishHeaders(leaving, headers, sharers, error))
-        return lukshdrRegistryRemove(lukshdrStorageState.registry, link->uuid, error);
+    }
 
     g_prefix_error(error,
                    sharers->len > 0
