@@ -130,6 +130,22 @@ lukshdrReplicaCopyChecked(const lukshdrLink *link,
            lukshdrHeaderCheck(link, to->vol, fd, NULL, error);
 }
 
+/* A file without a name, which a crash takes with it.  Not every file system has that (NFS has
+ * not): there, @temporary is set to the name of one that a crash leaves. */
+static int
+lukshdrReplicaOpenNew(const char *path, const char *dir, char **temporary, GError **error)
+{
+    int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+    if (fd < 0 && errno == EOPNOTSUPP) {
+        *temporary = g_strconcat(path, ".XXXXXX", NULL);
+        fd = g_mkstemp_full(*temporary, O_RDWR | O_CLOEXEC, 0600);
+    }
+    if (fd < 0)
+        lukshdrErrorSetErrno(error, errno, _("Unable to create '%s'"), path);
+    return fd;
+}
+
 /* There is nothing at the path: half a header must not be there either, if we are cut short */
 static bool
 lukshdrReplicaMake(const lukshdrLink *link,
@@ -138,8 +154,9 @@ lukshdrReplicaMake(const lukshdrLink *link,
                    GError **error)
 {
     const char *path = to->vol->path;
-    g_autofree char *temporary = g_strconcat(path, ".XXXXXX", NULL);
     g_autofree char *dir = g_path_get_dirname(path);
+    g_autofree char *temporary = NULL;
+    g_autofree char *name = NULL;
     bool ok;
     int fd;
 
@@ -150,19 +167,20 @@ lukshdrReplicaMake(const lukshdrLink *link,
         return false;
     }
 
-    if ((fd = g_mkstemp_full(temporary, O_RDWR | O_CLOEXEC, 0600)) < 0) {
-        lukshdrErrorSetErrno(error, errno, _("Unable to create '%s'"), temporary);
+    if ((fd = lukshdrReplicaOpenNew(path, dir, &temporary, error)) < 0)
         return false;
-    }
 
+    /* open(2), at O_TMPFILE, says how a file without a name gets one */
+    name = temporary ? g_strdup(temporary) : g_strdup_printf("/proc/self/fd/%d", fd);
     ok = lukshdrReplicaCopyChecked(link, from, to, fd, error);
-    close(fd);
     /* unlike rename(2), replaces nothing that somebody else has made meanwhile */
-    if (ok && linkat(AT_FDCWD, temporary, AT_FDCWD, path, 0) < 0) {
+    if (ok && linkat(AT_FDCWD, name, AT_FDCWD, path, temporary ? 0 : AT_SYMLINK_FOLLOW) < 0) {
         lukshdrErrorSetErrno(error, errno, _("Unable to create '%s'"), path);
         ok = false;
     }
-    g_unlink(temporary);
+    close(fd);
+    if (temporary)
+        g_unlink(temporary);
     return ok && lukshdrFileSyncDirectory(dir, error);
 }
 

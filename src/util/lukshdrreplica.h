@@ -24,9 +24,9 @@
  * Copies in pools that are not active are left alone, and so is a block device that is missing.
  * Local I/O only, no call into libvirt; waits for whoever changes a label (lukshdrLabelLock).
  * Each copy is written in place, flushed and examined again: a crash leaves it
- * damaged, and the current one as it was.  A file that is missing is made
- * anew under a temporary name, mode 0600: a crash leaves that name, with six characters behind
- * the volume's, or the whole copy.
+ * damaged, and the current one as it was, so that the next call goes on.  A file that is missing is
+ * made anew, mode 0600, and gets its name once it is whole: a crash leaves nothing, but on file
+ * systems that have no files without names (NFS) one with six characters behind the volume's name.
  *
  * Returns: true if the header itself (not necessarily each replica) is whole now, or false with
  * @error set.
