@@ -3,27 +3,13 @@
 # the daemon at any step, damage to the link registry. Nothing half-made remains, or the log says what.
 
 # shellcheck disable=SC2317 # many functions are called by way of try
-. "$(dirname "$0")/../lib/linked.sh"
+. "$(dirname "$0")/../lib/faults.sh"
 
 daemon_use host
-mkdir -p "$DAEMON_WORK"
-POINT=$DAEMON_WORK/point
-: >"$POINT" && : >"$POINT.log" && chmod 666 "$POINT" "$POINT.log"
-SHIM=$(preload crashpoint) || skip_all "no compiler for tests/lib/crashpoint.c"
-SHIMMED="env LD_PRELOAD=$SHIM CRASHPOINT=$POINT"
-export DAEMON_WRAPPER=$SHIMMED
+faults_use
 
 try "a daemon with a header pool and a payload pool starts" linked_start || finish
 try "formatting is made quick" quick_format
-
-# logged FROM: what the log has from line FROM on.
-logged() {
-    tail -n "+$1" "$DAEMON_LOG"
-}
-
-log_end() {
-    echo $(($(wc -l <"$DAEMON_LOG") + 1))
-}
 
 as_root() {
     [ "$DAEMON_RUNS" = system ] || {
@@ -177,12 +163,6 @@ if as_root "full disks"; then
     virsh pool-destroy tiny >/dev/null && virsh pool-undefine tiny >/dev/null
 fi
 
-# meets POINT: the next vol-create or vol-delete meets it.
-meets() {
-    : >"$POINT.log"
-    echo "$1" >"$POINT"
-}
-
 for point in "posix_fallocate 1 fail 28 /new.luks" "pwrite 1 fail 28 /new.luks" "pwrite 2 fail 28 /new.luks" \
     "pwrite 2 fail 5 /new.luks"; do
     meets "$point"
@@ -298,11 +278,6 @@ same "and what formatted in vain is no danger to it" \
     "$(dd if="$VAULT/new.luks" bs=1M skip=2 count=1 status=none | tr -d '\0' | grep -c '<payload pool="data" volume="new"')" 2
 try "deleted" virsh vol-delete new data
 
-# crashed: whether the daemon has met its end.
-crashed() {
-    [ -s "$POINT.log" ] && ! daemon_pid >/dev/null
-}
-
 # at_each KIND PATTERN COMMAND CHECK: COMMAND with the daemon dying at the first, second ... call of KIND;
 # CHECK after each restart; until COMMAND lives through it.
 at_each() {
@@ -318,34 +293,25 @@ at_each() {
             fail "$command, killed at $kind $n: the daemon starts again"
             return
         }
+        FAULTS_FROM=$from
+        remove_reported
         "$check" "$command, killed at $kind $n ($(cut -d ' ' -f 2- "$POINT.log" | sed 's/.*\///;s/[0-9a-f]*-.*xml/UUID.xml/'))"
     done
     : >"$POINT"
     try "$command: killed at $((n - 1)) calls of $kind" [ "$n" -gt 1 ]
 }
 
-# Of a creation nothing is left, but for an empty volume that the log names; or it was complete.
+# Of a creation nothing is left, or it was complete.
 after_create() {
-    local left said
+    local left
     left=$(lies_there)
     if link_of new >/dev/null; then
         like "$1: it is active" "$(link_show new)" 'state="active"'
         same "$1: the header is whole" "$(head -c 2M "$VAULT/new.luks" | sha256sum)" \
             "$(head -c 2M "$DAEMON_DIR/template" | sha256sum)"
         try "$1: it is deleted" virsh vol-delete new data
-    elif [ -n "$left" ]; then
-        said=$(logged "$from" | grep -c "may have left an empty volume 'new' in pool 'data' or 'new.luks' in 'vault'")
-        if [ "$said" -ge 1 ] && [ -z "$(links)" ]; then
-            ok "$1: what is left is in the log"
-        else
-            fail "$1: nothing is left, or the log says it" "$left
-$(logged "$from")"
-        fi
-        virsh vol-delete new data >/dev/null 2>&1
-        virsh vol-delete new.luks vault >/dev/null 2>&1
-        "$DAEMON_IN" sh -c 'rm -f "$1"/*' in "$LINKS"
     else
-        ok "$1: nothing is left"
+        same "$1: nothing is left" "$left" ""
     fi
     try "$1: the name is free" create new raw
     virsh vol-delete new data >/dev/null 2>&1
