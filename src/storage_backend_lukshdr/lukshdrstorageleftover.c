@@ -92,6 +92,15 @@ lukshdrLeftoverIsRegistered(const char *path)
 }
 
 static void
+lukshdrLeftoverReport(const lukshdrLink *link, const lukshdrLinkVolume *part)
+{
+    LUKSHDR_LOG_WARN(_("An empty volume '%s' of pool '%s' may have been left by the interrupted "
+                       "creation of volume '%s' of pool '%s'; delete it with virsh vol-delete if "
+                       "it is nobody's"),
+                     part->volume, part->pool, link->payload.volume, link->payload.pool);
+}
+
+static void
 lukshdrLeftoverRemove(const lukshdrLink *link, const lukshdrLinkVolume *part, virConnectPtr conn)
 {
     const lukshdrStorage *state = &lukshdrStorageState;
@@ -101,7 +110,13 @@ lukshdrLeftoverRemove(const lukshdrLink *link, const lukshdrLinkVolume *part, vi
     gint64 written = lukshdrRegistryWritten(state->registry, link->uuid);
     lukshdrLeftover leftover;
 
-    if (!pool || !(vol = state->stock.storageVolLookupByName(pool, part->volume)) ||
+    if (!pool) {
+        virResetLastError();
+        lukshdrLeftoverReport(link, part);
+        return;
+    }
+
+    if (!(vol = state->stock.storageVolLookupByName(pool, part->volume)) ||
         !(path = state->stock.storageVolGetPath(vol))) {
         virResetLastError();
         return;
@@ -119,16 +134,13 @@ lukshdrLeftoverRemove(const lukshdrLink *link, const lukshdrLinkVolume *part, vi
         return;
     }
     virResetLastError();
-
-    LUKSHDR_LOG_WARN(_("An empty volume '%s' of pool '%s' may have been left by the interrupted "
-                       "creation of volume '%s' of pool '%s'; delete it with virsh vol-delete if "
-                       "it is nobody's"),
-                     part->volume, part->pool, link->payload.volume, link->payload.pool);
+    lukshdrLeftoverReport(link, part);
 }
 
 void
 lukshdrStorageRemoveLeftover(const lukshdrLink *link, virConnectPtr conn)
 {
+    virIdentity *client = lukshdrStorageBecomeSystem();
     const lukshdrLinkVolume *copy;
     guint i;
 
@@ -138,4 +150,5 @@ lukshdrStorageRemoveLeftover(const lukshdrLink *link, virConnectPtr conn)
     }
     if (!link->payload.path)
         lukshdrLeftoverRemove(link, &link->payload, conn);
+    lukshdrStorageBecomeClient(client);
 }

@@ -18,8 +18,8 @@
  *
  * Deletes a volume of one of the names in @link that are not recorded, if it was made in the seconds
  * after the entry was written and holds nothing but zeroes.  One that may have been left but
- * holds something (the metadata of a qcow2 file), or of which it is not known when it was made, is
- * named in the log and stays.  Called as the system.
+ * holds something (the metadata of a qcow2 file), of which it is not known when it was made, or
+ * that lies in a pool that is not active, is named in the log and stays.
  */
 void
 lukshdrStorageRemoveLeftover(const lukshdrLink *link, virConnectPtr conn);
