@@ -12,11 +12,11 @@ pool_make vault2 "$VAULT2" || exit 1
 quick_keys
 
 # link_xml ACTION PAYLOAD HEADER [INNER [MORE]]: XML that names what exists; INNER stands in <encryption>,
-# MORE in <header>.
+# MORE in <header>. The header is in the pool HEADERS, or vault.
 link_xml() {
     cat <<XML
 <volume><name>$2</name><capacity>0</capacity><target><encryption format='luks'>${4:-}
-<header type='volume' link='$1'><source pool='vault' volume='$3'/>${5:-}</header></encryption></target></volume>
+<header type='volume' link='$1'><source pool='${HEADERS:-vault}' volume='$3'/>${5:-}</header></encryption></target></volume>
 XML
 }
 
@@ -54,7 +54,7 @@ log_of() {
 note "Two volumes that exist become a linked volume"
 "$DAEMON_IN" truncate -s 16M "$DATA/hand.raw"
 printf %s "$PASSPHRASE" | "$DAEMON_IN" cryptsetup luksFormat -q --type luks1 --iter-time 10 \
-    --header "$VAULT/hand.luks" "$DATA/hand.raw" - </dev/stdin
+    --header "$VAULT/hand.luks" "$DATA/hand.raw" -
 into "$DATA/hand.raw" "$VAULT/hand.luks" hello
 size=$(stat -c %s "$VAULT/hand.luks")
 virsh pool-refresh data
@@ -84,10 +84,8 @@ try "it can be converted" virsh vol-create-from data <(echo "<volume><name>plain
     <format type='raw'/></target></volume>") hand.raw --inputpool data
 same "into what was written" "$(head -c 5 "$DATA/plain")" hello
 refuse "a header that belongs to another" "header already" create_xml <<<"$(link_xml adopt plain hand.luks "$secret")"
-refuse "a payload as header" "is a payload" create_xml <<<"$(sed "s/pool='vault'/pool='data'/" \
-    <<<"$(link_xml adopt plain hand.raw "$secret")")"
-refuse "itself" "is a payload|part them" create_xml <<<"$(sed "s/pool='vault'/pool='data'/" \
-    <<<"$(link_xml adopt hand.raw hand.raw "$secret")")"
+refuse "a payload as header" "is a payload" create_xml <<<"$(HEADERS=data link_xml adopt plain hand.raw "$secret")"
+refuse "itself" "is a payload|part them" create_xml <<<"$(HEADERS=data link_xml adopt hand.raw hand.raw "$secret")"
 "$DAEMON_IN" cp "$VAULT/hand.luks" "$VAULT/copied.luks"
 virsh pool-refresh vault
 refuse "a copy of a header that is registered" "is a header of volume" \
