@@ -248,6 +248,27 @@ lukshdrQemuConfigSnapshotCreateXML(virDomainPtr domain, const char *xml, unsigne
     return lukshdrQemuConfigStock.domainSnapshotCreateXML(domain, xml, flags);
 }
 
+/* To go on from an external snapshot libvirt makes a new overlay on what was kept. */
+static int
+lukshdrQemuConfigRevertToSnapshot(virDomainSnapshotPtr snapshot, unsigned int flags)
+{
+    g_autoptr(GError) error = NULL;
+    char *xml = virDomainSnapshotGetXMLDesc(snapshot, 0); /* freed with free(3): an API result */
+    bool ok;
+
+    if (!xml)
+        return -1;
+
+    ok = lukshdrQemuSnapshotXMLCheck(lukshdrQemu.registry, lukshdrQemu.privileged, xml, xml, false,
+                                     &error);
+    free(xml);
+    if (!ok) {
+        lukshdrReportError(error);
+        return -1;
+    }
+    return lukshdrQemuConfigStock.domainRevertToSnapshot(snapshot, flags);
+}
+
 static int
 lukshdrQemuConfigBlockCopy(virDomainPtr domain,
                            const char *disk,
@@ -320,6 +341,7 @@ static const lukshdrQemuTableEntries lukshdrQemuConfigEntries = {
     .domainSaveImageDefineXML = lukshdrQemuConfigSaveImageDefineXML,
     .domainManagedSaveDefineXML = lukshdrQemuConfigManagedSaveDefineXML,
     .domainSnapshotCreateXML = lukshdrQemuConfigSnapshotCreateXML,
+    .domainRevertToSnapshot = lukshdrQemuConfigRevertToSnapshot,
     .domainBlockCopy = lukshdrQemuConfigBlockCopy,
     .domainBlockRebase = lukshdrQemuConfigBlockRebase,
     .domainSetMetadata = lukshdrQemuConfigSetMetadata,

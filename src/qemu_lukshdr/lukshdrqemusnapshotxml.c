@@ -59,6 +59,27 @@ lukshdrQemuSnapshotXMLIsExternal(xmlNode *disk, xmlNode *asked, bool diskOnly)
     return diskOnly;
 }
 
+/* Sets @link to that of the first linked payload among the images of @disk that the XML lists */
+static bool
+lukshdrQemuSnapshotXMLFind(lukshdrRegistry *registry,
+                           bool privileged,
+                           xmlNode *disk,
+                           lukshdrLink **link,
+                           GError **error)
+{
+    xmlNode *image;
+
+    *link = NULL;
+    for (image = disk; image && !*link; image = lukshdrXMLChild(image, LUKSHDR_XML_BACKING_STORE)) {
+        xmlNode *source = lukshdrXMLChild(image, LUKSHDR_XML_SOURCE);
+        g_autofree char *type = lukshdrXMLAttribute(image, LUKSHDR_XML_TYPE);
+
+        if (source && !lukshdrQemuConfigXMLFind(registry, privileged, type, source, link, error))
+            return false;
+    }
+    return true;
+}
+
 static bool
 lukshdrQemuSnapshotXMLCheckDisk(lukshdrRegistry *registry,
                                 bool privileged,
@@ -69,25 +90,24 @@ lukshdrQemuSnapshotXMLCheckDisk(lukshdrRegistry *registry,
 {
     xmlNode *source = lukshdrXMLChild(disk, LUKSHDR_XML_SOURCE);
     xmlNode *target = lukshdrXMLChild(disk, LUKSHDR_XML_TARGET);
-    g_autofree char *type = lukshdrXMLAttribute(disk, LUKSHDR_XML_TYPE);
     g_autofree char *dev = target ? lukshdrXMLAttribute(target, LUKSHDR_XML_DEV) : NULL;
     g_autofree char *file = source ? lukshdrXMLAttribute(source, LUKSHDR_XML_FILE) : NULL;
+    xmlNode *asked = lukshdrQemuSnapshotXMLDisk(snapshot, dev, file);
     g_autoptr(lukshdrLink) link = NULL;
 
-    if (!source || !lukshdrQemuSnapshotXMLIsExternal(
-                       disk, lukshdrQemuSnapshotXMLDisk(snapshot, dev, file), diskOnly))
+    if (!lukshdrQemuSnapshotXMLIsExternal(disk, asked, diskOnly))
         return true;
-
-    if (!lukshdrQemuConfigXMLFind(registry, privileged, type, source, &link, error))
+    if (!lukshdrQemuSnapshotXMLFind(registry, privileged, disk, &link, error))
         return false;
     if (!link)
         return true;
 
-    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
-                _("an overlay above disk '%s' would hold data of linked volume '%s' of pool '%s' "
-                  "unencrypted: start the domain and give the overlay an 'encryption' in the "
-                  "'source' of the snapshot's XML, or leave the disk out of the snapshot"),
-                dev ? dev : "", link->payload.volume, link->payload.pool);
+    g_set_error(
+        error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+        _("an overlay above disk '%s' would hold data of linked volume '%s' of pool '%s' "
+          "unencrypted: libvirt can encrypt only those of snapshots that are taken while the "
+          "domain runs, with an 'encryption' in the 'source' of the snapshot's XML"),
+        dev ? dev : "", link->payload.volume, link->payload.pool);
     return false;
 }
 
@@ -103,8 +123,12 @@ lukshdrQemuSnapshotXMLCheck(lukshdrRegistry *registry,
     g_autoptr(xmlDoc) snapshotDoc = lukshdrQemuSnapshotXMLRead(snapshot);
     xmlNode *root = domainDoc ? xmlDocGetRootElement(domainDoc) : NULL;
     xmlNode *asked = snapshotDoc ? xmlDocGetRootElement(snapshotDoc) : NULL;
-    xmlNode *devices = root ? lukshdrXMLChild(root, LUKSHDR_XML_DEVICES) : NULL;
+    xmlNode *devices;
     xmlNode *disk;
+
+    if (root && xmlStrEqual(root->name, BAD_CAST LUKSHDR_XML_DOMAIN_SNAPSHOT))
+        root = lukshdrXMLChild(root, LUKSHDR_XML_DOMAIN);
+    devices = root ? lukshdrXMLChild(root, LUKSHDR_XML_DEVICES) : NULL;
 
     for (disk = devices && asked ? devices->children : NULL; disk; disk = disk->next) {
         if (disk->type == XML_ELEMENT_NODE && xmlStrEqual(disk->name, BAD_CAST LUKSHDR_XML_DISK) &&

@@ -110,6 +110,7 @@ lukshdrQemuTableCall(size_t which, virConnectPtr conn, virDomainPtr domain)
 {
     static const char xml[] = "<domain/>";
     static const char file[] = "/nowhere";
+    virDomainSnapshotPtr snapshot;
 
     switch (which) {
     case LUKSHDR_QEMU_TABLE_AT(domainCreateXML):
@@ -147,6 +148,13 @@ lukshdrQemuTableCall(size_t which, virConnectPtr conn, virDomainPtr domain)
         break;
     case LUKSHDR_QEMU_TABLE_AT(domainSnapshotCreateXML):
         virDomainSnapshotCreateXML(domain, xml, 0);
+        break;
+    case LUKSHDR_QEMU_TABLE_AT(domainRevertToSnapshot):
+        snapshot = lukshdrQemu.libvirt.virGetDomainSnapshot(domain, "lukshdr");
+        if (snapshot) {
+            virDomainRevertToSnapshot(snapshot, 0);
+            virDomainSnapshotFree(snapshot);
+        }
         break;
     case LUKSHDR_QEMU_TABLE_AT(domainBlockCopy):
         virDomainBlockCopy(domain, "vda", xml, NULL, 0, 0);

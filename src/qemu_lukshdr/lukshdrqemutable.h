@@ -41,6 +41,7 @@
       (virDomainPtr domain, const char *dxml, unsigned int flags)) \
     X(virDomainSnapshotPtr, domainSnapshotCreateXML, \
       (virDomainPtr domain, const char *xml, unsigned int flags)) \
+    X(int, domainRevertToSnapshot, (virDomainSnapshotPtr snapshot, unsigned int flags)) \
     X(int, domainBlockCopy, \
       (virDomainPtr domain, const char *disk, const char *xml, virTypedParameterPtr params, \
        int nparams, unsigned int flags)) \

@@ -135,6 +135,7 @@ struct _lukshdrVirStateDriver {
     X(int, virRegisterStateDriver, (lukshdrVirStateDriver *driver)) \
     X(virDomainPtr, virGetDomain, \
       (virConnectPtr conn, const char *name, const unsigned char *uuid, int id)) \
+    X(virDomainSnapshotPtr, virGetDomainSnapshot, (virDomainPtr domain, const char *name)) \
     X(char *, virDomainObjGetMetadata, \
       (virDomainObj *vm, int type, const char *uri, unsigned int flags)) \
     X(int, virDomainDiskIndexByName, \

@@ -33,8 +33,8 @@ found() {
 # snapshot_xml TARGET FILE [INNER]: of an external snapshot of that disk alone; INNER stands in its <source>.
 snapshot_xml() {
     local other
-    other=$([ "$1" = vda ] && echo vdb || echo vda)
-    echo "<domainsnapshot><disks><disk name='$other' snapshot='no'/>
+    other=$(virsh domblklist demo | awk '$1 ~ /^vd/ { print $1 }' | grep -vx "$1")
+    echo "<domainsnapshot><disks>${other:+<disk name='$other' snapshot='no'/>}
         <disk name='$1' snapshot='external'><driver type='qcow2'/><source file='$2'>${3:-}</source></disk>
         </disks></domainsnapshot>" >"$DAEMON_DIR/snapshot.xml"
     echo "$DAEMON_DIR/snapshot.xml"
@@ -200,6 +200,16 @@ refused "an overlay above the disk of the domain that does not run" "overlay abo
     virsh snapshot-create-as demo --disk-only
 refused "also an encrypted one, which libvirt would make a plain one" "overlay above disk 'vda'.*unencrypted" \
     virsh snapshot-create demo "$(snapshot_xml vda "$OUT_DIR/offline" "$ENCRYPTION")" --disk-only
+try "the guest starts" guest_start demo
+try "an external snapshot with an encrypted overlay" virsh snapshot-create demo \
+    "$(snapshot_xml vda "$OUT_DIR/kept" "$ENCRYPTION")" --disk-only
+kept=$(virsh snapshot-list demo --name | xargs)
+virsh destroy demo
+refused "going back to it, in a plain overlay" "overlay above disk 'vda'.*unencrypted" virsh snapshot-revert demo "$kept"
+try "the guest starts where it was" guest_start demo
+try "the overlay is committed" virsh blockcommit demo vda --active --pivot --wait
+virsh snapshot-delete demo "$kept" --metadata
+virsh destroy demo
 try "a disk that forgets what is written" guest_define passing "$(disk_xml vda "$DATA/r.raw" raw | sed 's|<target|<transient/>&|')"
 refuse "does not start, since that lies in a plain overlay" "overlay above disk 'vda'.*unencrypted" virsh start passing
 virsh undefine passing
