@@ -338,10 +338,32 @@ lukshdrChainWrite(const lukshdrChain *chain, bool whole)
     return luks;
 }
 
+/* Lets @node's inline children inherit whether they may be written to.  Said of them, it would stay
+ * theirs when a block job makes the chain writable, which it does by the top alone (QEMU's
+ * bdrv_reopen_set_read_only): blockcommit to a linked volume that was opened below an overlay. */
+static void
+lukshdrChainInheritReadOnly(JsonObject *node)
+{
+    static const char *const children[] = { "file", "header" };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(children); i++) {
+        JsonNode *child = json_object_get_member(node, children[i]);
+
+        if (!child || !JSON_NODE_HOLDS_OBJECT(child))
+            continue;
+        json_object_remove_member(json_node_get_object(child), "read-only");
+        lukshdrChainInheritReadOnly(json_node_get_object(child));
+    }
+}
+
 JsonObject *
 lukshdrChainToFormat(const lukshdrChain *chain)
 {
-    return lukshdrChainWrite(chain, false);
+    JsonObject *luks = lukshdrChainWrite(chain, false);
+
+    lukshdrChainInheritReadOnly(luks);
+    return luks;
 }
 
 JsonObject *

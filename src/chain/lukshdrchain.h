@@ -118,7 +118,7 @@ lukshdrChainFromStock(const lukshdrLink *link, JsonObject *stock, GError **error
  *
  * Returns: the luks node with its children written inline, except for the
  * payload's storage node, which is named: what libvirt's format layer becomes.
- * A new object, unreffed by the caller.
+ * The children inherit from it whether they may be written to.  A new object, unreffed by the caller.
  */
 JsonObject *
 lukshdrChainToFormat(const lukshdrChain *chain);
