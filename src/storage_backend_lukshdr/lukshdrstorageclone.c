@@ -399,16 +399,15 @@ lukshdrStorageVolCreateXMLFrom(virStoragePoolPtr pool,
 
     if (!lukshdrStoragePoolDefault(pool, &ours, &error) ||
         !lukshdrStorageValidateVolume(xmldesc, flags, ours, &error) ||
-        (ours && !(applied = lukshdrStorageDefaultApply(xmldesc, ours, &error))) ||
-        !lukshdrVolumeXMLParse(applied ? applied : xmldesc, &xml, &error) ||
+        !(applied = lukshdrStorageDefaultApply(xmldesc, ours, &error)) ||
+        !lukshdrVolumeXMLParse(applied, &xml, &error) ||
         !lukshdrStorageFindByPath(clonevol, &payload, &header, &error)) {
         lukshdrReportError(error);
         return NULL;
     }
 
     if (!xml && !payload && !header)
-        return state->stock.storageVolCreateXMLFrom(pool, applied ? applied : xmldesc, clonevol,
-                                                    flags);
+        return state->stock.storageVolCreateXMLFrom(pool, applied, clonevol, flags);
 
     /* stock would take a header for a volume with attached LUKS and write a new one */
     if (header)
@@ -416,8 +415,7 @@ lukshdrStorageVolCreateXMLFrom(virStoragePoolPtr pool,
                                     _("a header volume cannot be cloned; to back it up, use virsh "
                                       "vol-download"));
     else
-        vol = lukshdrClone(pool, applied ? applied : xmldesc, flags, clonevol,
-                           g_steal_pointer(&payload), &error);
+        vol = lukshdrClone(pool, applied, flags, clonevol, g_steal_pointer(&payload), &error);
 
     if (!vol)
         lukshdrReportError(error);

@@ -562,15 +562,14 @@ lukshdrStorageVolCreateXML(virStoragePoolPtr pool, const char *xmldesc, unsigned
 
     if (!lukshdrStoragePoolDefault(pool, &ours, &error) ||
         !lukshdrStorageValidateVolume(xmldesc, flags, ours, &error) ||
-        (ours && !(applied = lukshdrStorageDefaultApply(xmldesc, ours, &error))) ||
-        !lukshdrVolumeXMLParse(applied ? applied : xmldesc, &xml, &error)) {
+        !(applied = lukshdrStorageDefaultApply(xmldesc, ours, &error)) ||
+        !lukshdrVolumeXMLParse(applied, &xml, &error)) {
         lukshdrReportError(error);
         return NULL;
     }
 
     if (!xml)
-        return lukshdrStorageState.stock.storageVolCreateXML(pool, applied ? applied : xmldesc,
-                                                             flags);
+        return lukshdrStorageState.stock.storageVolCreateXML(pool, applied, flags);
 
     if (xml->action == LUKSHDR_HEADER_LINK_NEW)
         vol = lukshdrStorageCreateLinked(pool, xml, flags, NULL, &error);

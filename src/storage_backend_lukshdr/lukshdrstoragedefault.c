@@ -25,8 +25,7 @@ lukshdrStorageDefaultPath(const char *dir, const char *uuid)
     return g_build_filename(dir, file, NULL);
 }
 
-/* A default names the pool of the headers and leaves the rest to each volume */
-/* Pools, and no volumes: each volume has a header of its own */
+/* A default names the pools of the headers and leaves their names to each volume */
 static bool
 lukshdrStorageDefaultCheckHeader(xmlNode *header)
 {
@@ -228,26 +227,38 @@ lukshdrStorageDefaultStore(const char *dir, const char *uuid, xmlDoc *ours, GErr
 char *
 lukshdrStorageDefaultApply(const char *text, xmlDoc *ours, GError **error)
 {
-    g_autoptr(xmlDoc) doc = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_VOLUME, error);
-    xmlNode *theirs = lukshdrXMLChild(xmlDocGetRootElement(ours), LUKSHDR_XML_ENCRYPTION);
+    g_autoptr(GError) local = NULL;
+    g_autoptr(xmlDoc) doc = NULL;
     g_autofree char *format = NULL;
+    xmlNode *theirs;
     xmlNode *target;
     xmlNode *encryption;
 
-    if (!doc)
+    /* nothing is ours */
+    if (!ours && !strstr(text, LUKSHDR_XML_FORMAT_NONE))
+        return g_strdup(text);
+
+    if (!(doc = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_VOLUME, &local))) {
+        if (!ours)
+            return g_strdup(text); /* stock has words of its own for it */
+        g_propagate_error(error, g_steal_pointer(&local));
         return NULL;
+    }
+    theirs = ours ? lukshdrXMLChild(xmlDocGetRootElement(ours), LUKSHDR_XML_ENCRYPTION) : NULL;
 
     if (!(target = lukshdrXMLChild(xmlDocGetRootElement(doc), LUKSHDR_XML_TARGET)))
         target = lukshdrXMLAddChild(xmlDocGetRootElement(doc), LUKSHDR_XML_TARGET, NULL);
 
     if (!(encryption = lukshdrXMLChild(target, LUKSHDR_XML_ENCRYPTION))) {
+        if (!ours)
+            return g_strdup(text);
         if (theirs)
             xmlAddChild(target, xmlDocCopyNode(theirs, doc, 1));
         return lukshdrXMLFormat(xmlDocGetRootElement(doc));
     }
 
     format = lukshdrXMLAttribute(encryption, LUKSHDR_XML_FORMAT);
-    if (g_strcmp0(format, "none") == 0) {
+    if (g_strcmp0(format, LUKSHDR_XML_FORMAT_NONE) == 0) {
         xmlUnlinkNode(encryption);
         xmlFreeNode(encryption);
         return lukshdrXMLFormat(xmlDocGetRootElement(doc));

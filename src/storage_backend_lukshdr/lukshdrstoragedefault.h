@@ -75,7 +75,7 @@ lukshdrStorageDefaultStore(const char *dir, const char *uuid, xmlDoc *ours, GErr
 /**
  * lukshdrStorageDefaultApply:
  * @text: volume XML as a client sent it
- * @ours: what is kept of its pool
+ * @ours: what is kept of its pool, or NULL
  * @error: VIR_ERR_XML_ERROR
  *
  * A volume without <encryption> gets the pool's; one with <encryption format='none'/> is to be

@@ -17,6 +17,10 @@
 #include "lukshdrerror.h"
 #include "lukshdrxml.h"
 
+/* Each is written when the volume is made, and looked at when the header is damaged; more are
+ * a mistake */
+#define LUKSHDR_VOLUME_MAX_HEADERS 16
+
 static const char *const lukshdrHeaderLinkActions[] = {
     [LUKSHDR_HEADER_LINK_NEW] = "new",   [LUKSHDR_HEADER_LINK_ADOPT] = "adopt",
     [LUKSHDR_HEADER_LINK_PART] = "part", [LUKSHDR_HEADER_LINK_SHARE] = "share",
@@ -211,6 +215,13 @@ lukshdrVolumeXMLParseSource(xmlNode *node, lukshdrVolumeXML *xml, GError **error
 {
     lukshdrHeaderSource *source = g_new0(lukshdrHeaderSource, 1);
     guint i;
+
+    if (xml->headers->len == LUKSHDR_VOLUME_MAX_HEADERS) {
+        g_free(source);
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                    _("a header can have no more than %d copies"), LUKSHDR_VOLUME_MAX_HEADERS);
+        return false;
+    }
 
     source->pool = lukshdrXMLAttribute(node, "pool");
     source->volume = lukshdrXMLAttribute(node, "volume");

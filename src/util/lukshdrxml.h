@@ -50,7 +50,8 @@
 #define LUKSHDR_XML_HEADER "header"
 #define LUKSHDR_XML_PAYLOAD "payload"
 #define LUKSHDR_XML_HEADERS "headers"
-#define LUKSHDR_XML_STATE "state" /* attribute of <source> */
+#define LUKSHDR_XML_FORMAT_NONE "none" /* of <encryption>: the volume is to be a plain one */
+#define LUKSHDR_XML_STATE "state"      /* attribute of <source> */
 #define LUKSHDR_XML_STATE_MISSING "missing"
 #define LUKSHDR_XML_HEADER_LINK "link" /* attribute of <header>: what is to be done */
 

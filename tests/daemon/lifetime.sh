@@ -70,6 +70,11 @@ refuse "a creation that fails late" "cipher" create_xml <<<"$(linked_xml bad.raw
 same "leaves no secret" "$(secrets)" 0
 nothing_left "a creation that fails late"
 
+try "a volume that asks for no encryption, in a pool without a default" create_xml <<<"<volume><name>none.raw</name>
+    <capacity unit='M'>8</capacity><target><encryption format='none'/></target></volume>"
+unlike "is plain" "$(virsh vol-dumpxml none.raw data)" "<encryption"
+virsh vol-delete none.raw data
+
 note "A pool's encryption default"
 mkdir -p "$DATA/crypt"
 "$DAEMON_IN" true
