@@ -7,7 +7,7 @@
 need_command jq
 try "a daemon starts" linked_start || finish
 quick_format
-mkdir "$DAEMON_IMAGES/spare" && "$DAEMON_IN" true
+"$DAEMON_IN" mkdir "$DAEMON_IMAGES/spare"
 pool_make spare "$DAEMON_IMAGES/spare"
 SPARE=$DAEMON_IMAGES/spare
 
@@ -58,6 +58,7 @@ status "neither pool nor volume" 4 "nothere" vl check nothere
 # --- orphans and missing payloads
 
 cp "$DAEMON_DIR/kept" "$VAULT/stray"
+give "$VAULT/stray"
 mv "$DATA/one" "$DAEMON_DIR/one.kept"
 virsh pool-refresh vault && virsh pool-refresh data
 status "a payload that is gone" 7 'data/one: the payload is missing' vl check

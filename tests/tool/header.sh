@@ -102,6 +102,7 @@ same "the link is renewed by itself" "$(state one)" ok
 same "the new key is gone" "$(said vl info one --json | jq '[.luks.slots[]|select(.active)]|length')" 1
 # a header of which the secret opens nothing
 cp "$VAULT/one.luks" "$KEPT/locked"
+give "$KEPT/locked"
 cryptsetup_in --iter-time 10 luksAddKey --key-file "$PASS" "$KEPT/locked" "$DAEMON_DIR/new"
 cryptsetup_in luksRemoveKey --key-file "$PASS" "$KEPT/locked"
 before=$(sha256sum <"$VAULT/one.luks")

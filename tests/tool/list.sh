@@ -86,7 +86,7 @@ same "iterations are the header's" "$(said vl info two --json | jq .luks.slots[0
     "$(cryptsetup luksDump "$VAULT/second" | sed -n 's/^[[:space:]]*Iterations:[[:space:]]*//p' | head -n 1)"
 status "key-list" 0 '^Key slot 0: +in use' vl key-list two
 
-mkdir "$DAEMON_IMAGES/more" && virsh pool-create-as more dir --target "$DAEMON_IMAGES/more" >/dev/null
+"$DAEMON_IN" mkdir "$DAEMON_IMAGES/more" && virsh pool-create-as more dir --target "$DAEMON_IMAGES/more" >/dev/null
 virsh vol-create-as more two 1M >/dev/null
 status "an ambiguous name" 4 'ambiguous.*(data/two, more/two|more/two, data/two)' vl info two
 status "no such volume" 4 "no active pool has a volume 'three'" vl info three
@@ -127,10 +127,12 @@ same "its pool inactive: missing" "$(state | sort -u)" header-missing
 status "and says what to do" 0 'virsh pool-start vault' vl list
 virsh pool-start vault
 cp "$DAEMON_DIR/second.kept" "$VAULT/second"
+give "$VAULT/second"
 virsh pool-refresh vault
 same "put back: ok" "$(state)" ok
 
 cp "$DAEMON_DIR/second.kept" "$VAULT/orphan"
+give "$VAULT/orphan"
 rm "$VAULT/one.qcow2.luks"
 header_of "$VAULT/unlabelled"
 echo 'no header' >"$VAULT/notes"

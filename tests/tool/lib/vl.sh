@@ -15,6 +15,11 @@ vl() {
     "$DAEMON_IN" "$VL" "$@"
 }
 
+# give FILE...: what this shell made becomes the daemon's user's.
+give() {
+    [ "$DAEMON_RUNS" = system ] || [ "$(id -u)" -ne 0 ] || chown nobody: "$@"
+}
+
 # status WHAT WANTED REGEX COMMAND...: COMMAND ends with this status and says something that matches REGEX.
 status() {
     local what=$1 wanted=$2 regex=$3 got=0
