@@ -70,6 +70,7 @@ testFile(void)
     g_autofree char *rewritten = NULL;
     g_autofree char *again = NULL;
     g_autoptr(lukshdrRegistry) reg = lukshdrRegistryNew(dir);
+    g_autoptr(lukshdrRegistry) fresh = NULL;
     g_autoptr(lukshdrLink) link = NULL;
     g_autoptr(GError) error = NULL;
 
@@ -83,8 +84,10 @@ testFile(void)
     g_assert_no_error(error);
     g_assert_nonnull(strstr(rewritten, UTIL_TEST_SECRET_UUID));
 
+    /* in place, which only who reads the directory anew is sure to notice */
     utilTestWrite(entry, "damaged", -1);
-    g_assert_false(lukshdrQemuConfigXMLRewrite(reg, false, xml, &again, &error));
+    fresh = lukshdrRegistryNew(dir);
+    g_assert_false(lukshdrQemuConfigXMLRewrite(fresh, false, xml, &again, &error));
     utilTestError(error, "OPERATION_INVALID link registry");
     g_assert_null(again);
 }

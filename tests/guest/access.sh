@@ -149,29 +149,26 @@ like "the record is the first's" "$(records)" "^[0-9]*-demo.xml$"
 virsh destroy demo
 as_before "the first stopped"
 
-# What stock leaves to a guest of a read-only or shared disk after its end, it leaves to it for ever, since
-# another may use it. A header has the same fate.
-for kind in readonly shareable readonly/\>\<shareable; do
-    # Without <encryption>, since stock knows that attached LUKS cannot be shared by writers.
-    shared=$(disk_xml vda "$DATA/r.raw" raw)
-    shared=${shared/<target/<$kind\/><target}
-    define demo "$shared"
-    define other "$shared"
-    try "a guest with a disk that is <$kind/>" virsh start demo
-    in_use "while it runs" r.raw
-    try "a second one" virsh start other
-    same "both have a record" "$(records | wc -l)" 2
-    virsh destroy demo
-    in_use "the first stopped" r.raw
-    virsh destroy other
-    same "both stopped, header and payload are the same user's" "$(owners r.raw | tr ' ' '\n' | sort -u | grep -c :)" 1
-    same "and no record is left" "$(records)" ""
-    note "then they belong to: $(owners r.raw)"
-    for file in "$VAULT/r.raw.luks" "$DATA/r.raw"; do
-        chown root:root "$file"
-        for name in dac ref_dac timestamp_dac; do
-            setfattr -x "trusted.libvirt.security.$name" "$file" 2>/dev/null
-        done
+# What stock leaves to a guest of a read-only disk after its end, it leaves to it for ever, since another may
+# use it. A header has the same fate. A disk that is <shareable/> is refused (refusals.sh).
+shared=$(disk_xml vda "$DATA/r.raw" raw)
+shared=${shared/<target/<readonly\/><target}
+define demo "$shared"
+define other "$shared"
+try "a guest with a disk that is <readonly/>" virsh start demo
+in_use "while it runs" r.raw
+try "a second one" virsh start other
+same "both have a record" "$(records | wc -l)" 2
+virsh destroy demo
+in_use "the first stopped" r.raw
+virsh destroy other
+same "both stopped, header and payload are the same user's" "$(owners r.raw | tr ' ' '\n' | sort -u | grep -c :)" 1
+same "and no record is left" "$(records)" ""
+note "then they belong to: $(owners r.raw)"
+for file in "$VAULT/r.raw.luks" "$DATA/r.raw"; do
+    chown root:root "$file"
+    for name in dac ref_dac timestamp_dac; do
+        setfattr -x "trusted.libvirt.security.$name" "$file" 2>/dev/null
     done
 done
 virsh undefine other
