@@ -398,7 +398,8 @@ lukshdrStorageSecretGenerate(const lukshdrLink *link, const lukshdrSecret *from,
  * @uuid: UUID of a generated secret; that there is none is no error
  * @error: stock's
  *
- * Removes a libvirt secret and its value, as the system.
+ * Removes a libvirt secret and its value, as the system, also a value that a crash of the daemon
+ * has left without its secret.
  *
  * Returns: true, or false with @error set.
  */

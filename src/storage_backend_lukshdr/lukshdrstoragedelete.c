@@ -149,8 +149,15 @@ lukshdrStorageDeleteLinked(lukshdrLink *link, virStorageVolPtr vol, GArray *head
     }
 
     if (lukshdrStorageFinishHeaders(leaving, headers, sharers, error)) {
-        if (lukshdrStorageState.stock.storageVolDelete(vol, 0) == 0)
-            return lukshdrRegistryRemove(lukshdrStorageState.registry, link->uuid, error);
+        if (lukshdrStorageState.stock.storageVolDelete(vol, 0) == 0) {
+            if (lukshdrRegistryRemove(lukshdrStorageState.registry, link->uuid, error))
+                return true;
+            g_prefix_error(error,
+                           _("volume '%s' has been deleted, but its link could not be removed; "
+                             "refresh pool '%s': "),
+                           link->payload.volume, link->payload.pool);
+            return false;
+        }
         lukshdrErrorFromLast(error);
     }
 

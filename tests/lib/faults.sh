@@ -194,6 +194,18 @@ remove_reported() {
     done < <(logged "$FAULTS_FROM" | sed -n "s/.*empty volume '\([^']*\)' of pool '\([^']*\)' may have been left.*/\1\t\2/p")
 }
 
+# _settled: the next refresh has completed what an operation that failed at its last step has left.
+_settled() {
+    local pool i
+    for pool in $(virsh pool-list --name); do
+        virsh pool-refresh "$pool" >/dev/null
+    done
+    for ((i = 0; i < 50; i++)); do
+        "$DAEMON_IN" grep -qrE '<link state="(creating|deleting|wiping|parting)"' "$LINKS" || return 0
+        sleep 0.1
+    done
+}
+
 # _again WHAT OPERATION: it succeeds, or says what it should say where it was done already.
 _again() {
     local regex=DONE_$2 out
@@ -203,6 +215,7 @@ _again() {
     if [ -z "${!regex:-}" ] || ! grep -Eq -- "${!regex}" <<<"$out"; then
         fail "$1: then it can be repeated" "$out"
     fi
+    _settled
 }
 
 # _tidy: takes away what should not be there, so that one failure is not followed by many.
