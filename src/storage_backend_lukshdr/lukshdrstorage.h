@@ -299,7 +299,8 @@ lukshdrStorageFindByPath(virStorageVolPtr vol,
 /**
  * lukshdrStorageFindReplaced:
  * @vol: a volume of which lukshdrStorageFindByPath cannot decide what it is
- * @header: set to the link that has a header of that pool, name and path (a reference), or NULL
+ * @header: set to the link that has a header of that pool, name and path (a reference), also if
+ *          this is that header in another file, or NULL
  *
  * A new volume made where a header has gone is not that header until a backup is put into it.
  *

@@ -187,9 +187,9 @@ lukshdrStorageAllowUpload(virStorageVolPtr vol, GError **error)
     lukshdrLink *link;
     guint i;
 
-    /* what now stands where a header was may become it again */
+    /* what now stands where a header was may become it again, or is it but has not been looked at */
     if (!lukshdrStorageFindByPath(vol, &payload, &header, &local) &&
-        !lukshdrStorageFindReplaced(vol, &header)) {
+        !lukshdrStorageFindReplaced(vol, &header) && !header) {
         g_propagate_error(error, g_steal_pointer(&local));
         return false;
     }

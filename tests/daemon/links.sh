@@ -285,6 +285,11 @@ try "a volume in its place" virsh vol-create-as vault back.raw.luks 4M --format 
 try "takes the backup" virsh vol-upload back.raw.luks "$DAEMON_DIR/backup" --pool vault
 virsh pool-refresh vault
 try "and the link is back" read_out
+"$DAEMON_IN" sh -c 'cp "$1" "$1.new" && mv "$1.new" "$1"' in "$VAULT/back.raw.luks"
+try "the header in another file, before anybody looks at it" \
+    virsh vol-upload back.raw.luks "$DAEMON_DIR/backup" --pool vault
+virsh pool-refresh vault
+try "and it is still the header" read_out
 try "vol-delete" virsh vol-delete back.raw data
 virsh vol-delete other.raw data
 nothing_left "backup and restore"
