@@ -5,7 +5,8 @@
  *
  * In tests/xml/config, for a case NAME:
  *
- *   NAME.in.xml    what a client sends; volume data.qcow2 of pool images is linked
+ *   NAME.in.xml    what a client sends; volume data.qcow2 of pool images is linked, and so is
+ *                  second.qcow2, with a secret that was generated, CONFIG_GENERATED
  *   NAME.out.xml   what libvirt gets; missing: the same
  *   NAME.error     instead: "CODE fragment of the message"
  */
@@ -20,6 +21,7 @@
 #include "utiltest.h"
 
 #define CONFIG_DIR "xml/config"
+#define CONFIG_GENERATED "0d8e5a52-51a6-4f36-8d0c-9a3a1f7bb001"
 
 static lukshdrRegistry *registry;
 
@@ -92,6 +94,23 @@ testFile(void)
     g_assert_null(again);
 }
 
+static void
+storeOther(void)
+{
+    g_autofree char *payload = utilTestPath("second.qcow2");
+    g_autofree char *header = utilTestPath("second.luks");
+    g_autoptr(lukshdrLink) link = NULL;
+
+    utilTestWrite(payload, "x", 1);
+    utilTestWrite(header, "x", 1);
+    link = utilTestLink(payload, header);
+    link->uuid[0] = link->uuid[0] == 'a' ? 'b' : 'a';
+    g_free(link->secretUUID);
+    link->secretUUID = g_strdup(CONFIG_GENERATED);
+    link->secretGenerated = true;
+    g_assert_true(lukshdrRegistryStore(registry, link, NULL));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -113,6 +132,7 @@ main(int argc, char **argv)
     link = utilTestLink(payload, header);
     registry = lukshdrRegistryNew(dir);
     g_assert_true(lukshdrRegistryStore(registry, link, NULL));
+    storeOther();
 
     utilTestCases(CONFIG_DIR, suffixes, "/configxml/", testGolden);
     g_test_add_func("/configxml-file", testFile);

@@ -23,6 +23,7 @@
 #include "lukshdrqemuconfigxml.h"
 #include "lukshdrqemumetadata.h"
 #include "lukshdrqemuprepare.h"
+#include "lukshdrqemurenew.h"
 #include "lukshdrqemusnapshotxml.h"
 #include "lukshdrqemutable.h"
 
@@ -59,6 +60,20 @@ lukshdrQemuConfigCreateXML(virConnectPtr conn, const char *xml, unsigned int fla
     if (!lukshdrQemuConfigRewrite(&xml, &rewritten))
         return NULL;
     return lukshdrQemuConfigStock.domainCreateXML(conn, xml, flags);
+}
+
+static int
+lukshdrQemuConfigCreate(virDomainPtr domain)
+{
+    lukshdrQemuRenew(domain, lukshdrQemuConfigStock.domainDefineXMLFlags);
+    return lukshdrQemuConfigStock.domainCreate(domain);
+}
+
+static int
+lukshdrQemuConfigCreateWithFlags(virDomainPtr domain, unsigned int flags)
+{
+    lukshdrQemuRenew(domain, lukshdrQemuConfigStock.domainDefineXMLFlags);
+    return lukshdrQemuConfigStock.domainCreateWithFlags(domain, flags);
 }
 
 static virDomainPtr
@@ -329,6 +344,8 @@ lukshdrQemuConfigSetMetadata(virDomainPtr domain,
 
 static const lukshdrQemuTableEntries lukshdrQemuConfigEntries = {
     .domainCreateXML = lukshdrQemuConfigCreateXML,
+    .domainCreate = lukshdrQemuConfigCreate,
+    .domainCreateWithFlags = lukshdrQemuConfigCreateWithFlags,
     .domainDefineXML = lukshdrQemuConfigDefineXML,
     .domainDefineXMLFlags = lukshdrQemuConfigDefineXMLFlags,
     .domainAttachDevice = lukshdrQemuConfigAttachDevice,

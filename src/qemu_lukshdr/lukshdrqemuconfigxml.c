@@ -29,6 +29,7 @@ struct _lukshdrQemuConfigXML {
     lukshdrRegistry *registry;
     bool privileged;
     GHashTable *headers; /* from metadata, by disk target; NULL if there is none */
+    bool ownHeader;      /* the disk at hand is one of @headers */
     bool changed;
 };
 
@@ -176,6 +177,45 @@ lukshdrQemuConfigXMLFormatKnown(const char *format)
     return !format || g_str_equal(format, "raw") || g_str_equal(format, "qcow2");
 }
 
+/* Whether a registered link other than @link has @secret, which was generated for its volume: it opens
+ * nothing else */
+static bool
+lukshdrQemuConfigXMLIsOthers(lukshdrRegistry *registry, const char *secret, const lukshdrLink *link)
+{
+    g_autoptr(GPtrArray) links = lukshdrRegistryList(registry, NULL);
+    guint i;
+
+    for (i = 0; links && i < links->len; i++) {
+        const lukshdrLink *other = g_ptr_array_index(links, i);
+
+        if (other->secretGenerated && g_strcmp0(other->secretUUID, secret) == 0 &&
+            !g_str_equal(other->uuid, link->uuid))
+            return true;
+    }
+    return false;
+}
+
+/* A domain that was made of another by copying its XML (virt-clone) names the secrets of that one's
+ * volumes for its own.  A secret that somebody gave may open both, and is left; so is what goes with a
+ * header of the domain's metadata. */
+static void
+lukshdrQemuConfigXMLSecret(lukshdrQemuConfigXML *state,
+                           xmlNode *encryption,
+                           const lukshdrLink *link)
+{
+    xmlNode *secret = lukshdrXMLChild(encryption, LUKSHDR_XML_SECRET);
+    g_autofree char *uuid = secret ? lukshdrXMLAttribute(secret, LUKSHDR_XML_UUID) : NULL;
+
+    if (!uuid || !link->secretUUID || state->ownHeader ||
+        link->state != LUKSHDR_LINK_STATE_ACTIVE ||
+        g_ascii_strcasecmp(uuid, link->secretUUID) == 0 ||
+        !lukshdrQemuConfigXMLIsOthers(state->registry, uuid, link))
+        return;
+
+    lukshdrXMLSetAttribute(secret, LUKSHDR_XML_UUID, link->secretUUID);
+    state->changed = true;
+}
+
 /* One image: @image is a <disk> or a <backingStore>, @format what it declares.  Sets
  * @encrypted to whether it has an <encryption> in the end. */
 static bool
@@ -203,10 +243,13 @@ lukshdrQemuConfigXMLImage(lukshdrQemuConfigXML *state,
         if (!link)
             continue;
 
-        if (outer)
+        if (outer) {
             lukshdrQemuConfigXMLStrip(state, outer, link);
+            lukshdrQemuConfigXMLSecret(state, outer, link);
+        }
         if (inner) {
             lukshdrQemuConfigXMLStrip(state, inner, link);
+            lukshdrQemuConfigXMLSecret(state, inner, link);
             lukshdrQemuConfigXMLComplete(state, inner);
         }
         if (outer || inner || !lukshdrQemuConfigXMLFormatKnown(format) ||
@@ -283,12 +326,13 @@ lukshdrQemuConfigXMLDisk(lukshdrQemuConfigXML *state, xmlNode *disk, GError **er
     g_autofree char *target = lukshdrQemuConfigXMLTarget(disk);
     bool encrypted = false;
 
+    state->ownHeader = state->headers && target && g_hash_table_contains(state->headers, target);
     if (!lukshdrQemuConfigXMLImage(state, disk, format, &encrypted, error) ||
         !lukshdrQemuConfigXMLBacking(state, disk, error) ||
         !lukshdrQemuConfigXMLCheckRest(disk, disk, error))
         return false;
 
-    if (!encrypted && state->headers && target && g_hash_table_contains(state->headers, target)) {
+    if (!encrypted && state->ownHeader) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
                     _("disk '%s' is given a header by the domain's metadata, but has no secret to "
                       "open it with: give it an 'encryption' with a 'secret'"),

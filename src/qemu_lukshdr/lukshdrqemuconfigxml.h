@@ -53,7 +53,8 @@ lukshdrQemuConfigXMLFind(lukshdrRegistry *registry,
  * A disk, or an image that the XML lists behind it, that names a linked payload and has no
  * <encryption> gets the link's, so that a daemon without the plugin refuses it.  A <header>
  * in an <encryption> is libvirt's to ignore: one that is exactly the link's goes, every
- * other is refused.  The engine of a linked disk's or an overlay's <encryption> is completed.
+ * other is refused.  The engine of a linked disk's or an overlay's <encryption> is completed, and a
+ * secret that was generated for another linked volume is replaced by the one that opens this.
  *
  * What is no well-formed XML, or is about something else, is left to stock as it is: its
  * errors are better.  A declared format that libvirt knows no <encryption> for is left, too;

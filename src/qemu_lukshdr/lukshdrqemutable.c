@@ -116,6 +116,12 @@ lukshdrQemuTableCall(size_t which, virConnectPtr conn, virDomainPtr domain)
     case LUKSHDR_QEMU_TABLE_AT(domainCreateXML):
         virDomainCreateXML(conn, xml, 0);
         break;
+    case LUKSHDR_QEMU_TABLE_AT(domainCreate):
+        virDomainCreate(domain);
+        break;
+    case LUKSHDR_QEMU_TABLE_AT(domainCreateWithFlags):
+        virDomainCreateWithFlags(domain, 0);
+        break;
     case LUKSHDR_QEMU_TABLE_AT(domainDefineXML):
         virDomainDefineXML(conn, xml);
         break;

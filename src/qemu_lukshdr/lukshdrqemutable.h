@@ -17,10 +17,12 @@
 /* clang-format off */
 
 /* What the plugin stands in front of: every call that carries the XML of a disk of a domain's
- * configuration, or the metadata that may name a header, and what copies a disk.  The old calls without flags have
- * entries of their own, and clients that use them. */
+ * configuration, or the metadata that may name a header, what copies a disk, and what starts a domain from its
+ * configuration.  The old calls without flags have entries of their own, and clients that use them. */
 #define LUKSHDR_QEMU_TABLE_ENTRIES(X) \
     X(virDomainPtr, domainCreateXML, (virConnectPtr conn, const char *xml, unsigned int flags)) \
+    X(int, domainCreate, (virDomainPtr domain)) \
+    X(int, domainCreateWithFlags, (virDomainPtr domain, unsigned int flags)) \
     X(virDomainPtr, domainDefineXML, (virConnectPtr conn, const char *xml)) \
     X(virDomainPtr, domainDefineXMLFlags, \
       (virConnectPtr conn, const char *xml, unsigned int flags)) \

@@ -162,7 +162,7 @@ lukshdrXMLText(xmlNode *node)
 void
 lukshdrXMLSetAttribute(xmlNode *node, const char *name, const char *value)
 {
-    if (value && !xmlNewProp(node, BAD_CAST name, BAD_CAST value))
+    if (value && !xmlSetProp(node, BAD_CAST name, BAD_CAST value))
         g_error("out of memory");
 }
 

@@ -150,7 +150,7 @@ lukshdrXMLText(xmlNode *node);
  * lukshdrXMLSetAttribute:
  * @node: an element
  * @name: attribute name
- * @value: unescaped value; NULL adds nothing
+ * @value: unescaped value, in the place of one that is there; NULL changes nothing
  */
 void
 lukshdrXMLSetAttribute(xmlNode *node, const char *name, const char *value);
