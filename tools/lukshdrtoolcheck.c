@@ -324,7 +324,7 @@ lukshdrToolCheckRun(lukshdrTool *tool, char ***argv, GError **error)
     for (i = 0; i < states->len; i++)
         lukshdrToolCheckState(&check, g_ptr_array_index(states, i));
 
-    g_print(_("%u links checked, %u things found, %u repaired\n"), check.links, check.findings,
+    g_print(_("links checked: %u, things found: %u, repaired: %u\n"), check.links, check.findings,
             check.repaired);
     if (check.findings == check.repaired)
         return true;
