@@ -39,7 +39,7 @@ differ "for no other" "$C" "$A"
 differ "and in one output for one" "$B $C" "$C $C"
 
 note "Running a page"
-_docs_host host || exit 1
+docs_host host || exit 1
 # page WHAT NOT_RUN RESULTS <PAGE: what running it says, with as little patience as there can be
 page() {
     cat >"$DAEMON_DIR/page.md"

@@ -19,13 +19,15 @@
 # All hosts have the same /srv, as if it were on the network, and a /run of their own. "systemctl
 # stop|start|restart libvirtd" does that to the test's daemon. No guest runs an operating system.
 #
+# Somewhere else a page can be run by defining docs_host, docs_type and docs_file anew.
+#
 # Read from the environment:
 #   DOCS_RECORD   a file: write the page there as it should be, with output that did not match replaced
 
 . "$(dirname "${BASH_SOURCE[0]}")/linked.sh"
 
-# What a command says that did not succeed, of virsh, QEMU's tools, cryptsetup and coreutils.
-DOCS_FAILS='^(error:|qemu-img:|No key available|cmp:|ls:|grep:|Device .* is not a valid LUKS device)'
+# What a command says that did not succeed, of virsh, virt-lukshdr, QEMU's tools, cryptsetup and coreutils.
+DOCS_FAILS='^(error:|virt-lukshdr:|links checked: .*, things found: [1-9].*, repaired: 0$|qemu-img:|No key available|cmp:|ls:|grep:|Device .* is not a valid LUKS device)'
 # What only looks.
 DOCS_LOOKS='^(virsh (vol-dumpxml|vol-list|vol-info|pool-list|pool-dumpxml|domblkinfo)|ls|cat|grep|cmp|stat) '
 # Seconds for which that is repeated. A page that is being written has many such places.
@@ -35,8 +37,8 @@ _docs_unique='[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a
 # what the page has -> what was found
 declare -A DOCS_UNIQUE=()
 
-# _docs_host NAME: the following is about that host, which is started if it is not there yet.
-_docs_host() {
+# docs_host NAME: the following is about that host, which is started if it is not there yet.
+docs_host() {
     [ "${DAEMON_NAME:-}" != "$1" ] || return 0
     daemon_use "$1" || return
     if [ ! -d "$DAEMON_DIR" ]; then
@@ -114,15 +116,25 @@ _docs_matches() {
     done
 }
 
-# _docs_run COMMAND: types it; what it prints is in $OUT.
-_docs_run() {
-    local status=0
+# docs_type COMMAND: types it.
+docs_type() {
     case $1 in
         "systemctl stop libvirtd") _daemon_signal TERM ;;
         "systemctl start libvirtd" | "systemctl restart libvirtd") linked_launch ;;
         # its dash would not know <(...)
         *) PATH=$BIN:$PATH "$DAEMON_IN" bash -c 'umask 022; cd "$1" && eval "$2"' docs "$DAEMON_WORK/docs" "$1" ;;
-    esac >"$TAP_OUT" 2>&1 </dev/null || status=$?
+    esac
+}
+
+# docs_file NAME: stdin becomes a file in the directory where commands are typed.
+docs_file() {
+    cat >"$DAEMON_WORK/docs/$1"
+}
+
+# _docs_run COMMAND: types it; what it prints is in $OUT.
+_docs_run() {
+    local status=0
+    docs_type "$1" >"$TAP_OUT" 2>&1 </dev/null || status=$?
     OUT=$(_docs_tidy <"$TAP_OUT")
     return "$status"
 }
@@ -161,7 +173,7 @@ $wanted"
 # _docs_flush: runs the command that _docs_console has read to its end; its variables.
 _docs_flush() {
     [ -n "$command" ] || return 0
-    if ! _docs_host "${host:-host}"; then
+    if ! docs_host "${host:-host}"; then
         fail "line $at: host ${host:-host} is started"
     elif _docs_command "$at" "$command" "$wanted"; then
         _docs_record "$typed$wanted"
@@ -221,10 +233,10 @@ docs_page() {
                 elif [ "$kind" = console ]; then
                     _docs_console "$start" "$text"
                 elif [ "$kind" = xml ] && [ -n "$name" ]; then
-                    _docs_host host
+                    docs_host host
                     _docs_settle "$text"
                     _docs_bind "$text"
-                    printf %s "$REPLY" >"$DAEMON_WORK/docs/$name"
+                    printf %s "$REPLY" | docs_file "$name"
                     _docs_record "$text"
                 else
                     note "line $start is not used: a block of kind $kind without a name"

@@ -1,0 +1,87 @@
+#!/bin/bash
+# README.md's tour says what happens: it is typed, as a newcomer would, into the shell that ./demo --shell
+# opens.
+set -u
+. "$(dirname "$0")/../lib/docs.sh"
+
+need_root
+need_command qemu-system-x86_64
+
+SOURCE=$(cd "$(dirname "$0")/../.." && pwd)
+[ "$BUILDDIR" = "$SOURCE/$(basename "$BUILDDIR")" ] || skip_all "needs a build in the source tree, as ./demo does"
+export LC_ALL=C.UTF-8
+
+# What passes between the shell and this script; the shell may be nobody's. In a directory of its own below
+# it ./demo makes its own.
+WORK=$(mktemp -d /tmp/tour.XXXXXX)
+chmod 755 "$WORK"
+mkfifo "$WORK/status" "$WORK/in"
+touch "$WORK/out" "$WORK/demo"
+chmod 666 "$WORK"/*
+mkdir -m 1777 "$WORK/t"
+at_exit rm -rf "$WORK"
+# Opened for both, no end waits for the other.
+exec 7<>"$WORK/status" 8<>"$WORK/in"
+
+DEMO=
+demo_end() {
+    [ -z "$DEMO" ] || { kill "$DEMO" && wait "$DEMO"; }
+}
+at_exit demo_end
+
+# demo_shell MODE: the shell, when it is there; PLACE is its directory.
+demo_shell() {
+    local i
+    DAEMON_MODE=$1 TMPDIR=$WORK/t DEMO_BUILD=$(basename "$BUILDDIR") "$SOURCE/demo" --shell \
+        <"$WORK/in" >"$WORK/demo" 2>&1 7>&- 8>&- &
+    DEMO=$!
+    for ((i = 0; i < 300; i++)); do
+        PLACE=$(sed -n 's/^A shell in \(.*\): libvirtd runs.*/\1/p' "$WORK/demo")
+        if [ -n "$PLACE" ] || [ ! -e "/proc/$DEMO" ]; then
+            break
+        fi
+        sleep 1
+    done
+    like "./demo --shell opens a shell ($1)" "$(cat "$WORK/demo")" '^A shell in /'
+}
+
+docs_host() {
+    [ "$1" = host ]
+}
+
+docs_type() {
+    local status i
+    printf '{ %s\n} >%q 2>&1 </dev/null; echo $? >%q\n' "$1" "$WORK/out" "$WORK/status" >&8
+    for ((i = 0; i < 120; i++)); do
+        if read -r -t 1 -u 7 status; then
+            sed "s|$PLACE|/srv|g" "$WORK/out"
+            return "$status"
+        fi
+        [ -e "/proc/$DEMO" ] || break
+    done
+    echo "the shell does not answer; it said:"
+    cat "$WORK/demo"
+    return 125
+}
+
+docs_file() {
+    { printf "cat >%q <<'END OF FILE'\n" "$1" && cat && printf 'END OF FILE\necho $? >%q\n' "$WORK/status"; } >&8
+    read -r -t 60 -u 7
+}
+
+# As root, and as an ordinary user, whose directory then passes for /srv.
+for mode in ${DAEMON_MODE:-system session}; do
+    demo_shell "$mode" || continue
+    # What differs from one run to the next
+    DOCS_UNIQUE=()
+    docs_page "$SOURCE/README.md" 1
+    like "it lives in a directory of its own" "$(ls "$WORK/t")" '^lukshdr\.'
+    echo exit >&8
+    status=0
+    wait "$DEMO" || status=$?
+    DEMO=
+    same "exit ends it" "$status" 0
+    same "and removes everything" "$(ls "$WORK/t")" ""
+    like "it has nothing else to say" "$(tail -n 1 "$WORK/demo")" 'exit ends all of this and removes it'
+done
+finish
