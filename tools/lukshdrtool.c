@@ -34,12 +34,16 @@ lukshdrToolParse(lukshdrTool *tool,
                  GError **error)
 {
     /* gettext's translation of nothing is the catalogue's header */
-    const char *asked = *tool->command->parameters ? _(tool->command->parameters) : "";
-    g_autofree char *parameters = g_strdup_printf("%s %s", tool->command->name, asked);
+    const char *asked = *tool->command->parameters ? _(tool->command->parameters) : NULL;
+    g_autofree char *parameters = g_strjoin(" ", tool->command->name, asked, NULL);
+    g_autofree char *program = g_strdup_printf("virt-lukshdr %s", tool->command->name);
     g_autofree char *description = g_strdup_printf("%s\n%s\n", _("Example:"),
                                                    tool->command->example);
-    g_autoptr(GOptionContext) context = g_option_context_new(parameters);
+    g_autoptr(GOptionContext) context = g_option_context_new(asked);
     guint count;
+
+    /* what the usage begins with */
+    g_set_prgname(program);
 
     g_option_context_set_summary(context, _(tool->command->summary));
     g_option_context_set_description(context, description);
