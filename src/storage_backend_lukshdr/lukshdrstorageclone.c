@@ -33,6 +33,7 @@
 #include "lukshdrstoragecreate.h"
 #include "lukshdrstoragedefault.h"
 #include "lukshdrstorageheaders.h"
+#include "lukshdrstorageparts.h"
 #include "lukshdrstoragevalidate.h"
 #include "lukshdrstoragexml.h"
 
@@ -119,7 +120,7 @@ lukshdrCloneReadSource(virStorageVolPtr vol,
                         link->payload.volume, lukshdrLinkStateToString(link->state));
             return false;
         }
-        if (!lukshdrStorageHeaderReady(link, error))
+        if (!lukshdrStorageCheckUnwritten(link, error) || !lukshdrStorageHeaderReady(link, error))
             return false;
         source->secret = lukshdrStorageSecretGet(link->secretUUID, NULL, &uuid, error);
         source->side.link = link;

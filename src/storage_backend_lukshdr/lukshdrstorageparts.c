@@ -87,8 +87,9 @@ lukshdrStorageLookupPart(const lukshdrLinkVolume *part, virConnectPtr conn, GErr
     return g_steal_pointer(&vol);
 }
 
+/* @writers: those that only read do not matter */
 static bool
-lukshdrStorageCheckRecord(const lukshdrLink *link, const char *guest, GError **error)
+lukshdrStorageCheckRecord(const lukshdrLink *link, const char *guest, bool writers, GError **error)
 {
     g_autoptr(GPtrArray) disks = lukshdrGuestLoad(lukshdrStorageState.guestsDir, guest, error);
     /* records are named ID-NAME */
@@ -104,7 +105,7 @@ lukshdrStorageCheckRecord(const lukshdrLink *link, const char *guest, GError **e
     for (i = 0; i < disks->len; i++) {
         const lukshdrGuestDisk *disk = g_ptr_array_index(disks, i);
 
-        if (g_str_equal(disk->linkUUID, link->uuid)) {
+        if (g_str_equal(disk->linkUUID, link->uuid) && !(writers && disk->readOnly)) {
             g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                         _("volume '%s' is in use by the running domain '%s'; detach it or stop the "
                           "domain first"),
@@ -134,16 +135,33 @@ lukshdrStorageCheckLocks(const lukshdrLinkVolume *part, int fd, GError **error)
     return false;
 }
 
-bool
-lukshdrStorageCheckUnused(const lukshdrLink *link, GArray *headers, GError **error)
+static bool
+lukshdrStorageCheckGuests(const lukshdrLink *link, bool writers, GError **error)
 {
     g_auto(GStrv) guests = lukshdrGuestList(lukshdrStorageState.guestsDir);
     guint i;
 
     for (i = 0; guests[i]; i++) {
-        if (!lukshdrStorageCheckRecord(link, guests[i], error))
+        if (!lukshdrStorageCheckRecord(link, guests[i], writers, error))
             return false;
     }
+    return true;
+}
+
+bool
+lukshdrStorageCheckUnwritten(const lukshdrLink *link, GError **error)
+{
+    return lukshdrStorageCheckGuests(link, true, error);
+}
+
+bool
+lukshdrStorageCheckUnused(const lukshdrLink *link, GArray *headers, GError **error)
+{
+    guint i;
+
+    if (!lukshdrStorageCheckGuests(link, false, error))
+        return false;
+
     for (i = 0; i < headers->len; i++) {
         const lukshdrHeaderVolume *header = &g_array_index(headers, lukshdrHeaderVolume, i);
 

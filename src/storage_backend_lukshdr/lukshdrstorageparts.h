@@ -53,6 +53,19 @@ bool
 lukshdrStorageClaim(lukshdrLink *link, lukshdrLinkState linkState, GArray *headers, GError **error);
 
 /**
+ * lukshdrStorageCheckUnwritten:
+ * @link: a link
+ * @error: VIR_ERR_OPERATION_INVALID, naming the domain
+ *
+ * For whoever is about to read the payload, to say early and in plain words what QEMU's locks
+ * would stop: they are what keeps a guest that starts meanwhile from writing.
+ *
+ * Returns: true if no guest of this host may write to the volume, or false with @error set.
+ */
+bool
+lukshdrStorageCheckUnwritten(const lukshdrLink *link, GError **error);
+
+/**
  * lukshdrStorageCheckLocks:
  * @part: payload or header of a link
  * @fd: it, open

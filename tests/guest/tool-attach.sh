@@ -27,11 +27,39 @@ like "the guest reads what it wrote" \
 same "the payload has not what it wrote" "$(grep -c QQQQQQQQ "$DATA/one.qcow2")" 0
 refuse "twice is refused" 'vdb' vl attach demo data/one.qcow2 vdb --live
 status "list says who uses it" 0 'in use by demo' vl list
+
+# --- nothing is done to a header that a guest runs from
+
+before=$(sha256sum <"$VAULT/one.qcow2.luks")
+KEPT=$DAEMON_DIR/kept
+mkdir -m 777 "$KEPT"
+printf %s "$PASSPHRASE" | secret_file
+PASS=$DAEMON_DIR/xml/value
+printf new-one >"$KEPT/new"
+chmod 644 "$KEPT/new"
+try "a backup can be made" vl header-backup one.qcow2 "$KEPT/one"
+status "header-restore" 6 "in use by domain 'demo'" vl header-restore --force --force one.qcow2 "$KEPT/one"
+status "key-add" 6 'in use' vl key-add one.qcow2 --passphrase-file "$PASS" --new-passphrase-file "$KEPT/new"
+status "key-remove" 6 'in use' vl key-remove one.qcow2 --slot 1 --passphrase-file "$PASS"
+status "key-change" 6 'in use' vl key-change one.qcow2 --passphrase-file "$PASS" --new-passphrase-file "$KEPT/new"
+status "erase" 1 'in use' vl erase --yes one.qcow2
+status "unlink" 1 'in use' vl unlink one.qcow2
+status "convert" 1 "^virt-lukshdr: .*'one.qcow2' is in use by the running domain 'demo'" vl convert one.qcow2 data/copy
+status "a copy with the same key" 1 'in use by the running domain' vl convert one.qcow2 data/copy --same-key
+status "and vol-clone" 1 'in use by the running domain' virsh vol-clone one.qcow2 copy --pool data
+same "nothing is left of them" "$(virsh vol-list data | grep -c copy)$(virsh vol-list vault | grep -c copy)" 00
+same "the header is as it was" "$(sha256sum <"$VAULT/one.qcow2.luks")" "$before"
+status "check has nothing to say against it" 0 'links checked: 2, things found: 0' vl check
+like "the guest goes on" \
+    "$(guest_run demo 'echo 3 >/proc/sys/vm/drop_caches; dd if=$(disk vdb) bs=4096 skip=3 count=1 2>/dev/null')" 'QQQQQQQQ'
+
 try "another one for good" vl attach demo two vdc --persistent --read-only
 same "the domain has it" "$(targets)" "vdb vdc"
 same "and its configuration" "$(targets --inactive)" "vdc"
 like "with the secret, so that a daemon without the plugin refuses it" \
     "$(virsh dumpxml demo --inactive)" "uuid='$SECRET_UUID'"
+try "what a guest only reads can be converted" vl convert two data/copy --secret "$SECRET_UUID"
+virsh vol-delete copy data
 try "detached by the volume's name" vl detach demo data/one.qcow2
 same "it is gone" "$(targets)" "vdc"
 try "detached by target, for good" vl detach demo vdc --persistent
