@@ -121,6 +121,23 @@ status "link with one that is not there" 1 'secret' vl link data/one vault/one.l
 status "link with another's header" 1 'header' vl link data/one vault/two.luks --secret "$SECRET_UUID"
 virsh vol-create-as vault blank 4M
 status "link with what is no header" 1 'LUKS' vl link data/one vault/blank --secret "$SECRET_UUID"
+# bad WHAT FILE REGEX: linking with that in the place of a header is refused, and changes neither.
+bad() {
+    local payload
+    payload=$(sha256sum <"$DATA/one")
+    cp "$2" "$VAULT/blank"
+    give "$VAULT/blank"
+    virsh pool-refresh vault
+    status "link with $1" 1 "$3" vl link data/one vault/blank --secret "$SECRET_UUID"
+    try "which stays as it is" cmp "$2" "$VAULT/blank"
+    same "and so does the payload" "$(sha256sum <"$DATA/one")" "$payload"
+    status "and they are not linked" 1 'is not a linked volume' vl info data/one
+}
+bad "random bytes" "$KEPT/random" 'LUKS'
+bad "a header that is cut short" "$KEPT/short" '.'
+bad "LUKS2" "$KEPT/luks2" 'version 2|LUKS2'
+bad "a header that the secret does not open" "$KEPT/locked" 'blank'
+bad "nothing at all" "$KEPT/empty" '.'
 try "linked again" vl link data/one vault/one.luks --secret "$SECRET_UUID"
 same "it is well" "$(state one)" ok
 try "and has its data" io one 'read -P 0x61 0 1M'
