@@ -198,9 +198,11 @@ lukshdrToolKeysFind(lukshdrTool *tool, lukshdrToolKeys *keys, const char *name, 
     }
 
     if (keys->state->users->len) {
-        g_set_error(error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_REFUSED,
-                    _("volume '%s' is in use by domain '%s'; shut it down first"),
-                    keys->state->payload->name, (char *)g_ptr_array_index(keys->state->users, 0));
+        g_set_error(
+            error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_REFUSED,
+            _("the keys of volume '%s' cannot be changed while it is in use by domain '%s'; "
+              "detach the disk or shut the domain down first"),
+            keys->state->payload->name, (char *)g_ptr_array_index(keys->state->users, 0));
         return false;
     }
 
