@@ -51,13 +51,16 @@ docs_host() {
 }
 
 docs_type() {
-    local status i
+    local status='' part i
     printf '{ %s\n} >%q 2>&1 </dev/null; echo $? >%q\n' "$1" "$WORK/out" "$WORK/status" >&8
     for ((i = 0; i < 120; i++)); do
-        if read -r -t 1 -u 7 status; then
+        # time may be up in the middle of a line
+        if read -r -t 1 -u 7 part; then
+            status+=$part
             sed "s|$PLACE|/srv|g;$HIDDEN" "$WORK/out"
             return "$status"
         fi
+        status+=$part
         [ -e "/proc/$DEMO" ] || break
     done
     echo "the shell does not answer; it said:"
