@@ -1,0 +1,70 @@
+# shellcheck shell=bash
+# Starting guests, and what their disks cost in use. See bench.sh. A guest is started until its QEMU has all
+# disks open, and goes no further.
+
+# guest_volumes SIDE COUNT KIND FORMAT: volumes guest-KIND-N.FORMAT of that kind, where there are none yet.
+guest_volumes() {
+    local i name
+    on "$1"
+    for ((i = 1; i <= $2; i++)); do
+        name=guest-$3-$i.$4
+        ! virsh vol-path "$name" data >/dev/null 2>&1 || continue
+        volume_xml "$4" "$3" | sed "s|<name>.*</name>|<name>$name</name>|" >"$DAEMON_DIR/xml/guest.xml"
+        virsh vol-create data "$DAEMON_DIR/xml/guest.xml" >/dev/null ||
+            bench_fail "volume $name ($1) cannot be made"
+    done
+}
+
+# guest_file SIDE COUNT KIND FORMAT: the path of a file with the XML of a guest that has as many disks of that
+# kind, 0 for none.
+guest_file() {
+    local file i disks='' inner='' letters=abcdefghijklmnopqrstuvwxyz
+    on "$1"
+    file=$DAEMON_DIR/xml/guest-$2-$3-$4.xml
+    [ "$3" != attached ] ||
+        inner="<encryption format='luks'><secret type='passphrase' uuid='$SECRET_UUID'/></encryption>"
+    for ((i = 1; i <= $2; i++)); do
+        disks+="<disk type='file' device='disk'><driver name='qemu' type='$4'/>
+          <source file='$DATA/guest-$3-$i.$4'>$inner</source>
+          <target dev='vd${letters:i-1:1}' bus='virtio'/></disk>"
+    done
+    cat >"$file" <<XML
+<domain type='qemu'>
+  <name>bench-$2-$3-$4</name><memory unit='MiB'>64</memory>
+  <os><type arch='x86_64' machine='pc'>hvm</type></os>
+  <devices>
+    <controller type='usb' model='none'/><memballoon model='none'/>$disks
+  </devices>
+</domain>
+XML
+    echo "$file"
+}
+
+# bench_guests ROUNDS: a guest of each kind in turn. That the linked ones are really started on their
+# chain, and not as random bytes, is seen first.
+bench_guests() {
+    local rounds=$1 format argv
+    section "start of a guest" stock ours
+    for format in raw qcow2; do
+        guest_volumes stock 1 plain $format
+        guest_volumes ours 1 plain $format
+        guest_volumes stock 1 attached $format
+        guest_volumes ours 1 generated $format
+        argv=$(virsh domxml-to-native qemu-argv "$(guest_file ours 1 generated $format)") ||
+            bench_fail "a guest's command line cannot be had"
+        [[ $argv = *'"header"'* ]] || bench_fail "a linked disk is not opened with its header"
+        client start "$rounds" 1 \
+            stock data "$(guest_file stock 1 plain $format)" ours data "$(guest_file ours 1 plain $format)" \
+            ours data "$(guest_file ours 1 generated $format)" \
+            stock data "$(guest_file stock 1 attached $format)"
+        row "$format, plain : plain" 0 1 1
+        row "$format, plain : linked, generated secret" 0 2 1.05
+        row "$format, attached : linked, generated secret" 3 2
+    done
+    guest_volumes stock 16 plain raw
+    guest_volumes ours 16 generated raw
+    client start "$rounds" 1 stock data "$(guest_file stock 16 plain raw)" \
+        ours data "$(guest_file ours 16 generated raw)" stock data "$(guest_file stock 0 plain raw)"
+    row "16 disks, plain : linked, generated secret" 0 1 1.05
+    row "no disk : 16 linked" 2 1
+}
