@@ -138,6 +138,16 @@ lukshdrToolCheckCopyLoad(lukshdrTool *tool,
     lukshdrToolCheckCopyWhole(payload, copy->content, &copy->why);
 }
 
+/* What is in a pool that is not active is not known to be wrong.  The finding has said how to
+ * start the pool: nothing else is to be advised, let alone done. */
+static bool
+lukshdrToolCheckPoolActive(lukshdrToolCheck *check, const lukshdrToolName *name)
+{
+    g_autoptr(virStoragePool) pool = virStoragePoolLookupByName(check->tool->conn, name->pool);
+
+    return pool && virStoragePoolIsActive(pool) == 1;
+}
+
 /* The daemon fills replicas that are blank or copies of this header; one that is gone must
  * exist for that */
 static void
@@ -174,6 +184,8 @@ lukshdrToolCheckReplicas(lukshdrToolCheck *check, const lukshdrToolState *state)
 
         lukshdrToolCheckFinding(check, &state->payloadName, _("replica '%s' of pool '%s': %s"),
                                 copy.name->volume, copy.name->pool, copy.why);
+        if (!lukshdrToolCheckPoolActive(check, copy.name))
+            continue;
         if (check->repair)
             lukshdrToolCheckRepairReplica(check, state, &copy);
         else
@@ -211,6 +223,8 @@ lukshdrToolCheckHeader(lukshdrToolCheck *check, lukshdrToolState *state)
                                 ? _("header '%s' of pool '%s' is missing: %s")
                                 : _("header '%s' of pool '%s' is damaged: %s"),
                             state->headerName.volume, state->headerName.pool, state->reason);
+    if (!lukshdrToolCheckPoolActive(check, &state->headerName))
+        return;
 
     for (i = 1; i < others->len; i++) {
         g_auto(lukshdrToolCheckCopy) copy = { 0 };

@@ -36,6 +36,19 @@ status "the replica is gone" 7 "replica 'one.luks' of pool 'spare'" vl check dat
 status "repaired" 0 'repaired: 1$' vl check --repair data/one
 try "it is a copy again" cmp -n 2097152 "$VAULT/one.luks" "$SPARE/one.luks"
 
+# --- a pool that is not active: nobody knows what is in it
+
+virsh pool-destroy spare
+status "a replica's pool is not active" 7 "replica 'one.luks' of pool 'spare': .* virsh pool-start spare" vl check --repair
+unlike "nothing else is advised" "$OUT" '^    '
+virsh pool-start spare
+virsh pool-destroy vault
+status "a header's pool is not active" 7 "header 'one.luks' of pool 'vault' is missing: .* virsh pool-start vault" \
+    vl check --repair
+unlike "nothing else is advised" "$OUT" '^    '
+virsh pool-start vault
+status "all is well" 0 'things found: 0,' vl check
+
 # --- headers
 
 flip "$VAULT/one.luks" 6000
