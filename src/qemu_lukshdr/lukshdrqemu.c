@@ -91,12 +91,19 @@ lukshdrQemuActivate(void)
 {
     g_autofree char *registry = NULL;
     g_autofree char *guests = NULL;
+    g_autofree char *pools = NULL;
+    g_autofree char *configs = NULL;
+    g_autofree char *states = NULL;
 
     lukshdrQemu.privileged = geteuid() == 0;
+    pools = lukshdrPathPools(lukshdrQemu.privileged);
+    configs = lukshdrPathPoolConfigs(lukshdrQemu.privileged);
+    states = lukshdrPathPoolStates(lukshdrQemu.privileged);
     registry = lukshdrPathRegistry(lukshdrQemu.privileged);
     guests = lukshdrPathGuests(lukshdrQemu.privileged);
 
     lukshdrQemu.registry = lukshdrRegistryNew(registry);
+    lukshdrQemu.headerPools = lukshdrHeaderPoolsNew(pools, configs, states);
     lukshdrQemuGuestsLoad(guests);
     lukshdrQemu.active = true;
 

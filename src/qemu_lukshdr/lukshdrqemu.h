@@ -10,6 +10,7 @@
 #pragma once
 
 #include "../util/libvirt_abi.h"
+#include "../util/lukshdrheaderpools.h"
 #include "../util/lukshdrregistry.h"
 
 #define LUKSHDR_QEMU_EXPORT __attribute__((visibility("default")))
@@ -20,8 +21,9 @@ struct _lukshdrQemuState {
     bool privileged;
     lukshdrABICommon common;
     lukshdrABIQemu libvirt;
-    lukshdrABIQemuDriver stock; /* the stock module's own functions */
-    lukshdrRegistry *registry;  /* looked at in the Prepare wrappers and nowhere else */
+    lukshdrABIQemuDriver stock;      /* the stock module's own functions */
+    lukshdrRegistry *registry;       /* looked at in the Prepare wrappers and nowhere else */
+    lukshdrHeaderPools *headerPools; /* likewise */
 };
 
 /* Set by qemuRegister, before any thread of the QEMU driver exists; only read afterwards. */

@@ -18,6 +18,7 @@ bool
 lukshdrQemuLookup(const char *path, lukshdrLink **link, GError **error)
 {
     g_autoptr(lukshdrLink) header = NULL;
+    g_autofree char *pool = NULL;
 
     if (!lukshdrRegistryFindPayload(lukshdrQemu.registry, path, link, error))
         return false;
@@ -26,8 +27,17 @@ lukshdrQemuLookup(const char *path, lukshdrLink **link, GError **error)
 
     if (!lukshdrRegistryFindHeader(lukshdrQemu.registry, path, &header, error))
         return false;
-    if (!header)
-        return true;
+    if (!header) {
+        if (!lukshdrHeaderPoolsFind(lukshdrQemu.headerPools, path, &pool, error))
+            return false;
+        if (!pool)
+            return true;
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_DENIED,
+                    _("'%s' is in pool '%s', which is declared to hold headers, and cannot be a "
+                      "disk; move it to another pool if it is none, or link it with its payload"),
+                    path, pool);
+        return false;
+    }
 
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_DENIED,
                 _("'%s' is the header volume '%s' of pool '%s' and cannot be a disk; use its "
@@ -61,6 +71,7 @@ lukshdrQemuLookupDirectory(virStorageSource *src, GError **error)
     g_autofree char *dir = lukshdrQemuSourceDirectory(src);
     g_autoptr(GPtrArray) damaged = NULL;
     g_autoptr(GPtrArray) links = NULL;
+    g_autofree char *pool = NULL;
     struct stat found;
     guint i;
 
@@ -90,6 +101,16 @@ lukshdrQemuLookupDirectory(virStorageSource *src, GError **error)
                 dir, link->payload.volume, link->payload.pool);
             return false;
         }
+    }
+
+    if (!lukshdrHeaderPoolsFindBelow(lukshdrQemu.headerPools, dir, &pool, error))
+        return false;
+    if (pool) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_DENIED,
+                    _("directory '%s' cannot be a disk: pool '%s', which is declared to hold "
+                      "headers, is in it"),
+                    dir, pool);
+        return false;
     }
     return true;
 }

@@ -15,6 +15,7 @@
 
 #include "lukshdrerror.h"
 #include "lukshdrfile.h"
+#include "lukshdrheaderpools.h"
 #include "lukshdrxml.h"
 
 static char *
@@ -266,24 +267,6 @@ lukshdrStorageDefaultApply(const char *text, xmlDoc *ours, GError **error)
     return g_strdup(text);
 }
 
-/* Does the encryption default in @ours name pool @name? */
-static bool
-lukshdrStorageDefaultNames(xmlDoc *ours, const char *name)
-{
-    xmlNode *encryption = lukshdrXMLChild(xmlDocGetRootElement(ours), LUKSHDR_XML_ENCRYPTION);
-    xmlNode *header = encryption ? lukshdrXMLChild(encryption, LUKSHDR_XML_HEADER) : NULL;
-    xmlNode *node;
-
-    for (node = header ? header->children : NULL; node; node = node->next) {
-        g_autofree char *pool = node->type == XML_ELEMENT_NODE ? lukshdrXMLAttribute(node, "pool")
-                                                               : NULL;
-
-        if (g_strcmp0(pool, name) == 0)
-            return true;
-    }
-    return false;
-}
-
 bool
 lukshdrStorageDefaultDeclares(const char *dir, const char *uuid, const char *name)
 {
@@ -297,9 +280,7 @@ lukshdrStorageDefaultDeclares(const char *dir, const char *uuid, const char *nam
         if (!g_str_has_suffix(file, ".xml") || !g_uuid_string_is_valid(owner) ||
             !lukshdrStorageDefaultLoad(dir, owner, &ours, NULL) || !ours)
             continue;
-        if (lukshdrStorageDefaultNames(ours, name) ||
-            (g_str_equal(owner, uuid) &&
-             lukshdrXMLChild(xmlDocGetRootElement(ours), LUKSHDR_XML_HEADERS)))
+        if (lukshdrHeaderPoolsDeclaredBy(ours, owner, uuid, name))
             return true;
     }
     return false;

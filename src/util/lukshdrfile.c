@@ -119,3 +119,31 @@ lukshdrFileRead(const char *path, char **text, GError **error)
 
     return true;
 }
+
+/* twice the slowest tick */
+#define LUKSHDR_FILE_RACY_NSEC (20 * G_GINT64_CONSTANT(1000000))
+
+/* where times are stored in seconds or two */
+#define LUKSHDR_FILE_RACY_COARSE_NSEC (2 * G_GINT64_CONSTANT(1000000000))
+
+gint64
+lukshdrFileTime(const struct timespec *ts)
+{
+    return (gint64)ts->tv_sec * 1000000000 + ts->tv_nsec;
+}
+
+gint64
+lukshdrFileNow(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return lukshdrFileTime(&now);
+}
+
+bool
+lukshdrFileIsRacy(gint64 stamp, gint64 seen)
+{
+    return seen - stamp <=
+           (stamp % 1000000000 ? LUKSHDR_FILE_RACY_NSEC : LUKSHDR_FILE_RACY_COARSE_NSEC);
+}

@@ -12,6 +12,7 @@
 
 #include <glib.h>
 #include <stdbool.h>
+#include <time.h>
 
 /**
  * lukshdrFileWrite:
@@ -66,3 +67,35 @@ lukshdrFileRemove(const char *path, GError **error);
  */
 bool
 lukshdrFileSyncDirectory(const char *dir, GError **error);
+
+/**
+ * lukshdrFileTime:
+ * @ts: a time stamp, as stat(2) gives it
+ *
+ * Returns: the same in ns since 1970.
+ */
+gint64
+lukshdrFileTime(const struct timespec *ts);
+
+/**
+ * lukshdrFileNow:
+ *
+ * Returns: the time that files made now would bear, or a little later; ns since 1970.
+ */
+gint64
+lukshdrFileNow(void);
+
+/**
+ * lukshdrFileIsRacy:
+ * @stamp: modification time of a file or directory, ns since 1970
+ * @seen: when it was read (lukshdrFileNow)
+ *
+ * The kernel stamps files with a clock that ticks every 1 to 10 ms, and some file systems store
+ * seconds alone (ext4 with inodes of 128 bytes) or two (FAT), so what changed shortly before it
+ * was read may change again without a new time stamp (git calls such an index entry "racily
+ * clean").
+ *
+ * Returns: true if what was read must not be taken for all that has this time stamp.
+ */
+bool
+lukshdrFileIsRacy(gint64 stamp, gint64 seen);

@@ -45,11 +45,26 @@ lukshdrPathSchema(const char *name)
 }
 
 char *
+lukshdrPathPoolConfigs(bool privileged)
+{
+    if (privileged)
+        return g_build_filename(LUKSHDR_SYSCONFDIR, "libvirt", "storage", NULL);
+    return g_build_filename(g_get_user_config_dir(), "libvirt", "storage", NULL);
+}
+
+char *
+lukshdrPathPoolStates(bool privileged)
+{
+    if (privileged)
+        return g_build_filename(LUKSHDR_RUNSTATEDIR, "libvirt", "storage", NULL);
+    return g_build_filename(g_get_user_runtime_dir(), "libvirt", "storage", "run", NULL);
+}
+
+char *
 lukshdrPathPoolState(bool privileged, const char *pool)
 {
     g_autofree char *name = g_strconcat(pool, ".xml", NULL);
+    g_autofree char *dir = lukshdrPathPoolStates(privileged);
 
-    if (privileged)
-        return g_build_filename(LUKSHDR_RUNSTATEDIR, "libvirt", "storage", name, NULL);
-    return g_build_filename(g_get_user_runtime_dir(), "libvirt", "storage", "run", name, NULL);
+    return g_build_filename(dir, name, NULL);
 }

@@ -54,6 +54,25 @@ char *
 lukshdrPathSchema(const char *name);
 
 /**
+ * lukshdrPathPoolConfigs:
+ * @privileged: whether the daemon runs as root
+ *
+ * Returns: the directory where libvirt's storage driver keeps the definitions of pools, NAME.xml each,
+ * to be freed with g_free.
+ */
+char *
+lukshdrPathPoolConfigs(bool privileged);
+
+/**
+ * lukshdrPathPoolStates:
+ * @privileged: whether the daemon runs as root
+ *
+ * Returns: the directory of the files that lukshdrPathPoolState names, to be freed with g_free.
+ */
+char *
+lukshdrPathPoolStates(bool privileged);
+
+/**
  * lukshdrPathPoolState:
  * @privileged: whether the daemon runs as root
  * @pool: name of a storage pool

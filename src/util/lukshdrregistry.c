@@ -25,43 +25,12 @@
 /* of a UUID in text */
 #define LUKSHDR_REGISTRY_UUID_LEN 36
 
-/* The kernel stamps files with a clock that ticks every 1 to 10 ms: a directory
- * that changed so recently may change again without a new time stamp, and is
- * read again (git calls such an index entry "racily clean"). */
-#define LUKSHDR_REGISTRY_RACY_NSEC (20 * G_GINT64_CONSTANT(1000000))
-
-/* The same where times are stored in seconds (ext4 with inodes of 128 bytes) or two (FAT) */
-#define LUKSHDR_REGISTRY_RACY_COARSE_NSEC (2 * G_GINT64_CONSTANT(1000000000))
-
 static void
 lukshdrRegistryEntryFree(lukshdrRegistryEntry *entry)
 {
     lukshdrLinkUnref(entry->link);
     g_free(entry->damage);
     g_free(entry);
-}
-
-static gint64
-lukshdrRegistryTime(const struct timespec *ts)
-{
-    return (gint64)ts->tv_sec * 1000000000 + ts->tv_nsec;
-}
-
-static gint64
-lukshdrRegistryNow(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return lukshdrRegistryTime(&now);
-}
-
-/* Could what has this time stamp have changed once more after @seen, unnoticed? */
-static bool
-lukshdrRegistryIsRacy(gint64 stamp, gint64 seen)
-{
-    return seen - stamp <=
-           (stamp % 1000000000 ? LUKSHDR_REGISTRY_RACY_NSEC : LUKSHDR_REGISTRY_RACY_COARSE_NSEC);
 }
 
 typedef void (*lukshdrRegistryIndexFunc)(lukshdrRegistry *reg,
@@ -185,8 +154,8 @@ lukshdrRegistryReadEntry(const char *path, const char *uuid, const struct stat *
     g_autofree char *text = NULL;
     bool intact;
 
-    entry->read = lukshdrRegistryNow();
-    entry->mtime = lukshdrRegistryTime(&st->st_mtim);
+    entry->read = lukshdrFileNow();
+    entry->mtime = lukshdrFileTime(&st->st_mtim);
     entry->inode = st->st_ino;
     entry->size = st->st_size;
 
@@ -210,8 +179,8 @@ lukshdrRegistryReadEntry(const char *path, const char *uuid, const struct stat *
 static bool
 lukshdrRegistryEntryCurrent(const lukshdrRegistryEntry *entry, const struct stat *st)
 {
-    return entry->mtime == lukshdrRegistryTime(&st->st_mtim) && entry->inode == st->st_ino &&
-           entry->size == st->st_size && !lukshdrRegistryIsRacy(entry->mtime, entry->read);
+    return entry->mtime == lukshdrFileTime(&st->st_mtim) && entry->inode == st->st_ino &&
+           entry->size == st->st_size && !lukshdrFileIsRacy(entry->mtime, entry->read);
 }
 
 /* @uuid's file has been looked at: what is known of it is now @entry, which is taken over */
@@ -307,7 +276,7 @@ bool
 lukshdrRegistryLoadLocked(lukshdrRegistry *reg, GError **error)
 {
     struct stat st;
-    gint64 now = lukshdrRegistryNow();
+    gint64 now = lukshdrFileNow();
     DIR *dir;
     bool ok;
 
@@ -324,8 +293,8 @@ lukshdrRegistryLoadLocked(lukshdrRegistry *reg, GError **error)
     }
 
     /* every write ends in a rename or an unlink, which stamp the directory */
-    if (reg->loaded && reg->dirTime == lukshdrRegistryTime(&st.st_mtim) &&
-        reg->dirInode == st.st_ino && !lukshdrRegistryIsRacy(reg->dirTime, reg->loaded))
+    if (reg->loaded && reg->dirTime == lukshdrFileTime(&st.st_mtim) && reg->dirInode == st.st_ino &&
+        !lukshdrFileIsRacy(reg->dirTime, reg->loaded))
         return true;
 
     if (!(dir = opendir(reg->dir))) {
@@ -337,7 +306,7 @@ lukshdrRegistryLoadLocked(lukshdrRegistry *reg, GError **error)
 
     if (ok) {
         reg->loaded = now;
-        reg->dirTime = lukshdrRegistryTime(&st.st_mtim);
+        reg->dirTime = lukshdrFileTime(&st.st_mtim);
         reg->dirInode = st.st_ino;
     }
     return ok;

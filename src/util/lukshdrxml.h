@@ -38,6 +38,7 @@
 #define LUKSHDR_XML_FILE "file"
 #define LUKSHDR_XML_TYPE "type"
 #define LUKSHDR_XML_DEV "dev"
+#define LUKSHDR_XML_DEVICE "device"
 #define LUKSHDR_XML_ENGINE "engine"
 
 /* The namespace of what the project says in a domain's <metadata>, and the prefix that is
