@@ -26,6 +26,7 @@
 #include "lukshdrqemuconfig.h"
 #include "lukshdrqemudomain.h"
 #include "lukshdrqemuguest.h"
+#include "lukshdrqemushared.h"
 #include "lukshdrqemusource.h"
 
 lukshdrQemuState lukshdrQemu;
@@ -94,6 +95,7 @@ lukshdrQemuActivate(void)
     g_autofree char *pools = NULL;
     g_autofree char *configs = NULL;
     g_autofree char *states = NULL;
+    g_autofree char *conf = NULL;
 
     lukshdrQemu.privileged = geteuid() == 0;
     pools = lukshdrPathPools(lukshdrQemu.privileged);
@@ -101,7 +103,9 @@ lukshdrQemuActivate(void)
     states = lukshdrPathPoolStates(lukshdrQemu.privileged);
     registry = lukshdrPathRegistry(lukshdrQemu.privileged);
     guests = lukshdrPathGuests(lukshdrQemu.privileged);
+    conf = lukshdrPathQemuConf(lukshdrQemu.privileged);
 
+    lukshdrQemuSharedLoad(conf);
     lukshdrQemu.registry = lukshdrRegistryNew(registry);
     lukshdrQemu.headerPools = lukshdrHeaderPoolsNew(pools, configs, states);
     lukshdrQemuGuestsLoad(guests);

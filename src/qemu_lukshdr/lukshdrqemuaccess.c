@@ -18,12 +18,14 @@
 #include "lukshdrqemu.h"
 #include "lukshdrqemudomain.h"
 #include "lukshdrqemuguest.h"
+#include "lukshdrqemushared.h"
 
 typedef struct _lukshdrQemuGrant lukshdrQemuGrant;
 struct _lukshdrQemuGrant {
     lukshdrGuestDisk *disk;
     virStorageSource *src; /* borrowed */
     bool added;            /* the guest had no access to the header before */
+    bool migrated;         /* as lukshdrQemuAccessGrant was told */
 };
 
 static void
@@ -37,19 +39,6 @@ GPtrArray *
 lukshdrQemuGrantsNew(void)
 {
     return g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrQemuGrantFree);
-}
-
-/* As stock asks, but without the list of further shared directories that an
- * administrator may keep in qemu.conf (shared_filesystems, libvirt 10.8), which only
- * the driver's private configuration has.  What cannot be examined counts as shared. */
-static bool
-lukshdrQemuAccessIsShared(const char *path)
-{
-    virErrorPtr saved = lukshdrQemuErrorSave();
-    int shared = lukshdrQemu.libvirt.virFileIsSharedFSType(path, ~0U);
-
-    lukshdrQemuErrorRestore(saved);
-    return shared != 0;
 }
 
 int
@@ -71,6 +60,11 @@ lukshdrQemuAccessGrant(virQEMUDriver *driver,
     if (!disk)
         return 0;
 
+    /* The owner that such a header has now is the other host's guest's.  What is not remembered here
+     * is not to be forgotten here either: the other host's memory of it may lie on the same file. */
+    if (migrated && lukshdrQemuSharedHas(disk->headerPath))
+        remember = false;
+
     if (!name) {
         error = g_error_new(LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                             _("header volume '%s' cannot be given to a domain that is not running"),
@@ -82,7 +76,7 @@ lukshdrQemuAccessGrant(virQEMUDriver *driver,
     if (!(header = lukshdrQemuDiskHeader(disk, src)))
         return -1;
 
-    if (!lukshdrQemuGuestGrant(name, disk, chainTop, &added, &error)) {
+    if (!lukshdrQemuGuestGrant(name, disk, remember, &added, &error)) {
         lukshdrReportError(error);
         return -1;
     }
@@ -91,7 +85,7 @@ lukshdrQemuAccessGrant(virQEMUDriver *driver,
      * record: now that the record is written, one of the two sees the other. */
     if (added && !g_str_equal(disk->linkUUID, LUKSHDR_GUEST_NO_LINK) &&
         !lukshdrRegistryIsActive(lukshdrQemu.registry, disk->linkUUID)) {
-        lukshdrQemuGuestUngrant(name, disk->nodeName, chainTop, added);
+        lukshdrQemuGuestUngrant(name, disk->nodeName, remember, added);
         error = g_error_new(LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                             _("the linked volume with payload '%s' is just being deleted or wiped"),
                             disk->payloadPath);
@@ -99,12 +93,9 @@ lukshdrQemuAccessGrant(virQEMUDriver *driver,
         return -1;
     }
 
-    if (migrated && lukshdrQemuAccessIsShared(disk->headerPath))
-        remember = false;
-
     if (lukshdrQemu.stock.qemuSecuritySetImageLabel(driver, vm, header, false, remember) < 0) {
         /* the stock function has undone its own part, so nothing is to be restored */
-        lukshdrQemuGuestUngrant(name, disk->nodeName, chainTop, added);
+        lukshdrQemuGuestUngrant(name, disk->nodeName, remember, added);
         return -1;
     }
 
@@ -112,6 +103,7 @@ lukshdrQemuAccessGrant(virQEMUDriver *driver,
     grant->disk = g_steal_pointer(&disk);
     grant->src = src;
     grant->added = added;
+    grant->migrated = migrated;
     g_ptr_array_add(grants, grant);
     return 0;
 }
@@ -125,8 +117,8 @@ lukshdrQemuAccessUndo(virQEMUDriver *driver, virDomainObj *vm, GPtrArray *grants
     for (i = grants->len; i > 0; i--) {
         lukshdrQemuGrant *grant = g_ptr_array_index(grants, i - 1);
 
-        if (grant->added &&
-            lukshdrQemuAccessRevoke(driver, vm, grant->disk, grant->src, false, true) < 0) {
+        if (grant->added && lukshdrQemuAccessRevoke(driver, vm, grant->disk, grant->src,
+                                                    grant->migrated, true) < 0) {
             LUKSHDR_LOG_WARN(_("Header volume '%s' could not be given back: %s"),
                              grant->disk->headerPath, virGetLastErrorMessage());
         }
@@ -144,17 +136,23 @@ lukshdrQemuAccessRevoke(virQEMUDriver *driver,
 {
     g_autoptr(virStorageSource) header = lukshdrQemuDiskHeader(disk, src);
     g_autofree char *name = lukshdrQemuDomainName(vm);
+    unsigned int remembered;
     unsigned int times;
     int rc = 0;
 
     if (!header)
         return -1;
+    remembered = name ? lukshdrQemuGuestGranted(name, disk->nodeName) : 0;
     if (!name || (times = lukshdrQemuGuestRevoke(name, disk->nodeName, forget)) == 0)
         return 0;
 
-    /* as stock does: leave the label to the other host, forget the owner on this one */
-    if (migrated && lukshdrQemuAccessIsShared(disk->headerPath))
+    /* As stock does: leave the label to the other host, forget the owner on this one.  A guest that came
+     * in and failed has not remembered one, and the other host's guest goes on. */
+    if (migrated && lukshdrQemuSharedHas(disk->headerPath)) {
+        if (remembered == 0)
+            return 0;
         return lukshdrQemu.stock.qemuSecurityMoveImageMetadata(driver, vm, header, NULL);
+    }
 
     /* without the payload's source nobody else knows that stock would not restore it */
     if (!src && disk->readOnly)

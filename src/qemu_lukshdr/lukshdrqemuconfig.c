@@ -22,6 +22,7 @@
 #include "lukshdrqemu.h"
 #include "lukshdrqemuconfigxml.h"
 #include "lukshdrqemumetadata.h"
+#include "lukshdrqemumigrate.h"
 #include "lukshdrqemuprepare.h"
 #include "lukshdrqemurenew.h"
 #include "lukshdrqemusnapshotxml.h"
@@ -29,13 +30,10 @@
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virConnect, virConnectClose)
 
-/* set before any client is served, only read afterwards */
-static lukshdrQemuTableEntries lukshdrQemuConfigStock;
+lukshdrQemuTableEntries lukshdrQemuConfigStock;
 static void *lukshdrQemuConfigModule;
 
-/* Makes @xml what libvirt is to have instead, kept in @rewritten.  False with a libvirt error
- * reported if it is to be refused. */
-static bool
+bool
 lukshdrQemuConfigRewrite(const char **xml, char **rewritten)
 {
     g_autoptr(GError) error = NULL;
@@ -362,6 +360,13 @@ static const lukshdrQemuTableEntries lukshdrQemuConfigEntries = {
     .domainBlockCopy = lukshdrQemuConfigBlockCopy,
     .domainBlockRebase = lukshdrQemuConfigBlockRebase,
     .domainSetMetadata = lukshdrQemuConfigSetMetadata,
+    .domainMigrateBegin3 = lukshdrQemuMigrateBegin3,
+    .domainMigrateBegin3Params = lukshdrQemuMigrateBegin3Params,
+    .domainMigratePrepare3 = lukshdrQemuMigratePrepare3,
+    .domainMigratePrepare3Params = lukshdrQemuMigratePrepare3Params,
+    .domainMigrateFinish3 = lukshdrQemuMigrateFinish3,
+    .domainMigrateFinish3Params = lukshdrQemuMigrateFinish3Params,
+    .domainMigratePerform3Params = lukshdrQemuMigratePerform3Params,
 };
 
 static bool

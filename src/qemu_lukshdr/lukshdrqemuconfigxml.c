@@ -342,7 +342,7 @@ lukshdrQemuConfigXMLDisk(lukshdrQemuConfigXML *state, xmlNode *disk, GError **er
     return true;
 }
 
-static xmlNode *
+xmlNode *
 lukshdrQemuConfigXMLMetadata(xmlNode *domain)
 {
     xmlNode *metadata = lukshdrXMLChild(domain, LUKSHDR_XML_METADATA);

@@ -40,6 +40,15 @@ lukshdrQemuConfigXMLFind(lukshdrRegistry *registry,
                          GError **error);
 
 /**
+ * lukshdrQemuConfigXMLMetadata:
+ * @domain: a <domain>
+ *
+ * Returns: the project's element of its <metadata>, or NULL.
+ */
+xmlNode *
+lukshdrQemuConfigXMLMetadata(xmlNode *domain);
+
+/**
  * lukshdrQemuConfigXMLRewrite:
  * @registry: the link registry
  * @privileged: whether the daemon runs as root

@@ -276,6 +276,34 @@ lukshdrQemuPrepareWarnCopy(virDomainDiskDef *disk, virStorageSource *src, const 
                      below->payloadPath, path ? path : "");
 }
 
+/* Stock has not got the secret's value.  What has come with its header from another host, by a shared
+ * pool or a migrating guest, has left the secret there; libvirt's words do not tell what to do. */
+static void
+lukshdrQemuPrepareExplainSecret(const lukshdrLink *link)
+{
+    virErrorPtr last = virGetLastError();
+    g_autofree char *said = NULL;
+    g_autoptr(GError) error = NULL;
+
+    if (!link->secretUUID || !last || last->code != VIR_ERR_NO_SECRET)
+        return;
+
+    /* what libvirt puts in front of it, it will put there again */
+    said = g_strdup(last->str1 ? last->str1 : last->message);
+    error = g_error_new(
+        LUKSHDR_ERROR, VIR_ERR_NO_SECRET,
+        link->secretGenerated
+            ? _("%s; secret '%s' was generated for linked volume '%s' of pool '%s' on the host that "
+                "made it, and does not come along by itself: define it here (virsh secret-define, "
+                "secret-set-value) from that host's libvirt/secrets, or there add a passphrase of "
+                "your own (virt-lukshdr key-add)")
+            : _("%s; define secret '%s' of linked volume '%s' of pool '%s' on this host with the "
+                "value that it has where the volume was made (virsh secret-define, "
+                "secret-set-value)"),
+        said, link->secretUUID, link->payload.volume, link->payload.pool);
+    lukshdrReportError(error);
+}
+
 int
 qemuDomainPrepareStorageSourceBlockdev(virDomainDiskDef *disk,
                                        virStorageSource *src,
@@ -305,8 +333,11 @@ qemuDomainPrepareStorageSourceBlockdev(virDomainDiskDef *disk,
     lukshdrQemuPrepareWarnCopy(disk, src, path);
 
     rc = lukshdrQemu.stock.qemuDomainPrepareStorageSourceBlockdev(disk, src, priv, cfg);
-    if (rc < 0)
+    if (rc < 0) {
+        if (link)
+            lukshdrQemuPrepareExplainSecret(link);
         return rc;
+    }
 
     if (link) {
         g_autoptr(lukshdrGuestDisk) early = NULL;

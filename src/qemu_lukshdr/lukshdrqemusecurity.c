@@ -121,8 +121,9 @@ qemuSecuritySetAllLabel(virQEMUDriver *driver,
     sources = lukshdrQemuDomainSources(vm);
     grants = lukshdrQemuGrantsNew();
     for (i = 0; rc == 0 && i < sources->len; i++) {
+        /* stock says "migrated" of a guest that comes back from a file, too: no other host has it */
         rc = lukshdrQemuSecurityGrantChain(driver, vm, g_ptr_array_index(sources, i), true, true,
-                                           migrated, grants);
+                                           migrated && !incomingPath, grants);
     }
     if (rc == 0)
         rc = lukshdrQemu.stock.qemuSecuritySetAllLabel(driver, vm, incomingPath, migrated);

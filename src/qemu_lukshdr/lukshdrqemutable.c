@@ -110,7 +110,11 @@ lukshdrQemuTableCall(size_t which, virConnectPtr conn, virDomainPtr domain)
 {
     static const char xml[] = "<domain/>";
     static const char file[] = "/nowhere";
+    const lukshdrABIQemu *abi = &lukshdrQemu.libvirt;
     virDomainSnapshotPtr snapshot;
+    char *cookie = NULL;
+    char *uri = NULL;
+    int len = 0;
 
     switch (which) {
     case LUKSHDR_QEMU_TABLE_AT(domainCreateXML):
@@ -170,6 +174,27 @@ lukshdrQemuTableCall(size_t which, virConnectPtr conn, virDomainPtr domain)
         break;
     case LUKSHDR_QEMU_TABLE_AT(domainSetMetadata):
         virDomainSetMetadata(domain, VIR_DOMAIN_METADATA_TITLE, NULL, NULL, NULL, 0);
+        break;
+    case LUKSHDR_QEMU_TABLE_AT(domainMigrateBegin3):
+        abi->virDomainMigrateBegin3(domain, NULL, &cookie, &len, 0, NULL, 0);
+        break;
+    case LUKSHDR_QEMU_TABLE_AT(domainMigrateBegin3Params):
+        abi->virDomainMigrateBegin3Params(domain, NULL, 0, &cookie, &len, 0);
+        break;
+    case LUKSHDR_QEMU_TABLE_AT(domainMigratePrepare3):
+        abi->virDomainMigratePrepare3(conn, NULL, 0, &cookie, &len, NULL, &uri, 0, NULL, 0, xml);
+        break;
+    case LUKSHDR_QEMU_TABLE_AT(domainMigratePrepare3Params):
+        abi->virDomainMigratePrepare3Params(conn, NULL, 0, NULL, 0, &cookie, &len, &uri, 0);
+        break;
+    case LUKSHDR_QEMU_TABLE_AT(domainMigrateFinish3):
+        abi->virDomainMigrateFinish3(conn, NULL, NULL, 0, &cookie, &len, NULL, NULL, 0, 1);
+        break;
+    case LUKSHDR_QEMU_TABLE_AT(domainMigrateFinish3Params):
+        abi->virDomainMigrateFinish3Params(conn, NULL, 0, NULL, 0, &cookie, &len, 0, 1);
+        break;
+    case LUKSHDR_QEMU_TABLE_AT(domainMigratePerform3Params):
+        abi->virDomainMigratePerform3Params(domain, NULL, NULL, 0, NULL, 0, &cookie, &len, 0);
         break;
     default:
         break;

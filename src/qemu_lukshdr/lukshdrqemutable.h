@@ -17,8 +17,9 @@
 /* clang-format off */
 
 /* What the plugin stands in front of: every call that carries the XML of a disk of a domain's
- * configuration, or the metadata that may name a header, what copies a disk, and what starts a domain from its
- * configuration.  The old calls without flags have entries of their own, and clients that use them. */
+ * configuration, or the metadata that may name a header, what copies a disk, what starts a domain from
+ * its configuration, and what takes one to another host.  The old calls without flags have entries of
+ * their own, and clients that use them. */
 #define LUKSHDR_QEMU_TABLE_ENTRIES(X) \
     X(virDomainPtr, domainCreateXML, (virConnectPtr conn, const char *xml, unsigned int flags)) \
     X(int, domainCreate, (virDomainPtr domain)) \
@@ -52,6 +53,32 @@
        unsigned int flags)) \
     X(int, domainSetMetadata, \
       (virDomainPtr domain, int type, const char *metadata, const char *key, const char *uri, \
+       unsigned int flags)) \
+    X(char *, domainMigrateBegin3, \
+      (virDomainPtr domain, const char *xmlin, char **cookieout, int *cookieoutlen, \
+       unsigned long flags, const char *dname, unsigned long bandwidth)) \
+    X(char *, domainMigrateBegin3Params, \
+      (virDomainPtr domain, virTypedParameterPtr params, int nparams, char **cookieout, \
+       int *cookieoutlen, unsigned int flags)) \
+    X(int, domainMigratePrepare3, \
+      (virConnectPtr dconn, const char *cookiein, int cookieinlen, char **cookieout, \
+       int *cookieoutlen, const char *uri_in, char **uri_out, unsigned long flags, \
+       const char *dname, unsigned long bandwidth, const char *dom_xml)) \
+    X(int, domainMigratePrepare3Params, \
+      (virConnectPtr dconn, virTypedParameterPtr params, int nparams, const char *cookiein, \
+       int cookieinlen, char **cookieout, int *cookieoutlen, char **uri_out, \
+       unsigned int flags)) \
+    X(virDomainPtr, domainMigrateFinish3, \
+      (virConnectPtr dconn, const char *dname, const char *cookiein, int cookieinlen, \
+       char **cookieout, int *cookieoutlen, const char *dconnuri, const char *uri, \
+       unsigned long flags, int cancelled)) \
+    X(virDomainPtr, domainMigrateFinish3Params, \
+      (virConnectPtr dconn, virTypedParameterPtr params, int nparams, const char *cookiein, \
+       int cookieinlen, char **cookieout, int *cookieoutlen, unsigned int flags, \
+       int cancelled)) \
+    X(int, domainMigratePerform3Params, \
+      (virDomainPtr domain, const char *dconnuri, virTypedParameterPtr params, int nparams, \
+       const char *cookiein, int cookieinlen, char **cookieout, int *cookieoutlen, \
        unsigned int flags))
 
 /* clang-format on */

@@ -62,6 +62,9 @@ lukshdrABIResolveSymbol(void *handle, const char *name, void *member, GError **e
 #define LUKSHDR_ABI_RESOLVE(ret, name, args) \
     ok = lukshdrABIResolveSymbol(handle, #name, &abi->name, error) && ok;
 
+#define LUKSHDR_ABI_RESOLVE_OPTIONAL(ret, name, args) \
+    (void)lukshdrABIResolveSymbol(handle, #name, &abi->name, NULL);
+
 bool
 lukshdrABIResolveCommon(lukshdrABICommon *abi, GError **error)
 {
@@ -89,6 +92,7 @@ lukshdrABIResolveQemu(lukshdrABIQemu *abi, GError **error)
     bool ok = true;
 
     LUKSHDR_ABI_QEMU(LUKSHDR_ABI_RESOLVE)
+    LUKSHDR_ABI_QEMU_OPTIONAL(LUKSHDR_ABI_RESOLVE_OPTIONAL)
     return ok;
 }
 

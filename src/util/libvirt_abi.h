@@ -33,6 +33,7 @@ typedef struct _virDomainDiskDef virDomainDiskDef;
 typedef struct _virStorageSource virStorageSource;
 typedef struct _virStorageEncryption virStorageEncryption;
 typedef struct _virJSONValue virJSONValue;
+typedef struct _virConf virConf;
 typedef struct _virQEMUDriver virQEMUDriver;
 typedef struct _virQEMUDriverConfig virQEMUDriverConfig;
 typedef struct _qemuDomainObjPrivate qemuDomainObjPrivate;
@@ -133,6 +134,7 @@ struct _lukshdrVirStateDriver {
 /* libvirt.so, used by the QEMU half */
 #define LUKSHDR_ABI_QEMU(X) \
     X(int, virRegisterStateDriver, (lukshdrVirStateDriver *driver)) \
+    X(virConnectPtr, virGetConnectStorage, (void)) \
     X(virDomainPtr, virGetDomain, \
       (virConnectPtr conn, const char *name, const unsigned char *uuid, int id)) \
     X(virDomainSnapshotPtr, virGetDomainSnapshot, (virDomainPtr domain, const char *name)) \
@@ -152,6 +154,36 @@ struct _lukshdrVirStateDriver {
     X(virStorageEncryption *, virStorageEncryptionParseNode, \
       (xmlNodePtr node, xmlXPathContextPtr ctxt)) \
     X(int, virFileIsSharedFSType, (const char *path, unsigned int fstypes)) \
+    X(virConf *, virConfReadFile, (const char *filename, unsigned int flags)) \
+    X(int, virConfGetValueStringList, \
+      (virConf *conf, const char *setting, bool compatString, char ***values)) \
+    X(int, virConfFree, (virConf *conf)) \
+    X(char *, virDomainMigrateBegin3, \
+      (virDomainPtr domain, const char *xmlin, char **cookieout, int *cookieoutlen, \
+       unsigned long flags, const char *dname, unsigned long bandwidth)) \
+    X(char *, virDomainMigrateBegin3Params, \
+      (virDomainPtr domain, virTypedParameterPtr params, int nparams, char **cookieout, \
+       int *cookieoutlen, unsigned int flags)) \
+    X(int, virDomainMigratePrepare3, \
+      (virConnectPtr dconn, const char *cookiein, int cookieinlen, char **cookieout, \
+       int *cookieoutlen, const char *uri_in, char **uri_out, unsigned long flags, \
+       const char *dname, unsigned long bandwidth, const char *dom_xml)) \
+    X(int, virDomainMigratePrepare3Params, \
+      (virConnectPtr dconn, virTypedParameterPtr params, int nparams, const char *cookiein, \
+       int cookieinlen, char **cookieout, int *cookieoutlen, char **uri_out, \
+       unsigned int flags)) \
+    X(virDomainPtr, virDomainMigrateFinish3, \
+      (virConnectPtr dconn, const char *dname, const char *cookiein, int cookieinlen, \
+       char **cookieout, int *cookieoutlen, const char *dconnuri, const char *uri, \
+       unsigned long flags, int cancelled)) \
+    X(virDomainPtr, virDomainMigrateFinish3Params, \
+      (virConnectPtr dconn, virTypedParameterPtr params, int nparams, const char *cookiein, \
+       int cookieinlen, char **cookieout, int *cookieoutlen, unsigned int flags, \
+       int cancelled)) \
+    X(int, virDomainMigratePerform3Params, \
+      (virDomainPtr domain, const char *dconnuri, virTypedParameterPtr params, int nparams, \
+       const char *cookiein, int cookieinlen, char **cookieout, int *cookieoutlen, \
+       unsigned int flags)) \
     X(char *, virJSONValueToString, (virJSONValue *object, bool pretty)) \
     X(virJSONValue *, virJSONValueFromString, (const char *jsonstring)) \
     X(void, virJSONValueFree, (virJSONValue *value)) \
@@ -168,6 +200,10 @@ struct _lukshdrVirStateDriver {
        int (*cb)(virDomainDef *def, virDomainDeviceDef *dev, virDomainDeviceInfo *info, \
                  void *opaque), \
        void *opaque))
+
+/* libvirt.so, used by the QEMU half where the release has it */
+#define LUKSHDR_ABI_QEMU_OPTIONAL(X) \
+    X(bool, virFileIsSharedFSOverride, (const char *path, char *const *overrides)) /* 10.8 */
 
 /* the stock QEMU driver, called but not wrapped */
 #define LUKSHDR_ABI_QEMU_DRIVER(X) \
@@ -252,6 +288,7 @@ struct _lukshdrABIStorage {
 typedef struct _lukshdrABIQemu lukshdrABIQemu;
 struct _lukshdrABIQemu {
     LUKSHDR_ABI_QEMU(LUKSHDR_ABI_MEMBER)
+    LUKSHDR_ABI_QEMU_OPTIONAL(LUKSHDR_ABI_MEMBER)
 };
 
 typedef struct _lukshdrABIQemuDriver lukshdrABIQemuDriver;
@@ -296,7 +333,7 @@ lukshdrABIResolveStorage(lukshdrABIStorage *abi, GError **error);
 
 /**
  * lukshdrABIResolveQemu:
- * @abi: filled in
+ * @abi: filled in; what a release need not have stays NULL where it does not
  * @error: as lukshdrABIResolveCommon
  *
  * Returns: as lukshdrABIResolveCommon.

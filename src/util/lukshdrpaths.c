@@ -29,6 +29,13 @@ lukshdrPathPools(bool privileged)
 }
 
 char *
+lukshdrPathQemuConf(bool privileged)
+{
+    return g_build_filename(privileged ? LUKSHDR_SYSCONFDIR : g_get_user_config_dir(), "libvirt",
+                            "qemu.conf", NULL);
+}
+
+char *
 lukshdrPathGuests(bool privileged)
 {
     if (privileged)

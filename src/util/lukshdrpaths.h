@@ -36,6 +36,16 @@ char *
 lukshdrPathPools(bool privileged);
 
 /**
+ * lukshdrPathQemuConf:
+ * @privileged: whether the daemon runs as root
+ *
+ * Returns: the configuration file of libvirt's QEMU driver (virQEMUDriverConfigNew and
+ * qemuStateInitialize in its qemu_conf.c and qemu_driver.c), to be freed with g_free.
+ */
+char *
+lukshdrPathQemuConf(bool privileged);
+
+/**
  * lukshdrPathGuests:
  * @privileged: whether the daemon runs as root
  *

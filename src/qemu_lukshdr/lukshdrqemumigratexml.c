@@ -1,0 +1,139 @@
+/*
+ * lukshdrqemumigratexml.c: what XML that goes to another host says of linked disks
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "config.h"
+
+#include "lukshdrqemumigratexml.h"
+
+#include <glib/gi18n-lib.h>
+#include <libvirt/virterror.h>
+#include <libxml/parser.h>
+#include <string.h>
+
+#include "../util/lukshdrerror.h"
+#include "../util/lukshdrxml.h"
+#include "lukshdrqemuconfigxml.h"
+#include "lukshdrqemumetadata.h"
+
+xmlDoc *
+lukshdrQemuMigrateXMLRead(const char *xml)
+{
+    return xmlReadMemory(xml, (int)MIN(strlen(xml), G_MAXINT), NULL, NULL,
+                         XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+}
+
+/* The next <disk> of the domain behind @disk, or the first */
+xmlNode *
+lukshdrQemuMigrateXMLNextDisk(xmlNode *domain, xmlNode *disk)
+{
+    xmlNode *devices = lukshdrXMLChild(domain, LUKSHDR_XML_DEVICES);
+    xmlNode *node = disk ? disk->next : devices ? devices->children : NULL;
+
+    while (node &&
+           (node->type != XML_ELEMENT_NODE || !xmlStrEqual(node->name, BAD_CAST LUKSHDR_XML_DISK)))
+        node = node->next;
+    return node;
+}
+
+char *
+lukshdrQemuMigrateXMLTarget(xmlNode *disk)
+{
+    xmlNode *target = lukshdrXMLChild(disk, LUKSHDR_XML_TARGET);
+
+    return target ? lukshdrXMLAttribute(target, LUKSHDR_XML_DEV) : NULL;
+}
+
+xmlNode *
+lukshdrQemuMigrateXMLEncryption(xmlNode *disk)
+{
+    xmlNode *outer = lukshdrXMLChild(disk, LUKSHDR_XML_ENCRYPTION); /* its older place */
+    xmlNode *source = lukshdrXMLChild(disk, LUKSHDR_XML_SOURCE);
+
+    return !outer && source ? lukshdrXMLChild(source, LUKSHDR_XML_ENCRYPTION) : outer;
+}
+
+static xmlNode *
+lukshdrQemuMigrateXMLFindDisk(xmlNode *domain, const char *target)
+{
+    xmlNode *disk = NULL;
+
+    while ((disk = lukshdrQemuMigrateXMLNextDisk(domain, disk))) {
+        g_autofree char *name = lukshdrQemuMigrateXMLTarget(disk);
+
+        if (g_strcmp0(name, target) == 0)
+            return disk;
+    }
+    return NULL;
+}
+
+/* Sets @linked to whether the disk is opened with a detached header on this host */
+static bool
+lukshdrQemuMigrateXMLIsLinked(lukshdrRegistry *registry,
+                              bool privileged,
+                              xmlNode *disk,
+                              const char *target,
+                              GHashTable *headers,
+                              bool *linked,
+                              GError **error)
+{
+    g_autofree char *type = lukshdrXMLAttribute(disk, LUKSHDR_XML_TYPE);
+    xmlNode *source = lukshdrXMLChild(disk, LUKSHDR_XML_SOURCE);
+    g_autoptr(lukshdrLink) link = NULL;
+
+    if (source && !lukshdrQemuConfigXMLFind(registry, privileged, type, source, &link, error))
+        return false;
+
+    *linked = link || (headers && g_hash_table_contains(headers, target));
+    return true;
+}
+
+bool
+lukshdrQemuMigrateXMLCheck(lukshdrRegistry *registry,
+                           bool privileged,
+                           const char *own,
+                           const char *sent,
+                           GError **error)
+{
+    g_autoptr(xmlDoc) ownDoc = lukshdrQemuMigrateXMLRead(own);
+    g_autoptr(xmlDoc) sentDoc = lukshdrQemuMigrateXMLRead(sent);
+    xmlNode *domain = ownDoc ? xmlDocGetRootElement(ownDoc) : NULL;
+    xmlNode *other = sentDoc ? xmlDocGetRootElement(sentDoc) : NULL;
+    g_autoptr(GHashTable) headers = NULL;
+    xmlNode *metadata;
+    xmlNode *disk = NULL;
+
+    /* stock's errors are better */
+    if (!domain || !other)
+        return true;
+
+    if ((metadata = lukshdrQemuConfigXMLMetadata(domain)) &&
+        !(headers = lukshdrQemuMetadataParse(metadata, error)))
+        return false;
+
+    while ((disk = lukshdrQemuMigrateXMLNextDisk(domain, disk))) {
+        g_autofree char *target = lukshdrQemuMigrateXMLTarget(disk);
+        xmlNode *found = target ? lukshdrQemuMigrateXMLFindDisk(other, target) : NULL;
+        bool linked;
+
+        if (!found || lukshdrQemuMigrateXMLEncryption(found))
+            continue;
+        if (!lukshdrQemuMigrateXMLIsLinked(registry, privileged, disk, target, headers, &linked,
+                                           error))
+            return false;
+        if (!linked)
+            continue;
+
+        g_set_error(
+            error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
+            _("disk '%s' is a linked volume, and the configuration that the other host is to "
+              "have gives it no 'encryption': that host might take it for a plain one. Give "
+              "it an 'encryption' with a 'secret' (virsh define does so for the domain's "
+              "own configuration)"),
+            target);
+        return false;
+    }
+    return true;
+}
