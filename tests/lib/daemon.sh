@@ -11,6 +11,8 @@
 #   DAEMON_QEMU_CONF     further lines for qemu.conf
 #   DAEMON_WRAPPER       a command to run libvirtd under, such as valgrind
 #   DAEMON_CGROUPS       non-empty: let libvirt use control groups (they are the machine's, not private)
+#   DAEMON_REACHABLE     non-empty: every process of the machine finds /run/libvirt, where a system daemon's
+#                        socket is, as $DAEMON_DIR/run
 #   DAEMON_TIMEOUT       seconds that the daemon may take to answer (60)
 #   DAEMON_KEEP          non-empty: leave the directory behind
 #   LUKSHDR_LOGS         a directory that gets a copy of all logs at the end
@@ -227,6 +229,7 @@ _daemon_prepare_system() {
         namespaces='namespaces = [ ]'
     fi
     mkdir -p "$DAEMON_DIR/etc"
+    [ -z "${DAEMON_REACHABLE:-}" ] || mkdir "$DAEMON_DIR/run"
     _daemon_write_libvirtd_conf >"$DAEMON_DIR/etc/libvirtd.conf"
     { _daemon_write_qemu_conf && echo "$namespaces"; } >"$DAEMON_DIR/etc/qemu.conf"
     # libvirt asks for its host's name; the answer must not depend on a name server.
@@ -243,6 +246,7 @@ _daemon_prepare_system() {
             mount -t tmpfs -o mode=755 lukshdr "$i"
         done
         mount --bind "$dir/log" /var/log/libvirt
+        [ ! -e "$dir/run" ] || { mkdir /run/libvirt && mount --bind "$dir/run" /run/libvirt; }
         [ ! -e /etc/hosts ] || mount --bind "$dir/hosts" /etc/hosts
         mkdir -m 711 /var/lib/libvirt/images /var/lib/libvirt/boot
         mkdir -m 1777 /run/lock
