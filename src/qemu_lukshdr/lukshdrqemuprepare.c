@@ -295,8 +295,7 @@ lukshdrQemuPrepareExplainSecret(const lukshdrLink *link)
         link->secretGenerated
             ? _("%s; secret '%s' was generated for linked volume '%s' of pool '%s' on the host that "
                 "made it, and does not come along by itself: define it here (virsh secret-define, "
-                "secret-set-value) from that host's libvirt/secrets, or there add a passphrase of "
-                "your own (virt-lukshdr key-add)")
+                "secret-set-value) with what that host has of it in libvirt/secrets")
             : _("%s; define secret '%s' of linked volume '%s' of pool '%s' on this host with the "
                 "value that it has where the volume was made (virsh secret-define, "
                 "secret-set-value)"),

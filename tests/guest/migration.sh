@@ -79,8 +79,11 @@ who_may_open() {
     stays "a guest whose disks the other host cannot label" "nobody-knows" migrate demo there --live --persistent \
         --xml "$(edited "\|<source .*q.qcow2|s|>|><seclabel model='dac' relabel='yes'><label>nobody-knows:nobody-knows</label></seclabel>|" --migratable)"
 
-    try "it moves once more" migrate demo there --live --persistent
+    try "the daemon starts again while the guest runs" linked_launch
+    try "the guest moves once more" migrate demo there --live --persistent
     runs_on there here
+    in_use "there" r.raw q.qcow2
+    try "so does the other host's daemon" linked_launch
     virsh destroy demo
     same "when it has ended there, header and payload are as at first" "$(linked_access r.raw q.qcow2)" "$BEFORE"
 
@@ -254,7 +257,7 @@ try "the other host knows a volume with a generated secret" known g.raw
 hosts_use here
 try "a guest with it runs" guest_boot demo "$(disk_xml vda "$DATA/g.raw" raw)"
 try "it writes" guest_fill demo vda "$TEXT"
-refuse "it does not go where the secret is not" "$generated.*was generated.*virsh secret-define.*key-add" \
+refuse "it does not go where the secret is not" "$generated.*was generated.*virsh secret-define.*secret-set-value" \
     migrate demo there --live
 runs_on here there
 hosts_use here
