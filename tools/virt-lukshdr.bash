@@ -61,7 +61,7 @@ _virt_lukshdr() {
         convert,--header) words="$(_virt_lukshdr_virsh pool-list --name) $(_virt_lukshdr_volumes)" ;;
         chain,--header | link,--replica) words=$(_virt_lukshdr_volumes) ;;
         *,--secret) words=$(_virt_lukshdr_virsh secret-list | awk 'NF { print $1 }') ;;
-        *-file | --master-key)
+        *,*-file | *,--master-key)
             compopt -o default
             return
             ;;

@@ -78,6 +78,8 @@ complete_to() {
     # shellcheck disable=SC2016 # for the other shell
     same "completion: $1" "$(PATH=$BUILDDIR/tools:$PATH "$DAEMON_IN" bash -c '
         . "$1"
+        # only in a real completion
+        compopt() { echo "$*"; }
         COMP_LINE=$2 COMP_POINT=${#2}
         _virt_lukshdr
         printf "%s\n" "${COMPREPLY[@]}"' bash "$SOURCE/tools/virt-lukshdr.bash" "$2" 2>&1 | sort | xargs)" "$3"
@@ -100,5 +102,8 @@ complete_to "a header's pool" "virt-lukshdr convert one data/two --header va" "v
 complete_to "a secret" "virt-lukshdr link one --secret ${SECRET_UUID:0:4}" "$SECRET_UUID"
 complete_to "an option's value does not count" "virt-lukshdr attach --bus virtio demo da" "data/one"
 complete_to "nor one behind an equals sign" "virt-lukshdr attach --bus=virtio demo da" "data/one"
+complete_to "a passphrase file" "virt-lukshdr key-add one --passphrase-file " "-o default"
+complete_to "a master key" "virt-lukshdr chain one --master-key " "-o default"
+complete_to "a backup file" "virt-lukshdr header-backup one " "-o default"
 complete_to "nothing where nothing can stand" "virt-lukshdr list da" ""
 finish
