@@ -133,6 +133,12 @@ hosts_use there
 same "its configuration there says which disks are encrypted" "$(inactive demo)" "uuid=$SECRET_UUID uuid=$SECRET_UUID"
 try "it starts there" guest_start demo
 try "and reads" both_filled
+try "it comes here through a tunnel between the daemons" virsh migrate demo "$(uri here)" --live --p2p --tunnelled
+runs_on here there
+try "and reads" both_filled
+try "it goes back with post-copy" migrate demo there --live --postcopy --postcopy-after-precopy
+runs_on there here
+try "and reads" both_filled
 virsh destroy demo
 
 # --- what must not leave
