@@ -16,7 +16,7 @@
 
 #include "../util/lukshdrerror.h"
 #include "../util/lukshdrheader.h"
-#include "../util/lukshdrpaths.h"
+#include "../util/lukshdrpoolstate.h"
 #include "../util/lukshdrreplica.h"
 
 bool
@@ -61,9 +61,7 @@ lukshdrQemuHeaderCheckState(const lukshdrLink *link, GError **error)
 static bool
 lukshdrQemuHeaderCheckPool(const lukshdrLink *link, bool privileged, GError **error)
 {
-    g_autofree char *state = lukshdrPathPoolState(privileged, link->header.pool);
-
-    if (access(state, F_OK) == 0)
+    if (lukshdrPoolStateIsActive(privileged, link->header.pool))
         return true;
 
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,

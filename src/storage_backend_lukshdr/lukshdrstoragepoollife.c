@@ -17,6 +17,7 @@
 
 #include "lukshdrerror.h"
 #include "lukshdrlog.h"
+#include "lukshdrpoolstate.h"
 #include "lukshdrstoragebusy.h"
 #include "lukshdrstoragedefault.h"
 #include "lukshdrxml.h"
@@ -166,6 +167,16 @@ lukshdrStoragePoolUndefine(virStoragePoolPtr pool)
     return rc;
 }
 
+/* The pool, of which no file of stock's tells, is active still */
+static void
+lukshdrPoolRecord(virStoragePoolPtr pool)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!lukshdrPoolStateFound(lukshdrStorageState.privileged, virStoragePoolGetName(pool), &error))
+        LUKSHDR_LOG_ERROR("%s", error->message);
+}
+
 int
 lukshdrStoragePoolDestroy(virStoragePoolPtr pool)
 {
@@ -173,6 +184,7 @@ lukshdrStoragePoolDestroy(virStoragePoolPtr pool)
     g_autoptr(lukshdrStorageBusy) busy = NULL;
     char uuid[VIR_UUID_STRING_BUFLEN];
     int persistent;
+    bool found;
     int rc;
 
     if (virStoragePoolGetUUIDString(pool, uuid) < 0 ||
@@ -180,7 +192,11 @@ lukshdrStoragePoolDestroy(virStoragePoolPtr pool)
         !(busy = lukshdrPoolTake(pool, false, state->abi.virStoragePoolDestroyEnsureACL)))
         return -1;
 
+    /* first, so that a crash leaves the pool inactive for guests, whatever stock has come to */
+    found = lukshdrPoolStateForget(state->privileged, virStoragePoolGetName(pool));
     rc = state->stock.storagePoolDestroy(pool);
+    if (rc < 0 && found)
+        lukshdrPoolRecord(pool);
     if (rc == 0 && !persistent)
         lukshdrPoolForget(uuid);
     return rc;
@@ -225,8 +241,14 @@ lukshdrStoragePoolRefresh(virStoragePoolPtr pool, unsigned int flags)
     const lukshdrStorage *state = &lukshdrStorageState;
     g_autoptr(GError) error = NULL;
 
-    if (lukshdrStorageBusyCheckPool(virStoragePoolGetName(pool), &error))
-        return state->stock.storagePoolRefresh(pool, flags);
+    if (lukshdrStorageBusyCheckPool(virStoragePoolGetName(pool), &error)) {
+        int rc = state->stock.storagePoolRefresh(pool, flags);
+
+        /* one that cannot be refreshed is not active any more */
+        if (rc < 0 && state->stock.storagePoolIsActive(pool) == 0)
+            lukshdrPoolStateForget(state->privileged, virStoragePoolGetName(pool));
+        return rc;
+    }
 
     lukshdrPoolRefuse(pool, state->abi.virStoragePoolRefreshEnsureACL, &error);
     lukshdrReportError(error);

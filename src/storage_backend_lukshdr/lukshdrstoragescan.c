@@ -21,7 +21,7 @@
 #include "lukshdrerror.h"
 #include "lukshdrheader.h"
 #include "lukshdrlog.h"
-#include "lukshdrpaths.h"
+#include "lukshdrpoolstate.h"
 #include "lukshdrstorageadopt.h"
 #include "lukshdrstoragebusy.h"
 #include "lukshdrstoragediscover.h"
@@ -232,9 +232,7 @@ lukshdrScanExamine(const lukshdrLink *link,
 static bool
 lukshdrScanIsActive(const char *pool)
 {
-    g_autofree char *state = lukshdrPathPoolState(lukshdrStorageState.privileged, pool);
-
-    return g_file_test(state, G_FILE_TEST_EXISTS);
+    return lukshdrPoolStateIsActive(lukshdrStorageState.privileged, pool);
 }
 
 /* Says what is new of @part.  Returns true if @fresh is to be recorded: the same file, its file

@@ -9,10 +9,12 @@
 #include <errno.h>
 #include <glib/gi18n-lib.h>
 #include <glib/gstdio.h>
+#include <stdlib.h>
 
 #include "lukshdrerror.h"
 #include "lukshdrlog.h"
 #include "lukshdrpaths.h"
+#include "lukshdrpoolstate.h"
 #include "lukshdrstorage.h"
 #include "lukshdrstoragescan.h"
 
@@ -52,9 +54,33 @@ lukshdrStorageReload(void)
                           (const char *)g_ptr_array_index(damaged, i));
 }
 
+/* Records the pools that the storage driver has found active, of which no file of its own tells */
+static void
+lukshdrStorageRecordFound(virConnectPtr conn)
+{
+    bool privileged = lukshdrStorageState.privileged;
+    virStoragePoolPtr *pools = NULL;
+    int count = virConnectListAllStoragePools(conn, &pools, VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE);
+    int i;
+
+    lukshdrPoolStateForget(privileged, NULL);
+
+    for (i = 0; i < count; i++) {
+        const char *name = virStoragePoolGetName(pools[i]);
+        g_autoptr(GError) error = NULL;
+
+        if (!lukshdrPoolStateIsActive(privileged, name) &&
+            !lukshdrPoolStateFound(privileged, name, &error))
+            LUKSHDR_LOG_ERROR("%s", error->message);
+        virStoragePoolFree(pools[i]);
+    }
+    free(pools);
+}
+
 void
 lukshdrStorageStart(virConnectPtr conn)
 {
+    lukshdrStorageRecordFound(conn);
     lukshdrStorageRemoveTemporary();
     lukshdrStorageReload();
     lukshdrStorageScanAll(conn);

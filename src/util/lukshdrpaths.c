@@ -75,3 +75,13 @@ lukshdrPathPoolState(bool privileged, const char *pool)
 
     return g_build_filename(dir, name, NULL);
 }
+
+char *
+lukshdrPathPoolFound(bool privileged, const char *pool)
+{
+    g_autofree char *dir = privileged ? g_strdup(LUKSHDR_RUNSTATEDIR "/libvirt/lukshdr/active")
+                                      : g_build_filename(g_get_user_runtime_dir(), "libvirt",
+                                                         "lukshdr", "active", NULL);
+
+    return pool ? g_build_filename(dir, pool, NULL) : g_steal_pointer(&dir);
+}

@@ -87,12 +87,21 @@ lukshdrPathPoolStates(bool privileged);
  * @privileged: whether the daemon runs as root
  * @pool: name of a storage pool
  *
- * libvirt's storage driver keeps this file while, and only while, the pool is
- * active (virStoragePoolSaveState and storagePoolDestroy in its
- * storage_driver.c).  That makes it the one way to ask whether a pool is
- * active without calling into the storage driver while a domain is locked.
+ * libvirt's storage driver makes this file when the pool is started, and removes it when it is
+ * stopped (virStoragePoolSaveState and storagePoolDestroy in its storage_driver.c).
  *
  * Returns: path of the pool's status file, to be freed with g_free.
  */
 char *
 lukshdrPathPoolState(bool privileged, const char *pool);
+
+/**
+ * lukshdrPathPoolFound:
+ * @privileged: whether the daemon runs as root
+ * @pool: name of a storage pool, or NULL
+ *
+ * Returns: path of the file that says that the daemon found the pool active when it started
+ * (lukshdrPoolStateIsActive), or of the directory of all; to be freed with g_free.
+ */
+char *
+lukshdrPathPoolFound(bool privileged, const char *pool);

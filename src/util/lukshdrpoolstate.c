@@ -8,11 +8,14 @@
 
 #include "lukshdrpoolstate.h"
 
+#include <errno.h>
 #include <glib/gi18n-lib.h>
+#include <glib/gstdio.h>
 #include <libvirt/virterror.h>
 #include <string.h>
 
 #include "lukshdrerror.h"
+#include "lukshdrfile.h"
 #include "lukshdrpaths.h"
 #include "lukshdrxml.h"
 
@@ -33,7 +36,10 @@ lukshdrPoolStateCheckName(const char *name, GError **error)
 static char *
 lukshdrPoolStateTarget(xmlNode *root, const char *pool, GError **error)
 {
-    xmlNode *def = lukshdrXMLChild(root, LUKSHDR_XML_POOL);
+    /* a status file, or the definition itself */
+    xmlNode *def = xmlStrEqual(root->name, BAD_CAST LUKSHDR_XML_POOL)
+                       ? root
+                       : lukshdrXMLChild(root, LUKSHDR_XML_POOL);
     xmlNode *target = def ? lukshdrXMLChild(def, LUKSHDR_XML_TARGET) : NULL;
     xmlNode *path = target ? lukshdrXMLChild(target, LUKSHDR_XML_PATH) : NULL;
     g_autofree char *type = def ? lukshdrXMLAttribute(def, LUKSHDR_XML_TYPE) : NULL;
@@ -50,6 +56,58 @@ lukshdrPoolStateTarget(xmlNode *root, const char *pool, GError **error)
     return g_steal_pointer(&text);
 }
 
+bool
+lukshdrPoolStateIsActive(bool privileged, const char *pool)
+{
+    g_autofree char *state = lukshdrPathPoolState(privileged, pool);
+    g_autofree char *found = lukshdrPathPoolFound(privileged, pool);
+
+    return g_file_test(state, G_FILE_TEST_EXISTS) || g_file_test(found, G_FILE_TEST_EXISTS);
+}
+
+bool
+lukshdrPoolStateFound(bool privileged, const char *pool, GError **error)
+{
+    g_autofree char *found = lukshdrPathPoolFound(privileged, pool);
+
+    return lukshdrPoolStateCheckName(pool, error) && lukshdrFileWrite(found, "", error);
+}
+
+bool
+lukshdrPoolStateForget(bool privileged, const char *pool)
+{
+    g_autofree char *found = lukshdrPathPoolFound(privileged, pool);
+    g_autoptr(GDir) dir = pool ? NULL : g_dir_open(found, 0, NULL);
+    bool any = false;
+    const char *name;
+
+    if (pool)
+        return g_unlink(found) == 0;
+
+    while (dir && (name = g_dir_read_name(dir))) {
+        g_autofree char *file = g_build_filename(found, name, NULL);
+
+        any = g_unlink(file) == 0 || any;
+    }
+    return any;
+}
+
+/* The file that tells where the volumes of the pool are, if it is active */
+static char *
+lukshdrPoolStateFile(bool privileged, const char *pool)
+{
+    g_autofree char *state = lukshdrPathPoolState(privileged, pool);
+    g_autofree char *name = NULL;
+    g_autofree char *dir = NULL;
+
+    if (g_file_test(state, G_FILE_TEST_EXISTS) || !lukshdrPoolStateIsActive(privileged, pool))
+        return g_steal_pointer(&state);
+
+    name = g_strconcat(pool, ".xml", NULL);
+    dir = lukshdrPathPoolConfigs(privileged);
+    return g_build_filename(dir, name, NULL);
+}
+
 char *
 lukshdrPoolStateVolumePath(bool privileged, const char *pool, const char *volume, GError **error)
 {
@@ -62,14 +120,14 @@ lukshdrPoolStateVolumePath(bool privileged, const char *pool, const char *volume
     if (!lukshdrPoolStateCheckName(pool, error) || !lukshdrPoolStateCheckName(volume, error))
         return NULL;
 
-    file = lukshdrPathPoolState(privileged, pool);
+    file = lukshdrPoolStateFile(privileged, pool);
     if (!g_file_get_contents(file, &text, &len, NULL)) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                     _("pool '%s' is not active; start it (virsh pool-start)"), pool);
         return NULL;
     }
 
-    if (!(doc = lukshdrXMLParse(text, len, LUKSHDR_XML_POOL_STATE, error)) ||
+    if (!(doc = lukshdrXMLParse(text, len, NULL, error)) ||
         !(target = lukshdrPoolStateTarget(xmlDocGetRootElement(doc), pool, error)))
         return NULL;
     return g_build_filename(target, volume, NULL);

@@ -10,6 +10,47 @@
 #include <stdbool.h>
 
 /**
+ * lukshdrPoolStateIsActive:
+ * @privileged: whether the daemon runs as root
+ * @pool: name of a pool, as libvirt gives it
+ *
+ * The one way to ask without calling into the storage driver, which may be another process, while
+ * a domain is locked.  A pool that was started has a status file (lukshdrPathPoolState).  One that
+ * the storage driver finds there when it starts, a directory that exists or a file system that is
+ * mounted, is active without (storagePoolUpdateStateCallback in its storage_driver.c): after a
+ * reboot that is every such pool that is not started automatically.  The storage half records it.
+ *
+ * Returns: whether the pool is active.
+ */
+bool
+lukshdrPoolStateIsActive(bool privileged, const char *pool);
+
+/**
+ * lukshdrPoolStateFound:
+ * @privileged: whether the daemon runs as root
+ * @pool: name of a pool that is active without a status file
+ * @error: VIR_ERR_SYSTEM_ERROR
+ *
+ * Records that; for the storage half, when the daemon starts.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrPoolStateFound(bool privileged, const char *pool, GError **error);
+
+/**
+ * lukshdrPoolStateForget:
+ * @privileged: whether the daemon runs as root
+ * @pool: name of a pool, or NULL for all
+ *
+ * Forgets what lukshdrPoolStateFound recorded, if anything.
+ *
+ * Returns: whether anything was recorded.
+ */
+bool
+lukshdrPoolStateForget(bool privileged, const char *pool);
+
+/**
  * lukshdrPoolStateVolumePath:
  * @privileged: whether the daemon runs as root
  * @pool: name of a pool, hostile until proven otherwise
@@ -18,8 +59,8 @@
  *         VIR_ERR_OPERATION_UNSUPPORTED if the path of a volume of such a pool is not its
  *         name below the pool's target; VIR_ERR_INVALID_ARG for names that cannot be
  *
- * Reads the status file that the storage driver keeps of an active pool
- * (lukshdrPathPoolState).  Pools of type dir, fs, netfs and logical have their volumes
+ * Reads the status file that the storage driver keeps of an active pool (lukshdrPathPoolState), or
+ * the pool's definition where it is active without one.  Pools of type dir, fs, netfs and logical have their volumes
  * below their target, named as libvirt names them (storage_util.c and
  * storage_backend_logical.c); of others that is not certain.
  *

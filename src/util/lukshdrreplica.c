@@ -22,7 +22,7 @@
 #include "lukshdrheader.h"
 #include "lukshdrlabel.h"
 #include "lukshdrlog.h"
-#include "lukshdrpaths.h"
+#include "lukshdrpoolstate.h"
 
 typedef struct _lukshdrReplica lukshdrReplica;
 struct _lukshdrReplica {
@@ -304,9 +304,8 @@ lukshdrReplicaSync(const lukshdrLink *link, bool privileged, GError **error)
 
     for (i = 0; (vol = lukshdrLinkHeaderCopy(link, i)); i++) {
         lukshdrReplica copy = { .vol = vol, .fd = -1 };
-        g_autofree char *state = lukshdrPathPoolState(privileged, vol->pool);
 
-        copy.skip = !vol->path || access(state, F_OK) < 0;
+        copy.skip = !vol->path || !lukshdrPoolStateIsActive(privileged, vol->pool);
         if (!copy.skip) {
             lukshdrReplicaOpen(&copy);
             lukshdrReplicaExamine(link, &copy);
