@@ -49,6 +49,20 @@ lukshdrHeaderPoolsIsIn(const char *path, const char *target, const struct statx 
            lukshdrHeaderPoolsSameDir(&found, dir);
 }
 
+/* Can what @st says have another name in the directory @dir?  Hard links stay in their file system,
+ * and names of block devices, symbolic links to each other, in /dev.  Other directories are not
+ * listed: their server may not answer. */
+static bool
+lukshdrHeaderPoolsCanHold(const struct statx *dir, const struct stat *st)
+{
+    dev_t device = makedev(dir->stx_dev_major, dir->stx_dev_minor);
+    struct stat dev;
+
+    if (S_ISREG(st->st_mode))
+        return st->st_nlink > 1 && st->st_dev == device;
+    return S_ISBLK(st->st_mode) && stat("/dev", &dev) == 0 && dev.st_dev == device;
+}
+
 /* Is what @st says in the directory @target, under whatever name? */
 static bool
 lukshdrHeaderPoolsHolds(const char *target, const struct stat *st)
@@ -126,8 +140,7 @@ lukshdrHeaderPoolIsVolume(const lukshdrHeaderPool *pool,
         (real && lukshdrHeaderPoolsIsIn(real, pool->target, there ? &dir : NULL)))
         return true;
 
-    /* other names are looked for where there can be any */
-    return there && st && (S_ISBLK(st->st_mode) || (S_ISREG(st->st_mode) && st->st_nlink > 1)) &&
+    return there && st && lukshdrHeaderPoolsCanHold(&dir, st) &&
            lukshdrHeaderPoolsHolds(pool->target, st);
 }
 
