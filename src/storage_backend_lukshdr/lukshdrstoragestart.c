@@ -59,11 +59,10 @@ static void
 lukshdrStorageRecordFound(virConnectPtr conn)
 {
     bool privileged = lukshdrStorageState.privileged;
+    g_autoptr(GHashTable) active = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     virStoragePoolPtr *pools = NULL;
     int count = virConnectListAllStoragePools(conn, &pools, VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE);
     int i;
-
-    lukshdrPoolStateForget(privileged, NULL);
 
     for (i = 0; i < count; i++) {
         const char *name = virStoragePoolGetName(pools[i]);
@@ -72,9 +71,13 @@ lukshdrStorageRecordFound(virConnectPtr conn)
         if (!lukshdrPoolStateIsActive(privileged, name) &&
             !lukshdrPoolStateFound(privileged, name, &error))
             LUKSHDR_LOG_ERROR("%s", error->message);
+        g_hash_table_add(active, g_strdup(name));
         virStoragePoolFree(pools[i]);
     }
     free(pools);
+    /* last: guests of another daemon may be starting */
+    if (count >= 0)
+        lukshdrPoolStateForgetOthers(privileged, active);
 }
 
 void

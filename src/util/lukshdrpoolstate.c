@@ -8,7 +8,6 @@
 
 #include "lukshdrpoolstate.h"
 
-#include <errno.h>
 #include <glib/gi18n-lib.h>
 #include <glib/gstdio.h>
 #include <libvirt/virterror.h>
@@ -77,19 +76,21 @@ bool
 lukshdrPoolStateForget(bool privileged, const char *pool)
 {
     g_autofree char *found = lukshdrPathPoolFound(privileged, pool);
-    g_autoptr(GDir) dir = pool ? NULL : g_dir_open(found, 0, NULL);
-    bool any = false;
+
+    return g_unlink(found) == 0;
+}
+
+void
+lukshdrPoolStateForgetOthers(bool privileged, GHashTable *active)
+{
+    g_autofree char *path = lukshdrPathPoolFound(privileged, NULL);
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
     const char *name;
 
-    if (pool)
-        return g_unlink(found) == 0;
-
     while (dir && (name = g_dir_read_name(dir))) {
-        g_autofree char *file = g_build_filename(found, name, NULL);
-
-        any = g_unlink(file) == 0 || any;
+        if (!g_hash_table_contains(active, name))
+            lukshdrPoolStateForget(privileged, name);
     }
-    return any;
 }
 
 /* The file that tells where the volumes of the pool are, if it is active */

@@ -41,7 +41,7 @@ lukshdrPoolStateFound(bool privileged, const char *pool, GError **error);
 /**
  * lukshdrPoolStateForget:
  * @privileged: whether the daemon runs as root
- * @pool: name of a pool, or NULL for all
+ * @pool: name of a pool
  *
  * Forgets what lukshdrPoolStateFound recorded, if anything.
  *
@@ -49,6 +49,16 @@ lukshdrPoolStateFound(bool privileged, const char *pool, GError **error);
  */
 bool
 lukshdrPoolStateForget(bool privileged, const char *pool);
+
+/**
+ * lukshdrPoolStateForgetOthers:
+ * @privileged: whether the daemon runs as root
+ * @active: a set of names of pools
+ *
+ * Forgets it of all pools but these.
+ */
+void
+lukshdrPoolStateForgetOthers(bool privileged, GHashTable *active);
 
 /**
  * lukshdrPoolStateVolumePath:
