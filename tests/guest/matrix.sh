@@ -59,7 +59,7 @@ for node in json.load(sys.stdin)["return"]:
                       {k: v for k, v in node.items() if k.startswith(("bps", "iops"))}))
 print("\n".join(sorted(map(str, lines))))'
     "$DAEMON_IN" cat "/proc/$(qemu_pids m)/cmdline" 2>/dev/null | tr '\0' '\n' |
-        grep -o '"node-name":"libvirt-[0-9]*-storage".*' | grep -o '"aio":"[a-z_]*"\|"discard":"[a-z]*"' | sort
+        grep '"node-name":"libvirt-[0-9]*-storage"' | grep -o '"aio":"[a-z_]*"\|"discard":"[a-z]*"' | sort
     "$DAEMON_IN" cat "/proc/$(qemu_pids m)/cmdline" 2>/dev/null | tr '\0' '\n' |
         sed -n 's/"drive":"[^"]*",\?//; s/"serial":"[^"]*"//; /"driver":"\(virtio-blk-pci\|scsi-\|ide-\|usb-storage\)/p' |
         sort
