@@ -136,9 +136,16 @@ try "and reads" both_filled
 try "it comes here through a tunnel between the daemons" virsh migrate demo "$(uri here)" --live --p2p --tunnelled
 runs_on here there
 try "and reads" both_filled
-try "it goes back with post-copy" migrate demo there --live --postcopy --postcopy-after-precopy
-runs_on there here
-try "and reads" both_filled
+# not every kernel lets QEMU's user have what that needs
+if said=$(migrate demo there --live --postcopy --postcopy-after-precopy 2>&1); then
+    ok "it goes back with post-copy"
+    runs_on there here
+    try "and reads" both_filled
+elif [[ $said = *"Userfaultfd not available"* ]]; then
+    skip "post-copy" "QEMU may not use userfaultfd here"
+else
+    fail "it goes back with post-copy" "$said"
+fi
 virsh destroy demo
 
 # --- what must not leave
