@@ -148,6 +148,22 @@ else
 fi
 virsh destroy demo
 
+# --- away from a host that has forgotten a link meanwhile
+
+hosts_use here
+try "it starts here once more" guest_start demo
+entry=$(link_of r.raw)
+daemon_kill
+"$DAEMON_IN" mv "$entry" /etc/libvirt/kept
+try "the daemon starts again without the link of one of its disks" linked_launch
+try "the guest moves away" migrate demo there --live
+runs_on there here
+try "and reads" both_filled
+virsh destroy demo
+hosts_use here
+"$DAEMON_IN" mv /etc/libvirt/kept "$entry"
+virsh pool-refresh data >/dev/null
+
 # --- what must not leave
 
 hosts_use here
