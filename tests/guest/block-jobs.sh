@@ -73,7 +73,8 @@ job_ended() {
 try "a host with linked volumes in raw and qcow2" eval 'linked_start && create r.raw raw && create q.qcow2 qcow2'
 OUT_DIR=$DAEMON_DIR/out
 mkdir -m 777 "$OUT_DIR"
-try "a guest with both" guest_boot demo "$(disk_xml vda "$DATA/r.raw" raw)" "$(disk_xml vdb "$DATA/q.qcow2" qcow2)"
+try "a guest with both" guest_boot demo "$(disk_xml vda "$DATA/r.raw" raw)" \
+    "$(disk_xml vdb "$DATA/q.qcow2" qcow2 | sed "s|type='qcow2'|& discard='unmap'|")"
 for target in vda vdb; do
     try "it writes to $target" write "$target" 1 "$TEXT $target"
 done
@@ -86,6 +87,13 @@ for target in vda vdb; do
     try "domblkthreshold $target is set" virsh domblkthreshold demo "$target" 1M
 done
 like "domstats --block tells the path of the payload" "$(virsh domstats --block demo)" "block\.0\.path=$DATA/r\.raw"
+
+# --- discarding, which luks does not hand on
+
+allocated=$(stat -c %b "$DATA/q.qcow2")
+try "a guest that may discard does" guest_run demo 'blkdiscard -o 1048576 -l 1048576 $(disk vdb)'
+try "it finds what was there" found vdb 1 "$TEXT vdb"
+same "and nothing is freed" "$(stat -c %b "$DATA/q.qcow2")" "$allocated"
 
 # --- resizing
 
