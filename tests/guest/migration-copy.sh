@@ -30,7 +30,7 @@ local_make() {
 
 # copied GUEST HOST OPTIONS...: with all its disks.
 copied() {
-    migrate "$@" --live --copy-storage-all --disks-uri "unix://$DAEMON_WORK/sockets/nbd"
+    migrate "$@" --live "${COPY:---copy-storage-all}" --disks-uri "unix://$DAEMON_WORK/sockets/nbd"
 }
 
 # lies_on HOST NAME FORMAT: the volume, decrypted with that host's header, is what the guest wrote, and it is
@@ -99,6 +99,13 @@ runs_on there here
 try "it reads there" guest_filled demo vda "$TEXT"
 same "its disk has that host's secret now" "$(virsh dumpxml demo | grep -o "uuid='[^']*'/>" | xargs)" \
     "uuid=$(secret_of own.raw)/>"
+try "it writes there" guest_fill demo vda "$TEXT-inc"
+try "it goes back with --copy-storage-inc" eval 'COPY=--copy-storage-inc copied demo here'
+runs_on here there
+try "it reads what it wrote last" guest_filled demo vda "$TEXT-inc"
+try "it writes again" guest_fill demo vda "$TEXT"
+try "and comes once more" copied demo there
+runs_on there here
 virsh destroy demo
 same "also when it is off" "$(inactive demo)" "uuid=$(secret_of own.raw)"
 try "and starts" guest_start demo
