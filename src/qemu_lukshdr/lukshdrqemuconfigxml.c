@@ -48,6 +48,28 @@ lukshdrQemuConfigXMLNext(xmlNode *parent, xmlNode *previous, const char *name)
     return node;
 }
 
+xmlDoc *
+lukshdrQemuConfigXMLRead(const char *xml)
+{
+    return xmlReadMemory(xml, (int)MIN(strlen(xml), G_MAXINT), NULL, NULL,
+                         XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+}
+
+char *
+lukshdrQemuConfigXMLWrite(xmlDoc *doc)
+{
+    xmlChar *dumped = NULL;
+    char *text;
+    int len;
+
+    xmlDocDumpMemory(doc, &dumped, &len);
+    if (!dumped)
+        g_error("out of memory");
+    text = g_strdup((const char *)dumped);
+    xmlFree(dumped);
+    return text;
+}
+
 void
 lukshdrQemuConfigXMLEncryption(xmlNode *encryption, const lukshdrLink *link)
 {
@@ -281,7 +303,7 @@ lukshdrQemuConfigXMLBacking(lukshdrQemuConfigXML *state, xmlNode *image, GError 
     return true;
 }
 
-static char *
+char *
 lukshdrQemuConfigXMLTarget(xmlNode *disk)
 {
     xmlNode *target = lukshdrXMLChild(disk, LUKSHDR_XML_TARGET);
@@ -428,14 +450,8 @@ lukshdrQemuConfigXMLRewrite(lukshdrRegistry *registry,
                             GError **error)
 {
     lukshdrQemuConfigXML state = { .registry = registry, .privileged = privileged };
-    /* as libvirt reads it: blanks are kept, since metadata is the client's to the byte; a document
-     * type is no reason to look away */
-    g_autoptr(xmlDoc)
-        doc = xmlReadMemory(xml, (int)MIN(strlen(xml), G_MAXINT), NULL, NULL,
-                            XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+    g_autoptr(xmlDoc) doc = lukshdrQemuConfigXMLRead(xml);
     xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
-    xmlChar *text = NULL;
-    int len;
 
     *rewritten = NULL;
 
@@ -444,12 +460,7 @@ lukshdrQemuConfigXMLRewrite(lukshdrRegistry *registry,
     if (!lukshdrQemuConfigXMLRoot(&state, root, error))
         return false;
 
-    if (state.changed) {
-        xmlDocDumpMemory(doc, &text, &len);
-        if (!text)
-            g_error("out of memory");
-        *rewritten = g_strdup((const char *)text);
-        xmlFree(text);
-    }
+    if (state.changed)
+        *rewritten = lukshdrQemuConfigXMLWrite(doc);
     return true;
 }

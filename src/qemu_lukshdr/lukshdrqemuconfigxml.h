@@ -11,6 +11,37 @@
 #include "../util/lukshdrregistry.h"
 
 /**
+ * lukshdrQemuConfigXMLRead:
+ * @xml: XML of a client's or of libvirt's
+ *
+ * Reads it as libvirt does: blanks are kept, since metadata is the client's to the byte; a document
+ * type is no reason to look away.
+ *
+ * Returns: the document, to be freed with xmlFreeDoc, or NULL if it is not well-formed: libvirt's
+ * own errors are better.
+ */
+xmlDoc *
+lukshdrQemuConfigXMLRead(const char *xml);
+
+/**
+ * lukshdrQemuConfigXMLWrite:
+ * @doc: from lukshdrQemuConfigXMLRead
+ *
+ * Returns: its text, to be freed with g_free; never NULL.
+ */
+char *
+lukshdrQemuConfigXMLWrite(xmlDoc *doc);
+
+/**
+ * lukshdrQemuConfigXMLTarget:
+ * @disk: a <disk>
+ *
+ * Returns: its target, such as "vda", to be freed with g_free, or NULL.
+ */
+char *
+lukshdrQemuConfigXMLTarget(xmlNode *disk);
+
+/**
  * lukshdrQemuConfigXMLEncryption:
  * @encryption: an empty <encryption>
  * @link: a link whose secret is known

@@ -172,7 +172,7 @@ static bool
 lukshdrQemuMigratePoolGives(virStoragePoolPtr pool, const char *uuid)
 {
     char *text = virStoragePoolGetXMLDesc(pool, 0); /* freed with free(3): an API result */
-    g_autoptr(xmlDoc) doc = text ? lukshdrQemuMigrateXMLRead(text) : NULL;
+    g_autoptr(xmlDoc) doc = text ? lukshdrQemuConfigXMLRead(text) : NULL;
     xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
     xmlNode *target = root ? lukshdrXMLChild(root, LUKSHDR_XML_TARGET) : NULL;
     xmlNode *encryption = target ? lukshdrXMLChild(target, LUKSHDR_XML_ENCRYPTION) : NULL;
@@ -194,7 +194,7 @@ lukshdrQemuMigrateCheckVolume(xmlNode *disk, xmlNode *encryption, GError **error
     bool ok = !pool || lukshdrQemuMigratePoolGives(pool, uuid);
 
     if (!ok) {
-        g_autofree char *target = lukshdrQemuMigrateXMLTarget(disk);
+        g_autofree char *target = lukshdrQemuConfigXMLTarget(disk);
 
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
                     _("disk '%s' is encrypted, and pool '%s' of host '%s' has no volume to copy it "
@@ -255,7 +255,7 @@ lukshdrQemuMigrateIncoming(const char **xml, char **rewritten, bool running, uns
     if (!lukshdrQemuConfigRewrite(xml, rewritten))
         return false;
     if (!*xml || !(flags & (VIR_MIGRATE_NON_SHARED_DISK | VIR_MIGRATE_NON_SHARED_INC)) ||
-        !(doc = lukshdrQemuMigrateXMLRead(*xml)) || !(root = xmlDocGetRootElement(doc)))
+        !(doc = lukshdrQemuConfigXMLRead(*xml)) || !(root = xmlDocGetRootElement(doc)))
         return true;
 
     while ((disk = lukshdrQemuMigrateXMLNextDisk(root, disk))) {
@@ -266,15 +266,8 @@ lukshdrQemuMigrateIncoming(const char **xml, char **rewritten, bool running, uns
     }
 
     if (changed) {
-        xmlChar *text = NULL;
-        int len;
-
-        xmlDocDumpMemory(doc, &text, &len);
-        if (!text)
-            g_error("out of memory");
         g_free(*rewritten);
-        *xml = *rewritten = g_strdup((const char *)text);
-        xmlFree(text);
+        *xml = *rewritten = lukshdrQemuConfigXMLWrite(doc);
     }
     return true;
 }

@@ -10,20 +10,12 @@
 
 #include <glib/gi18n-lib.h>
 #include <libvirt/virterror.h>
-#include <libxml/parser.h>
 #include <string.h>
 
 #include "../util/lukshdrerror.h"
 #include "../util/lukshdrxml.h"
 #include "lukshdrqemuconfigxml.h"
 #include "lukshdrqemumetadata.h"
-
-xmlDoc *
-lukshdrQemuMigrateXMLRead(const char *xml)
-{
-    return xmlReadMemory(xml, (int)MIN(strlen(xml), G_MAXINT), NULL, NULL,
-                         XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
-}
 
 /* The next <disk> of the domain behind @disk, or the first */
 xmlNode *
@@ -36,14 +28,6 @@ lukshdrQemuMigrateXMLNextDisk(xmlNode *domain, xmlNode *disk)
            (node->type != XML_ELEMENT_NODE || !xmlStrEqual(node->name, BAD_CAST LUKSHDR_XML_DISK)))
         node = node->next;
     return node;
-}
-
-char *
-lukshdrQemuMigrateXMLTarget(xmlNode *disk)
-{
-    xmlNode *target = lukshdrXMLChild(disk, LUKSHDR_XML_TARGET);
-
-    return target ? lukshdrXMLAttribute(target, LUKSHDR_XML_DEV) : NULL;
 }
 
 xmlNode *
@@ -61,7 +45,7 @@ lukshdrQemuMigrateXMLFindDisk(xmlNode *domain, const char *target)
     xmlNode *disk = NULL;
 
     while ((disk = lukshdrQemuMigrateXMLNextDisk(domain, disk))) {
-        g_autofree char *name = lukshdrQemuMigrateXMLTarget(disk);
+        g_autofree char *name = lukshdrQemuConfigXMLTarget(disk);
 
         if (g_strcmp0(name, target) == 0)
             return disk;
@@ -97,8 +81,8 @@ lukshdrQemuMigrateXMLCheck(lukshdrRegistry *registry,
                            const char *sent,
                            GError **error)
 {
-    g_autoptr(xmlDoc) ownDoc = lukshdrQemuMigrateXMLRead(own);
-    g_autoptr(xmlDoc) sentDoc = lukshdrQemuMigrateXMLRead(sent);
+    g_autoptr(xmlDoc) ownDoc = lukshdrQemuConfigXMLRead(own);
+    g_autoptr(xmlDoc) sentDoc = lukshdrQemuConfigXMLRead(sent);
     xmlNode *domain = ownDoc ? xmlDocGetRootElement(ownDoc) : NULL;
     xmlNode *other = sentDoc ? xmlDocGetRootElement(sentDoc) : NULL;
     g_autoptr(GHashTable) headers = NULL;
@@ -114,7 +98,7 @@ lukshdrQemuMigrateXMLCheck(lukshdrRegistry *registry,
         return false;
 
     while ((disk = lukshdrQemuMigrateXMLNextDisk(domain, disk))) {
-        g_autofree char *target = lukshdrQemuMigrateXMLTarget(disk);
+        g_autofree char *target = lukshdrQemuConfigXMLTarget(disk);
         xmlNode *found = target ? lukshdrQemuMigrateXMLFindDisk(other, target) : NULL;
         bool linked;
 

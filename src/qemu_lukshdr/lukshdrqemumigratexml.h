@@ -11,16 +11,6 @@
 #include "../util/lukshdrregistry.h"
 
 /**
- * lukshdrQemuMigrateXMLRead:
- * @xml: XML of a domain
- *
- * Returns: the document, to be freed with xmlFreeDoc, or NULL if it is not well-formed: libvirt's
- * own errors are better.
- */
-xmlDoc *
-lukshdrQemuMigrateXMLRead(const char *xml);
-
-/**
  * lukshdrQemuMigrateXMLNextDisk:
  * @domain: a <domain>
  * @disk: a <disk> of it, or NULL
@@ -29,15 +19,6 @@ lukshdrQemuMigrateXMLRead(const char *xml);
  */
 xmlNode *
 lukshdrQemuMigrateXMLNextDisk(xmlNode *domain, xmlNode *disk);
-
-/**
- * lukshdrQemuMigrateXMLTarget:
- * @disk: a <disk>
- *
- * Returns: its target, such as "vda", to be freed with g_free, or NULL.
- */
-char *
-lukshdrQemuMigrateXMLTarget(xmlNode *disk);
 
 /**
  * lukshdrQemuMigrateXMLEncryption:

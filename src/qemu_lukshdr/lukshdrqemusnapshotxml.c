@@ -10,19 +10,11 @@
 
 #include <glib/gi18n-lib.h>
 #include <libvirt/virterror.h>
-#include <libxml/parser.h>
 #include <string.h>
 
 #include "../util/lukshdrerror.h"
 #include "../util/lukshdrxml.h"
 #include "lukshdrqemuconfigxml.h"
-
-static xmlDoc *
-lukshdrQemuSnapshotXMLRead(const char *xml)
-{
-    return xmlReadMemory(xml, (int)MIN(strlen(xml), G_MAXINT), NULL, NULL,
-                         XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
-}
 
 /* What the snapshot says of the disk with that target, or that source */
 static xmlNode *
@@ -119,8 +111,8 @@ lukshdrQemuSnapshotXMLCheck(lukshdrRegistry *registry,
                             bool diskOnly,
                             GError **error)
 {
-    g_autoptr(xmlDoc) domainDoc = lukshdrQemuSnapshotXMLRead(domain);
-    g_autoptr(xmlDoc) snapshotDoc = lukshdrQemuSnapshotXMLRead(snapshot);
+    g_autoptr(xmlDoc) domainDoc = lukshdrQemuConfigXMLRead(domain);
+    g_autoptr(xmlDoc) snapshotDoc = lukshdrQemuConfigXMLRead(snapshot);
     xmlNode *root = domainDoc ? xmlDocGetRootElement(domainDoc) : NULL;
     xmlNode *asked = snapshotDoc ? xmlDocGetRootElement(snapshotDoc) : NULL;
     xmlNode *devices;
