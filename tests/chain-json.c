@@ -12,7 +12,7 @@
 
 #include <stdio.h>
 
-#include "../src/chain/lukshdrchain.h"
+#include "chain/chain.h"
 
 static lukshdrChain *
 chainJSONFromStock(const lukshdrLink *link, const char *path, GError **error)

@@ -6,7 +6,7 @@
 
 #pragma once
 
-#include "../src/chain/lukshdrchain.h"
+#include "chain/chain.h"
 
 /**
  * chainTestLoad:

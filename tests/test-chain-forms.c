@@ -10,7 +10,7 @@
 #include <gnutls/crypto.h>
 #include <string.h>
 
-#include "../src/chain/lukshdrchainforms.h"
+#include "chain/forms.h"
 #include "chaintest.h"
 #include "utiltest.h"
 

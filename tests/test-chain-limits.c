@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#include "../src/util/lukshdrerror.h"
+#include "util/error.h"
 #include "chaintest.h"
 
 #define PREFIX "libvirt-2"

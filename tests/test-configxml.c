@@ -15,9 +15,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../src/qemu_lukshdr/lukshdrqemuconfigxml.h"
-#include "../src/util/lukshdrerror.h"
-#include "../src/util/lukshdrregistry.h"
+#include "qemu_lukshdr/client-xml.h"
+#include "util/error.h"
+#include "link/registry.h"
 #include "utiltest.h"
 
 #define CONFIG_DIR "xml/config"

@@ -12,8 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../src/util/lukshdrerror.h"
-#include "../src/util/lukshdrfile.h"
+#include "util/error.h"
+#include "util/file.h"
 #include "utiltest.h"
 
 #define TEXT "<a/>\n"

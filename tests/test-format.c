@@ -22,10 +22,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../src/util/lukshdrcommand.h"
-#include "../src/util/lukshdrerror.h"
-#include "../src/util/lukshdrformatpriv.h"
-#include "../src/util/lukshdrluks.h"
+#include "util/command.h"
+#include "util/error.h"
+#include "link/format-priv.h"
+#include "link/luks.h"
 #include "utiltest.h"
 
 /* no text, and nothing that is anywhere else by chance */

@@ -8,9 +8,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "../src/util/lukshdrerror.h"
-#include "../src/util/lukshdrfile.h"
-#include "../src/util/lukshdrguest.h"
+#include "util/error.h"
+#include "util/file.h"
+#include "link/guest-record.h"
 #include "utiltest.h"
 
 static lukshdrGuestDisk *

@@ -10,9 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../src/util/lukshdrerror.h"
-#include "../src/util/lukshdrheader.h"
-#include "../src/util/lukshdrlabel.h"
+#include "util/error.h"
+#include "link/header.h"
+#include "link/label.h"
 #include "utiltest.h"
 
 /* of luks1-cryptsetup-xts-256, see test-luks.c: slot 0 is active, 1 to 7 are not */

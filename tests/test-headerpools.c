@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../src/util/lukshdrfile.h"
-#include "../src/util/lukshdrheaderpools.h"
+#include "util/file.h"
+#include "link/header-pools.h"
 #include "utiltest.h"
 
 #define TEST_VAULT "11111111-2222-4333-8444-555555555555"

@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../src/util/lukshdrerror.h"
+#include "util/error.h"
 #include "utiltest.h"
 
 static lukshdrIdentity

@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * tests/golden/header-v1.img.gz is a header volume with a label of format version
- * 1, made by hand from the layout in lukshdrlabel.h; it must stay readable for ever.
+ * 1, made by hand from the layout in link/label.h; it must stay readable for ever.
  * Its label is tests/xml/link/file.xml.
  */
 
@@ -18,9 +18,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "../src/util/lukshdrerror.h"
-#include "../src/util/lukshdrlabel.h"
-#include "../src/util/lukshdrluks.h"
+#include "util/error.h"
+#include "link/label.h"
+#include "link/luks.h"
 #include "utiltest.h"
 
 #define HEAD_LEN 48
@@ -523,7 +523,7 @@ testListTooLong(void)
     } while (lukshdrLabelWrite(fd, joined, &error));
     utilTestError(error, "OPERATION_INVALID longer than the limit of 65536; let fewer volumes");
     g_test_message("%u links fit", joined->len - 1);
-    /* what lukshdrlabel.h promises */
+    /* what link/label.h promises */
     g_assert_cmpuint(joined->len - 1, >=, 60);
 
     g_assert_true(lukshdrLabelRead(fd, &found, NULL));

@@ -11,7 +11,7 @@
 #include <libxml/parser.h>
 #include <string.h>
 
-#include "../src/util/lukshdrerror.h"
+#include "util/error.h"
 #include "utiltest.h"
 
 #define LINK_DIR "xml/link"

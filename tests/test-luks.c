@@ -14,9 +14,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "../src/util/lukshdrerror.h"
-#include "../src/util/lukshdrlabel.h"
-#include "../src/util/lukshdrluks.h"
+#include "util/error.h"
+#include "link/label.h"
+#include "link/luks.h"
 #include "utiltest.h"
 
 #define PHDR_LEN UTIL_TEST_PHDR_LEN

@@ -20,10 +20,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lukshdrerror.h"
-#include "../src/storage_backend_lukshdr/lukshdrstoragedefault.h"
-#include "../src/storage_backend_lukshdr/lukshdrstoragexml.h"
-#include "lukshdrxml.h"
+#include "util/error.h"
+#include "storage_backend_lukshdr/defaults.h"
+#include "storage_backend_lukshdr/vol-xml.h"
+#include "util/xml.h"
 #include "utiltest.h"
 
 #define POOL_DIR "xml/pool"

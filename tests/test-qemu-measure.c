@@ -13,11 +13,11 @@
 #include <glib.h>
 #include <libxml/parser.h>
 
-#include "../src/qemu_lukshdr/lukshdrqemu.h"
-#include "../src/qemu_lukshdr/lukshdrqemubind.h"
-#include "../src/qemu_lukshdr/lukshdrqemudisk.h"
-#include "../src/qemu_lukshdr/lukshdrqemudomain.h"
-#include "../src/qemu_lukshdr/lukshdrqemusource.h"
+#include "qemu_lukshdr/qemu.h"
+#include "qemu_lukshdr/bind.h"
+#include "qemu_lukshdr/disk.h"
+#include "qemu_lukshdr/domain.h"
+#include "qemu_lukshdr/source.h"
 
 #define TEST_NAME(ret, name, args) #name,
 

@@ -17,9 +17,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../src/util/lukshdrerror.h"
-#include "../src/util/lukshdrfile.h"
-#include "../src/util/lukshdrregistry.h"
+#include "util/error.h"
+#include "util/file.h"
+#include "link/registry.h"
 #include "utiltest.h"
 
 typedef struct {

@@ -17,11 +17,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../src/util/lukshdrerror.h"
-#include "../src/util/lukshdrlabel.h"
-#include "../src/util/lukshdrlog.h"
-#include "../src/util/lukshdrpaths.h"
-#include "../src/util/lukshdrreplica.h"
+#include "util/error.h"
+#include "link/label.h"
+#include "util/log.h"
+#include "util/paths.h"
+#include "link/replica.h"
 #include "utiltest.h"
 
 #define NOBODY 65534

@@ -10,8 +10,8 @@
 
 #include <string.h>
 
-#include "../src/util/lukshdrschema.h"
-#include "../src/util/lukshdrxml.h"
+#include "util/schema.h"
+#include "util/xml.h"
 #include "utiltest.h"
 
 /* Puts an element that a page shows alone where it belongs.  Freed with g_free. */

@@ -6,10 +6,10 @@
 
 #include <string.h>
 
-#include "../src/util/lukshdrguest.h"
-#include "../src/util/lukshdrlink.h"
-#include "../src/util/lukshdrschema.h"
-#include "../src/util/lukshdrxml.h"
+#include "link/guest-record.h"
+#include "link/link.h"
+#include "util/schema.h"
+#include "util/xml.h"
 #include "utiltest.h"
 
 static void

@@ -10,13 +10,13 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
-#include "../src/storage_backend_lukshdr/lukshdrstoragedefault.h"
-#include "../src/storage_backend_lukshdr/lukshdrstoragevalidate.h"
-#include "../src/storage_backend_lukshdr/lukshdrstoragexml.h"
-#include "../src/util/lukshdrerror.h"
-#include "../src/util/lukshdrpaths.h"
-#include "../src/util/lukshdrschema.h"
-#include "../src/util/lukshdrxml.h"
+#include "storage_backend_lukshdr/defaults.h"
+#include "storage_backend_lukshdr/validate.h"
+#include "storage_backend_lukshdr/vol-xml.h"
+#include "util/error.h"
+#include "util/paths.h"
+#include "util/schema.h"
+#include "util/xml.h"
 #include "utiltest.h"
 
 #define VOLUME_DIR "xml/volume"

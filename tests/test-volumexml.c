@@ -21,9 +21,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../src/storage_backend_lukshdr/lukshdrstoragexml.h"
-#include "../src/util/lukshdrerror.h"
-#include "../src/util/lukshdrxml.h"
+#include "storage_backend_lukshdr/vol-xml.h"
+#include "util/error.h"
+#include "util/xml.h"
 #include "utiltest.h"
 
 #define VOLUME_DIR "xml/volume"

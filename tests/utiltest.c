@@ -11,9 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../src/util/lukshdrerror.h"
-#include "../src/util/lukshdrlabel.h"
-#include "../src/util/lukshdrschema.h"
+#include "util/error.h"
+#include "link/label.h"
+#include "util/schema.h"
 
 static char *utilTestDirectory;
 static pid_t utilTestOwner;

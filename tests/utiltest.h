@@ -6,7 +6,7 @@
 
 #pragma once
 
-#include "../src/util/lukshdrlink.h"
+#include "link/link.h"
 
 /* UUIDs of utilTestLink's link */
 #define UTIL_TEST_UUID "5a3d3a1c-6f0e-4b56-9d0c-3e3b7f5f2c11"

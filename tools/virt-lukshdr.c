@@ -16,9 +16,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lukshdrerror.h"
-#include "lukshdrtext.h"
-#include "lukshdrtool.h"
+#include "util/error.h"
+#include "util/text.h"
+#include "tool.h"
 
 static const lukshdrToolCommand *const lukshdrToolCommands[] = {
     &lukshdrToolCommandList,         &lukshdrToolCommandInfo,          &lukshdrToolCommandChain,

@@ -18,9 +18,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../src/util/lukshdrerror.h"
-#include "../../src/util/lukshdrlabel.h"
-#include "../../src/util/lukshdrregistry.h"
+#include "util/error.h"
+#include "link/label.h"
+#include "link/registry.h"
 
 /* "LUKS On-Disk Format Specification Version 1.2.3", table 2.1: the header is 592 bytes long, its
  * UUID stands at 168 */

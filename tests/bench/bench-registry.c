@@ -22,9 +22,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../../src/util/lukshdrerror.h"
-#include "../../src/util/lukshdrformat.h"
-#include "../../src/util/lukshdrregistry.h"
+#include "util/error.h"
+#include "link/format.h"
+#include "link/registry.h"
 
 #define BENCH_ROUNDS 9
 #define BENCH_CALLS 2000

@@ -14,7 +14,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "../../src/util/lukshdrlabel.h"
+#include "link/label.h"
 #include "fuzz.h"
 
 int

@@ -7,7 +7,7 @@
 #include <glib.h>
 #include <string.h>
 
-#include "../../src/util/lukshdrlink.h"
+#include "link/link.h"
 #include "fuzz.h"
 
 /* What is taken can be written and is then taken as the same */

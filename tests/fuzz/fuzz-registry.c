@@ -10,7 +10,7 @@
 #include <glib/gstdio.h>
 #include <stdlib.h>
 
-#include "../../src/util/lukshdrregistry.h"
+#include "link/registry.h"
 #include "fuzz.h"
 
 #define FUZZ_UUID "5a3d3a1c-6f0e-4b56-9d0c-3e3b7f5f2c11"

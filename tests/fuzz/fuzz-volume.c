@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../src/storage_backend_lukshdr/lukshdrstoragexml.h"
+#include "storage_backend_lukshdr/vol-xml.h"
 #include "fuzz.h"
 
 static const char fuzzLink[] =

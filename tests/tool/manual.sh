@@ -65,7 +65,7 @@ for command in "${commands[@]}"; do
 done
 while read -r number; do
     like "exit status $number is in the manual" "$(sed -n '/^EXIT STATUS$/,/^ENVIRONMENT$/p' "$RST")" "^$number\$"
-done < <(sed -n 's/^    LUKSHDR_TOOL_[A-Z_]* = \([0-9]*\),.*/\1/p' "$SOURCE/tools/lukshdrtool.h")
+done < <(sed -n 's/^    LUKSHDR_TOOL_[A-Z_]* = \([0-9]*\),.*/\1/p' "$SOURCE/tools/tool.h")
 
 # --- completion
 

@@ -1,0 +1,373 @@
+/*
+ * chain.c: the chain, the QEMU block nodes of a linked volume
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Which option belongs to which node is decided in the one table
+ * lukshdrChainCommon; the rest makes the model from a link and writes it as
+ * JSON.  Making it from libvirt's description is stock.c's.
+ */
+
+#include "config.h"
+
+#include "chain-priv.h"
+
+#include <glib/gi18n-lib.h>
+#include <string.h>
+
+#include "util/error.h"
+
+/* Options that every QEMU node can have, in the order in which they are written,
+ * and the nodes that need them; node-name, driver and read-only are on all. */
+const lukshdrChainOption lukshdrChainCommon[] = {
+    /* How the files are opened: as read-only, the same for all of them. */
+    { "auto-read-only", LUKSHDR_CHAIN_ALL },
+    { "active", LUKSHDR_CHAIN_ALL },
+    { "force-share", LUKSHDR_CHAIN_ALL },
+    /* The guest's data; the header is another matter, see lukshdrChainNode. */
+    { "cache", LUKSHDR_CHAIN_LUKS | LUKSHDR_CHAIN_PAYLOAD | LUKSHDR_CHAIN_STORAGE },
+    /* QEMU's luks driver drops discards, so what the payload's node says matters
+     * only to those who use that node itself and to a luks driver of the future:
+     * both are to find what the administrator asked for.  A storage node has
+     * "unmap" by itself, as libvirt's and as QEMU's inline children. */
+    { "discard", LUKSHDR_CHAIN_LUKS | LUKSHDR_CHAIN_PAYLOAD },
+    /* Zeroes can be seen only above the encryption: looking for them in the
+     * ciphertext below would cost time and find none. */
+    { "detect-zeroes", LUKSHDR_CHAIN_LUKS },
+    { NULL, 0 },
+};
+
+/* Backing: whether BlockdevOptions in QEMU's qapi/block-core.json allows it.  Such
+ * a payload is opened with none, or QEMU would follow whatever name the image
+ * contains, and backing data under a luks node is decrypted twice. */
+static const struct {
+    const char *format;
+    const char *driver;
+    bool backing;
+} lukshdrChainFormats[] = {
+    { "raw", "raw", false }, { "qcow2", "qcow2", true }, { "qcow", "qcow", true },
+    { "qed", "qed", true },  { "vmdk", "vmdk", true },   { "vdi", "vdi", false },
+    { "vpc", "vpc", false }, { "vhd", "vhdx", false },   { "ploop", "parallels", false },
+};
+
+const char *
+lukshdrChainFormatDriver(const char *format)
+{
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(lukshdrChainFormats); i++) {
+        if (g_str_equal(lukshdrChainFormats[i].format, format))
+            return lukshdrChainFormats[i].driver;
+    }
+    return NULL;
+}
+
+const char *
+lukshdrChainDriverFormat(const char *driver)
+{
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(lukshdrChainFormats); i++) {
+        if (g_str_equal(lukshdrChainFormats[i].driver, driver))
+            return lukshdrChainFormats[i].format;
+    }
+    return NULL;
+}
+
+static bool
+lukshdrChainFormatHasBacking(const char *format)
+{
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(lukshdrChainFormats); i++) {
+        if (g_str_equal(lukshdrChainFormats[i].format, format))
+            return lukshdrChainFormats[i].backing;
+    }
+    return false;
+}
+
+/* json_node_copy only adds a reference to an object: what came from one caller
+ * would be shared with the next. */
+static JsonNode *
+lukshdrChainCopyNode(JsonNode *node)
+{
+    g_autofree char *text = NULL;
+
+    if (!JSON_NODE_HOLDS_OBJECT(node) && !JSON_NODE_HOLDS_ARRAY(node))
+        return json_node_copy(node);
+
+    text = json_to_string(node, FALSE);
+    return json_from_string(text, NULL);
+}
+
+void
+lukshdrChainAddMember(JsonObject *object G_GNUC_UNUSED,
+                      const char *name,
+                      JsonNode *node,
+                      gpointer opaque)
+{
+    JsonObject *dst = opaque;
+
+    json_object_set_member(dst, name, lukshdrChainCopyNode(node));
+}
+
+/* id_wellformed in QEMU's util/id.c; ASCII whatever the locale */
+bool
+lukshdrChainPrefixUsable(const char *prefix)
+{
+    const char *c;
+
+    if (!g_ascii_isalpha(*prefix))
+        return false;
+    for (c = prefix; *c; c++) {
+        if (!g_ascii_isalnum(*c) && !strchr("-._", *c))
+            return false;
+    }
+    return (c - prefix) + strlen("-storage") <= LUKSHDR_CHAIN_NODE_NAME_MAX;
+}
+
+/* -payload, -storage and the short names of the header's nodes are equally long:
+ * a prefix that has room for one has room for all. */
+void
+lukshdrChainSetNames(lukshdrChain *chain, const char *prefix)
+{
+    bool room = strlen(prefix) + strlen("-header-storage") <= LUKSHDR_CHAIN_NODE_NAME_MAX;
+
+    chain->top = g_strconcat(prefix, "-format", NULL);
+    chain->payload = g_strconcat(prefix, "-payload", NULL);
+    chain->storage = g_strconcat(prefix, "-storage", NULL);
+    chain->headerFormat = g_strconcat(prefix, room ? "-header-format" : "-hdr-fmt", NULL);
+    chain->headerStorage = g_strconcat(prefix, room ? "-header-storage" : "-hdr-sto", NULL);
+}
+
+static bool
+lukshdrChainCheckVolume(const lukshdrLinkVolume *vol, GError **error)
+{
+    if (!vol->path) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("volume '%s' of pool '%s' has no path yet"), vol->volume, vol->pool);
+        return false;
+    }
+
+    /* JSON is UTF-8: any other name would reach QEMU as that of another file */
+    if (!g_utf8_validate(vol->path, -1, NULL)) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
+                    _("path of volume '%s' of pool '%s' is not UTF-8, which QEMU needs"),
+                    vol->volume, vol->pool);
+        return false;
+    }
+    return true;
+}
+
+lukshdrChain *
+lukshdrChainNewUnnamed(const lukshdrLink *link, GError **error)
+{
+    g_autoptr(lukshdrChain) chain = NULL;
+    const char *driver = lukshdrChainFormatDriver(link->format);
+
+    if (!driver) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
+                    _("volume '%s' of pool '%s' cannot be a payload: QEMU does not write "
+                      "format '%s'"),
+                    link->payload.volume, link->payload.pool, link->format);
+        return NULL;
+    }
+
+    if (!lukshdrChainCheckVolume(&link->payload, error) ||
+        !lukshdrChainCheckVolume(&link->header, error))
+        return NULL;
+
+    chain = g_new0(lukshdrChain, 1);
+    chain->link = lukshdrLinkCopy(link);
+    chain->driver = driver;
+    chain->common = json_object_new();
+    chain->options = json_object_new();
+    if (lukshdrChainFormatHasBacking(link->format))
+        json_object_set_null_member(chain->options, "backing");
+    return g_steal_pointer(&chain);
+}
+
+lukshdrChain *
+lukshdrChainNew(const lukshdrLink *link, const char *prefix, GError **error)
+{
+    lukshdrChain *chain;
+
+    if (!lukshdrChainPrefixUsable(prefix)) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_INVALID_ARG,
+                    _("'%s' cannot begin the names of block nodes: needed are a letter and at "
+                      "most %d more of letters, digits, '-', '.' and '_'"),
+                    prefix, LUKSHDR_CHAIN_NODE_NAME_MAX - (int)strlen("-storage") - 1);
+        return NULL;
+    }
+
+    if (!(chain = lukshdrChainNewUnnamed(link, error)))
+        return NULL;
+    lukshdrChainSetNames(chain, prefix);
+    /* qemuAliasForSecret in libvirt's qemu_alias.c */
+    chain->keySecret = g_strconcat(chain->top, "-encryption-secret0", NULL);
+    return chain;
+}
+
+void
+lukshdrChainFree(lukshdrChain *chain)
+{
+    if (!chain)
+        return;
+
+    lukshdrLinkUnref(chain->link);
+    g_free(chain->keySecret);
+    json_object_unref(chain->common);
+    json_object_unref(chain->options);
+    g_free(chain->top);
+    g_free(chain->payload);
+    g_free(chain->storage);
+    g_free(chain->headerFormat);
+    g_free(chain->headerStorage);
+    g_free(chain);
+}
+
+void
+lukshdrChainSetReadOnly(lukshdrChain *chain, bool readOnly)
+{
+    chain->readOnly = readOnly;
+}
+
+const char *
+lukshdrChainGetKeySecret(const lukshdrChain *chain)
+{
+    return chain->keySecret;
+}
+
+void
+lukshdrChainSetKeySecret(lukshdrChain *chain, const char *id)
+{
+    char *old = chain->keySecret;
+
+    /* @id may be the old one itself */
+    chain->keySecret = g_strdup(id);
+    g_free(old);
+}
+
+/* Starts a node of kind @which, one of LUKSHDR_CHAIN_*. */
+static JsonObject *
+lukshdrChainNode(const lukshdrChain *chain,
+                 unsigned int which,
+                 const char *name,
+                 const char *driver)
+{
+    JsonObject *node = json_object_new();
+    size_t i;
+
+    json_object_set_string_member(node, "node-name", name);
+    json_object_set_string_member(node, "driver", driver);
+    json_object_set_boolean_member(node, "read-only", chain->readOnly);
+
+    for (i = 0; lukshdrChainCommon[i].name; i++) {
+        JsonNode *value = json_object_get_member(chain->common, lukshdrChainCommon[i].name);
+
+        if (value && (lukshdrChainCommon[i].nodes & which))
+            json_object_set_member(node, lukshdrChainCommon[i].name, lukshdrChainCopyNode(value));
+    }
+
+    /* An inline child inherits its parent's cache mode unless it has its own.  The
+     * header is read once, at open, and written when a key changes: it gains
+     * nothing by O_DIRECT, which its file system may not have, and must not lose
+     * key material to a guest's "unsafe". */
+    if (which == LUKSHDR_CHAIN_HEADER && json_object_has_member(chain->common, "cache")) {
+        JsonObject *cache = json_object_new();
+
+        json_object_set_boolean_member(cache, "direct", FALSE);
+        json_object_set_boolean_member(cache, "no-flush", FALSE);
+        json_object_set_object_member(node, "cache", cache);
+    }
+    return node;
+}
+
+static JsonObject *
+lukshdrChainStorageNode(const lukshdrChain *chain,
+                        unsigned int which,
+                        const char *name,
+                        const lukshdrLinkVolume *vol)
+{
+    bool block = vol->identity.type == LUKSHDR_IDENTITY_BLOCK;
+    JsonObject *node = lukshdrChainNode(chain, which, name, block ? "host_device" : "file");
+
+    json_object_set_string_member(node, "filename", vol->path);
+    return node;
+}
+
+static JsonObject *
+lukshdrChainHeaderNode(const lukshdrChain *chain)
+{
+    JsonObject *node = lukshdrChainNode(chain, LUKSHDR_CHAIN_HEADER, chain->headerFormat, "raw");
+    JsonObject *storage = lukshdrChainStorageNode(chain, LUKSHDR_CHAIN_HEADER, chain->headerStorage,
+                                                  &chain->link->header);
+
+    /* Two disks that are written to would each lock the header they share; for
+     * all other headers the lock is a protection to be kept. */
+    if (chain->link->headerShared)
+        json_object_set_string_member(storage, "locking", "off");
+    json_object_set_object_member(node, "file", storage);
+    return node;
+}
+
+static JsonObject *
+lukshdrChainWrite(const lukshdrChain *chain, bool whole)
+{
+    bool raw = g_str_equal(chain->driver, "raw");
+    JsonObject *luks = lukshdrChainNode(chain, LUKSHDR_CHAIN_LUKS, chain->top, "luks");
+    JsonObject *parent = luks; /* of the storage node */
+
+    json_object_set_string_member(luks, "key-secret", chain->keySecret);
+    if (!raw) {
+        parent = lukshdrChainNode(chain, LUKSHDR_CHAIN_PAYLOAD, chain->payload, chain->driver);
+        json_object_set_object_member(luks, "file", parent);
+    }
+    json_object_foreach_member(chain->options, lukshdrChainAddMember, parent);
+
+    if (whole) {
+        json_object_set_object_member(parent, "file",
+                                      lukshdrChainStorageNode(chain, LUKSHDR_CHAIN_STORAGE,
+                                                              chain->storage,
+                                                              &chain->link->payload));
+    } else {
+        json_object_set_string_member(parent, "file", chain->storage);
+    }
+
+    json_object_set_object_member(luks, "header", lukshdrChainHeaderNode(chain));
+    return luks;
+}
+
+/* Lets @node's inline children inherit whether they may be written to.  Said of them, it would stay
+ * theirs when a block job makes the chain writable, which it does by the top alone (QEMU's
+ * bdrv_reopen_set_read_only): blockcommit to a linked volume that was opened below an overlay. */
+static void
+lukshdrChainInheritReadOnly(JsonObject *node)
+{
+    static const char *const children[] = { "file", "header" };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(children); i++) {
+        JsonNode *child = json_object_get_member(node, children[i]);
+
+        if (!child || !JSON_NODE_HOLDS_OBJECT(child))
+            continue;
+        json_object_remove_member(json_node_get_object(child), "read-only");
+        lukshdrChainInheritReadOnly(json_node_get_object(child));
+    }
+}
+
+JsonObject *
+lukshdrChainToFormat(const lukshdrChain *chain)
+{
+    JsonObject *luks = lukshdrChainWrite(chain, false);
+
+    lukshdrChainInheritReadOnly(luks);
+    return luks;
+}
+
+JsonObject *
+lukshdrChainToJSON(const lukshdrChain *chain)
+{
+    return lukshdrChainWrite(chain, true);
+}

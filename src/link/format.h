@@ -1,0 +1,55 @@
+/*
+ * format.h: formatting a header volume
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "util/secret.h"
+
+typedef struct _lukshdrFormatParams lukshdrFormatParams;
+struct _lukshdrFormatParams {
+    /* QEMU's names (QCryptoBlockCreateOptionsLUKS in its qapi/crypto.json); NULL
+     * leaves a choice to QEMU: aes-256, xts, plain64, sha256 */
+    char *cipherAlg;    /* e.g. "aes-256" */
+    char *cipherMode;   /* e.g. "xts" */
+    char *ivgenAlg;     /* e.g. "plain64" */
+    char *ivgenHashAlg; /* e.g. "sha256", for the ivgen "essiv" alone */
+    char *hashAlg;      /* e.g. "sha256" */
+    guint64 iterTime;   /* of key stretching, ms; 0 leaves it to QEMU: 2000 */
+};
+
+/**
+ * lukshdrFormatParamsClear:
+ * @params: what to empty
+ */
+void
+lukshdrFormatParamsClear(lukshdrFormatParams *params);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(lukshdrFormatParams, lukshdrFormatParamsClear)
+
+/**
+ * lukshdrFormatHeader:
+ * @path: absolute path of the header volume, which exists; its content is lost
+ * @params: the choices
+ * @secret: passphrase of the first key slot
+ * @error: VIR_ERR_OPERATION_FAILED with the tool's message; VIR_ERR_SYSTEM_ERROR if it cannot be
+ *         run
+ *
+ * Makes a detached LUKS1 header with qemu-img, or, where its release does not
+ * know how (QEMU 10.0.2 for one), with qemu-storage-daemon.  Which of the two is
+ * found out by trying qemu-img once in the life of the process.  A crash or a
+ * failure leaves a volume without a whole header, of a length that may differ
+ * from before.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrFormatHeader(const char *path,
+                    const lukshdrFormatParams *params,
+                    const lukshdrSecret *secret,
+                    GError **error);

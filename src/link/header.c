@@ -1,0 +1,95 @@
+/*
+ * header.c: is a header volume the one of a link, and is it whole?
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "config.h"
+
+#include "header.h"
+
+#include <glib/gi18n-lib.h>
+#include <libvirt/virterror.h>
+
+#include "util/error.h"
+#include "label.h"
+#include "luks.h"
+
+static bool
+lukshdrHeaderCheckDigest(const lukshdrLink *label, int fd, GError **error)
+{
+    g_autofree char *digest = NULL;
+
+    if (!label->digest)
+        return true;
+
+    if (!lukshdrLuksDigest(fd, &digest, error))
+        return false;
+
+    if (g_str_equal(digest, label->digest))
+        return true;
+
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                _("the LUKS header or its key material is damaged (SHA-256 %s, the link label says "
+                  "%s); put the header back from a backup, or, if it was you who changed its keys, "
+                  "link it again with link='adopt'"),
+                digest, label->digest);
+    return false;
+}
+
+static bool
+lukshdrHeaderCheckContent(const lukshdrLink *link, int fd, GPtrArray **labels, GError **error)
+{
+    g_autoptr(GPtrArray) found = NULL;
+    g_autofree char *luksUUID = NULL;
+    lukshdrIdentity identity;
+    lukshdrLink *label;
+
+    /* refuses what is neither file nor block device */
+    if (!lukshdrIdentityFromFD(fd, &identity, error))
+        return false;
+
+    if (!lukshdrLabelRead(fd, &found, error) || !lukshdrLuksReadUUID(fd, &luksUUID, error))
+        return false;
+
+    if (!found || !(label = lukshdrLinkListFind(found, link->uuid))) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("its link label is not that of linked volume '%s' of pool '%s'; put the "
+                      "right header back from a backup"),
+                    link->payload.volume, link->payload.pool);
+        return false;
+    }
+
+    if (g_ascii_strcasecmp(luksUUID, link->luksUUID) != 0) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("it holds LUKS header %s instead of %s; put the right header back from a "
+                      "backup"),
+                    luksUUID, link->luksUUID);
+        return false;
+    }
+
+    if (!lukshdrHeaderCheckDigest(label, fd, error))
+        return false;
+
+    if (labels)
+        *labels = g_steal_pointer(&found);
+    return true;
+}
+
+bool
+lukshdrHeaderCheck(const lukshdrLink *link,
+                   const lukshdrLinkVolume *copy,
+                   int fd,
+                   GPtrArray **labels,
+                   GError **error)
+{
+    if (labels)
+        *labels = NULL;
+
+    if (lukshdrHeaderCheckContent(link, fd, labels, error))
+        return true;
+
+    g_prefix_error(error, _("header volume '%s' of pool '%s', at '%s', cannot be used: "),
+                   copy->volume, copy->pool, copy->path);
+    return false;
+}

@@ -1,0 +1,33 @@
+/*
+ * header.h: is a header volume the one of a link, and is it whole?
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#pragma once
+
+#include "link.h"
+
+/**
+ * lukshdrHeaderCheck:
+ * @link: an active link
+ * @copy: the copy of its header in question (lukshdrLinkHeaderCopy)
+ * @fd: what stands at the recorded path of @copy, open for reading
+ * @labels: set to what the link label says, a GPtrArray of lukshdrLink * to be unreffed; may be
+ *          NULL
+ * @error: VIR_ERR_OPERATION_INVALID, saying what is wrong with it and what to do;
+ *         VIR_ERR_SYSTEM_ERROR
+ *
+ * The content decides, not the identity: a header that was put back from a backup is
+ * another file with the same link label and LUKS header, and who could forge both
+ * could as well have written into the file that was recorded.  The digest is the
+ * label's, not the registry's: keys may have been changed from another host.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrHeaderCheck(const lukshdrLink *link,
+                   const lukshdrLinkVolume *copy,
+                   int fd,
+                   GPtrArray **labels,
+                   GError **error);

@@ -1,0 +1,552 @@
+/*
+ * link.c: the link between a payload volume and its header volume
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "config.h"
+
+#include "link.h"
+
+#include <glib/gi18n-lib.h>
+#include <string.h>
+
+#include "util/error.h"
+#include "util/xml.h"
+
+static const char *const lukshdrLinkStates[] = {
+    [LUKSHDR_LINK_STATE_CREATING] = "creating", [LUKSHDR_LINK_STATE_ACTIVE] = "active",
+    [LUKSHDR_LINK_STATE_DELETING] = "deleting", [LUKSHDR_LINK_STATE_WIPING] = "wiping",
+    [LUKSHDR_LINK_STATE_WIPED] = "wiped",       [LUKSHDR_LINK_STATE_PARTING] = "parting",
+};
+
+static void
+lukshdrLinkVolumeClear(lukshdrLinkVolume *vol)
+{
+    g_free(vol->pool);
+    g_free(vol->volume);
+    g_free(vol->path);
+}
+
+static void
+lukshdrLinkVolumeFree(lukshdrLinkVolume *vol)
+{
+    lukshdrLinkVolumeClear(vol);
+    g_free(vol);
+}
+
+/* A link with nothing in it */
+static lukshdrLink *
+lukshdrLinkAlloc(void)
+{
+    lukshdrLink *link = g_new0(lukshdrLink, 1);
+
+    g_atomic_ref_count_init(&link->refs);
+    link->replicas = g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrLinkVolumeFree);
+    return link;
+}
+
+lukshdrLink *
+lukshdrLinkNew(void)
+{
+    lukshdrLink *link = lukshdrLinkAlloc();
+
+    link->uuid = g_uuid_string_random();
+    link->state = LUKSHDR_LINK_STATE_CREATING;
+    return link;
+}
+
+static void
+lukshdrLinkVolumeCopy(lukshdrLinkVolume *dst, const lukshdrLinkVolume *src)
+{
+    dst->pool = g_strdup(src->pool);
+    dst->volume = g_strdup(src->volume);
+    dst->path = g_strdup(src->path);
+    dst->identity = src->identity;
+}
+
+lukshdrLink *
+lukshdrLinkCopy(const lukshdrLink *link)
+{
+    lukshdrLink *copy = lukshdrLinkAlloc();
+    guint i;
+
+    copy->uuid = g_strdup(link->uuid);
+    copy->state = link->state;
+    lukshdrLinkVolumeCopy(&copy->payload, &link->payload);
+    lukshdrLinkVolumeCopy(&copy->header, &link->header);
+    for (i = 0; i < link->replicas->len; i++) {
+        lukshdrLinkVolume *replica = g_new0(lukshdrLinkVolume, 1);
+
+        lukshdrLinkVolumeCopy(replica, g_ptr_array_index(link->replicas, i));
+        g_ptr_array_add(copy->replicas, replica);
+    }
+    copy->format = g_strdup(link->format);
+    copy->luksUUID = g_strdup(link->luksUUID);
+    copy->digest = g_strdup(link->digest);
+    copy->generation = link->generation;
+    copy->secretUUID = g_strdup(link->secretUUID);
+    copy->secretGenerated = link->secretGenerated;
+    copy->headerShared = link->headerShared;
+    return copy;
+}
+
+lukshdrLink *
+lukshdrLinkRef(lukshdrLink *link)
+{
+    g_atomic_ref_count_inc(&link->refs);
+    return link;
+}
+
+void
+lukshdrLinkUnref(lukshdrLink *link)
+{
+    if (!link || !g_atomic_ref_count_dec(&link->refs))
+        return;
+
+    g_free(link->uuid);
+    lukshdrLinkVolumeClear(&link->payload);
+    lukshdrLinkVolumeClear(&link->header);
+    g_ptr_array_unref(link->replicas);
+    g_free(link->format);
+    g_free(link->luksUUID);
+    g_free(link->digest);
+    g_free(link->secretUUID);
+    g_free(link);
+}
+
+void
+lukshdrLinkAddReplica(lukshdrLink *link, const char *pool, const char *volume)
+{
+    lukshdrLinkVolume *replica = g_new0(lukshdrLinkVolume, 1);
+
+    replica->pool = g_strdup(pool);
+    replica->volume = g_strdup(volume);
+    g_ptr_array_add(link->replicas, replica);
+}
+
+lukshdrLinkVolume *
+lukshdrLinkHeaderCopy(const lukshdrLink *link, guint i)
+{
+    if (i == 0)
+        return (lukshdrLinkVolume *)&link->header;
+    return i <= link->replicas->len ? g_ptr_array_index(link->replicas, i - 1) : NULL;
+}
+
+const char *
+lukshdrLinkStateToString(lukshdrLinkState state)
+{
+    return lukshdrLinkStates[state];
+}
+
+static void
+lukshdrLinkFormatVolume(xmlNode *node, const lukshdrLinkVolume *vol)
+{
+    lukshdrXMLSetAttribute(node, "pool", vol->pool);
+    lukshdrXMLSetAttribute(node, "volume", vol->volume);
+    if (vol->path)
+        lukshdrXMLAddChild(node, LUKSHDR_XML_PATH, vol->path);
+    lukshdrIdentityFormat(node, &vol->identity);
+}
+
+/* The part on the header itself: what it is, and what it must be like */
+static void
+lukshdrLinkFormatLuks(xmlNode *root, const lukshdrLink *link)
+{
+    xmlNode *node = lukshdrXMLAddChild(root, LUKSHDR_XML_LUKS, NULL);
+
+    lukshdrXMLSetAttribute(node, LUKSHDR_XML_UUID, link->luksUUID);
+    if (link->generation) {
+        g_autofree char *generation = g_strdup_printf("%u", link->generation);
+
+        lukshdrXMLSetAttribute(node, "generation", generation);
+    }
+    if (link->digest) {
+        node = lukshdrXMLAddChild(node, LUKSHDR_XML_DIGEST, link->digest);
+        lukshdrXMLSetAttribute(node, "algorithm", LUKSHDR_LINK_DIGEST_ALGORITHM);
+    }
+}
+
+static void
+lukshdrLinkFill(xmlNode *root, const lukshdrLink *link)
+{
+    xmlNode *node;
+    guint i;
+
+    lukshdrXMLSetAttribute(root, "state", lukshdrLinkStateToString(link->state));
+    lukshdrXMLAddChild(root, LUKSHDR_XML_UUID, link->uuid);
+
+    node = lukshdrXMLAddChild(root, LUKSHDR_XML_PAYLOAD, NULL);
+    lukshdrLinkFormatVolume(node, &link->payload);
+    lukshdrXMLSetAttribute(node, LUKSHDR_XML_FORMAT, link->format);
+
+    node = lukshdrXMLAddChild(root, LUKSHDR_XML_HEADER, NULL);
+    lukshdrLinkFormatVolume(node, &link->header);
+    if (link->headerShared)
+        lukshdrXMLSetAttribute(node, "shared", "yes");
+
+    for (i = 0; i < link->replicas->len; i++)
+        lukshdrLinkFormatVolume(lukshdrXMLAddChild(root, LUKSHDR_XML_REPLICA, NULL),
+                                g_ptr_array_index(link->replicas, i));
+
+    if (link->luksUUID)
+        lukshdrLinkFormatLuks(root, link);
+
+    if (link->secretUUID) {
+        node = lukshdrXMLAddChild(root, LUKSHDR_XML_SECRET, NULL);
+        lukshdrXMLSetAttribute(node, LUKSHDR_XML_UUID, link->secretUUID);
+        if (link->secretGenerated)
+            lukshdrXMLSetAttribute(node, "generated", "yes");
+    }
+}
+
+char *
+lukshdrLinkFormat(const lukshdrLink *link)
+{
+    g_autoptr(xmlDoc) doc = xmlNewDoc(NULL);
+    xmlNode *root = xmlNewDocNode(doc, NULL, BAD_CAST LUKSHDR_XML_LINK, NULL);
+
+    xmlDocSetRootElement(doc, root);
+    lukshdrLinkFill(root, link);
+    return lukshdrXMLFormat(root);
+}
+
+char *
+lukshdrLinkListFormat(GPtrArray *links)
+{
+    g_autoptr(xmlDoc) doc = NULL;
+    xmlNode *root;
+    guint i;
+
+    if (links->len == 1)
+        return lukshdrLinkFormat(g_ptr_array_index(links, 0));
+
+    doc = xmlNewDoc(NULL);
+    root = xmlNewDocNode(doc, NULL, BAD_CAST LUKSHDR_XML_LINKS, NULL);
+    xmlDocSetRootElement(doc, root);
+    for (i = 0; i < links->len; i++)
+        lukshdrLinkFill(lukshdrXMLAddChild(root, LUKSHDR_XML_LINK, NULL),
+                        g_ptr_array_index(links, i));
+    return lukshdrXMLFormat(root);
+}
+
+static bool
+lukshdrLinkParseFlag(xmlNode *node, const char *name, bool *flag, GError **error)
+{
+    g_autofree char *value = lukshdrXMLAttribute(node, name);
+
+    if (value && !g_str_equal(value, "yes") && !g_str_equal(value, "no")) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                    _("attribute '%s' of '%s' must be 'yes' or 'no'"), name, node->name);
+        return false;
+    }
+    *flag = g_strcmp0(value, "yes") == 0;
+    return true;
+}
+
+static bool
+lukshdrLinkParseUUID(char *uuid, const char *what, char **result, GError **error)
+{
+    if (!uuid || !g_uuid_string_is_valid(uuid)) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR, _("malformed UUID in '%s'"), what);
+        g_free(uuid);
+        return false;
+    }
+    *result = uuid;
+    return true;
+}
+
+/* The text of an element that has nothing else in it.  Of a text that was put together from
+ * those of elements inside, nobody could say what it stands for. */
+static bool
+lukshdrLinkParseText(xmlNode *node, char **text, GError **error)
+{
+    static const char *const children[] = { NULL };
+
+    if (!lukshdrXMLOnlyChildren(node, children, error))
+        return false;
+    *text = lukshdrXMLText(node);
+    return true;
+}
+
+/* Each of @names is in @parent at most once: which of two would count, two readers may see
+ * differently */
+static bool
+lukshdrLinkParseOnce(xmlNode *parent, const char *const *names, GError **error)
+{
+    for (; *names; names++) {
+        if (lukshdrXMLChildCount(parent, *names) > 1) {
+            g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR, _("'%s' may have only one '%s'"),
+                        parent->name, *names);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A volume's name becomes part of messages and of calls to libvirt only, never
+ * of a path; libvirt itself allows no '/' in either name. */
+static bool
+lukshdrLinkParseVolumeNode(xmlNode *node, lukshdrLinkVolume *vol, GError **error)
+{
+    static const char *const children[] = { LUKSHDR_XML_PATH, LUKSHDR_XML_IDENTITY, NULL };
+    const char *name = (const char *)node->name;
+    xmlNode *child;
+
+    if (!lukshdrXMLOnlyChildren(node, children, error) ||
+        !lukshdrLinkParseOnce(node, children, error))
+        return false;
+
+    vol->pool = lukshdrXMLAttribute(node, "pool");
+    vol->volume = lukshdrXMLAttribute(node, "volume");
+    if (!vol->pool || !*vol->pool || strchr(vol->pool, '/') || !vol->volume || !*vol->volume ||
+        strchr(vol->volume, '/')) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                    _("'%s' needs the name of a pool and of a volume"), name);
+        return false;
+    }
+
+    if ((child = lukshdrXMLChild(node, LUKSHDR_XML_PATH))) {
+        if (!lukshdrLinkParseText(child, &vol->path, error))
+            return false;
+        if (!g_path_is_absolute(vol->path)) {
+            g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR, _("path of '%s' must be absolute"),
+                        name);
+            return false;
+        }
+    }
+
+    return lukshdrIdentityParse(node, &vol->identity, error);
+}
+
+static bool
+lukshdrLinkParseVolume(xmlNode *root, const char *name, lukshdrLinkVolume *vol, GError **error)
+{
+    xmlNode *node = lukshdrXMLChild(root, name);
+
+    if (!node || lukshdrXMLChildCount(root, name) != 1) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR, _("a link needs exactly one '%s'"),
+                    name);
+        return false;
+    }
+    return lukshdrLinkParseVolumeNode(node, vol, error);
+}
+
+static bool
+lukshdrLinkParseReplicas(xmlNode *root, lukshdrLink *link, GError **error)
+{
+    xmlNode *node;
+
+    for (node = root->children; node; node = node->next) {
+        lukshdrLinkVolume *replica;
+
+        if (node->type != XML_ELEMENT_NODE || strcmp((const char *)node->name, LUKSHDR_XML_REPLICA))
+            continue;
+        replica = g_new0(lukshdrLinkVolume, 1);
+        g_ptr_array_add(link->replicas, replica);
+        if (!lukshdrLinkParseVolumeNode(node, replica, error))
+            return false;
+    }
+    return true;
+}
+
+static bool
+lukshdrLinkParseDigest(xmlNode *node, char **digest, GError **error)
+{
+    g_autofree char *algorithm = lukshdrXMLAttribute(node, "algorithm");
+    g_autofree char *text = NULL;
+
+    if (!lukshdrLinkParseText(node, &text, error))
+        return false;
+
+    if (g_strcmp0(algorithm, LUKSHDR_LINK_DIGEST_ALGORITHM) ||
+        strlen(text) != LUKSHDR_LINK_DIGEST_LEN ||
+        strspn(text, "0123456789abcdef") != LUKSHDR_LINK_DIGEST_LEN) {
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                            _("malformed digest of the header of a link"));
+        return false;
+    }
+    *digest = g_steal_pointer(&text);
+    return true;
+}
+
+static bool
+lukshdrLinkParseLuks(xmlNode *root, lukshdrLink *link, GError **error)
+{
+    static const char *const children[] = { LUKSHDR_XML_DIGEST, NULL };
+    xmlNode *node = lukshdrXMLChild(root, LUKSHDR_XML_LUKS);
+    g_autofree char *generation = NULL;
+    xmlNode *digest;
+    guint64 number = 0;
+
+    if (!node)
+        return true;
+
+    generation = lukshdrXMLAttribute(node, "generation");
+    if (generation && !g_ascii_string_to_unsigned(generation, 10, 1, G_MAXUINT32, &number, NULL)) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                    _("malformed generation of the header of a link: '%s'"), generation);
+        return false;
+    }
+    link->generation = number;
+
+    digest = lukshdrXMLChild(node, LUKSHDR_XML_DIGEST);
+    return lukshdrXMLOnlyChildren(node, children, error) &&
+           lukshdrLinkParseOnce(node, children, error) &&
+           lukshdrLinkParseUUID(lukshdrXMLAttribute(node, LUKSHDR_XML_UUID), LUKSHDR_XML_LUKS,
+                                &link->luksUUID, error) &&
+           (!digest || lukshdrLinkParseDigest(digest, &link->digest, error));
+}
+
+static bool
+lukshdrLinkParseSecret(xmlNode *root, lukshdrLink *link, GError **error)
+{
+    static const char *const children[] = { NULL };
+    xmlNode *node = lukshdrXMLChild(root, LUKSHDR_XML_SECRET);
+
+    if (!node)
+        return true;
+
+    return lukshdrXMLOnlyChildren(node, children, error) &&
+           lukshdrLinkParseUUID(lukshdrXMLAttribute(node, LUKSHDR_XML_UUID), LUKSHDR_XML_SECRET,
+                                &link->secretUUID, error) &&
+           lukshdrLinkParseFlag(node, "generated", &link->secretGenerated, error);
+}
+
+static bool
+lukshdrLinkParseState(xmlNode *root, lukshdrLinkState *state, GError **error)
+{
+    g_autofree char *name = lukshdrXMLAttribute(root, "state");
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(lukshdrLinkStates); i++) {
+        if (g_strcmp0(name, lukshdrLinkStates[i]) == 0) {
+            *state = i;
+            return true;
+        }
+    }
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR, _("unknown state of a link: '%s'"),
+                name ? name : "");
+    return false;
+}
+
+static lukshdrLink *
+lukshdrLinkParseNode(xmlNode *root, GError **error)
+{
+    static const char *const children[] = { LUKSHDR_XML_UUID,
+                                            LUKSHDR_XML_PAYLOAD,
+                                            LUKSHDR_XML_HEADER,
+                                            LUKSHDR_XML_REPLICA,
+                                            LUKSHDR_XML_LUKS,
+                                            LUKSHDR_XML_SECRET,
+                                            NULL };
+    static const char *const once[] = { LUKSHDR_XML_UUID, LUKSHDR_XML_LUKS, LUKSHDR_XML_SECRET,
+                                        NULL };
+    g_autoptr(lukshdrLink) link = lukshdrLinkAlloc();
+    char *uuid = NULL;
+    xmlNode *node;
+
+    if (!lukshdrXMLOnlyChildren(root, children, error) ||
+        !lukshdrLinkParseOnce(root, once, error) ||
+        !lukshdrLinkParseState(root, &link->state, error))
+        return NULL;
+
+    if ((node = lukshdrXMLChild(root, LUKSHDR_XML_UUID)) &&
+        !lukshdrLinkParseText(node, &uuid, error))
+        return NULL;
+    if (!lukshdrLinkParseUUID(uuid, LUKSHDR_XML_LINK, &link->uuid, error))
+        return NULL;
+
+    if (!lukshdrLinkParseVolume(root, LUKSHDR_XML_PAYLOAD, &link->payload, error) ||
+        !lukshdrLinkParseVolume(root, LUKSHDR_XML_HEADER, &link->header, error) ||
+        !lukshdrLinkParseReplicas(root, link, error))
+        return NULL;
+
+    link->format = lukshdrXMLAttribute(lukshdrXMLChild(root, LUKSHDR_XML_PAYLOAD),
+                                       LUKSHDR_XML_FORMAT);
+    if (!link->format || !*link->format) {
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                            _("the payload of a link needs a format"));
+        return NULL;
+    }
+
+    if (!lukshdrLinkParseFlag(lukshdrXMLChild(root, LUKSHDR_XML_HEADER), "shared",
+                              &link->headerShared, error))
+        return NULL;
+
+    if (!lukshdrLinkParseLuks(root, link, error) || !lukshdrLinkParseSecret(root, link, error))
+        return NULL;
+
+    if (link->state == LUKSHDR_LINK_STATE_ACTIVE &&
+        (!link->payload.path || !link->header.path || !link->luksUUID || !link->secretUUID)) {
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                            _("an active link needs both paths, a LUKS UUID and a secret"));
+        return NULL;
+    }
+
+    return g_steal_pointer(&link);
+}
+
+lukshdrLink *
+lukshdrLinkParse(const char *xml, gsize len, GError **error)
+{
+    g_autoptr(xmlDoc) doc = lukshdrXMLParse(xml, len, LUKSHDR_XML_LINK, error);
+
+    return doc ? lukshdrLinkParseNode(xmlDocGetRootElement(doc), error) : NULL;
+}
+
+GPtrArray *
+lukshdrLinkListParse(const char *xml, gsize len, GError **error)
+{
+    static const char *const children[] = { LUKSHDR_XML_LINK, NULL };
+    g_autoptr(GPtrArray) links = g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrLinkUnref);
+    g_autoptr(xmlDoc) doc = lukshdrXMLParse(xml, len, NULL, error);
+    xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
+    bool list = root && xmlStrEqual(root->name, BAD_CAST LUKSHDR_XML_LINKS);
+    xmlNode *node;
+
+    if (!doc || (list && !lukshdrXMLOnlyChildren(root, children, error)))
+        return NULL;
+
+    if (!list && !xmlStrEqual(root->name, BAD_CAST LUKSHDR_XML_LINK)) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                    _("a link label cannot hold element '%s'"), root->name);
+        return NULL;
+    }
+
+    for (node = list ? root->children : root; node; node = list ? node->next : NULL) {
+        lukshdrLink *link;
+
+        if (node->type != XML_ELEMENT_NODE)
+            continue;
+        if (!(link = lukshdrLinkParseNode(node, error)))
+            return NULL;
+        g_ptr_array_add(links, link);
+        if (lukshdrLinkListFind(links, link->uuid) != link) {
+            g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                        _("a link label cannot hold link '%s' twice"), link->uuid);
+            return NULL;
+        }
+    }
+
+    if (links->len == 0) {
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                            _("a link label cannot be without links"));
+        return NULL;
+    }
+    return g_steal_pointer(&links);
+}
+
+lukshdrLink *
+lukshdrLinkListFind(GPtrArray *links, const char *uuid)
+{
+    guint i;
+
+    for (i = 0; i < links->len; i++) {
+        lukshdrLink *link = g_ptr_array_index(links, i);
+
+        if (g_str_equal(link->uuid, uuid))
+            return link;
+    }
+    return NULL;
+}

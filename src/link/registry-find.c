@@ -1,0 +1,510 @@
+/*
+ * registry-find.c: whose payload or header is this?
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The invariant: a path is called "no payload" only if that is certain, since
+ * who is told so hands the ciphertext to a guest that may overwrite it.
+ */
+
+#include "config.h"
+
+#include <errno.h>
+#include <glib/gi18n-lib.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "util/error.h"
+#include "registry-priv.h"
+
+typedef enum {
+    LUKSHDR_REGISTRY_PAYLOAD,
+    LUKSHDR_REGISTRY_HEADER,
+} lukshdrRegistrySide;
+
+char *
+lukshdrRegistryKeyName(const char *pool, const char *volume)
+{
+    return g_strdup_printf("name %s/%s", pool, volume);
+}
+
+char *
+lukshdrRegistryKeyPath(const char *path)
+{
+    /* doubled slashes and the like; two at the beginning would be kept as special */
+    g_autofree char *canonical = g_canonicalize_filename(path + MAX(strspn(path, "/"), 1) - 1, "/");
+
+    return g_strdup_printf("path %s", canonical);
+}
+
+char *
+lukshdrRegistryKeyInode(guint64 inode)
+{
+    return g_strdup_printf("inode %" G_GUINT64_FORMAT, inode);
+}
+
+/* The @i-th volume of @entry on that side: a link has one payload, and one header or more
+ * copies of it; NULL behind the last */
+static const lukshdrLinkVolume *
+lukshdrRegistryVolume(const lukshdrRegistryEntry *entry, lukshdrRegistrySide side, guint i)
+{
+    if (side == LUKSHDR_REGISTRY_PAYLOAD)
+        return i == 0 ? &entry->link->payload : NULL;
+    return lukshdrLinkHeaderCopy(entry->link, i);
+}
+
+static void
+lukshdrRegistrySetUndecided(const lukshdrRegistryEntry *entry,
+                            lukshdrRegistrySide side,
+                            const lukshdrLinkVolume *vol,
+                            const char *path,
+                            GError **error)
+{
+    if (entry->damage) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("'%s' seems to belong to a linked volume, but its link registry entry "
+                      "cannot be believed: %s"),
+                    path, entry->damage);
+        return;
+    }
+
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                _("it is uncertain whether '%s' is the %s volume '%s' of pool '%s': the file that "
+                  "was recorded at '%s' is not the one that is there now; put the recorded file "
+                  "back, or give up the link by removing '%s' from the link registry"),
+                path, side == LUKSHDR_REGISTRY_PAYLOAD ? _("payload") : _("header"), vol->volume,
+                vol->pool, vol->path, entry->link->uuid);
+}
+
+/* Is what stands at @vol's recorded path now the thing that @found is? */
+static bool
+lukshdrRegistryIsAtRecordedPath(const lukshdrLinkVolume *vol, const lukshdrIdentity *found)
+{
+    lukshdrIdentity now;
+
+    return vol->path && lukshdrIdentityFromPath(vol->path, &now, NULL) && now.type == found->type &&
+           now.dev == found->dev && now.inode == found->inode;
+}
+
+/* Two NFS servers give the same inode numbers to different files, and no birth times.
+ * While the recorded one is seen where it was recorded, the other is another. */
+static bool
+lukshdrRegistryIsElsewhere(const lukshdrLinkVolume *vol, const lukshdrIdentity *found)
+{
+    lukshdrIdentity now;
+
+    return !vol->identity.birthSec && !vol->identity.birthNsec && vol->path &&
+           lukshdrIdentityFromPath(vol->path, &now, NULL) && now.type == LUKSHDR_IDENTITY_FILE &&
+           now.inode == vol->identity.inode && now.dev != found->dev;
+}
+
+/* What the recorded volume @vol and an existing @found are to each other.  Costs a statx only
+ * where the recorded identity does not settle it. */
+static lukshdrIdentityMatch
+lukshdrRegistryMatch(const lukshdrLinkVolume *vol, const lukshdrIdentity *found)
+{
+    lukshdrIdentityMatch match = lukshdrIdentityCompare(&vol->identity, found);
+
+    if (vol->identity.type == LUKSHDR_IDENTITY_BLOCK && found->type == LUKSHDR_IDENTITY_BLOCK) {
+        /* the path that libvirt gave the device is the more lasting of the two;
+         * another device under the recorded number is another device */
+        return lukshdrRegistryIsAtRecordedPath(vol, found) ? LUKSHDR_IDENTITY_SAME
+                                                           : LUKSHDR_IDENTITY_DIFFERENT;
+    }
+
+    if (match == LUKSHDR_IDENTITY_SAME)
+        return match;
+
+    if (match == LUKSHDR_IDENTITY_UNCERTAIN) {
+        if (lukshdrRegistryIsAtRecordedPath(vol, found))
+            return LUKSHDR_IDENTITY_SAME;
+        return lukshdrRegistryIsElsewhere(vol, found) ? LUKSHDR_IDENTITY_DIFFERENT
+                                                      : LUKSHDR_IDENTITY_UNCERTAIN;
+    }
+
+    /* something else now stands where the recorded volume stood, or the volume
+     * was never seen (a crash in vol-create) */
+    return lukshdrRegistryIsAtRecordedPath(vol, found) ? LUKSHDR_IDENTITY_UNCERTAIN
+                                                       : LUKSHDR_IDENTITY_DIFFERENT;
+}
+
+/* The same for all volumes of @entry on that side; the closest match counts, and @vol is set to
+ * the volume of it */
+static lukshdrIdentityMatch
+lukshdrRegistryMatchEntry(const lukshdrRegistryEntry *entry,
+                          lukshdrRegistrySide side,
+                          const lukshdrIdentity *found,
+                          const lukshdrLinkVolume **vol)
+{
+    lukshdrIdentityMatch best = LUKSHDR_IDENTITY_DIFFERENT;
+    const lukshdrLinkVolume *candidate;
+    guint i;
+
+    for (i = 0; (candidate = lukshdrRegistryVolume(entry, side, i)); i++) {
+        lukshdrIdentityMatch match = lukshdrRegistryMatch(candidate, found);
+
+        if (match > best) {
+            best = match;
+            *vol = candidate;
+        }
+    }
+    return best;
+}
+
+/* Examines one bucket of candidates.  Returns false with @error set if one of
+ * them cannot be decided and none is certain. */
+static bool
+lukshdrRegistryFindInBucket(GPtrArray *bucket,
+                            lukshdrRegistrySide side,
+                            const char *path,
+                            const lukshdrIdentity *found,
+                            lukshdrLink **link,
+                            GError **error)
+{
+    const lukshdrRegistryEntry *certain = NULL;
+    const lukshdrRegistryEntry *undecided = NULL;
+    const lukshdrLinkVolume *undecidedVol = NULL;
+    guint i;
+
+    for (i = 0; bucket && i < bucket->len; i++) {
+        const lukshdrRegistryEntry *entry = g_ptr_array_index(bucket, i);
+        const lukshdrLinkVolume *vol = NULL;
+
+        switch (lukshdrRegistryMatchEntry(entry, side, found, &vol)) {
+        case LUKSHDR_IDENTITY_SAME:
+            if (entry->damage) {
+                undecided = entry;
+                undecidedVol = vol;
+                break;
+            }
+            /* many payloads may share a header, but a payload has one */
+            if (certain && certain != entry && side == LUKSHDR_REGISTRY_PAYLOAD) {
+                g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                            _("'%s' is the payload of two links; remove the one that is wrong from "
+                              "the link registry: '%s' or '%s'"),
+                            path, certain->link->uuid, entry->link->uuid);
+                return false;
+            }
+            certain = entry;
+            break;
+        case LUKSHDR_IDENTITY_UNCERTAIN:
+            undecided = entry;
+            undecidedVol = vol;
+            break;
+        case LUKSHDR_IDENTITY_DIFFERENT:
+            break;
+        }
+    }
+
+    if (certain) {
+        *link = lukshdrLinkRef(certain->link);
+        return true;
+    }
+    if (undecided) {
+        lukshdrRegistrySetUndecided(undecided, side, undecidedVol, path, error);
+        return false;
+    }
+    return true;
+}
+
+/* Returns the volume of @entry on that side of which @key is the recorded path, or NULL */
+static const lukshdrLinkVolume *
+lukshdrRegistryRecordedAt(const lukshdrRegistryEntry *entry,
+                          lukshdrRegistrySide side,
+                          const char *key)
+{
+    const lukshdrLinkVolume *vol;
+    guint i;
+
+    for (i = 0; (vol = lukshdrRegistryVolume(entry, side, i)); i++) {
+        g_autofree char *recorded = vol->path ? lukshdrRegistryKeyPath(vol->path) : NULL;
+
+        if (g_strcmp0(recorded, key) == 0)
+            return vol;
+    }
+    return NULL;
+}
+
+/* A path that cannot be examined (a directory that only the guest's user may
+ * enter, say) can still be the recorded path of a volume, and then it is not
+ * certain that it is not that volume. */
+static bool
+lukshdrRegistryFindUnexaminable(lukshdrRegistry *reg,
+                                lukshdrRegistrySide side,
+                                const char *path,
+                                GError **error)
+{
+    g_autofree char *key = lukshdrRegistryKeyPath(path);
+    GPtrArray *bucket = g_hash_table_lookup(reg->byKey, key);
+    guint i;
+
+    for (i = 0; bucket && i < bucket->len; i++) {
+        const lukshdrRegistryEntry *entry = g_ptr_array_index(bucket, i);
+        const lukshdrLinkVolume *vol = lukshdrRegistryRecordedAt(entry, side, key);
+
+        if (vol) {
+            lukshdrRegistrySetUndecided(entry, side, vol, path, error);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+lukshdrRegistryIsBehind(const lukshdrLinkVolume *vol, const lukshdrRegistryQuestion *question)
+{
+    return vol->identity.type == LUKSHDR_IDENTITY_FILE &&
+           vol->identity.inode == question->behind.inode &&
+           vol->identity.dev == question->behind.dev;
+}
+
+/* Refused rather than recognised: a loop device can begin anywhere in its file. */
+static bool
+lukshdrRegistryCheckLoop(lukshdrRegistry *reg,
+                         lukshdrRegistrySide side,
+                         const lukshdrRegistryQuestion *question,
+                         GError **error)
+{
+    g_autofree char *key = lukshdrRegistryKeyInode(question->behind.inode);
+    GPtrArray *bucket = g_hash_table_lookup(reg->byKey, key);
+    guint i;
+
+    for (i = 0; question->behind.type && bucket && i < bucket->len; i++) {
+        const lukshdrRegistryEntry *entry = g_ptr_array_index(bucket, i);
+        const lukshdrLinkVolume *vol;
+        guint n;
+
+        for (n = 0; (vol = lukshdrRegistryVolume(entry, side, n)); n++) {
+            if (!lukshdrRegistryIsBehind(vol, question))
+                continue;
+            g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_DENIED,
+                        _("'%s' is a loop device over the %s volume '%s' of pool '%s'; name the "
+                          "linked volume itself"),
+                        question->path,
+                        side == LUKSHDR_REGISTRY_PAYLOAD ? _("payload") : _("header"), vol->volume,
+                        vol->pool);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+lukshdrRegistryFindLocked(lukshdrRegistry *reg,
+                          lukshdrRegistrySide side,
+                          const lukshdrRegistryQuestion *question,
+                          lukshdrLink **link,
+                          GError **error)
+{
+    g_autofree char *byIdentity = lukshdrRegistryKeyInode(question->found.inode);
+    g_autofree char *byPath = lukshdrRegistryKeyPath(question->path);
+    g_autofree char *byRealPath = lukshdrRegistryKeyPath(question->real ? question->real
+                                                                        : question->path);
+    /* by what it is first, then by where it is */
+    const char *keys[] = { question->found.type == LUKSHDR_IDENTITY_BLOCK
+                               ? LUKSHDR_REGISTRY_KEY_BLOCK
+                               : byIdentity,
+                           byPath, byRealPath };
+    size_t i;
+
+    if (!question->examined)
+        return lukshdrRegistryFindUnexaminable(reg, side, question->path, error);
+    if (!lukshdrRegistryCheckLoop(reg, side, question, error))
+        return false;
+
+    for (i = 0; i < G_N_ELEMENTS(keys) && !*link; i++) {
+        GPtrArray *bucket = g_hash_table_lookup(reg->byKey, keys[i]);
+
+        if (!lukshdrRegistryFindInBucket(bucket, side, question->path, &question->found, link,
+                                         error))
+            return false;
+    }
+
+    if (!*link && reg->unknown) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("it is uncertain whether '%s' belongs to a linked volume, since an entry of "
+                      "the link registry cannot be believed (put it back from a backup, or remove "
+                      "it): %s"),
+                    question->path, reg->unknown->damage);
+        return false;
+    }
+    return true;
+}
+
+static bool
+lukshdrRegistryFind(lukshdrRegistry *reg,
+                    lukshdrRegistrySide side,
+                    const char *path,
+                    lukshdrLink **link,
+                    GError **error)
+{
+    lukshdrRegistryQuestion question = { .path = path };
+    bool ok = true;
+    bool nothing;
+
+    *link = NULL;
+
+    /* Without any link nothing need be known of @path.  That there was one a moment ago is
+     * reason enough to ask: the registry is read again below, with the answer at hand. */
+    g_mutex_lock(&reg->lock);
+    if (g_hash_table_size(reg->entries) == 0)
+        ok = lukshdrRegistryLoadLocked(reg, error);
+    nothing = g_hash_table_size(reg->entries) == 0;
+    g_mutex_unlock(&reg->lock);
+    if (!ok || nothing)
+        return ok;
+
+    lukshdrRegistryExamine(&question);
+    if (question.missing)
+        return true;
+
+    g_mutex_lock(&reg->lock);
+    ok = lukshdrRegistryLoadLocked(reg, error) &&
+         lukshdrRegistryFindLocked(reg, side, &question, link, error);
+    g_mutex_unlock(&reg->lock);
+
+    free(question.real);
+    return ok;
+}
+
+bool
+lukshdrRegistryFindPayload(lukshdrRegistry *reg,
+                           const char *path,
+                           lukshdrLink **link,
+                           GError **error)
+{
+    return lukshdrRegistryFind(reg, LUKSHDR_REGISTRY_PAYLOAD, path, link, error);
+}
+
+bool
+lukshdrRegistryFindHeader(lukshdrRegistry *reg,
+                          const char *path,
+                          lukshdrLink **link,
+                          GError **error)
+{
+    return lukshdrRegistryFind(reg, LUKSHDR_REGISTRY_HEADER, path, link, error);
+}
+
+static const lukshdrLinkVolume *
+lukshdrRegistryNamed(const lukshdrRegistryEntry *entry,
+                     lukshdrRegistrySide side,
+                     const char *pool,
+                     const char *volume)
+{
+    const lukshdrLinkVolume *vol;
+    guint i;
+
+    for (i = 0; (vol = lukshdrRegistryVolume(entry, side, i)); i++) {
+        if (g_str_equal(vol->pool, pool) && g_str_equal(vol->volume, volume))
+            return vol;
+    }
+    return NULL;
+}
+
+/* Sets @link, which may be NULL, to the link of which that volume is the @side */
+static bool
+lukshdrRegistryByName(GPtrArray *bucket,
+                      lukshdrRegistrySide side,
+                      const char *pool,
+                      const char *volume,
+                      lukshdrLink **link,
+                      GError **error)
+{
+    guint i;
+
+    if (!link)
+        return true;
+    *link = NULL;
+
+    for (i = 0; bucket && i < bucket->len; i++) {
+        const lukshdrRegistryEntry *entry = g_ptr_array_index(bucket, i);
+        const lukshdrLinkVolume *vol = lukshdrRegistryNamed(entry, side, pool, volume);
+
+        if (!vol)
+            continue;
+
+        /* nobody may act on what a damaged entry says */
+        if (entry->damage) {
+            lukshdrRegistrySetUndecided(entry, side, vol, volume, error);
+            return false;
+        }
+        *link = lukshdrLinkRef(entry->link);
+        return true;
+    }
+    return true;
+}
+
+bool
+lukshdrRegistryLookup(lukshdrRegistry *reg,
+                      const char *pool,
+                      const char *volume,
+                      lukshdrLink **payload,
+                      lukshdrLink **header,
+                      GError **error)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
+    g_autofree char *key = lukshdrRegistryKeyName(pool, volume);
+    GPtrArray *bucket;
+
+    if (!lukshdrRegistryLoadLocked(reg, error))
+        return false;
+
+    bucket = g_hash_table_lookup(reg->byKey, key);
+    return lukshdrRegistryByName(bucket, LUKSHDR_REGISTRY_PAYLOAD, pool, volume, payload, error) &&
+           lukshdrRegistryByName(bucket, LUKSHDR_REGISTRY_HEADER, pool, volume, header, error);
+}
+
+GPtrArray *
+lukshdrRegistryListAt(lukshdrRegistry *reg, const char *path, GError **error)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
+    g_autofree char *key = lukshdrRegistryKeyPath(path);
+    GPtrArray *bucket;
+    GPtrArray *links;
+    guint i;
+
+    if (!lukshdrRegistryLoadLocked(reg, error))
+        return NULL;
+
+    links = g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrLinkUnref);
+    bucket = g_hash_table_lookup(reg->byKey, key);
+    for (i = 0; bucket && i < bucket->len; i++) {
+        const lukshdrRegistryEntry *entry = g_ptr_array_index(bucket, i);
+
+        if (!entry->damage)
+            g_ptr_array_add(links, lukshdrLinkRef(entry->link));
+    }
+    return links;
+}
+
+lukshdrLink *
+lukshdrRegistryGet(lukshdrRegistry *reg, const char *uuid)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
+    const lukshdrRegistryEntry *entry;
+
+    if (!lukshdrRegistryLoadLocked(reg, NULL) ||
+        !(entry = g_hash_table_lookup(reg->entries, uuid)) || !entry->link || entry->damage)
+        return NULL;
+    return lukshdrLinkRef(entry->link);
+}
+
+gint64
+lukshdrRegistryWritten(lukshdrRegistry *reg, const char *uuid)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
+    const lukshdrRegistryEntry *entry;
+
+    if (!lukshdrRegistryLoadLocked(reg, NULL) || !(entry = g_hash_table_lookup(reg->entries, uuid)))
+        return 0;
+    return entry->mtime;
+}
+
+bool
+lukshdrRegistryIsActive(lukshdrRegistry *reg, const char *uuid)
+{
+    g_autoptr(lukshdrLink) link = lukshdrRegistryGet(reg, uuid);
+
+    return link && link->state == LUKSHDR_LINK_STATE_ACTIVE;
+}

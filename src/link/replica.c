@@ -1,0 +1,331 @@
+/*
+ * replica.c: keeping the copies of a header alike
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "config.h"
+
+#include "replica.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gi18n-lib.h>
+#include <glib/gstdio.h>
+#include <gnutls/gnutls.h>
+#include <libvirt/virterror.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "util/error.h"
+#include "util/file.h"
+#include "header.h"
+#include "label.h"
+#include "util/log.h"
+#include "pool-state.h"
+
+typedef struct _lukshdrReplica lukshdrReplica;
+struct _lukshdrReplica {
+    const lukshdrLinkVolume *vol;
+    int fd;     /* or -1 */
+    int denied; /* errno of opening it for writing, or 0 */
+    char *text; /* of its label, if it is whole, or NULL */
+    guint32 generation;
+    char *wrong; /* what is wrong with it, or NULL */
+    bool skip;   /* its pool is not active: nothing is known of it */
+};
+
+static void
+lukshdrReplicaClear(lukshdrReplica *replica)
+{
+    if (replica->fd >= 0)
+        close(replica->fd);
+    g_free(replica->text);
+    g_free(replica->wrong);
+}
+
+/* What can be read only cannot be replaced, but can still replace others.
+ * O_NONBLOCK: whoever may write to the pool's directory may have put a FIFO there */
+static void
+lukshdrReplicaOpen(lukshdrReplica *replica)
+{
+    const int flags = O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+
+    replica->fd = open(replica->vol->path, O_RDWR | flags);
+    if (replica->fd >= 0)
+        return;
+
+    replica->denied = errno;
+    if (errno == EACCES || errno == EPERM || errno == EROFS)
+        replica->fd = open(replica->vol->path, O_RDONLY | flags);
+}
+
+static void
+lukshdrReplicaExamine(const lukshdrLink *link, lukshdrReplica *replica)
+{
+    g_autoptr(GPtrArray) labels = NULL;
+    g_autoptr(GError) error = NULL;
+
+    g_clear_pointer(&replica->text, g_free);
+    g_clear_pointer(&replica->wrong, g_free);
+
+    if (replica->fd < 0) {
+        replica->wrong = g_strdup(g_strerror(replica->denied));
+    } else if (lukshdrHeaderCheck(link, replica->vol, replica->fd, &labels, &error)) {
+        replica->text = lukshdrLinkListFormat(labels);
+        replica->generation = lukshdrLinkListFind(labels, link->uuid)->generation;
+    } else {
+        replica->wrong = g_strdup(error->message);
+    }
+}
+
+static bool
+lukshdrReplicaCopyBytes(int from, int to, guint8 *buf, GError **error)
+{
+    ssize_t got = TEMP_FAILURE_RETRY(pread(from, buf, LUKSHDR_HEADER_VOLUME_SIZE, 0));
+    ssize_t done = 0;
+
+    if (got != LUKSHDR_HEADER_VOLUME_SIZE) {
+        lukshdrErrorSetErrno(error, got < 0 ? errno : EIO, _("Unable to read the header volume"));
+        return false;
+    }
+
+    while (done < got) {
+        ssize_t rc = TEMP_FAILURE_RETRY(pwrite(to, buf + done, got - done, done));
+
+        if (rc <= 0) {
+            lukshdrErrorSetErrno(error, rc < 0 ? errno : ENOSPC,
+                                 _("Unable to write the header volume"));
+            return false;
+        }
+        done += rc;
+    }
+
+    if (fsync(to) < 0) {
+        lukshdrErrorSetErrno(error, errno, _("Unable to flush the header volume"));
+        return false;
+    }
+    return true;
+}
+
+bool
+lukshdrReplicaCopy(int from, int to, GError **error)
+{
+    g_autofree guint8 *buf = g_malloc0(LUKSHDR_HEADER_VOLUME_SIZE);
+    bool ok = lukshdrReplicaCopyBytes(from, to, buf, error);
+
+    gnutls_memset(buf, 0, LUKSHDR_HEADER_VOLUME_SIZE);
+    return ok;
+}
+
+/* Copies, and looks at what has come of it: @from may have been changed meanwhile */
+static bool
+lukshdrReplicaCopyChecked(const lukshdrLink *link,
+                          const lukshdrReplica *from,
+                          const lukshdrReplica *to,
+                          int fd,
+                          GError **error)
+{
+    return lukshdrReplicaCopy(from->fd, fd, error) &&
+           lukshdrHeaderCheck(link, to->vol, fd, NULL, error);
+}
+
+/* A file without a name, which a crash takes with it.  Not every file system has that (NFS has
+ * not): there, @temporary is set to the name of one that a crash leaves. */
+static int
+lukshdrReplicaOpenNew(const char *path, const char *dir, char **temporary, GError **error)
+{
+    int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+    if (fd < 0 && errno == EOPNOTSUPP) {
+        *temporary = g_strconcat(path, ".XXXXXX", NULL);
+        fd = g_mkstemp_full(*temporary, O_RDWR | O_CLOEXEC, 0600);
+    }
+    if (fd < 0)
+        lukshdrErrorSetErrno(error, errno, _("Unable to create '%s'"), path);
+    return fd;
+}
+
+/* There is nothing at the path: half a header must not be there either, if we are cut short */
+static bool
+lukshdrReplicaMake(const lukshdrLink *link,
+                   const lukshdrReplica *from,
+                   const lukshdrReplica *to,
+                   GError **error)
+{
+    const char *path = to->vol->path;
+    g_autofree char *dir = g_path_get_dirname(path);
+    g_autofree char *temporary = NULL;
+    g_autofree char *name = NULL;
+    bool ok;
+    int fd;
+
+    /* key material in a file of /dev would be lost at the next boot, if not found before */
+    if (to->vol->identity.type == LUKSHDR_IDENTITY_BLOCK) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("block device '%s' is not there; bring it back"), path);
+        return false;
+    }
+
+    if ((fd = lukshdrReplicaOpenNew(path, dir, &temporary, error)) < 0)
+        return false;
+
+    /* open(2), at O_TMPFILE, says how a file without a name gets one */
+    name = temporary ? g_strdup(temporary) : g_strdup_printf("/proc/self/fd/%d", fd);
+    ok = lukshdrReplicaCopyChecked(link, from, to, fd, error);
+    /* unlike rename(2), replaces nothing that somebody else has made meanwhile */
+    if (ok && linkat(AT_FDCWD, name, AT_FDCWD, path, temporary ? 0 : AT_SYMLINK_FOLLOW) < 0) {
+        lukshdrErrorSetErrno(error, errno, _("Unable to create '%s'"), path);
+        ok = false;
+    }
+    close(fd);
+    if (temporary)
+        g_unlink(temporary);
+    return ok && lukshdrFileSyncDirectory(dir, error);
+}
+
+/* Sets @written if anything had to be.  The lock on @to goes with its descriptor, so that
+ * never more than one is held: links that share a header may list its copies in any order. */
+static bool
+lukshdrReplicaWrite(const lukshdrLink *link,
+                    const lukshdrReplica *from,
+                    lukshdrReplica *to,
+                    bool *written,
+                    GError **error)
+{
+    lukshdrIdentity identity;
+
+    *written = true;
+
+    if (to->fd < 0 && to->denied == ENOENT)
+        return lukshdrReplicaMake(link, from, to, error);
+
+    if (to->denied) {
+        lukshdrErrorSetErrno(error, to->denied, _("Unable to open '%s' for writing"),
+                             to->vol->path);
+        return false;
+    }
+
+    /* refuses what is neither file nor block device */
+    if (!lukshdrIdentityFromFD(to->fd, &identity, error) || !lukshdrLabelLock(to->fd, error))
+        return false;
+
+    /* whoever had the lock before us may have done the same, or changed keys */
+    lukshdrReplicaExamine(link, to);
+    if (to->text && (to->generation > from->generation || g_str_equal(to->text, from->text))) {
+        *written = false;
+        return true;
+    }
+
+    return lukshdrReplicaCopyChecked(link, from, to, to->fd, error);
+}
+
+/* Returns the current copy, or NULL if none is whole */
+static const lukshdrReplica *
+lukshdrReplicaCurrent(GArray *copies)
+{
+    const lukshdrReplica *current = NULL;
+    guint i;
+
+    for (i = 0; i < copies->len; i++) {
+        const lukshdrReplica *copy = &g_array_index(copies, lukshdrReplica, i);
+
+        if (copy->text && (!current || copy->generation > current->generation))
+            current = copy;
+    }
+    return current;
+}
+
+static bool
+lukshdrReplicaReplace(const lukshdrLink *link,
+                      const lukshdrReplica *from,
+                      lukshdrReplica *to,
+                      GError **error)
+{
+    g_autoptr(GError) local = NULL;
+    g_autofree char *wrong = NULL;
+    bool written;
+    bool ok;
+
+    if (to->skip || to == from || g_strcmp0(to->text, from->text) == 0)
+        return true;
+
+    wrong = g_strdup(to->wrong ? to->wrong : _("out of date"));
+    ok = lukshdrReplicaWrite(link, from, to, &written, &local);
+    if (to->fd >= 0)
+        close(to->fd);
+    to->fd = -1;
+
+    if (!ok) {
+        g_prefix_error(&local, _("header volume '%s' of pool '%s' cannot be replaced: "),
+                       to->vol->volume, to->vol->pool);
+        LUKSHDR_LOG_ERROR(_("Linked volume '%s' of pool '%s': %s"), link->payload.volume,
+                          link->payload.pool, local->message);
+        g_propagate_error(error, g_steal_pointer(&local));
+        return false;
+    }
+
+    if (written)
+        LUKSHDR_LOG_WARN(_("Linked volume '%s' of pool '%s': header volume '%s' of pool '%s' has "
+                           "been replaced by its copy '%s' of pool '%s'; it was %s"),
+                         link->payload.volume, link->payload.pool, to->vol->volume, to->vol->pool,
+                         from->vol->volume, from->vol->pool, wrong);
+    return true;
+}
+
+/* What is wrong with the header itself, there being nothing to replace it or no way to */
+static void
+lukshdrReplicaSetLost(const lukshdrLink *link, const lukshdrReplica *primary, GError **error)
+{
+    if (primary->skip)
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("header volume '%s' of linked volume '%s' of pool '%s' cannot be reached: "
+                      "pool '%s' is not active; start it first"),
+                    primary->vol->volume, link->payload.volume, link->payload.pool,
+                    primary->vol->pool);
+    else
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("linked volume '%s' of pool '%s' has no header that is whole, and no "
+                      "replica of it in an active pool: %s"),
+                    link->payload.volume, link->payload.pool, primary->wrong);
+}
+
+bool
+lukshdrReplicaSync(const lukshdrLink *link, bool privileged, GError **error)
+{
+    g_autoptr(GArray) copies = g_array_new(FALSE, TRUE, sizeof(lukshdrReplica));
+    const lukshdrReplica *current;
+    const lukshdrReplica *primary;
+    const lukshdrLinkVolume *vol;
+    bool ok;
+    guint i;
+
+    g_array_set_clear_func(copies, (GDestroyNotify)lukshdrReplicaClear);
+
+    for (i = 0; (vol = lukshdrLinkHeaderCopy(link, i)); i++) {
+        lukshdrReplica copy = { .vol = vol, .fd = -1 };
+
+        copy.skip = !vol->path || !lukshdrPoolStateIsActive(privileged, vol->pool);
+        if (!copy.skip) {
+            lukshdrReplicaOpen(&copy);
+            lukshdrReplicaExamine(link, &copy);
+        }
+        g_array_append_val(copies, copy);
+    }
+    primary = &g_array_index(copies, lukshdrReplica, 0);
+
+    if (!(current = lukshdrReplicaCurrent(copies))) {
+        lukshdrReplicaSetLost(link, primary, error);
+        return false;
+    }
+
+    ok = lukshdrReplicaReplace(link, current, &g_array_index(copies, lukshdrReplica, 0), error);
+    for (i = 1; i < copies->len; i++)
+        (void)lukshdrReplicaReplace(link, current, &g_array_index(copies, lukshdrReplica, i), NULL);
+
+    if (primary->skip) {
+        lukshdrReplicaSetLost(link, primary, error);
+        return false;
+    }
+    return ok;
+}

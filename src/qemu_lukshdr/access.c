@@ -1,0 +1,166 @@
+/*
+ * access.c: giving a guest access to a header, and taking it back
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The invariant: whatever has been granted stands in the guest's record, and the
+ * number of grants there is the number that the security drivers remember.
+ */
+
+#include "config.h"
+
+#include "access.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "util/error.h"
+#include "util/log.h"
+#include "qemu.h"
+#include "domain.h"
+#include "guest.h"
+#include "shared-fs.h"
+
+typedef struct _lukshdrQemuGrant lukshdrQemuGrant;
+struct _lukshdrQemuGrant {
+    lukshdrGuestDisk *disk;
+    virStorageSource *src; /* borrowed */
+    bool added;            /* the guest had no access to the header before */
+    bool migrated;         /* as lukshdrQemuAccessGrant was told */
+};
+
+static void
+lukshdrQemuGrantFree(lukshdrQemuGrant *grant)
+{
+    lukshdrGuestDiskFree(grant->disk);
+    g_free(grant);
+}
+
+GPtrArray *
+lukshdrQemuGrantsNew(void)
+{
+    return g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrQemuGrantFree);
+}
+
+int
+lukshdrQemuAccessGrant(virQEMUDriver *driver,
+                       virDomainObj *vm,
+                       virStorageSource *src,
+                       bool chainTop,
+                       bool migrated,
+                       GPtrArray *grants)
+{
+    g_autofree char *name = lukshdrQemuDomainName(vm);
+    g_autoptr(lukshdrGuestDisk) disk = lukshdrQemuDiskFind(src, name);
+    g_autoptr(virStorageSource) header = NULL;
+    g_autoptr(GError) error = NULL;
+    lukshdrQemuGrant *grant;
+    bool remember = chainTop;
+    bool added = false;
+
+    if (!disk)
+        return 0;
+
+    /* The owner that such a header has now is the other host's guest's.  What is not remembered here
+     * is not to be forgotten here either: the other host's memory of it may lie on the same file. */
+    if (migrated && lukshdrQemuSharedHas(disk->headerPath))
+        remember = false;
+
+    if (!name) {
+        error = g_error_new(LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                            _("header volume '%s' cannot be given to a domain that is not running"),
+                            disk->headerPath);
+        lukshdrReportError(error);
+        return -1;
+    }
+
+    if (!(header = lukshdrQemuDiskHeader(disk, src)))
+        return -1;
+
+    if (!lukshdrQemuGuestGrant(name, disk, remember, &added, &error)) {
+        lukshdrReportError(error);
+        return -1;
+    }
+
+    /* Whoever deletes or wipes the volume stores that in the link and then looks for our
+     * record: now that the record is written, one of the two sees the other. */
+    if (added && !g_str_equal(disk->linkUUID, LUKSHDR_GUEST_NO_LINK) &&
+        !lukshdrRegistryIsActive(lukshdrQemu.registry, disk->linkUUID)) {
+        lukshdrQemuGuestUngrant(name, disk->nodeName, remember, added);
+        error = g_error_new(LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                            _("the linked volume with payload '%s' is just being deleted or wiped"),
+                            disk->payloadPath);
+        lukshdrReportError(error);
+        return -1;
+    }
+
+    if (lukshdrQemu.stock.qemuSecuritySetImageLabel(driver, vm, header, false, remember) < 0) {
+        /* the stock function has undone its own part, so nothing is to be restored */
+        lukshdrQemuGuestUngrant(name, disk->nodeName, remember, added);
+        return -1;
+    }
+
+    grant = g_new0(lukshdrQemuGrant, 1);
+    grant->disk = g_steal_pointer(&disk);
+    grant->src = src;
+    grant->added = added;
+    grant->migrated = migrated;
+    g_ptr_array_add(grants, grant);
+    return 0;
+}
+
+void
+lukshdrQemuAccessUndo(virQEMUDriver *driver, virDomainObj *vm, GPtrArray *grants)
+{
+    virErrorPtr saved = lukshdrQemuErrorSave();
+    guint i;
+
+    for (i = grants->len; i > 0; i--) {
+        lukshdrQemuGrant *grant = g_ptr_array_index(grants, i - 1);
+
+        if (grant->added && lukshdrQemuAccessRevoke(driver, vm, grant->disk, grant->src,
+                                                    grant->migrated, true) < 0) {
+            LUKSHDR_LOG_WARN(_("Header volume '%s' could not be given back: %s"),
+                             grant->disk->headerPath, virGetLastErrorMessage());
+        }
+    }
+    lukshdrQemuErrorRestore(saved);
+}
+
+int
+lukshdrQemuAccessRevoke(virQEMUDriver *driver,
+                        virDomainObj *vm,
+                        const lukshdrGuestDisk *disk,
+                        virStorageSource *src,
+                        bool migrated,
+                        bool forget)
+{
+    g_autoptr(virStorageSource) header = lukshdrQemuDiskHeader(disk, src);
+    g_autofree char *name = lukshdrQemuDomainName(vm);
+    unsigned int remembered;
+    unsigned int times;
+    int rc = 0;
+
+    if (!header)
+        return -1;
+    remembered = name ? lukshdrQemuGuestGranted(name, disk->nodeName) : 0;
+    if (!name || (times = lukshdrQemuGuestRevoke(name, disk->nodeName, forget)) == 0)
+        return 0;
+
+    /* As stock does: leave the label to the other host, forget the owner on this one.  A guest that came
+     * in and failed has not remembered one, and the other host's guest goes on. */
+    if (migrated && lukshdrQemuSharedHas(disk->headerPath)) {
+        if (remembered == 0)
+            return 0;
+        return lukshdrQemu.stock.qemuSecurityMoveImageMetadata(driver, vm, header, NULL);
+    }
+
+    /* without the payload's source nobody else knows that stock would not restore it */
+    if (!src && disk->readOnly)
+        return 0;
+
+    for (; times > 0; times--) {
+        if (lukshdrQemu.stock.qemuSecurityRestoreImageLabel(driver, vm, header, false) < 0)
+            rc = -1;
+    }
+    return rc;
+}

@@ -1,0 +1,79 @@
+/*
+ * access.h: giving a guest access to a header, and taking it back
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * A header is labelled by the stock functions, as if it were one more image of the
+ * disk, so every security driver and every setting (dynamic_ownership,
+ * remember_owner, relabel='no' ...) counts for it as for the payload.
+ */
+
+#pragma once
+
+#include "disk.h"
+
+/**
+ * lukshdrQemuGrantsNew:
+ *
+ * Returns: an empty list of what lukshdrQemuAccessGrant has granted, in order,
+ * to be unreffed as a GPtrArray.  Borrows the sources, which live as long as the
+ * domain is locked.
+ */
+GPtrArray *
+lukshdrQemuGrantsNew(void);
+
+/**
+ * lukshdrQemuAccessGrant:
+ * @driver: the QEMU driver
+ * @vm: a running domain
+ * @src: a source of it
+ * @chainTop: whether @src is the top of a backing chain: only then is the header's
+ *            owner remembered
+ * @migrated: whether the guest comes in by migration: the header's present owner is
+ *            then not worth remembering where the other host uses the header
+ * @grants: gets an entry if something was granted
+ *
+ * Labels the header if @src is a payload, after noting it in the guest's record.
+ *
+ * Returns: 0, or -1 with a libvirt error reported and nothing granted for @src.
+ */
+int
+lukshdrQemuAccessGrant(virQEMUDriver *driver,
+                       virDomainObj *vm,
+                       virStorageSource *src,
+                       bool chainTop,
+                       bool migrated,
+                       GPtrArray *grants);
+
+/**
+ * lukshdrQemuAccessUndo:
+ * @driver: the QEMU driver
+ * @vm: the domain
+ * @grants: what was granted
+ *
+ * Takes back, last first, what disks got that had no access before.  A disk that
+ * had it keeps it: without remembered owners, restoring would take the header from
+ * a running guest.  Keeps the thread's libvirt error.
+ */
+void
+lukshdrQemuAccessUndo(virQEMUDriver *driver, virDomainObj *vm, GPtrArray *grants);
+
+/**
+ * lukshdrQemuAccessRevoke:
+ * @driver: the QEMU driver
+ * @vm: a domain that runs or is being stopped
+ * @disk: the linked disk
+ * @src: its payload, or NULL if libvirt has it no more
+ * @migrated: whether the guest goes on elsewhere: a header on a shared file system
+ *            is then left as it is, for the other host to use
+ * @forget: whether the guest loses the disk
+ *
+ * Returns: 0, or -1 with a libvirt error reported.
+ */
+int
+lukshdrQemuAccessRevoke(virQEMUDriver *driver,
+                        virDomainObj *vm,
+                        const lukshdrGuestDisk *disk,
+                        virStorageSource *src,
+                        bool migrated,
+                        bool forget);

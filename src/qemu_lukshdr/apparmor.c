@@ -1,0 +1,148 @@
+/*
+ * apparmor.c: keeping the headers' rules in a guest's AppArmor profile
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The stock functions wrapped here are those that reach a Restore callback of
+ * libvirt's security_apparmor.c while a guest runs; disks are in security.c.
+ */
+
+#include "config.h"
+
+#include "apparmor.h"
+
+#include <glib/gi18n-lib.h>
+#include <unistd.h>
+
+#include "util/log.h"
+#include "qemu.h"
+#include "disk.h"
+#include "domain.h"
+#include "guest.h"
+
+/* where libvirt's own AppArmor driver looks to see whether it can be used */
+#define LUKSHDR_APPARMOR_PROFILES "/sys/kernel/security/apparmor/profiles"
+
+/* There is one QEMU driver in a daemon; qemuSecurityRestoreInputLabel is the only
+ * one of the wrapped functions that is not given it. */
+static virQEMUDriver *lukshdrQemuAppArmorDriver;
+
+/* The source, in any chain of @guest's disks, of the disk called @nodeName */
+static virStorageSource *
+lukshdrQemuAppArmorFindSource(GPtrArray *sources, const char *guest, const char *nodeName)
+{
+    guint i;
+
+    for (i = 0; i < sources->len; i++) {
+        virStorageSource *n;
+
+        for (n = g_ptr_array_index(sources, i); n; n = lukshdrQemuSourceBacking(n)) {
+            g_autoptr(lukshdrGuestDisk) disk = lukshdrQemuDiskFind(n, guest);
+
+            if (disk && g_str_equal(disk->nodeName, nodeName))
+                return n;
+        }
+    }
+    return NULL;
+}
+
+void
+lukshdrQemuAppArmorRenew(virQEMUDriver *driver, virDomainObj *vm)
+{
+    g_autofree char *name = NULL;
+    g_autoptr(GPtrArray) disks = NULL;
+    g_autoptr(GPtrArray) sources = NULL;
+    virErrorPtr saved;
+    guint i;
+
+    if (driver)
+        g_atomic_pointer_set(&lukshdrQemuAppArmorDriver, driver);
+
+    /* a guest that is being stopped must not get back what was just taken from it */
+    if (!lukshdrQemu.active || !lukshdrQemuGuestsAny() || lukshdrQemuDomainIsStopping(vm) ||
+        access(LUKSHDR_APPARMOR_PROFILES, R_OK) < 0 || !(name = lukshdrQemuDomainName(vm)))
+        return;
+
+    disks = lukshdrQemuGuestDisks(name);
+    if (disks->len == 0)
+        return;
+
+    if (!driver && !(driver = g_atomic_pointer_get(&lukshdrQemuAppArmorDriver))) {
+        LUKSHDR_LOG_WARN(_("AppArmor may now deny guest '%s' the header volumes of its disks"),
+                         name);
+        return;
+    }
+
+    saved = lukshdrQemuErrorSave();
+    sources = lukshdrQemuDomainSources(vm);
+    for (i = 0; i < disks->len; i++) {
+        lukshdrGuestDisk *disk = g_ptr_array_index(disks, i);
+        g_autoptr(virStorageSource) header = lukshdrQemuDiskHeader(
+            disk, lukshdrQemuAppArmorFindSource(sources, name, disk->nodeName));
+
+        /* not as a chain's top: the owner is remembered already, and the drivers that count
+         * must not count this */
+        if (!header ||
+            lukshdrQemu.stock.qemuSecuritySetImageLabel(driver, vm, header, false, false) < 0) {
+            LUKSHDR_LOG_WARN(_("AppArmor may now deny guest '%s' the header volume '%s': %s"), name,
+                             disk->headerPath, virGetLastErrorMessage());
+        }
+    }
+    lukshdrQemuErrorRestore(saved);
+}
+
+int
+qemuSecurityRestoreHostdevLabel(virQEMUDriver *driver,
+                                virDomainObj *vm,
+                                virDomainHostdevDef *hostdev)
+{
+    int rc = lukshdrQemu.stock.qemuSecurityRestoreHostdevLabel(driver, vm, hostdev);
+
+    lukshdrQemuAppArmorRenew(driver, vm);
+    return rc;
+}
+
+int
+qemuSecurityRestoreMemoryLabel(virQEMUDriver *driver, virDomainObj *vm, virDomainMemoryDef *mem)
+{
+    int rc = lukshdrQemu.stock.qemuSecurityRestoreMemoryLabel(driver, vm, mem);
+
+    lukshdrQemuAppArmorRenew(driver, vm);
+    return rc;
+}
+
+int
+qemuSecurityRestoreInputLabel(virDomainObj *vm, virDomainInputDef *input)
+{
+    int rc = lukshdrQemu.stock.qemuSecurityRestoreInputLabel(vm, input);
+
+    lukshdrQemuAppArmorRenew(NULL, vm);
+    return rc;
+}
+
+int
+qemuSecurityRestoreChardevLabel(virQEMUDriver *driver, virDomainObj *vm, virDomainChrDef *chr)
+{
+    int rc = lukshdrQemu.stock.qemuSecurityRestoreChardevLabel(driver, vm, chr);
+
+    lukshdrQemuAppArmorRenew(driver, vm);
+    return rc;
+}
+
+int
+qemuSecurityRestoreNetdevLabel(virQEMUDriver *driver, virDomainObj *vm, virDomainNetDef *net)
+{
+    int rc = lukshdrQemu.stock.qemuSecurityRestoreNetdevLabel(driver, vm, net);
+
+    lukshdrQemuAppArmorRenew(driver, vm);
+    return rc;
+}
+
+int
+qemuSecurityDomainRestorePathLabel(virQEMUDriver *driver, virDomainObj *vm, const char *path)
+{
+    int rc = lukshdrQemu.stock.qemuSecurityDomainRestorePathLabel(driver, vm, path);
+
+    lukshdrQemuAppArmorRenew(driver, vm);
+    return rc;
+}

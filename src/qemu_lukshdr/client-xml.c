@@ -1,0 +1,466 @@
+/*
+ * client-xml.c: what clients' XML says of linked volumes, and what it should say
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The invariant: XML that libvirt gets has an <encryption> for every linked payload
+ * that it names, and no <header> in any <encryption> of a disk.
+ *
+ * Elements are found by their names whatever their namespace: that is more than
+ * libvirt finds, and never less.
+ */
+
+#include "config.h"
+
+#include "client-xml.h"
+
+#include <glib/gi18n-lib.h>
+#include <libvirt/virterror.h>
+#include <libxml/parser.h>
+#include <string.h>
+
+#include "util/error.h"
+#include "link/pool-state.h"
+#include "util/xml.h"
+#include "metadata.h"
+
+typedef struct _lukshdrQemuConfigXML lukshdrQemuConfigXML;
+struct _lukshdrQemuConfigXML {
+    lukshdrRegistry *registry;
+    bool privileged;
+    GHashTable *headers; /* from metadata, by disk target; NULL if there is none */
+    bool ownHeader;      /* the disk at hand is one of @headers */
+    bool changed;
+};
+
+/* libvirt's names of what opens linked volumes */
+#define LUKSHDR_QEMU_CONFIG_LUKS "luks"
+#define LUKSHDR_QEMU_CONFIG_ENGINE "qemu"
+
+/* The next element @name behind @previous, or the first below @parent */
+static xmlNode *
+lukshdrQemuConfigXMLNext(xmlNode *parent, xmlNode *previous, const char *name)
+{
+    xmlNode *node = previous ? previous->next : parent->children;
+
+    while (node && (node->type != XML_ELEMENT_NODE || !xmlStrEqual(node->name, BAD_CAST name)))
+        node = node->next;
+    return node;
+}
+
+xmlDoc *
+lukshdrQemuConfigXMLRead(const char *xml)
+{
+    return xmlReadMemory(xml, (int)MIN(strlen(xml), G_MAXINT), NULL, NULL,
+                         XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+}
+
+char *
+lukshdrQemuConfigXMLWrite(xmlDoc *doc)
+{
+    xmlChar *dumped = NULL;
+    char *text;
+    int len;
+
+    xmlDocDumpMemory(doc, &dumped, &len);
+    if (!dumped)
+        g_error("out of memory");
+    text = g_strdup((const char *)dumped);
+    xmlFree(dumped);
+    return text;
+}
+
+void
+lukshdrQemuConfigXMLEncryption(xmlNode *encryption, const lukshdrLink *link)
+{
+    xmlNode *secret;
+
+    lukshdrXMLSetAttribute(encryption, LUKSHDR_XML_FORMAT, LUKSHDR_QEMU_CONFIG_LUKS);
+    lukshdrXMLSetAttribute(encryption, LUKSHDR_XML_ENGINE, LUKSHDR_QEMU_CONFIG_ENGINE);
+    secret = lukshdrXMLAddChild(encryption, LUKSHDR_XML_SECRET, NULL);
+    lukshdrXMLSetAttribute(secret, LUKSHDR_XML_TYPE, "passphrase");
+    lukshdrXMLSetAttribute(secret, LUKSHDR_XML_UUID, link->secretUUID);
+}
+
+/* By its names, or as a volume of whatever pool over the same directory.  A pool that is not
+ * active leads to no file, and a guest cannot be started from it either. */
+static bool
+lukshdrQemuConfigXMLFindVolume(lukshdrRegistry *registry,
+                               bool privileged,
+                               xmlNode *source,
+                               lukshdrLink **link,
+                               GError **error)
+{
+    g_autofree char *pool = lukshdrXMLAttribute(source, LUKSHDR_XML_POOL);
+    g_autofree char *volume = lukshdrXMLAttribute(source, LUKSHDR_XML_VOLUME);
+    g_autofree char *path = NULL;
+
+    if (!pool || !volume)
+        return true;
+    if (!lukshdrRegistryLookup(registry, pool, volume, link, NULL, error))
+        return false;
+    if (*link || !(path = lukshdrPoolStateVolumePath(privileged, pool, volume, NULL)))
+        return true;
+    return lukshdrRegistryFindPayload(registry, path, link, error);
+}
+
+bool
+lukshdrQemuConfigXMLFind(lukshdrRegistry *registry,
+                         bool privileged,
+                         const char *type,
+                         xmlNode *source,
+                         lukshdrLink **link,
+                         GError **error)
+{
+    g_autofree char *path = NULL;
+    g_autofree char *absolute = NULL;
+
+    *link = NULL;
+
+    if (!type || g_str_equal(type, "file"))
+        path = lukshdrXMLAttribute(source, LUKSHDR_XML_FILE);
+    else if (g_str_equal(type, "block"))
+        path = lukshdrXMLAttribute(source, LUKSHDR_XML_DEV);
+    else if (g_str_equal(type, "volume"))
+        return lukshdrQemuConfigXMLFindVolume(registry, privileged, source, link, error);
+
+    if (!path || !*path)
+        return true;
+
+    /* QEMU's working directory is the root */
+    absolute = g_path_is_absolute(path) ? g_strdup(path) : g_build_filename("/", path, NULL);
+    return lukshdrRegistryFindPayload(registry, absolute, link, error);
+}
+
+static bool
+lukshdrQemuConfigXMLSameFile(const char *one, const char *other)
+{
+    lukshdrIdentity a;
+    lukshdrIdentity b;
+
+    return one && other && lukshdrIdentityFromPath(one, &a, NULL) &&
+           lukshdrIdentityFromPath(other, &b, NULL) && a.type == b.type && a.dev == b.dev &&
+           a.inode == b.inode;
+}
+
+static bool
+lukshdrQemuConfigXMLIsHeaderOf(xmlNode *node, const lukshdrLink *link)
+{
+    g_autoptr(lukshdrQemuHeaderSource) header = lukshdrQemuHeaderSourceParse(node, NULL);
+    g_autofree char *standard = NULL;
+
+    if (!header)
+        return false;
+    if (header->type != LUKSHDR_QEMU_HEADER_VOLUME)
+        return lukshdrQemuConfigXMLSameFile(header->path, link->header.path);
+
+    standard = g_strdup_printf("%s.luks", link->payload.volume);
+    return g_strcmp0(header->pool, link->header.pool) == 0 &&
+           g_strcmp0(header->volume ? header->volume : standard, link->header.volume) == 0;
+}
+
+/* Of a disk of a domain libvirt completes the engine itself.  For the target of a copy and the overlay
+ * of a snapshot it forgets (11.3.0): a raw target then has no node that could be encrypted, and the
+ * domain's configuration an overlay that it cannot start with. */
+static void
+lukshdrQemuConfigXMLComplete(lukshdrQemuConfigXML *state, xmlNode *encryption)
+{
+    g_autofree char *format = lukshdrXMLAttribute(encryption, LUKSHDR_XML_FORMAT);
+    g_autofree char *engine = lukshdrXMLAttribute(encryption, LUKSHDR_XML_ENGINE);
+
+    if (engine || g_strcmp0(format, LUKSHDR_QEMU_CONFIG_LUKS) != 0)
+        return;
+    lukshdrXMLSetAttribute(encryption, LUKSHDR_XML_ENGINE, LUKSHDR_QEMU_CONFIG_ENGINE);
+    state->changed = true;
+}
+
+/* Takes each <header> out of @encryption that says what the link says anyway */
+static void
+lukshdrQemuConfigXMLStrip(lukshdrQemuConfigXML *state, xmlNode *encryption, const lukshdrLink *link)
+{
+    xmlNode *node = lukshdrQemuConfigXMLNext(encryption, NULL, LUKSHDR_XML_HEADER);
+
+    while (node) {
+        xmlNode *next = lukshdrQemuConfigXMLNext(encryption, node, LUKSHDR_XML_HEADER);
+
+        if (lukshdrQemuConfigXMLIsHeaderOf(node, link)) {
+            xmlUnlinkNode(node);
+            xmlFreeNode(node);
+            state->changed = true;
+        }
+        node = next;
+    }
+}
+
+/* What libvirt accepts <encryption> for (virDomainStorageSourceParse leaves a missing format raw) */
+static bool
+lukshdrQemuConfigXMLFormatKnown(const char *format)
+{
+    return !format || g_str_equal(format, "raw") || g_str_equal(format, "qcow2");
+}
+
+/* Whether a registered link other than @link has @secret, which was generated for its volume: it opens
+ * nothing else */
+static bool
+lukshdrQemuConfigXMLIsOthers(lukshdrRegistry *registry, const char *secret, const lukshdrLink *link)
+{
+    g_autoptr(GPtrArray) links = lukshdrRegistryList(registry, NULL);
+    guint i;
+
+    for (i = 0; links && i < links->len; i++) {
+        const lukshdrLink *other = g_ptr_array_index(links, i);
+
+        if (other->secretGenerated && g_strcmp0(other->secretUUID, secret) == 0 &&
+            !g_str_equal(other->uuid, link->uuid))
+            return true;
+    }
+    return false;
+}
+
+/* A domain that was made of another by copying its XML (virt-clone) names the secrets of that one's
+ * volumes for its own.  A secret that somebody gave may open both, and is left; so is what goes with a
+ * header of the domain's metadata. */
+static void
+lukshdrQemuConfigXMLSecret(lukshdrQemuConfigXML *state,
+                           xmlNode *encryption,
+                           const lukshdrLink *link)
+{
+    xmlNode *secret = lukshdrXMLChild(encryption, LUKSHDR_XML_SECRET);
+    g_autofree char *uuid = secret ? lukshdrXMLAttribute(secret, LUKSHDR_XML_UUID) : NULL;
+
+    if (!uuid || !link->secretUUID || state->ownHeader ||
+        link->state != LUKSHDR_LINK_STATE_ACTIVE ||
+        g_ascii_strcasecmp(uuid, link->secretUUID) == 0 ||
+        !lukshdrQemuConfigXMLIsOthers(state->registry, uuid, link))
+        return;
+
+    lukshdrXMLSetAttribute(secret, LUKSHDR_XML_UUID, link->secretUUID);
+    state->changed = true;
+}
+
+/* One image: @image is a <disk> or a <backingStore>, @format what it declares.  Sets
+ * @encrypted to whether it has an <encryption> in the end. */
+static bool
+lukshdrQemuConfigXMLImage(lukshdrQemuConfigXML *state,
+                          xmlNode *image,
+                          const char *format,
+                          bool *encrypted,
+                          GError **error)
+{
+    g_autofree char *type = lukshdrXMLAttribute(image, LUKSHDR_XML_TYPE);
+    xmlNode *outer = lukshdrXMLChild(image, LUKSHDR_XML_ENCRYPTION); /* its older place */
+    xmlNode *source = NULL;
+
+    *encrypted = outer != NULL;
+
+    while ((source = lukshdrQemuConfigXMLNext(image, source, LUKSHDR_XML_SOURCE))) {
+        xmlNode *inner = lukshdrXMLChild(source, LUKSHDR_XML_ENCRYPTION);
+        g_autoptr(lukshdrLink) link = NULL;
+
+        if (inner)
+            *encrypted = true;
+        if (!lukshdrQemuConfigXMLFind(state->registry, state->privileged, type, source, &link,
+                                      error))
+            return false;
+        if (!link)
+            continue;
+
+        if (outer) {
+            lukshdrQemuConfigXMLStrip(state, outer, link);
+            lukshdrQemuConfigXMLSecret(state, outer, link);
+        }
+        if (inner) {
+            lukshdrQemuConfigXMLStrip(state, inner, link);
+            lukshdrQemuConfigXMLSecret(state, inner, link);
+            lukshdrQemuConfigXMLComplete(state, inner);
+        }
+        if (outer || inner || !lukshdrQemuConfigXMLFormatKnown(format) ||
+            link->state != LUKSHDR_LINK_STATE_ACTIVE || !link->secretUUID)
+            continue;
+
+        lukshdrQemuConfigXMLEncryption(lukshdrXMLAddChild(source, LUKSHDR_XML_ENCRYPTION, NULL),
+                                       link);
+        *encrypted = true;
+        state->changed = true;
+    }
+    return true;
+}
+
+/* The images that the XML lists behind @image */
+static bool
+lukshdrQemuConfigXMLBacking(lukshdrQemuConfigXML *state, xmlNode *image, GError **error)
+{
+    xmlNode *backing = image;
+
+    while ((backing = lukshdrXMLChild(backing, LUKSHDR_XML_BACKING_STORE))) {
+        xmlNode *node = lukshdrXMLChild(backing, LUKSHDR_XML_FORMAT);
+        g_autofree char *format = node ? lukshdrXMLAttribute(node, LUKSHDR_XML_TYPE) : NULL;
+        bool encrypted;
+
+        if (!lukshdrQemuConfigXMLImage(state, backing, format, &encrypted, error))
+            return false;
+    }
+    return true;
+}
+
+char *
+lukshdrQemuConfigXMLTarget(xmlNode *disk)
+{
+    xmlNode *target = lukshdrXMLChild(disk, LUKSHDR_XML_TARGET);
+
+    return target ? lukshdrXMLAttribute(target, LUKSHDR_XML_DEV) : NULL;
+}
+
+/* A <header> that is still somewhere in an <encryption> would be ignored by libvirt */
+static bool
+lukshdrQemuConfigXMLCheckRest(xmlNode *disk, xmlNode *node, GError **error)
+{
+    xmlNode *child;
+
+    for (child = node->children; child; child = child->next) {
+        g_autofree char *target = NULL;
+
+        if (child->type != XML_ELEMENT_NODE)
+            continue;
+        if (!xmlStrEqual(child->name, BAD_CAST LUKSHDR_XML_HEADER) ||
+            !xmlStrEqual(node->name, BAD_CAST LUKSHDR_XML_ENCRYPTION)) {
+            if (!lukshdrQemuConfigXMLCheckRest(disk, child, error))
+                return false;
+            continue;
+        }
+
+        target = lukshdrQemuConfigXMLTarget(disk);
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
+                    _("disk '%s' has a 'header' in its 'encryption' that is not the one that its "
+                      "volume is linked with; to use another header, name it in the domain's "
+                      "metadata (namespace %s)"),
+                    target ? target : "", LUKSHDR_XML_METADATA_URI);
+        return false;
+    }
+    return true;
+}
+
+static bool
+lukshdrQemuConfigXMLDisk(lukshdrQemuConfigXML *state, xmlNode *disk, GError **error)
+{
+    xmlNode *driver = lukshdrXMLChild(disk, LUKSHDR_XML_DRIVER);
+    g_autofree char *format = driver ? lukshdrXMLAttribute(driver, LUKSHDR_XML_TYPE) : NULL;
+    g_autofree char *target = lukshdrQemuConfigXMLTarget(disk);
+    bool encrypted = false;
+
+    state->ownHeader = state->headers && target && g_hash_table_contains(state->headers, target);
+    if (!lukshdrQemuConfigXMLImage(state, disk, format, &encrypted, error) ||
+        !lukshdrQemuConfigXMLBacking(state, disk, error) ||
+        !lukshdrQemuConfigXMLCheckRest(disk, disk, error))
+        return false;
+
+    if (!encrypted && state->ownHeader) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
+                    _("disk '%s' is given a header by the domain's metadata, but has no secret to "
+                      "open it with: give it an 'encryption' with a 'secret'"),
+                    target);
+        return false;
+    }
+    return true;
+}
+
+xmlNode *
+lukshdrQemuConfigXMLMetadata(xmlNode *domain)
+{
+    xmlNode *metadata = lukshdrXMLChild(domain, LUKSHDR_XML_METADATA);
+    xmlNode *node;
+
+    for (node = metadata ? metadata->children : NULL; node; node = node->next) {
+        if (node->type == XML_ELEMENT_NODE && node->ns &&
+            xmlStrEqual(node->ns->href, BAD_CAST LUKSHDR_XML_METADATA_URI))
+            return node;
+    }
+    return NULL;
+}
+
+static bool
+lukshdrQemuConfigXMLDomain(lukshdrQemuConfigXML *state, xmlNode *domain, GError **error)
+{
+    xmlNode *metadata = lukshdrQemuConfigXMLMetadata(domain);
+    g_autoptr(GHashTable) headers = NULL;
+    xmlNode *devices = NULL;
+    bool ok = true;
+
+    if (metadata && !(headers = lukshdrQemuMetadataParse(metadata, error)))
+        return false;
+    state->headers = headers;
+
+    while (ok && (devices = lukshdrQemuConfigXMLNext(domain, devices, LUKSHDR_XML_DEVICES))) {
+        xmlNode *disk = NULL;
+
+        while (ok && (disk = lukshdrQemuConfigXMLNext(devices, disk, LUKSHDR_XML_DISK)))
+            ok = lukshdrQemuConfigXMLDisk(state, disk, error);
+    }
+
+    state->headers = NULL;
+    return ok;
+}
+
+/* The definitions in a snapshot that is being defined anew.  Its own disks are overlays, in
+ * which a <header> makes no sense. */
+static bool
+lukshdrQemuConfigXMLSnapshot(lukshdrQemuConfigXML *state, xmlNode *snapshot, GError **error)
+{
+    static const char *const names[] = { LUKSHDR_XML_DOMAIN, LUKSHDR_XML_INACTIVE_DOMAIN };
+    xmlNode *disks = lukshdrXMLChild(snapshot, LUKSHDR_XML_DISKS);
+    xmlNode *disk = NULL;
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(names); i++) {
+        xmlNode *domain = lukshdrXMLChild(snapshot, names[i]);
+
+        if (domain && !lukshdrQemuConfigXMLDomain(state, domain, error))
+            return false;
+    }
+    if (!disks)
+        return true;
+
+    while ((disk = lukshdrQemuConfigXMLNext(disks, disk, LUKSHDR_XML_DISK))) {
+        xmlNode *source = lukshdrXMLChild(disk, LUKSHDR_XML_SOURCE);
+        xmlNode *encryption = source ? lukshdrXMLChild(source, LUKSHDR_XML_ENCRYPTION) : NULL;
+
+        if (encryption)
+            lukshdrQemuConfigXMLComplete(state, encryption);
+    }
+    return lukshdrQemuConfigXMLCheckRest(disks, disks, error);
+}
+
+static bool
+lukshdrQemuConfigXMLRoot(lukshdrQemuConfigXML *state, xmlNode *root, GError **error)
+{
+    if (xmlStrEqual(root->name, BAD_CAST LUKSHDR_XML_DOMAIN))
+        return lukshdrQemuConfigXMLDomain(state, root, error);
+    if (xmlStrEqual(root->name, BAD_CAST LUKSHDR_XML_DISK))
+        return lukshdrQemuConfigXMLDisk(state, root, error);
+    if (xmlStrEqual(root->name, BAD_CAST LUKSHDR_XML_DOMAIN_SNAPSHOT))
+        return lukshdrQemuConfigXMLSnapshot(state, root, error);
+    return true;
+}
+
+bool
+lukshdrQemuConfigXMLRewrite(lukshdrRegistry *registry,
+                            bool privileged,
+                            const char *xml,
+                            char **rewritten,
+                            GError **error)
+{
+    lukshdrQemuConfigXML state = { .registry = registry, .privileged = privileged };
+    g_autoptr(xmlDoc) doc = lukshdrQemuConfigXMLRead(xml);
+    xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
+
+    *rewritten = NULL;
+
+    if (!root)
+        return true;
+    if (!lukshdrQemuConfigXMLRoot(&state, root, error))
+        return false;
+
+    if (state.changed)
+        *rewritten = lukshdrQemuConfigXMLWrite(doc);
+    return true;
+}

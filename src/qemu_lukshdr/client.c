@@ -1,0 +1,425 @@
+/*
+ * client.c: what clients send of domains and their disks
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The entries that are put in front of the QEMU driver's: each corrects the XML
+ * (client-xml.h) and hands it on.  They run in the thread that serves the
+ * client, with nothing locked.
+ */
+
+#include "config.h"
+
+#include "client.h"
+
+#include <glib/gi18n-lib.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/error.h"
+#include "util/log.h"
+#include "util/xml.h"
+#include "qemu.h"
+#include "client-xml.h"
+#include "metadata.h"
+#include "migrate.h"
+#include "prepare.h"
+#include "renew.h"
+#include "snapshot-xml.h"
+#include "table.h"
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(virConnect, virConnectClose)
+
+lukshdrQemuTableEntries lukshdrQemuConfigStock;
+static void *lukshdrQemuConfigModule;
+
+bool
+lukshdrQemuConfigRewrite(const char **xml, char **rewritten)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!*xml)
+        return true;
+    if (!lukshdrQemuConfigXMLRewrite(lukshdrQemu.registry, lukshdrQemu.privileged, *xml, rewritten,
+                                     &error)) {
+        lukshdrReportError(error);
+        return false;
+    }
+    if (*rewritten)
+        *xml = *rewritten;
+    return true;
+}
+
+static virDomainPtr
+lukshdrQemuConfigCreateXML(virConnectPtr conn, const char *xml, unsigned int flags)
+{
+    g_autofree char *rewritten = NULL;
+
+    if (!lukshdrQemuConfigRewrite(&xml, &rewritten))
+        return NULL;
+    return lukshdrQemuConfigStock.domainCreateXML(conn, xml, flags);
+}
+
+static int
+lukshdrQemuConfigCreate(virDomainPtr domain)
+{
+    lukshdrQemuRenew(domain, lukshdrQemuConfigStock.domainDefineXMLFlags);
+    return lukshdrQemuConfigStock.domainCreate(domain);
+}
+
+static int
+lukshdrQemuConfigCreateWithFlags(virDomainPtr domain, unsigned int flags)
+{
+    lukshdrQemuRenew(domain, lukshdrQemuConfigStock.domainDefineXMLFlags);
+    return lukshdrQemuConfigStock.domainCreateWithFlags(domain, flags);
+}
+
+static virDomainPtr
+lukshdrQemuConfigDefineXML(virConnectPtr conn, const char *xml)
+{
+    g_autofree char *rewritten = NULL;
+
+    if (!lukshdrQemuConfigRewrite(&xml, &rewritten))
+        return NULL;
+    return lukshdrQemuConfigStock.domainDefineXML(conn, xml);
+}
+
+static virDomainPtr
+lukshdrQemuConfigDefineXMLFlags(virConnectPtr conn, const char *xml, unsigned int flags)
+{
+    g_autofree char *rewritten = NULL;
+
+    if (!lukshdrQemuConfigRewrite(&xml, &rewritten))
+        return NULL;
+    return lukshdrQemuConfigStock.domainDefineXMLFlags(conn, xml, flags);
+}
+
+static int
+lukshdrQemuConfigAttachDevice(virDomainPtr domain, const char *xml)
+{
+    g_autofree char *rewritten = NULL;
+
+    if (!lukshdrQemuConfigRewrite(&xml, &rewritten))
+        return -1;
+    return lukshdrQemuConfigStock.domainAttachDevice(domain, xml);
+}
+
+static int
+lukshdrQemuConfigAttachDeviceFlags(virDomainPtr domain, const char *xml, unsigned int flags)
+{
+    g_autofree char *rewritten = NULL;
+
+    if (!lukshdrQemuConfigRewrite(&xml, &rewritten))
+        return -1;
+    return lukshdrQemuConfigStock.domainAttachDeviceFlags(domain, xml, flags);
+}
+
+static int
+lukshdrQemuConfigUpdateDeviceFlags(virDomainPtr domain, const char *xml, unsigned int flags)
+{
+    g_autofree char *rewritten = NULL;
+
+    if (!lukshdrQemuConfigRewrite(&xml, &rewritten))
+        return -1;
+    return lukshdrQemuConfigStock.domainUpdateDeviceFlags(domain, xml, flags);
+}
+
+static int
+lukshdrQemuConfigSaveFlags(virDomainPtr domain,
+                           const char *to,
+                           const char *dxml,
+                           unsigned int flags)
+{
+    g_autofree char *rewritten = NULL;
+
+    if (!lukshdrQemuConfigRewrite(&dxml, &rewritten))
+        return -1;
+    return lukshdrQemuConfigStock.domainSaveFlags(domain, to, dxml, flags);
+}
+
+static int
+lukshdrQemuConfigRestoreFlags(virConnectPtr conn,
+                              const char *from,
+                              const char *dxml,
+                              unsigned int flags)
+{
+    g_autofree char *rewritten = NULL;
+
+    if (!lukshdrQemuConfigRewrite(&dxml, &rewritten))
+        return -1;
+    return lukshdrQemuConfigStock.domainRestoreFlags(conn, from, dxml, flags);
+}
+
+/* A copy of @params, to be freed with g_free, in which the XML of a saved domain, if there is
+ * any, is what libvirt is to have; the strings stay the caller's, and the new one is in
+ * @rewritten.  NULL with a libvirt error reported if it is to be refused. */
+static virTypedParameterPtr
+lukshdrQemuConfigParams(virTypedParameterPtr params, int nparams, char **rewritten)
+{
+    g_autofree virTypedParameterPtr copy = g_new0(virTypedParameter, MAX(nparams, 0) + 1);
+    int i;
+
+    for (i = 0; i < nparams; i++) {
+        const char *xml = params[i].value.s;
+
+        copy[i] = params[i];
+        if (params[i].type != VIR_TYPED_PARAM_STRING ||
+            !g_str_equal(params[i].field, VIR_DOMAIN_SAVE_PARAM_DXML))
+            continue;
+
+        /* libvirt refuses a second one */
+        g_clear_pointer(rewritten, g_free);
+        if (!lukshdrQemuConfigRewrite(&xml, rewritten))
+            return NULL;
+        if (*rewritten)
+            copy[i].value.s = *rewritten;
+    }
+    return g_steal_pointer(&copy);
+}
+
+static int
+lukshdrQemuConfigSaveParams(virDomainPtr domain,
+                            virTypedParameterPtr params,
+                            int nparams,
+                            unsigned int flags)
+{
+    g_autofree char *rewritten = NULL;
+    g_autofree virTypedParameterPtr copy = lukshdrQemuConfigParams(params, nparams, &rewritten);
+
+    if (!copy)
+        return -1;
+    return lukshdrQemuConfigStock.domainSaveParams(domain, copy, nparams, flags);
+}
+
+static int
+lukshdrQemuConfigRestoreParams(virConnectPtr conn,
+                               virTypedParameterPtr params,
+                               int nparams,
+                               unsigned int flags)
+{
+    g_autofree char *rewritten = NULL;
+    g_autofree virTypedParameterPtr copy = lukshdrQemuConfigParams(params, nparams, &rewritten);
+
+    if (!copy)
+        return -1;
+    return lukshdrQemuConfigStock.domainRestoreParams(conn, copy, nparams, flags);
+}
+
+static int
+lukshdrQemuConfigSaveImageDefineXML(virConnectPtr conn,
+                                    const char *file,
+                                    const char *dxml,
+                                    unsigned int flags)
+{
+    g_autofree char *rewritten = NULL;
+
+    if (!lukshdrQemuConfigRewrite(&dxml, &rewritten))
+        return -1;
+    return lukshdrQemuConfigStock.domainSaveImageDefineXML(conn, file, dxml, flags);
+}
+
+static int
+lukshdrQemuConfigManagedSaveDefineXML(virDomainPtr domain, const char *dxml, unsigned int flags)
+{
+    g_autofree char *rewritten = NULL;
+
+    if (!lukshdrQemuConfigRewrite(&dxml, &rewritten))
+        return -1;
+    return lukshdrQemuConfigStock.domainManagedSaveDefineXML(domain, dxml, flags);
+}
+
+/* Of a domain that runs, Prepare is asked (prepare.c).  One that is just started in
+ * between is refused there, one that just stopped may get a plain overlay. */
+static bool
+lukshdrQemuConfigCheckSnapshot(virDomainPtr domain, const char *xml, unsigned int flags)
+{
+    g_autoptr(GError) error = NULL;
+    char *config; /* freed with free(3): an API result */
+    bool ok;
+
+    if ((flags & VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE) || virDomainIsActive(domain) != 0)
+        return true;
+    if (!(config = virDomainGetXMLDesc(domain, VIR_DOMAIN_XML_INACTIVE)))
+        return false;
+
+    ok = lukshdrQemuSnapshotXMLCheck(lukshdrQemu.registry, lukshdrQemu.privileged, config, xml,
+                                     flags & VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY, &error);
+    free(config);
+    if (!ok)
+        lukshdrReportError(error);
+    return ok;
+}
+
+static virDomainSnapshotPtr
+lukshdrQemuConfigSnapshotCreateXML(virDomainPtr domain, const char *xml, unsigned int flags)
+{
+    g_autofree char *rewritten = NULL;
+
+    if (!lukshdrQemuConfigRewrite(&xml, &rewritten) ||
+        !lukshdrQemuConfigCheckSnapshot(domain, xml, flags))
+        return NULL;
+    return lukshdrQemuConfigStock.domainSnapshotCreateXML(domain, xml, flags);
+}
+
+/* To go on from an external snapshot libvirt makes a new overlay on what was kept. */
+static int
+lukshdrQemuConfigRevertToSnapshot(virDomainSnapshotPtr snapshot, unsigned int flags)
+{
+    g_autoptr(GError) error = NULL;
+    char *xml = virDomainSnapshotGetXMLDesc(snapshot, 0); /* freed with free(3): an API result */
+    bool ok;
+
+    if (!xml)
+        return -1;
+
+    ok = lukshdrQemuSnapshotXMLCheck(lukshdrQemu.registry, lukshdrQemu.privileged, xml, xml, false,
+                                     &error);
+    free(xml);
+    if (!ok) {
+        lukshdrReportError(error);
+        return -1;
+    }
+    return lukshdrQemuConfigStock.domainRevertToSnapshot(snapshot, flags);
+}
+
+static int
+lukshdrQemuConfigBlockCopy(virDomainPtr domain,
+                           const char *disk,
+                           const char *xml,
+                           virTypedParameterPtr params,
+                           int nparams,
+                           unsigned int flags)
+{
+    g_autofree char *rewritten = NULL;
+    int rc;
+
+    if (!lukshdrQemuConfigRewrite(&xml, &rewritten))
+        return -1;
+
+    lukshdrQemuPrepareCopy(true);
+    rc = lukshdrQemuConfigStock.domainBlockCopy(domain, disk, xml, params, nparams, flags);
+    lukshdrQemuPrepareCopy(false);
+    return rc;
+}
+
+/* The older call for the same, and for pulling, which prepares no image */
+static int
+lukshdrQemuConfigBlockRebase(virDomainPtr domain,
+                             const char *disk,
+                             const char *base,
+                             unsigned long bandwidth,
+                             unsigned int flags)
+{
+    int rc;
+
+    lukshdrQemuPrepareCopy(true);
+    rc = lukshdrQemuConfigStock.domainBlockRebase(domain, disk, base, bandwidth, flags);
+    lukshdrQemuPrepareCopy(false);
+    return rc;
+}
+
+/* Said now, a mistake is not found out when the guest starts. */
+static int
+lukshdrQemuConfigSetMetadata(virDomainPtr domain,
+                             int type,
+                             const char *metadata,
+                             const char *key,
+                             const char *uri,
+                             unsigned int flags)
+{
+    if (type == VIR_DOMAIN_METADATA_ELEMENT && metadata &&
+        g_strcmp0(uri, LUKSHDR_XML_METADATA_URI) == 0) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GHashTable) headers = lukshdrQemuMetadataParseText(metadata, &error);
+
+        if (!headers) {
+            lukshdrReportError(error);
+            return -1;
+        }
+    }
+    return lukshdrQemuConfigStock.domainSetMetadata(domain, type, metadata, key, uri, flags);
+}
+
+static const lukshdrQemuTableEntries lukshdrQemuConfigEntries = {
+    .domainCreateXML = lukshdrQemuConfigCreateXML,
+    .domainCreate = lukshdrQemuConfigCreate,
+    .domainCreateWithFlags = lukshdrQemuConfigCreateWithFlags,
+    .domainDefineXML = lukshdrQemuConfigDefineXML,
+    .domainDefineXMLFlags = lukshdrQemuConfigDefineXMLFlags,
+    .domainAttachDevice = lukshdrQemuConfigAttachDevice,
+    .domainAttachDeviceFlags = lukshdrQemuConfigAttachDeviceFlags,
+    .domainUpdateDeviceFlags = lukshdrQemuConfigUpdateDeviceFlags,
+    .domainSaveFlags = lukshdrQemuConfigSaveFlags,
+    .domainSaveParams = lukshdrQemuConfigSaveParams,
+    .domainRestoreFlags = lukshdrQemuConfigRestoreFlags,
+    .domainRestoreParams = lukshdrQemuConfigRestoreParams,
+    .domainSaveImageDefineXML = lukshdrQemuConfigSaveImageDefineXML,
+    .domainManagedSaveDefineXML = lukshdrQemuConfigManagedSaveDefineXML,
+    .domainSnapshotCreateXML = lukshdrQemuConfigSnapshotCreateXML,
+    .domainRevertToSnapshot = lukshdrQemuConfigRevertToSnapshot,
+    .domainBlockCopy = lukshdrQemuConfigBlockCopy,
+    .domainBlockRebase = lukshdrQemuConfigBlockRebase,
+    .domainSetMetadata = lukshdrQemuConfigSetMetadata,
+    .domainMigrateBegin3 = lukshdrQemuMigrateBegin3,
+    .domainMigrateBegin3Params = lukshdrQemuMigrateBegin3Params,
+    .domainMigratePrepare3 = lukshdrQemuMigratePrepare3,
+    .domainMigratePrepare3Params = lukshdrQemuMigratePrepare3Params,
+    .domainMigrateFinish3 = lukshdrQemuMigrateFinish3,
+    .domainMigrateFinish3Params = lukshdrQemuMigrateFinish3Params,
+    .domainMigratePerform3Params = lukshdrQemuMigratePerform3Params,
+};
+
+static bool
+lukshdrQemuConfigActivate(bool privileged, GError **error)
+{
+    g_autoptr(virConnect) conn = virConnectOpen(privileged ? "qemu:///system" : "qemu:///session");
+    g_autofree lukshdrQemuTable *table = NULL;
+
+    if (!conn) {
+        lukshdrErrorFromLast(error);
+        return false;
+    }
+    if (!(table = lukshdrQemuTableFind(lukshdrQemuConfigModule, conn, error)))
+        return false;
+
+    lukshdrQemuTableTakeOver(table, &lukshdrQemuConfigStock, &lukshdrQemuConfigEntries);
+    return true;
+}
+
+/* Always "complete": an error would stop any daemon, "skipped" a modular one. */
+static int
+lukshdrQemuConfigInitialize(bool privileged,
+                            const char *root,
+                            bool monolithic G_GNUC_UNUSED,
+                            void *callback G_GNUC_UNUSED,
+                            void *opaque G_GNUC_UNUSED)
+{
+    g_autoptr(GError) error = NULL;
+
+    /* the registry of a process with a root of its own would be another */
+    if (!root && !lukshdrQemuConfigActivate(privileged, &error)) {
+        LUKSHDR_LOG_ERROR(
+            _("lukshdr: linked volumes can be used as disks, but the configuration of "
+              "domains does not get their <encryption>: %s"),
+            error->message);
+        virResetLastError();
+    }
+    return LUKSHDR_VIR_STATE_INIT_COMPLETE;
+}
+
+/* libvirt keeps the pointer and writes to "initialized" */
+static lukshdrVirStateDriver lukshdrQemuConfigStateDriver = {
+    .name = "lukshdr-qemu",
+    .stateInitialize = lukshdrQemuConfigInitialize,
+};
+
+bool
+lukshdrQemuConfigRegister(void *stock, GError **error)
+{
+    lukshdrQemuConfigModule = stock;
+    if (lukshdrQemu.libvirt.virRegisterStateDriver(&lukshdrQemuConfigStateDriver) < 0) {
+        lukshdrErrorFromLast(error);
+        return false;
+    }
+    return true;
+}

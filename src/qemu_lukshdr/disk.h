@@ -1,0 +1,79 @@
+/*
+ * disk.h: what was found out about a storage source
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The answer of the Prepare wrapper is attached to the source itself and goes
+ * away with it.  A source that was never prepared in this process (of a guest
+ * that was running already when the daemon started, or a copy that libvirt made)
+ * is recognised among the disks of running guests.
+ */
+
+#pragma once
+
+#include "link/guest-record.h"
+#include "link/link.h"
+#include "source.h"
+
+typedef enum {
+    LUKSHDR_QEMU_DISK_UNKNOWN,  /* nobody asked yet */
+    LUKSHDR_QEMU_DISK_EARLY,    /* looked up for access that is granted before Prepare */
+    LUKSHDR_QEMU_DISK_PREPARED, /* looked up by Prepare */
+} lukshdrQemuDiskState;
+
+/**
+ * lukshdrQemuDiskAttach:
+ * @src: a source that has been looked up
+ * @disk: what it is, owned by @src from now on; NULL if it is no payload
+ * @state: by whom
+ *
+ * Replaces what was attached before.
+ */
+void
+lukshdrQemuDiskAttach(virStorageSource *src, lukshdrGuestDisk *disk, lukshdrQemuDiskState state);
+
+/**
+ * lukshdrQemuDiskGetState:
+ * @src: a source
+ *
+ * Returns: whether and by whom it was looked up.
+ */
+lukshdrQemuDiskState
+lukshdrQemuDiskGetState(virStorageSource *src);
+
+/**
+ * lukshdrQemuDiskFind:
+ * @src: a source
+ * @guest: lukshdrQemuDomainName of the guest that has it; NULL if that is not known here, or if
+ *         the guest does not run
+ *
+ * Never looks into the registry.  What was not prepared in this process is looked for among the
+ * disks of @guest, or of all guests: two of them may have the same payload with different headers.
+ *
+ * Returns: a copy of what is known of the linked disk that @src is the payload of,
+ * freed with lukshdrGuestDiskFree, or NULL.
+ */
+lukshdrGuestDisk *
+lukshdrQemuDiskFind(virStorageSource *src, const char *guest);
+
+/**
+ * lukshdrQemuDiskLink:
+ * @disk: a linked disk
+ *
+ * Returns: a link with what building a chain takes, unreffed by the caller.  For
+ * messages, file and directory stand in for names of volume and pool.
+ */
+lukshdrLink *
+lukshdrQemuDiskLink(const lukshdrGuestDisk *disk);
+
+/**
+ * lukshdrQemuDiskHeader:
+ * @disk: a linked disk
+ * @src: its payload, or NULL if libvirt has it no more
+ *
+ * Returns: a source for the header, as libvirt makes one for a backing file: with
+ * the payload's own security labels, and read-only or shared as that is at this
+ * moment.  Unreffed by the caller; NULL with a libvirt error reported.
+ */
+virStorageSource *
+lukshdrQemuDiskHeader(const lukshdrGuestDisk *disk, virStorageSource *src);

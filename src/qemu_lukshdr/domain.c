@@ -1,0 +1,304 @@
+/*
+ * domain.c: what must be known of libvirt's domain objects
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "config.h"
+
+#include "domain.h"
+
+#include <glib/gi18n-lib.h>
+#include <malloc.h>
+#include <string.h>
+
+#include "util/error.h"
+#include "util/xml.h"
+#include "qemu.h"
+#include "source.h"
+
+/* set by lukshdrQemuDomainMeasure */
+static int lukshdrQemuDomainDeviceDisk;      /* VIR_DOMAIN_DEVICE_DISK */
+static size_t lukshdrQemuDomainDeviceOffset; /* of the disk's pointer in a virDomainDeviceDef */
+static size_t lukshdrQemuDomainSourceOffset; /* of the source's pointer in a virDomainDiskDef */
+
+static size_t lukshdrQemuDomainTargetOffset; /* of the target's name in a virDomainDiskDef */
+
+/* the innermost domain that this thread is stopping */
+static __thread lukshdrQemuDomainStop *lukshdrQemuDomainStopping;
+
+static void *
+lukshdrQemuDomainWord(const void *structure, size_t offset)
+{
+    void *value;
+
+    memcpy(&value, (const char *)structure + offset, sizeof(value));
+    return value;
+}
+
+/* The one word of a disk that libvirt takes for its source: with another source
+ * in it, virDomainDiskGetSource names that one's path. */
+static size_t
+lukshdrQemuDomainMeasureSource(virDomainDiskDef *disk)
+{
+    static const char path[] = "/lukshdr";
+    g_autoptr(virStorageSource) other = NULL;
+    size_t candidates = 0;
+    size_t offset;
+
+    if (lukshdrQemu.libvirt.virStorageSourceNewFromBackingAbsolute(path, &other) < 0)
+        return 0;
+
+    for (offset = 0; offset + sizeof(void *) <= malloc_usable_size(disk);
+         offset += sizeof(void *)) {
+        void *word = lukshdrQemuDomainWord(disk, offset);
+
+        if (!word)
+            continue;
+
+        memcpy((char *)disk + offset, &other, sizeof(other));
+        if (g_strcmp0(lukshdrQemu.libvirt.virDomainDiskGetSource(disk), path) == 0) {
+            lukshdrQemuDomainSourceOffset = offset;
+            candidates++;
+        }
+        memcpy((char *)disk + offset, &word, sizeof(word));
+    }
+    return candidates;
+}
+
+/* The one empty word of the only disk of @def that libvirt takes for its target.  All are filled at
+ * once, each with a name of its own, since the question would not survive an empty target. */
+static size_t
+lukshdrQemuDomainMeasureTarget(virDomainDef *def, virDomainDiskDef *disk)
+{
+    size_t words = malloc_usable_size(disk) / sizeof(void *);
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+    size_t candidates = 0;
+    size_t i;
+
+    for (i = 0; i < words; i++) {
+        char *name = NULL;
+
+        if (!lukshdrQemuDomainWord(disk, i * sizeof(void *))) {
+            name = g_strdup_printf("lukshdr%zu", i);
+            memcpy((char *)disk + i * sizeof(void *), &name, sizeof(name));
+        }
+        g_ptr_array_add(names, name);
+    }
+
+    for (i = 0; i < words; i++) {
+        const char *name = g_ptr_array_index(names, i);
+
+        if (name && lukshdrQemu.libvirt.virDomainDiskIndexByName(def, name, false) >= 0) {
+            lukshdrQemuDomainTargetOffset = i * sizeof(void *);
+            candidates++;
+        }
+    }
+
+    for (i = 0; i < words; i++) {
+        if (g_ptr_array_index(names, i))
+            memset((char *)disk + i * sizeof(void *), 0, sizeof(void *));
+    }
+    return candidates;
+}
+
+typedef struct {
+    virDomainDiskDef *disk;
+    size_t candidates;
+} lukshdrQemuDomainMeasureData;
+
+/* A virDomainDeviceDef is a number that says what it is, and a pointer to it. */
+static int
+lukshdrQemuDomainMeasureDevice(virDomainDef *def G_GNUC_UNUSED,
+                               virDomainDeviceDef *dev,
+                               virDomainDeviceInfo *info G_GNUC_UNUSED,
+                               void *opaque)
+{
+    lukshdrQemuDomainMeasureData *data = opaque;
+
+    memcpy(&lukshdrQemuDomainDeviceDisk, dev, sizeof(lukshdrQemuDomainDeviceDisk));
+    if (lukshdrQemuDomainWord(dev, sizeof(void *)) == data->disk) {
+        lukshdrQemuDomainDeviceOffset = sizeof(void *);
+        data->candidates++;
+    }
+    return 0;
+}
+
+bool
+lukshdrQemuDomainMeasure(GError **error)
+{
+    virErrorPtr saved = lukshdrQemuErrorSave();
+    virDomainDef *def = lukshdrQemu.libvirt.virDomainDefNew(NULL);
+    virDomainDiskDef *disk = lukshdrQemu.libvirt.virDomainDiskDefNew(NULL);
+    lukshdrQemuDomainMeasureData data = { disk, 0 };
+    size_t candidates = lukshdrQemuDomainMeasureSource(disk);
+    size_t targets;
+
+    lukshdrQemu.libvirt.virDomainDiskInsert(def, disk); /* owned by def now */
+    lukshdrQemu.libvirt.virDomainDeviceInfoIterate(def, lukshdrQemuDomainMeasureDevice, &data);
+    targets = lukshdrQemuDomainMeasureTarget(def, disk);
+    lukshdrQemu.libvirt.virDomainDefFree(def);
+    lukshdrQemuErrorRestore(saved);
+
+    if (candidates != 1 || data.candidates != 1 || targets != 1) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_NO_SUPPORT,
+                    _("sources and targets of a domain's disks cannot be told: %zu, %zu and %zu "
+                      "candidates"),
+                    candidates, data.candidates, targets);
+        return false;
+    }
+    return true;
+}
+
+static lukshdrQemuDomainStop *
+lukshdrQemuDomainFindStop(virDomainObj *vm)
+{
+    lukshdrQemuDomainStop *stop = lukshdrQemuDomainStopping;
+
+    while (stop && stop->vm != vm)
+        stop = stop->outer;
+    return stop;
+}
+
+/* The definition and name of @vm, if it is running. */
+static virDomainDef *
+lukshdrQemuDomainRunning(virDomainObj *vm, char **name)
+{
+    g_autofree char *shortName = NULL;
+    virDomainDef *def;
+    virErrorPtr saved;
+
+    /* first, since the question for the definition of a transient domain that has ended
+     * would leave an error in the daemon's log */
+    if (lukshdrQemu.libvirt.virDomainObjGetState(vm, NULL) == VIR_DOMAIN_SHUTOFF)
+        return NULL;
+
+    saved = lukshdrQemuErrorSave();
+    if ((def = lukshdrQemu.libvirt.virDomainObjGetOneDef(vm, VIR_DOMAIN_AFFECT_CURRENT)))
+        shortName = lukshdrQemu.libvirt.virDomainDefGetShortName(def);
+    lukshdrQemuErrorRestore(saved);
+
+    /* the number of a domain that does not run is -1 */
+    if (!shortName || *shortName == '-')
+        return NULL;
+
+    *name = g_steal_pointer(&shortName);
+    return def;
+}
+
+char *
+lukshdrQemuDomainName(virDomainObj *vm)
+{
+    lukshdrQemuDomainStop *stop = lukshdrQemuDomainFindStop(vm);
+    char *name = NULL;
+
+    if (stop)
+        return g_strdup(stop->name);
+
+    lukshdrQemuDomainRunning(vm, &name);
+    return name;
+}
+
+virStorageSource *
+lukshdrQemuDomainDiskSource(virDomainDiskDef *disk)
+{
+    return lukshdrQemuDomainWord(disk, lukshdrQemuDomainSourceOffset);
+}
+
+const char *
+lukshdrQemuDomainDiskTarget(virDomainDiskDef *disk)
+{
+    return lukshdrQemuDomainWord(disk, lukshdrQemuDomainTargetOffset);
+}
+
+virDomainDiskDef *
+lukshdrQemuDomainDeviceDef(virDomainDeviceDef *dev)
+{
+    int type;
+
+    memcpy(&type, dev, sizeof(type));
+    if (type != lukshdrQemuDomainDeviceDisk)
+        return NULL;
+    return lukshdrQemuDomainWord(dev, lukshdrQemuDomainDeviceOffset);
+}
+
+bool
+lukshdrQemuDomainMetadata(virDomainObj *vm, char **metadata, GError **error)
+{
+    virErrorPtr saved;
+    bool ok;
+
+    *metadata = NULL;
+
+    /* what domxml-to-native prepares has no definition that libvirt would tell */
+    if (lukshdrQemu.libvirt.virDomainObjGetState(vm, NULL) == VIR_DOMAIN_SHUTOFF)
+        return true;
+
+    saved = lukshdrQemuErrorSave();
+    *metadata = lukshdrQemu.libvirt.virDomainObjGetMetadata(
+        vm, VIR_DOMAIN_METADATA_ELEMENT, LUKSHDR_XML_METADATA_URI, VIR_DOMAIN_AFFECT_CURRENT);
+    ok = *metadata || virGetLastErrorCode() == VIR_ERR_NO_DOMAIN_METADATA;
+    if (!ok) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_INTERNAL_ERROR,
+                    _("the domain's metadata cannot be read: %s"), virGetLastErrorMessage());
+    }
+    lukshdrQemuErrorRestore(saved);
+    return ok;
+}
+
+static int
+lukshdrQemuDomainCollect(virDomainDef *def G_GNUC_UNUSED,
+                         virDomainDeviceDef *dev,
+                         virDomainDeviceInfo *info G_GNUC_UNUSED,
+                         void *opaque)
+{
+    virDomainDiskDef *disk = lukshdrQemuDomainDeviceDef(dev);
+
+    if (disk)
+        g_ptr_array_add(opaque, lukshdrQemuDomainDiskSource(disk));
+    return 0;
+}
+
+GPtrArray *
+lukshdrQemuDomainSources(virDomainObj *vm)
+{
+    lukshdrQemuDomainStop *stop = lukshdrQemuDomainFindStop(vm);
+    GPtrArray *sources = g_ptr_array_new();
+    g_autofree char *name = NULL;
+    virDomainDef *def = stop ? stop->def : lukshdrQemuDomainRunning(vm, &name);
+
+    if (def)
+        lukshdrQemu.libvirt.virDomainDeviceInfoIterate(def, lukshdrQemuDomainCollect, sources);
+    return sources;
+}
+
+void
+lukshdrQemuDomainStopBegin(lukshdrQemuDomainStop *stop, virDomainObj *vm)
+{
+    stop->vm = vm;
+    stop->name = NULL;
+    stop->def = lukshdrQemuDomainRunning(vm, &stop->name);
+    stop->outer = lukshdrQemuDomainStopping;
+    lukshdrQemuDomainStopping = stop;
+}
+
+bool
+lukshdrQemuDomainIsStopping(virDomainObj *vm)
+{
+    return lukshdrQemuDomainFindStop(vm) != NULL;
+}
+
+char *
+lukshdrQemuDomainStopEnd(lukshdrQemuDomainStop *stop)
+{
+    g_autofree char *now = NULL;
+
+    lukshdrQemuDomainStopping = stop->outer;
+
+    /* stopping can fail to begin, and then the guest goes on */
+    lukshdrQemuDomainRunning(stop->vm, &now);
+    if (g_strcmp0(now, stop->name) == 0)
+        g_clear_pointer(&stop->name, g_free);
+
+    return g_steal_pointer(&stop->name);
+}

@@ -1,0 +1,157 @@
+/*
+ * format.c: the chain in the place of stock's format layer
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * libvirt 9.0.0 asks for the format layer also while it talks to QEMU, without the
+ * domain's lock: nothing here looks anything up but in memory, except that a
+ * source which was never prepared is examined with statx.
+ */
+
+#include "config.h"
+
+#include "format.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "chain/chain.h"
+#include "util/error.h"
+#include "util/log.h"
+#include "qemu.h"
+#include "disk.h"
+
+virJSONValue *
+lukshdrQemuFormatStock(virStorageSource *src, virStorageSource *backing)
+{
+    if (lukshdrQemu.stock.qemuBlockStorageSourceGetFormatProps)
+        return lukshdrQemu.stock.qemuBlockStorageSourceGetFormatProps(src, backing);
+    return lukshdrQemu.stock.qemuBlockStorageSourceGetBlockdevProps(src, backing);
+}
+
+JsonObject *
+lukshdrQemuFormatToObject(virJSONValue *value, GError **error)
+{
+    g_autoptr(JsonParser) parser = json_parser_new();
+    g_autofree char *text = lukshdrQemu.libvirt.virJSONValueToString(value, false);
+    g_autoptr(JsonNode) root = NULL;
+
+    if (text && json_parser_load_from_data(parser, text, -1, NULL))
+        root = json_parser_steal_root(parser);
+
+    if (!root || !JSON_NODE_HOLDS_OBJECT(root)) {
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_INTERNAL_ERROR,
+                            _("libvirt's description of a block node is no JSON object"));
+        return NULL;
+    }
+    return json_node_dup_object(root);
+}
+
+static virJSONValue *
+lukshdrQemuFormatFromObject(JsonObject *object)
+{
+    g_autoptr(JsonNode) root = json_node_init_object(json_node_alloc(), object);
+    g_autofree char *text = json_to_string(root, false);
+
+    return lukshdrQemu.libvirt.virJSONValueFromString(text);
+}
+
+/* Consumes @stock.  Returns: the chain for @disk, or NULL with a libvirt error reported. */
+static virJSONValue *
+lukshdrQemuFormatChain(const lukshdrGuestDisk *disk, virJSONValue *stock)
+{
+    g_autoptr(lukshdrLink) link = lukshdrQemuDiskLink(disk);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(JsonObject) object = lukshdrQemuFormatToObject(stock, &error);
+    g_autoptr(lukshdrChain) chain = object ? lukshdrChainFromStock(link, object, &error) : NULL;
+    g_autoptr(JsonObject) format = chain ? lukshdrChainToFormat(chain) : NULL;
+
+    lukshdrQemu.libvirt.virJSONValueFree(stock);
+
+    if (!format) {
+        lukshdrReportError(error);
+        return NULL;
+    }
+    return lukshdrQemuFormatFromObject(format);
+}
+
+static virJSONValue *
+lukshdrQemuFormatProps(virStorageSource *src, virStorageSource *backing)
+{
+    g_autoptr(lukshdrGuestDisk) disk = NULL;
+    virJSONValue *stock = lukshdrQemuFormatStock(src, backing);
+
+    if (!stock || !lukshdrQemu.active || !(disk = lukshdrQemuDiskFind(src, NULL)))
+        return stock;
+
+    return lukshdrQemuFormatChain(disk, stock);
+}
+
+virJSONValue *
+qemuBlockStorageSourceGetFormatProps(virStorageSource *src, virStorageSource *backingStore)
+{
+    return lukshdrQemuFormatProps(src, backingStore);
+}
+
+virJSONValue *
+qemuBlockStorageSourceGetBlockdevProps(virStorageSource *src, virStorageSource *backingStore)
+{
+    return lukshdrQemuFormatProps(src, backingStore);
+}
+
+/* Turns stock's way to format @disk's payload into one without the encryption,
+ * which is the header's.  Consumes @stock. */
+static virJSONValue *
+lukshdrQemuFormatCreate(const lukshdrGuestDisk *disk, virJSONValue *stock, GError **error)
+{
+    g_autoptr(JsonObject) object = lukshdrQemuFormatToObject(stock, error);
+
+    lukshdrQemu.libvirt.virJSONValueFree(stock);
+    if (!object)
+        return NULL;
+
+    if (json_object_has_member(object, "backing-file")) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
+                    _("linked payload '%s' cannot get a backing file, the data of which would be "
+                      "decrypted a second time"),
+                    disk->payloadPath);
+        return NULL;
+    }
+
+    if (json_object_has_member(object, "encrypt"))
+        json_object_remove_member(object, "encrypt");
+    return lukshdrQemuFormatFromObject(object);
+}
+
+/* Stock formats the target of a copy or a backup that is not declared to exist
+ * already.  Of a linked volume that must be the payload only: attached LUKS would
+ * put a second header into it.  A raw payload has no format, but to say that
+ * there is nothing to do makes callers fail with words that help nobody. */
+int
+qemuBlockStorageSourceCreateGetFormatProps(virStorageSource *src,
+                                           virStorageSource *backing,
+                                           virJSONValue **props)
+{
+    g_autoptr(lukshdrGuestDisk) disk = NULL;
+    g_autoptr(GError) error = NULL;
+    int rc = lukshdrQemu.stock.qemuBlockStorageSourceCreateGetFormatProps(src, backing, props);
+
+    if (rc < 0 || !*props || !lukshdrQemu.active || !(disk = lukshdrQemuDiskFind(src, NULL)))
+        return rc;
+
+    if (g_str_equal(disk->format, "raw")) {
+        g_clear_pointer(props, lukshdrQemu.libvirt.virJSONValueFree);
+        error = g_error_new(LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+                            _("linked payload '%s' is ready for use and cannot be formatted: ask "
+                              "for an existing target (virsh blockcopy or backup-begin with "
+                              "--reuse-external)"),
+                            disk->payloadPath);
+    } else {
+        *props = lukshdrQemuFormatCreate(disk, *props, &error);
+    }
+
+    if (*props)
+        return 0;
+    if (error)
+        lukshdrReportError(error);
+    return -1;
+}

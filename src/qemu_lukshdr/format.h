@@ -1,0 +1,33 @@
+/*
+ * format.h: the chain in the place of stock's format layer
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#pragma once
+
+#include <json-glib/json-glib.h>
+
+#include "util/abi.h"
+
+/**
+ * lukshdrQemuFormatStock:
+ * @src: a source
+ * @backing: what is behind it, or NULL
+ *
+ * Calls the stock function under the name that it has in this release.
+ *
+ * Returns: libvirt's JSON for the format layer, or NULL with a libvirt error reported.
+ */
+virJSONValue *
+lukshdrQemuFormatStock(virStorageSource *src, virStorageSource *backing);
+
+/**
+ * lukshdrQemuFormatToObject:
+ * @value: libvirt's JSON
+ * @error: VIR_ERR_INTERNAL_ERROR if it is no object
+ *
+ * Returns: the same as JSON-GLib's, unreffed by the caller, or NULL with @error set.
+ */
+JsonObject *
+lukshdrQemuFormatToObject(virJSONValue *value, GError **error);

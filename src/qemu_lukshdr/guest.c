@@ -1,0 +1,351 @@
+/*
+ * guest.c: which guest was given access to which header
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Guests with linked disks are few, and their disks fewer: lists are searched.
+ */
+
+#include "config.h"
+
+#include "guest.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "util/log.h"
+
+static GMutex lukshdrQemuGuestLock;
+static GHashTable *lukshdrQemuGuests; /* name to GPtrArray of lukshdrGuestDisk * */
+static char *lukshdrQemuGuestDir;
+
+static GPtrArray *
+lukshdrQemuGuestNewDisks(void)
+{
+    return g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrGuestDiskFree);
+}
+
+void
+lukshdrQemuGuestsLoad(const char *dir)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrQemuGuestLock);
+    g_auto(GStrv) names = lukshdrGuestList(dir);
+    size_t i;
+
+    lukshdrQemuGuestDir = g_strdup(dir);
+    lukshdrQemuGuests = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
+                                              (GDestroyNotify)g_ptr_array_unref);
+
+    for (i = 0; names[i]; i++) {
+        g_autoptr(GError) error = NULL;
+        GPtrArray *disks = lukshdrGuestLoad(dir, names[i], &error);
+
+        if (!disks) {
+            LUKSHDR_LOG_ERROR(_("The record of guest '%s' in '%s' cannot be believed; the header "
+                                "volumes of its linked disks must be given back by hand: %s"),
+                              names[i], dir, error->message);
+            /* so that the record goes when the guest ends */
+            disks = lukshdrQemuGuestNewDisks();
+        }
+        g_hash_table_insert(lukshdrQemuGuests, g_strdup(names[i]), disks);
+    }
+}
+
+static lukshdrGuestDisk *
+lukshdrQemuGuestLookup(const char *name, const char *nodeName)
+{
+    GPtrArray *disks = g_hash_table_lookup(lukshdrQemuGuests, name);
+    guint i;
+
+    for (i = 0; disks && i < disks->len; i++) {
+        lukshdrGuestDisk *disk = g_ptr_array_index(disks, i);
+
+        if (g_str_equal(disk->nodeName, nodeName))
+            return disk;
+    }
+    return NULL;
+}
+
+static bool
+lukshdrQemuGuestSameHeader(const lukshdrGuestDisk *one, const lukshdrGuestDisk *other)
+{
+    return g_str_equal(one->headerPath, other->headerPath) ||
+           lukshdrIdentityCompare(&one->headerIdentity, &other->headerIdentity) ==
+               LUKSHDR_IDENTITY_SAME;
+}
+
+/* Another disk than @nodeName of @name that uses @disk's header; sets @owner to
+ * the name of its guest. */
+static lukshdrGuestDisk *
+lukshdrQemuGuestOtherUser(const char *name,
+                          const char *nodeName,
+                          const lukshdrGuestDisk *disk,
+                          const char **owner)
+{
+    GHashTableIter iter;
+    gpointer key;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, lukshdrQemuGuests);
+    while (g_hash_table_iter_next(&iter, &key, &value)) {
+        GPtrArray *disks = value;
+        guint i;
+
+        for (i = 0; i < disks->len; i++) {
+            lukshdrGuestDisk *other = g_ptr_array_index(disks, i);
+
+            if (g_str_equal(key, name) && g_str_equal(other->nodeName, nodeName))
+                continue;
+            /* of a guest that is stopping, nothing would be restored any more */
+            if (other->revoked)
+                continue;
+            if (lukshdrQemuGuestSameHeader(disk, other)) {
+                *owner = key;
+                return other;
+            }
+        }
+    }
+    return NULL;
+}
+
+static bool
+lukshdrQemuGuestStore(const char *name, GError **error)
+{
+    GPtrArray *disks = g_hash_table_lookup(lukshdrQemuGuests, name);
+    g_autoptr(GPtrArray) none = lukshdrQemuGuestNewDisks();
+
+    return lukshdrGuestStore(lukshdrQemuGuestDir, name, disks ? disks : none, error);
+}
+
+/* For changes that must happen even if they cannot be written: what a later
+ * daemon then believes is more than is true, and it restores once too often. */
+static void
+lukshdrQemuGuestStoreOrWarn(const char *name)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!lukshdrQemuGuestStore(name, &error)) {
+        LUKSHDR_LOG_WARN(_("The record of the linked disks of guest '%s' is out of date: %s"), name,
+                         error->message);
+    }
+}
+
+/* Undoes a grant in memory. */
+static void
+lukshdrQemuGuestUngrantLocked(const char *name, lukshdrGuestDisk *disk, bool restorable, bool added)
+{
+    GPtrArray *disks = g_hash_table_lookup(lukshdrQemuGuests, name);
+
+    if (restorable && disk->granted > 0)
+        disk->granted--;
+    if (added)
+        g_ptr_array_remove(disks, disk);
+    if (disks->len == 0)
+        g_hash_table_remove(lukshdrQemuGuests, name);
+}
+
+bool
+lukshdrQemuGuestGrant(const char *name,
+                      const lukshdrGuestDisk *disk,
+                      bool restorable,
+                      bool *added,
+                      GError **error)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrQemuGuestLock);
+    GPtrArray *disks = g_hash_table_lookup(lukshdrQemuGuests, name);
+    lukshdrGuestDisk *known = lukshdrQemuGuestLookup(name, disk->nodeName);
+    bool isNew = !known;
+
+    if (isNew) {
+        if (!disks) {
+            disks = lukshdrQemuGuestNewDisks();
+            g_hash_table_insert(lukshdrQemuGuests, g_strdup(name), disks);
+        }
+        known = lukshdrGuestDiskCopy(disk);
+        known->granted = 0;
+        g_ptr_array_add(disks, known);
+    }
+    known->revoked = false;
+    if (restorable)
+        known->granted++;
+    if (added)
+        *added = isNew;
+
+    if (lukshdrQemuGuestStore(name, error))
+        return true;
+
+    lukshdrQemuGuestUngrantLocked(name, known, restorable, isNew);
+    return false;
+}
+
+void
+lukshdrQemuGuestRename(const char *nodeName, const lukshdrGuestDisk *disk)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrQemuGuestLock);
+    GHashTableIter iter;
+    gpointer name;
+
+    g_hash_table_iter_init(&iter, lukshdrQemuGuests);
+    while (g_hash_table_iter_next(&iter, &name, NULL)) {
+        lukshdrGuestDisk *known = lukshdrQemuGuestLookup(name, nodeName);
+
+        if (!known)
+            continue;
+        g_free(known->nodeName);
+        known->nodeName = g_strdup(disk->nodeName);
+        g_free(known->format);
+        known->format = g_strdup(disk->format);
+        known->readOnly = disk->readOnly;
+        lukshdrQemuGuestStoreOrWarn(name);
+    }
+}
+
+void
+lukshdrQemuGuestUngrant(const char *name, const char *nodeName, bool restorable, bool added)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrQemuGuestLock);
+    lukshdrGuestDisk *disk = lukshdrQemuGuestLookup(name, nodeName);
+
+    if (!disk)
+        return;
+    lukshdrQemuGuestUngrantLocked(name, disk, restorable, added);
+    lukshdrQemuGuestStoreOrWarn(name);
+}
+
+unsigned int
+lukshdrQemuGuestRevoke(const char *name, const char *nodeName, bool forget)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrQemuGuestLock);
+    GPtrArray *disks = g_hash_table_lookup(lukshdrQemuGuests, name);
+    lukshdrGuestDisk *disk = lukshdrQemuGuestLookup(name, nodeName);
+    lukshdrGuestDisk *other;
+    const char *owner = NULL;
+    unsigned int times;
+
+    /* stock restores in some error paths what was never granted */
+    if (!disk)
+        return 0;
+
+    times = MAX(disk->granted, 1);
+    if ((other = lukshdrQemuGuestOtherUser(name, nodeName, disk, &owner))) {
+        other->granted += disk->granted;
+        /* what is restored for the one must be restored for whoever is the last */
+        other->readOnly = other->readOnly && disk->readOnly;
+        lukshdrQemuGuestStoreOrWarn(owner);
+        times = 0;
+    }
+
+    disk->granted = 0;
+    disk->revoked = true;
+    if (forget)
+        g_ptr_array_remove(disks, disk);
+    if (disks->len == 0)
+        g_hash_table_remove(lukshdrQemuGuests, name);
+    lukshdrQemuGuestStoreOrWarn(name);
+    return times;
+}
+
+void
+lukshdrQemuGuestForget(const char *name, const char *nodeName)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrQemuGuestLock);
+    lukshdrGuestDisk *disk = lukshdrQemuGuestLookup(name, nodeName);
+
+    if (!disk || disk->granted > 0)
+        return;
+    lukshdrQemuGuestUngrantLocked(name, disk, false, true);
+    lukshdrQemuGuestStoreOrWarn(name);
+}
+
+void
+lukshdrQemuGuestMoveGrants(const char *name, const char *from, const char *to)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrQemuGuestLock);
+    lukshdrGuestDisk *source = lukshdrQemuGuestLookup(name, from);
+    lukshdrGuestDisk *target = to ? lukshdrQemuGuestLookup(name, to) : NULL;
+
+    if (!source || source->granted == 0)
+        return;
+
+    /* the drivers replace what they remember of the target */
+    if (target)
+        target->granted = source->granted;
+    source->granted = 0;
+    lukshdrQemuGuestStoreOrWarn(name);
+}
+
+void
+lukshdrQemuGuestDrop(const char *name)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrQemuGuestLock);
+
+    if (g_hash_table_remove(lukshdrQemuGuests, name))
+        lukshdrQemuGuestStoreOrWarn(name);
+}
+
+GPtrArray *
+lukshdrQemuGuestDisks(const char *name)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrQemuGuestLock);
+    GPtrArray *disks = g_hash_table_lookup(lukshdrQemuGuests, name);
+    GPtrArray *copies = lukshdrQemuGuestNewDisks();
+    guint i;
+
+    for (i = 0; disks && i < disks->len; i++)
+        g_ptr_array_add(copies, lukshdrGuestDiskCopy(g_ptr_array_index(disks, i)));
+    return copies;
+}
+
+unsigned int
+lukshdrQemuGuestGranted(const char *name, const char *nodeName)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrQemuGuestLock);
+    lukshdrGuestDisk *disk = lukshdrQemuGuestLookup(name, nodeName);
+
+    return disk ? disk->granted : 0;
+}
+
+bool
+lukshdrQemuGuestUsesHeader(const char *name, const lukshdrGuestDisk *disk)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrQemuGuestLock);
+    const char *owner;
+
+    return lukshdrQemuGuestOtherUser(name, disk->nodeName, disk, &owner) != NULL;
+}
+
+bool
+lukshdrQemuGuestsAny(void)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrQemuGuestLock);
+
+    return g_hash_table_size(lukshdrQemuGuests) > 0;
+}
+
+lukshdrGuestDisk *
+lukshdrQemuGuestFindPayload(const char *path, const char *guest)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrQemuGuestLock);
+    lukshdrIdentity found = { .type = LUKSHDR_IDENTITY_NONE };
+    bool exists = lukshdrIdentityFromPath(path, &found, NULL);
+    GHashTableIter iter;
+    gpointer name;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, lukshdrQemuGuests);
+    while (g_hash_table_iter_next(&iter, &name, &value)) {
+        GPtrArray *disks = value;
+        guint i;
+
+        for (i = 0; i < disks->len && (!guest || g_str_equal(name, guest)); i++) {
+            lukshdrGuestDisk *disk = g_ptr_array_index(disks, i);
+
+            /* a guest that runs has its payload open, so a path that led to it still says what
+             * is meant, even if the file was moved away in the meantime */
+            if (g_str_equal(disk->payloadPath, path) ||
+                (exists &&
+                 lukshdrIdentityCompare(&disk->payloadIdentity, &found) == LUKSHDR_IDENTITY_SAME))
+                return lukshdrGuestDiskCopy(disk);
+        }
+    }
+    return NULL;
+}

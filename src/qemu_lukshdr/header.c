@@ -1,0 +1,123 @@
+/*
+ * header.c: is the header there, and is it the right one?
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "config.h"
+
+#include "header.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gi18n-lib.h>
+#include <libvirt/virterror.h>
+#include <unistd.h>
+
+#include "util/error.h"
+#include "link/header.h"
+#include "link/pool-state.h"
+#include "link/replica.h"
+
+bool
+lukshdrQemuHeaderCheckState(const lukshdrLink *link, GError **error)
+{
+    switch (link->state) {
+    case LUKSHDR_LINK_STATE_ACTIVE:
+        if (link->header.path && link->luksUUID && link->secretUUID)
+            return true;
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("link registry entry '%s' of linked volume '%s' in pool '%s' is incomplete"),
+                    link->uuid, link->payload.volume, link->payload.pool);
+        return false;
+    case LUKSHDR_LINK_STATE_CREATING:
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("linked volume '%s' in pool '%s' is still being created"),
+                    link->payload.volume, link->payload.pool);
+        return false;
+    case LUKSHDR_LINK_STATE_WIPING:
+    case LUKSHDR_LINK_STATE_WIPED:
+        g_set_error(
+            error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+            _("linked volume '%s' in pool '%s' has been wiped: its key material is gone for "
+              "ever, it can only be deleted"),
+            link->payload.volume, link->payload.pool);
+        return false;
+    case LUKSHDR_LINK_STATE_PARTING:
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("linked volume '%s' in pool '%s' is being parted from its header"),
+                    link->payload.volume, link->payload.pool);
+        return false;
+    case LUKSHDR_LINK_STATE_DELETING:
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("linked volume '%s' in pool '%s' is being deleted and its key material may "
+                      "be gone"),
+                    link->payload.volume, link->payload.pool);
+        return false;
+    }
+    g_return_val_if_reached(false);
+}
+
+static bool
+lukshdrQemuHeaderCheckPool(const lukshdrLink *link, bool privileged, GError **error)
+{
+    if (lukshdrPoolStateIsActive(privileged, link->header.pool))
+        return true;
+
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                _("header pool '%s' is not active; start it (virsh pool-start) to use linked "
+                  "volume '%s' of pool '%s'"),
+                link->header.pool, link->payload.volume, link->payload.pool);
+    return false;
+}
+
+/* Whoever may write to the pool's directory may have put anything at the path:
+ * O_NONBLOCK, or a FIFO would hang the daemon with the domain locked.  A symlink is
+ * followed, since pools may consist of them; what counts is what was opened. */
+static int
+lukshdrQemuHeaderOpen(const lukshdrLink *link, GError **error)
+{
+    int fd = open(link->header.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+    if (fd < 0) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("header volume '%s' of pool '%s' cannot be opened at '%s': %s; refresh the "
+                      "pool or put the header back from a backup"),
+                    link->header.volume, link->header.pool, link->header.path, g_strerror(errno));
+    }
+    return fd;
+}
+
+static bool
+lukshdrQemuHeaderCheckContent(const lukshdrLink *link, GError **error)
+{
+    int fd = lukshdrQemuHeaderOpen(link, error);
+    bool ok;
+
+    if (fd < 0)
+        return false;
+
+    ok = lukshdrHeaderCheck(link, &link->header, fd, NULL, error);
+    close(fd);
+    return ok;
+}
+
+bool
+lukshdrQemuHeaderCheck(const lukshdrLink *link, bool privileged, GError **error)
+{
+    g_autoptr(GError) local = NULL;
+
+    if (!lukshdrQemuHeaderCheckState(link, error) ||
+        !lukshdrQemuHeaderCheckPool(link, privileged, error))
+        return false;
+
+    if (lukshdrQemuHeaderCheckContent(link, &local))
+        return true;
+
+    /* replicas are looked at only now: their servers must not delay every guest */
+    if (link->replicas->len > 0)
+        return lukshdrReplicaSync(link, privileged, error);
+
+    g_propagate_error(error, g_steal_pointer(&local));
+    return false;
+}

@@ -1,0 +1,395 @@
+/*
+ * migrate.c: domains that go to another host, and come from one
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What links say stays on its host; the other one has links of its own, or none.  Of all
+ * that is sent only the <encryption> of a disk keeps QEMU from opening ciphertext as it
+ * is, so nothing is sent without.
+ */
+
+#include "config.h"
+
+#include "migrate.h"
+
+#include <glib/gi18n-lib.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "util/error.h"
+#include "util/log.h"
+#include "util/xml.h"
+#include "qemu.h"
+#include "client.h"
+#include "client-xml.h"
+#include "migrate-xml.h"
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(virConnect, virConnectClose)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(virStoragePool, virStoragePoolFree)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(virStorageVol, virStorageVolFree)
+
+static bool
+lukshdrQemuMigrateCheckOne(virDomainPtr domain, unsigned int which, const char *sent)
+{
+    g_autoptr(GError) error = NULL;
+    char *own = virDomainGetXMLDesc(domain, which); /* freed with free(3): an API result */
+    bool ok;
+
+    if (!own)
+        return false;
+
+    ok = lukshdrQemuMigrateXMLCheck(lukshdrQemu.registry, lukshdrQemu.privileged, own,
+                                    sent ? sent : own, &error);
+    free(own);
+    if (!ok)
+        lukshdrReportError(error);
+    return ok;
+}
+
+/* Of a guest that runs, what it runs on, of which Prepare has seen to it that linked disks have an
+ * <encryption>, or what the client wants it to be elsewhere; and what is to be the other host's
+ * configuration of it, of which nobody has: it may be older than the link. */
+static bool
+lukshdrQemuMigrateCheck(virDomainPtr domain,
+                        const char *xmlin,
+                        const char *persistent,
+                        unsigned long flags)
+{
+    if (!lukshdrQemuMigrateCheckOne(domain, 0, xmlin))
+        return false;
+    if (!(flags & VIR_MIGRATE_PERSIST_DEST))
+        return true;
+    if (virDomainIsPersistent(domain) == 1)
+        return lukshdrQemuMigrateCheckOne(domain, VIR_DOMAIN_XML_INACTIVE, persistent);
+    return !persistent || lukshdrQemuMigrateCheckOne(domain, 0, persistent);
+}
+
+/* A missing parameter leaves NULL, one of another type is stock's to refuse. */
+static const char *
+lukshdrQemuMigrateParam(virTypedParameterPtr params, int nparams, const char *field)
+{
+    int i;
+
+    for (i = 0; i < nparams; i++) {
+        if (params[i].type == VIR_TYPED_PARAM_STRING && g_str_equal(params[i].field, field))
+            return params[i].value.s;
+    }
+    return NULL;
+}
+
+char *
+lukshdrQemuMigrateBegin3(virDomainPtr domain,
+                         const char *xmlin,
+                         char **cookieout,
+                         int *cookieoutlen,
+                         unsigned long flags,
+                         const char *dname,
+                         unsigned long bandwidth)
+{
+    if (!lukshdrQemuMigrateCheck(domain, xmlin, NULL, flags))
+        return NULL;
+    return lukshdrQemuConfigStock.domainMigrateBegin3(domain, xmlin, cookieout, cookieoutlen, flags,
+                                                      dname, bandwidth);
+}
+
+char *
+lukshdrQemuMigrateBegin3Params(virDomainPtr domain,
+                               virTypedParameterPtr params,
+                               int nparams,
+                               char **cookieout,
+                               int *cookieoutlen,
+                               unsigned int flags)
+{
+    if (!lukshdrQemuMigrateCheck(
+            domain, lukshdrQemuMigrateParam(params, nparams, VIR_MIGRATE_PARAM_DEST_XML),
+            lukshdrQemuMigrateParam(params, nparams, VIR_MIGRATE_PARAM_PERSIST_XML), flags))
+        return NULL;
+    return lukshdrQemuConfigStock.domainMigrateBegin3Params(domain, params, nparams, cookieout,
+                                                            cookieoutlen, flags);
+}
+
+int
+lukshdrQemuMigratePerform3Params(virDomainPtr domain,
+                                 const char *dconnuri,
+                                 virTypedParameterPtr params,
+                                 int nparams,
+                                 const char *cookiein,
+                                 int cookieinlen,
+                                 char **cookieout,
+                                 int *cookieoutlen,
+                                 unsigned int flags)
+{
+    /* otherwise Begin3 has come first, and the other host waits already */
+    if ((flags & VIR_MIGRATE_PEER2PEER) &&
+        !lukshdrQemuMigrateCheck(
+            domain, lukshdrQemuMigrateParam(params, nparams, VIR_MIGRATE_PARAM_DEST_XML),
+            lukshdrQemuMigrateParam(params, nparams, VIR_MIGRATE_PARAM_PERSIST_XML), flags))
+        return -1;
+    return lukshdrQemuConfigStock.domainMigratePerform3Params(
+        domain, dconnuri, params, nparams, cookiein, cookieinlen, cookieout, cookieoutlen, flags);
+}
+
+/* The secret that @encryption names by its UUID, to be freed with g_free, or NULL */
+static char *
+lukshdrQemuMigrateSecret(xmlNode *encryption)
+{
+    xmlNode *secret = lukshdrXMLChild(encryption, LUKSHDR_XML_SECRET);
+
+    return secret ? lukshdrXMLAttribute(secret, LUKSHDR_XML_UUID) : NULL;
+}
+
+/* The pool in which libvirt would make the missing volume of @disk; NULL if there is the volume, or
+ * no such pool, in which case libvirt refuses by itself */
+static virStoragePoolPtr
+lukshdrQemuMigrateFindPool(virConnectPtr conn, xmlNode *disk)
+{
+    xmlNode *source = lukshdrXMLChild(disk, LUKSHDR_XML_SOURCE);
+    g_autofree char *path = source ? lukshdrXMLAttribute(source, LUKSHDR_XML_FILE) : NULL;
+    g_autofree char *poolName = source ? lukshdrXMLAttribute(source, LUKSHDR_XML_POOL) : NULL;
+    g_autofree char *volume = source ? lukshdrXMLAttribute(source, LUKSHDR_XML_VOLUME) : NULL;
+    g_autoptr(virStoragePool) pool = NULL;
+    g_autoptr(virStorageVol) vol = NULL;
+
+    if (path) {
+        g_autofree char *dir = g_path_get_dirname(path);
+
+        if (access(path, F_OK) == 0)
+            return NULL;
+        g_free(volume);
+        volume = g_path_get_basename(path);
+        pool = virStoragePoolLookupByTargetPath(conn, dir);
+    } else if (poolName && volume) {
+        pool = virStoragePoolLookupByName(conn, poolName);
+    }
+
+    if (!pool || (vol = virStorageVolLookupByName(pool, volume)))
+        return NULL;
+    return g_steal_pointer(&pool);
+}
+
+/* Would a volume that is made in @pool without further words have the secret @uuid? */
+static bool
+lukshdrQemuMigratePoolGives(virStoragePoolPtr pool, const char *uuid)
+{
+    char *text = virStoragePoolGetXMLDesc(pool, 0); /* freed with free(3): an API result */
+    g_autoptr(xmlDoc) doc = text ? lukshdrQemuConfigXMLRead(text) : NULL;
+    xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
+    xmlNode *target = root ? lukshdrXMLChild(root, LUKSHDR_XML_TARGET) : NULL;
+    xmlNode *encryption = target ? lukshdrXMLChild(target, LUKSHDR_XML_ENCRYPTION) : NULL;
+    g_autofree char *given = encryption ? lukshdrQemuMigrateSecret(encryption) : NULL;
+
+    free(text);
+    return given && uuid && g_str_equal(given, uuid);
+}
+
+/* libvirt makes volumes that are missing for what is copied, and says nothing of encryption when it
+ * does.  QEMU would then refuse to open the plain volume, which stays. */
+static bool
+lukshdrQemuMigrateCheckVolume(xmlNode *disk, xmlNode *encryption, GError **error)
+{
+    virErrorPtr saved = lukshdrQemuErrorSave();
+    g_autoptr(virConnect) conn = lukshdrQemu.libvirt.virGetConnectStorage();
+    g_autoptr(virStoragePool) pool = conn ? lukshdrQemuMigrateFindPool(conn, disk) : NULL;
+    g_autofree char *uuid = lukshdrQemuMigrateSecret(encryption);
+    bool ok = !pool || lukshdrQemuMigratePoolGives(pool, uuid);
+
+    if (!ok) {
+        g_autofree char *target = lukshdrQemuConfigXMLTarget(disk);
+
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+                    _("disk '%s' is encrypted, and pool '%s' of host '%s' has no volume to copy it "
+                      "to: libvirt would make one that is not, or has another secret. Create a "
+                      "linked volume of that name and capacity there first (virsh vol-create), or "
+                      "give the pool an encryption default with secret '%s'"),
+                    target, virStoragePoolGetName(pool), g_get_host_name(), uuid ? uuid : "");
+    }
+    lukshdrQemuErrorRestore(saved);
+    return ok;
+}
+
+/* Sets @changed if @disk, which is to be copied to a volume of this host, got that one's secret.  @running
+ * if it is a disk of the guest, not only of the configuration. */
+static bool
+lukshdrQemuMigrateCopied(xmlNode *disk, bool running, bool *changed, GError **error)
+{
+    g_autofree char *type = lukshdrXMLAttribute(disk, LUKSHDR_XML_TYPE);
+    xmlNode *source = lukshdrXMLChild(disk, LUKSHDR_XML_SOURCE);
+    xmlNode *encryption = lukshdrQemuMigrateXMLEncryption(disk);
+    g_autofree char *uuid = NULL;
+    g_autoptr(lukshdrLink) link = NULL;
+    xmlNode *secret;
+
+    /* what cannot be written is not copied */
+    if (!source || !encryption || lukshdrXMLChild(disk, "readonly"))
+        return true;
+
+    if (!lukshdrQemuConfigXMLFind(lukshdrQemu.registry, lukshdrQemu.privileged, type, source, &link,
+                                  error))
+        return false;
+    if (!link)
+        return !running || lukshdrQemuMigrateCheckVolume(disk, encryption, error);
+
+    uuid = lukshdrQemuMigrateSecret(encryption);
+    if (!link->secretUUID || g_strcmp0(uuid, link->secretUUID) == 0 ||
+        !(secret = lukshdrXMLChild(encryption, LUKSHDR_XML_SECRET)))
+        return true;
+
+    xmlUnsetProp(secret, BAD_CAST "usage");
+    xmlUnsetProp(secret, BAD_CAST LUKSHDR_XML_UUID);
+    lukshdrXMLSetAttribute(secret, LUKSHDR_XML_UUID, link->secretUUID);
+    *changed = true;
+    return true;
+}
+
+/* Makes @xml what libvirt is to have instead, kept in @rewritten.  False with a libvirt error
+ * reported if it is to be refused. */
+static bool
+lukshdrQemuMigrateIncoming(const char **xml, char **rewritten, bool running, unsigned long flags)
+{
+    g_autoptr(xmlDoc) doc = NULL;
+    g_autoptr(GError) error = NULL;
+    xmlNode *root;
+    xmlNode *disk = NULL;
+    bool changed = false;
+
+    if (!lukshdrQemuConfigRewrite(xml, rewritten))
+        return false;
+    if (!*xml || !(flags & (VIR_MIGRATE_NON_SHARED_DISK | VIR_MIGRATE_NON_SHARED_INC)) ||
+        !(doc = lukshdrQemuConfigXMLRead(*xml)) || !(root = xmlDocGetRootElement(doc)))
+        return true;
+
+    while ((disk = lukshdrQemuMigrateXMLNextDisk(root, disk))) {
+        if (!lukshdrQemuMigrateCopied(disk, running, &changed, &error)) {
+            lukshdrReportError(error);
+            return false;
+        }
+    }
+
+    if (changed) {
+        g_free(*rewritten);
+        *xml = *rewritten = lukshdrQemuConfigXMLWrite(doc);
+    }
+    return true;
+}
+
+int
+lukshdrQemuMigratePrepare3(virConnectPtr dconn,
+                           const char *cookiein,
+                           int cookieinlen,
+                           char **cookieout,
+                           int *cookieoutlen,
+                           const char *uri_in,
+                           char **uri_out,
+                           unsigned long flags,
+                           const char *dname,
+                           unsigned long bandwidth,
+                           const char *dom_xml)
+{
+    g_autofree char *rewritten = NULL;
+
+    if (!lukshdrQemuMigrateIncoming(&dom_xml, &rewritten, true, flags))
+        return -1;
+    return lukshdrQemuConfigStock.domainMigratePrepare3(dconn, cookiein, cookieinlen, cookieout,
+                                                        cookieoutlen, uri_in, uri_out, flags, dname,
+                                                        bandwidth, dom_xml);
+}
+
+int
+lukshdrQemuMigratePrepare3Params(virConnectPtr dconn,
+                                 virTypedParameterPtr params,
+                                 int nparams,
+                                 const char *cookiein,
+                                 int cookieinlen,
+                                 char **cookieout,
+                                 int *cookieoutlen,
+                                 char **uri_out,
+                                 unsigned int flags)
+{
+    g_autofree char *rewritten = NULL;
+    g_autofree virTypedParameterPtr copy = g_new0(virTypedParameter, MAX(nparams, 0) + 1);
+    int i;
+
+    for (i = 0; i < nparams; i++) {
+        const char *xml = params[i].value.s;
+
+        copy[i] = params[i];
+        /* libvirt refuses a second one */
+        if (rewritten || params[i].type != VIR_TYPED_PARAM_STRING ||
+            !g_str_equal(params[i].field, VIR_MIGRATE_PARAM_DEST_XML))
+            continue;
+        if (!lukshdrQemuMigrateIncoming(&xml, &rewritten, true, flags))
+            return -1;
+        copy[i].value.s = (char *)xml;
+    }
+    return lukshdrQemuConfigStock.domainMigratePrepare3Params(
+        dconn, copy, nparams, cookiein, cookieinlen, cookieout, cookieoutlen, uri_out, flags);
+}
+
+/* @domain, or NULL, has come with its configuration if @flags say so. */
+static void
+lukshdrQemuMigrateConfigure(virConnectPtr dconn, virDomainPtr domain, unsigned long flags)
+{
+    g_autofree char *rewritten = NULL;
+    virErrorPtr saved;
+    virDomainPtr defined;
+    const char *xml;
+    char *text; /* freed with free(3): an API result */
+
+    if (!domain || !(flags & VIR_MIGRATE_PERSIST_DEST))
+        return;
+
+    saved = lukshdrQemuErrorSave();
+    xml = text = virDomainGetXMLDesc(domain, VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE);
+    if (text && lukshdrQemuMigrateIncoming(&xml, &rewritten, false, flags) && rewritten &&
+        (defined = lukshdrQemuConfigStock.domainDefineXML(dconn, rewritten))) {
+        virDomainFree(defined);
+        virResetLastError();
+        g_clear_pointer(&rewritten, g_free);
+    }
+    if (!text || rewritten || virGetLastErrorCode() != VIR_ERR_OK) {
+        LUKSHDR_LOG_WARN(
+            _("The configuration that domain '%s' came with does not say how its linked "
+              "disks are opened on this host, define it anew (virsh define): %s"),
+            virDomainGetName(domain), virGetLastErrorMessage());
+    }
+    free(text);
+    lukshdrQemuErrorRestore(saved);
+}
+
+virDomainPtr
+lukshdrQemuMigrateFinish3(virConnectPtr dconn,
+                          const char *dname,
+                          const char *cookiein,
+                          int cookieinlen,
+                          char **cookieout,
+                          int *cookieoutlen,
+                          const char *dconnuri,
+                          const char *uri,
+                          unsigned long flags,
+                          int cancelled)
+{
+    virDomainPtr domain = lukshdrQemuConfigStock.domainMigrateFinish3(
+        dconn, dname, cookiein, cookieinlen, cookieout, cookieoutlen, dconnuri, uri, flags,
+        cancelled);
+
+    lukshdrQemuMigrateConfigure(dconn, domain, flags);
+    return domain;
+}
+
+virDomainPtr
+lukshdrQemuMigrateFinish3Params(virConnectPtr dconn,
+                                virTypedParameterPtr params,
+                                int nparams,
+                                const char *cookiein,
+                                int cookieinlen,
+                                char **cookieout,
+                                int *cookieoutlen,
+                                unsigned int flags,
+                                int cancelled)
+{
+    virDomainPtr domain = lukshdrQemuConfigStock.domainMigrateFinish3Params(
+        dconn, params, nparams, cookiein, cookieinlen, cookieout, cookieoutlen, flags, cancelled);
+
+    lukshdrQemuMigrateConfigure(dconn, domain, flags);
+    return domain;
+}

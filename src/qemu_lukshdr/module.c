@@ -1,0 +1,157 @@
+/*
+ * module.c: the module: what it loads, checks and stands in front of
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * libvirt loads this module with RTLD_GLOBAL; the stock one is loaded after it, so of
+ * two functions with one name the stock driver calls the one in here (ELF symbol
+ * order).  That cannot be taken back.  If any check fails, wrappers therefore pass
+ * everything through.
+ */
+
+#include "config.h"
+
+#include "qemu.h"
+
+#include <glib/gi18n-lib.h>
+#include <libintl.h>
+#include <libxml/parser.h>
+#include <unistd.h>
+
+#include "util/error.h"
+#include "util/log.h"
+#include "util/module.h"
+#include "util/paths.h"
+#include "bind.h"
+#include "client.h"
+#include "domain.h"
+#include "guest.h"
+#include "shared-fs.h"
+#include "source.h"
+
+lukshdrQemuState lukshdrQemu;
+
+#define LUKSHDR_QEMU_NAME(ret, name, args) #name,
+
+static const char *const lukshdrQemuNames[] = { LUKSHDR_ABI_QEMU_WRAPPED(LUKSHDR_QEMU_NAME) NULL };
+
+virErrorPtr
+lukshdrQemuErrorSave(void)
+{
+    virErrorPtr saved = NULL;
+
+    lukshdrQemu.common.virErrorPreserveLast(&saved);
+    return saved;
+}
+
+void
+lukshdrQemuErrorRestore(virErrorPtr saved)
+{
+    if (saved)
+        lukshdrQemu.common.virErrorRestore(&saved);
+    else
+        virResetLastError();
+}
+
+/* Of those of which a release has one of two, do those that this one has lead here? */
+static bool
+lukshdrQemuCheckEither(void *stock, GError **error)
+{
+    const lukshdrABIQemuDriver *abi = &lukshdrQemu.stock;
+    const char *const names[] = {
+        abi->qemuBlockStorageSourceGetFormatProps ? "qemuBlockStorageSourceGetFormatProps"
+                                                  : "qemuBlockStorageSourceGetBlockdevProps",
+        abi->qemuDomainAttachDeviceLive ? "qemuDomainAttachDeviceLive"
+                                        : "qemuDomainAttachDeviceDiskLive",
+        abi->qemuDomainUpdateDeviceLive ? "qemuDomainUpdateDeviceLive"
+                                        : "qemuDomainChangeEjectableMedia",
+        NULL,
+    };
+
+    return lukshdrQemuBindCheck(stock, names, error);
+}
+
+/* Is everything as the wrappers need it?  Resolving comes first and goes on after a
+ * failure, since passing through needs the stock functions in any case. */
+static bool
+lukshdrQemuCheck(void *stock, GError **error)
+{
+    bool found = lukshdrABIResolveQemuDriver(stock, &lukshdrQemu.stock, error);
+
+    if (!found || !lukshdrABIVersionSupported(error) ||
+        !lukshdrABIResolveQemu(&lukshdrQemu.libvirt, error))
+        return false;
+
+    return lukshdrQemuBindCheck(stock, lukshdrQemuNames, error) &&
+           lukshdrQemuCheckEither(stock, error) && lukshdrQemuSourceMeasure(error) &&
+           lukshdrQemuDomainMeasure(error);
+}
+
+static void
+lukshdrQemuActivate(void)
+{
+    g_autofree char *registry = NULL;
+    g_autofree char *guests = NULL;
+    g_autofree char *pools = NULL;
+    g_autofree char *configs = NULL;
+    g_autofree char *states = NULL;
+    g_autofree char *conf = NULL;
+
+    lukshdrQemu.privileged = geteuid() == 0;
+    pools = lukshdrPathPools(lukshdrQemu.privileged);
+    configs = lukshdrPathPoolConfigs(lukshdrQemu.privileged);
+    states = lukshdrPathPoolStates(lukshdrQemu.privileged);
+    registry = lukshdrPathRegistry(lukshdrQemu.privileged);
+    guests = lukshdrPathGuests(lukshdrQemu.privileged);
+    conf = lukshdrPathQemuConf(lukshdrQemu.privileged);
+
+    lukshdrQemuSharedLoad(conf);
+    lukshdrQemu.registry = lukshdrRegistryNew(registry);
+    lukshdrQemu.headerPools = lukshdrHeaderPoolsNew(pools, configs, states);
+    lukshdrQemuGuestsLoad(guests);
+    lukshdrQemu.active = true;
+
+    LUKSHDR_LOG_INFO(_("lukshdr %s: linked volumes can be used as disks"), LUKSHDR_VERSION);
+}
+
+int
+qemuRegister(void)
+{
+    g_autoptr(GError) missing = NULL;
+    g_autoptr(GError) error = NULL;
+    void *stock = NULL;
+    bool common = lukshdrABIResolveCommon(&lukshdrQemu.common, &missing);
+
+    /* before there are threads that might both be first to need it */
+    xmlInitParser();
+    bindtextdomain(GETTEXT_PACKAGE, LUKSHDR_LOCALEDIR);
+    lukshdrLogInit(&lukshdrQemu.common, "lukshdr.qemu", VIR_FROM_QEMU);
+
+    if (!lukshdrModuleLoadStock(&lukshdrQemu.common, "qemu", &stock, &error)) {
+        lukshdrReportError(error);
+        return -1;
+    }
+    if (!stock) {
+        LUKSHDR_LOG_INFO(_("libvirt's QEMU driver is not installed"));
+        return 0;
+    }
+
+    if (!lukshdrQemuCheck(stock, &error) || !common) {
+        LUKSHDR_LOG_ERROR(_("lukshdr: linked volumes cannot be used as disks, the QEMU driver "
+                            "works as without the plugin: %s"),
+                          common ? error->message : missing->message);
+    } else {
+        lukshdrQemuActivate();
+    }
+
+    if (lukshdrModuleRegisterStock(stock, "qemuRegister") < 0)
+        return -1;
+
+    if (lukshdrQemu.active && !lukshdrQemuConfigRegister(stock, &error)) {
+        LUKSHDR_LOG_ERROR(_("lukshdr: the configuration of domains does not get the <encryption> "
+                            "of linked volumes: %s"),
+                          error->message);
+        virResetLastError();
+    }
+    return 0;
+}

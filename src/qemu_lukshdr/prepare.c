@@ -1,0 +1,457 @@
+/*
+ * prepare.c: what is found out about a source before a guest gets it
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * libvirt prepares every source of every chain before anything is granted or QEMU
+ * hears of it, so whatever is wrong with a linked disk is said here.
+ *
+ * A source whose Prepare fails is not taken apart again: all callers give up the
+ * disk or copy they prepared and free it, secrets included (qemuDomainSecretDiskDestroy
+ * and the source's own destructor).  That holds for an <encryption> given here, too.
+ */
+
+#include "config.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "chain/chain.h"
+#include "util/error.h"
+#include "util/log.h"
+#include "util/xml.h"
+#include "qemu.h"
+#include "client-xml.h"
+#include "disk.h"
+#include "domain.h"
+#include "explicit.h"
+#include "format.h"
+#include "guest.h"
+#include "header.h"
+#include "lookup.h"
+#include "prepare.h"
+
+/* A disk without <encryption> gets the link's, and libvirt then makes the secret
+ * object, the format layer and their removal by itself. */
+static int
+lukshdrQemuPrepareEncryption(const lukshdrLink *link, virStorageSource *src)
+{
+    g_autoptr(xmlDoc) doc = NULL;
+    virStorageEncryption *encryption;
+    xmlXPathContextPtr ctxt;
+    xmlNode *root;
+
+    if (lukshdrQemuSourceEncryption(src))
+        return 0;
+
+    doc = xmlNewDoc(NULL);
+    root = xmlNewDocNode(doc, NULL, BAD_CAST LUKSHDR_XML_ENCRYPTION, NULL);
+    xmlDocSetRootElement(doc, root);
+    lukshdrQemuConfigXMLEncryption(root, link);
+
+    ctxt = xmlXPathNewContext(doc);
+    encryption = lukshdrQemu.libvirt.virStorageEncryptionParseNode(root, ctxt);
+    xmlXPathFreeContext(ctxt);
+    if (!encryption)
+        return -1;
+
+    lukshdrQemuSourceSetEncryption(src, encryption);
+    return 0;
+}
+
+/* What later wrappers need to know of a disk.  @nodeName tells it from all others. */
+static lukshdrGuestDisk *
+lukshdrQemuPrepareRecord(const lukshdrLink *link,
+                         const char *path,
+                         const char *nodeName,
+                         bool headerExplicit,
+                         bool readOnly)
+{
+    lukshdrGuestDisk *disk = g_new0(lukshdrGuestDisk, 1);
+
+    disk->linkUUID = g_strdup(link->uuid);
+    disk->nodeName = g_strdup(nodeName);
+    disk->payloadPath = g_strdup(path);
+    /* the lookup has just examined it; if it is gone by now, QEMU will say so */
+    if (!lukshdrIdentityFromPath(path, &disk->payloadIdentity, NULL))
+        disk->payloadIdentity = link->payload.identity;
+    disk->headerPath = g_strdup(link->header.path);
+    /* not the recorded one: the header may have been put back from a backup */
+    if (!lukshdrIdentityFromPath(link->header.path, &disk->headerIdentity, NULL))
+        disk->headerIdentity = link->header.identity;
+    /* not known before Prepare of a payload that is not linked */
+    disk->format = g_strdup(link->format ? link->format : "raw");
+    disk->headerShared = link->headerShared;
+    disk->headerExplicit = headerExplicit;
+    disk->readOnly = readOnly;
+    return disk;
+}
+
+/* The format of an encrypted payload that stock's @props open, by libvirt's name */
+static char *
+lukshdrQemuPrepareFormat(JsonObject *props)
+{
+    const char *driver = json_object_get_string_member_with_default(props, "driver", "");
+
+    return g_strdup(g_str_equal(driver, "luks") ? "raw" : driver);
+}
+
+/* Stock has refused a shared disk that has <encryption>, in releases that do, when it looked at the
+ * domain; one that has got the link's it has not seen.  False with a libvirt error reported. */
+static bool
+lukshdrQemuPrepareCheckShared(const lukshdrLink *link, virStorageSource *src)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!lukshdrQemuSourceIsShared(src) ||
+        lukshdrQemu.stock.qemuBlockStorageSourceSupportsConcurrentAccess(src))
+        return true;
+
+    error = g_error_new(
+        LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
+        _("linked volume '%s' of pool '%s' cannot be shared with another guest that "
+          "writes: libvirt supports that for formats without encryption alone"),
+        link->payload.volume, link->payload.pool);
+    lukshdrReportError(error);
+    return false;
+}
+
+/* After stock's Prepare: would the chain be what QEMU is to get?  The record of the disk, or
+ * NULL with a libvirt error reported. */
+static lukshdrGuestDisk *
+lukshdrQemuPrepareCheckChain(lukshdrLink *link,
+                             const char *path,
+                             bool headerExplicit,
+                             virStorageSource *src)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(JsonObject) props = NULL;
+    g_autoptr(lukshdrChain) chain = NULL;
+    virJSONValue *stock = lukshdrQemuFormatStock(src, NULL);
+    bool readOnly;
+
+    if (!stock)
+        return NULL;
+
+    props = lukshdrQemuFormatToObject(stock, &error);
+    lukshdrQemu.libvirt.virJSONValueFree(stock);
+
+    /* of a payload that is not linked, nothing but the domain tells the format */
+    if (props && !link->format)
+        link->format = lukshdrQemuPrepareFormat(props);
+
+    if (!props || !(chain = lukshdrChainFromStock(link, props, &error))) {
+        lukshdrReportError(error);
+        return NULL;
+    }
+    readOnly = json_object_get_boolean_member_with_default(props, "read-only", false);
+    if (!readOnly && !lukshdrQemuPrepareCheckShared(link, src))
+        return NULL;
+    return lukshdrQemuPrepareRecord(
+        link, path, json_object_get_string_member_with_default(props, "node-name", ""),
+        headerExplicit, readOnly);
+}
+
+/* Makes @link the one of a payload with the header that the metadata names */
+static bool
+lukshdrQemuPrepareExplicit(const lukshdrQemuHeaderSource *header,
+                           const char *path,
+                           virStorageSource *src,
+                           lukshdrLink **link,
+                           GError **error)
+{
+    g_autoptr(lukshdrLink) linked = g_steal_pointer(link);
+
+    *link = lukshdrQemuExplicitLink(header, path, linked, lukshdrQemuSourceEncryption(src) != NULL,
+                                    lukshdrQemu.privileged, error);
+    return *link != NULL;
+}
+
+/* Everything that can be said of @src before stock prepares it.  Sets @link if it is
+ * a payload; @header is what metadata names for it, or NULL. */
+static bool
+lukshdrQemuPrepareCheck(const char *path,
+                        virStorageSource *src,
+                        const lukshdrQemuHeaderSource *header,
+                        lukshdrLink **link,
+                        GError **error)
+{
+    if (!path && header) {
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
+                            _("the domain's metadata names a header for a disk that is neither a "
+                              "file nor a block device"));
+        return false;
+    }
+    if (!path)
+        return true;
+
+    if (!lukshdrQemuLookup(path, link, error))
+        return false;
+    if (!*link && !header)
+        return true;
+
+    /* at a start libvirt knows of backing files only later; then the chain refuses them */
+    if (lukshdrQemu.libvirt.virStorageSourceHasBacking(src)) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
+                    _("linked payload '%s' cannot have a backing file: its data would be decrypted "
+                      "a second time"),
+                    path);
+        return false;
+    }
+    if (header)
+        return lukshdrQemuPrepareExplicit(header, path, src, link, error);
+    return lukshdrQemuHeaderCheck(*link, lukshdrQemu.privileged, error);
+}
+
+/* whether this thread is serving the copying of a disk */
+static __thread bool lukshdrQemuPrepareIsCopy;
+
+void
+lukshdrQemuPrepareCopy(bool copying)
+{
+    lukshdrQemuPrepareIsCopy = copying;
+}
+
+/* The linked disk in the chain of @top, if @src is not in that chain: then it is to become an
+ * overlay above it or a copy of it. */
+static lukshdrGuestDisk *
+lukshdrQemuPrepareFindBelow(virStorageSource *top, virStorageSource *src)
+{
+    lukshdrGuestDisk *linked = NULL;
+    virStorageSource *n;
+
+    for (n = top; n && n != src; n = lukshdrQemuSourceBacking(n)) {
+        if (!linked)
+            linked = lukshdrQemuDiskFind(n, NULL);
+    }
+    if (n)
+        g_clear_pointer(&linked, lukshdrGuestDiskFree);
+    return linked;
+}
+
+/* @src is an image of @disk that is not its present one.  A header that metadata names is the
+ * target's, whatever the image; it would be used for this one the next time.  And what the guest
+ * writes to an overlay must not lie on the host unencrypted when nobody has asked for it; whoever
+ * copies a disk has. */
+static bool
+lukshdrQemuPrepareOther(virDomainDiskDef *disk, virStorageSource *src, GError **error)
+{
+    g_autoptr(lukshdrGuestDisk) below = NULL;
+
+    if (disk)
+        below = lukshdrQemuPrepareFindBelow(lukshdrQemuDomainDiskSource(disk), src);
+    if (!below)
+        return true;
+
+    if (below->headerExplicit) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+                    _("disk '%s' is opened with header '%s', which the domain's metadata names for "
+                      "it: it can have no overlay and be moved to no other image"),
+                    lukshdrQemuDomainDiskTarget(disk), below->headerPath);
+        return false;
+    }
+
+    if (lukshdrQemuPrepareIsCopy || lukshdrQemuSourceEncryption(src))
+        return true;
+
+    g_set_error(
+        error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+        _("an overlay above disk '%s' would hold data of linked payload '%s' unencrypted: "
+          "give it an 'encryption' in the 'source' of the snapshot's XML, or leave the disk "
+          "out of the snapshot"),
+        lukshdrQemuDomainDiskTarget(disk), below->payloadPath);
+    return false;
+}
+
+/* Nothing is refused that the client has asked for, but it stands in the log. */
+static void
+lukshdrQemuPrepareWarnCopy(virDomainDiskDef *disk, virStorageSource *src, const char *path)
+{
+    g_autoptr(lukshdrGuestDisk) below = NULL;
+
+    if (!lukshdrQemuPrepareIsCopy || !disk || lukshdrQemuSourceEncryption(src) ||
+        !(below = lukshdrQemuPrepareFindBelow(lukshdrQemuDomainDiskSource(disk), src)))
+        return;
+
+    LUKSHDR_LOG_WARN(_("Linked payload '%s' is being copied to '%s', which is not encrypted"),
+                     below->payloadPath, path ? path : "");
+}
+
+/* Stock has not got the secret's value.  What has come with its header from another host, by a shared
+ * pool or a migrating guest, has left the secret there; libvirt's words do not tell what to do. */
+static void
+lukshdrQemuPrepareExplainSecret(const lukshdrLink *link)
+{
+    virErrorPtr last = virGetLastError();
+    g_autofree char *said = NULL;
+    g_autoptr(GError) error = NULL;
+
+    if (!link->secretUUID || !last || last->code != VIR_ERR_NO_SECRET)
+        return;
+
+    /* what libvirt puts in front of it, it will put there again */
+    said = g_strdup(last->str1 ? last->str1 : last->message);
+    error = g_error_new(
+        LUKSHDR_ERROR, VIR_ERR_NO_SECRET,
+        link->secretGenerated
+            ? _("%s; secret '%s' was generated for linked volume '%s' of pool '%s' on the host that "
+                "made it, and does not come along by itself: define it here (virsh secret-define, "
+                "secret-set-value) with what that host has of it in libvirt/secrets")
+            : _("%s; define secret '%s' of linked volume '%s' of pool '%s' on this host with the "
+                "value that it has where the volume was made (virsh secret-define, "
+                "secret-set-value)"),
+        said, link->secretUUID, link->payload.volume, link->payload.pool);
+    lukshdrReportError(error);
+}
+
+int
+qemuDomainPrepareStorageSourceBlockdev(virDomainDiskDef *disk,
+                                       virStorageSource *src,
+                                       qemuDomainObjPrivate *priv,
+                                       virQEMUDriverConfig *cfg)
+{
+    g_autoptr(lukshdrQemuHeaderSource) header = NULL;
+    g_autoptr(lukshdrLink) link = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *path = NULL;
+    lukshdrGuestDisk *record = NULL;
+    int rc;
+
+    if (!lukshdrQemu.active)
+        return lukshdrQemu.stock.qemuDomainPrepareStorageSourceBlockdev(disk, src, priv, cfg);
+
+    path = lukshdrQemuSourcePath(src);
+    if (!lukshdrQemuLookupDirectory(src, &error) || !lukshdrQemuPrepareOther(disk, src, &error) ||
+        !lukshdrQemuExplicitFind(disk, src, &header, &error) ||
+        !lukshdrQemuPrepareCheck(path, src, header, &link, &error)) {
+        lukshdrReportError(error);
+        return -1;
+    }
+
+    if (link && lukshdrQemuPrepareEncryption(link, src) < 0)
+        return -1;
+    lukshdrQemuPrepareWarnCopy(disk, src, path);
+
+    rc = lukshdrQemu.stock.qemuDomainPrepareStorageSourceBlockdev(disk, src, priv, cfg);
+    if (rc < 0) {
+        if (link)
+            lukshdrQemuPrepareExplainSecret(link);
+        return rc;
+    }
+
+    if (link) {
+        g_autoptr(lukshdrGuestDisk) early = NULL;
+
+        if (!(record = lukshdrQemuPrepareCheckChain(link, path, header != NULL, src)))
+            return -1;
+        if (lukshdrQemuDiskGetState(src) == LUKSHDR_QEMU_DISK_EARLY &&
+            (early = lukshdrQemuDiskFind(src, NULL)))
+            lukshdrQemuGuestRename(early->nodeName, record);
+    }
+
+    lukshdrQemuDiskAttach(src, record, LUKSHDR_QEMU_DISK_PREPARED);
+    return rc;
+}
+
+/* Looks @src up before it is prepared, and so without its node name. */
+static bool
+lukshdrQemuPrepareEarlyOne(virStorageSource *src, const char *guest, GError **error)
+{
+    g_autoptr(lukshdrGuestDisk) known = lukshdrQemuDiskFind(src, guest);
+    g_autoptr(lukshdrQemuHeaderSource) header = NULL;
+    g_autoptr(lukshdrLink) link = NULL;
+    g_autofree char *path = NULL;
+    g_autofree char *token = NULL;
+    lukshdrGuestDisk *disk = NULL;
+
+    /* of a guest that was running already when the daemon started */
+    if (known)
+        return true;
+
+    path = lukshdrQemuSourcePath(src);
+    if (!lukshdrQemuExplicitFind(NULL, src, &header, error) ||
+        !lukshdrQemuPrepareCheck(path, src, header, &link, error))
+        return false;
+
+    if (link) {
+        g_autofree char *uuid = g_uuid_string_random();
+
+        token = g_strdup_printf("early-%s", uuid);
+        disk = lukshdrQemuPrepareRecord(link, path, token, header != NULL, false);
+    }
+    lukshdrQemuDiskAttach(src, disk, LUKSHDR_QEMU_DISK_EARLY);
+    return true;
+}
+
+int
+lukshdrQemuPrepareEarly(virDomainObj *vm, virStorageSource *src, bool chain)
+{
+    g_autofree char *name = lukshdrQemuDomainName(vm);
+    g_autoptr(GError) error = NULL;
+    virStorageSource *n;
+
+    for (n = src; n; n = chain ? lukshdrQemuSourceBacking(n) : NULL) {
+        g_autoptr(lukshdrGuestDisk) disk = NULL;
+
+        if (lukshdrQemuDiskGetState(n) == LUKSHDR_QEMU_DISK_UNKNOWN &&
+            !lukshdrQemuPrepareEarlyOne(n, name, &error)) {
+            lukshdrReportError(error);
+            return -1;
+        }
+
+        if (!chain && lukshdrQemuDiskGetState(n) == LUKSHDR_QEMU_DISK_EARLY &&
+            (disk = lukshdrQemuDiskFind(n, name))) {
+            error = g_error_new(LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
+                                _("linked payload '%s' cannot be the overlay that a snapshot puts "
+                                  "above a disk: it cannot have a backing file"),
+                                disk->payloadPath);
+            lukshdrReportError(error);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* A disk on an SD bus reaches QEMU the old way, as -drive, by which there is no
+ * chain: its sources do not come through the function above. */
+int
+qemuDomainPrepareDiskSource(virDomainDiskDef *disk,
+                            qemuDomainObjPrivate *priv,
+                            virQEMUDriverConfig *cfg)
+{
+    int rc = lukshdrQemu.stock.qemuDomainPrepareDiskSource(disk, priv, cfg);
+    virStorageSource *n;
+
+    if (rc < 0 || !lukshdrQemu.active)
+        return rc;
+
+    for (n = lukshdrQemuDomainDiskSource(disk); n; n = lukshdrQemuSourceBacking(n)) {
+        g_autoptr(lukshdrQemuHeaderSource) header = NULL;
+        g_autoptr(lukshdrLink) link = NULL;
+        g_autoptr(GError) error = NULL;
+        g_autofree char *path = NULL;
+
+        if (lukshdrQemuDiskGetState(n) == LUKSHDR_QEMU_DISK_PREPARED)
+            continue;
+
+        if (lukshdrQemuLookupDirectory(n, &error) &&
+            lukshdrQemuExplicitFind(disk, n, &header, &error) && header) {
+            g_set_error(
+                &error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
+                _("the header that the domain's metadata names for disk '%s' cannot be used "
+                  "on this bus; use virtio, scsi, sata or usb"),
+                lukshdrQemuDomainDiskTarget(disk));
+        }
+        if (!error && (path = lukshdrQemuSourcePath(n)) && lukshdrQemuLookup(path, &link, &error) &&
+            link) {
+            g_set_error(&error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
+                        _("linked volume '%s' of pool '%s' cannot be used on this bus; use virtio, "
+                          "scsi, sata or usb"),
+                        link->payload.volume, link->payload.pool);
+        }
+        if (error) {
+            lukshdrReportError(error);
+            return -1;
+        }
+    }
+    return rc;
+}

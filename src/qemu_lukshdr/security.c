@@ -1,0 +1,220 @@
+/*
+ * security.c: wrappers that label headers along with payloads
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Security transactions do not nest, so a header is labelled before or after the
+ * stock call.  Granting it comes first: if it fails, there is no stock part to undo
+ * (callers do not), and a stock part must not be undone for an image that the guest
+ * had access to before.
+ */
+
+#include "config.h"
+
+#include "util/log.h"
+#include "qemu.h"
+#include "access.h"
+#include "apparmor.h"
+#include "domain.h"
+#include "guest.h"
+#include "prepare.h"
+
+/* Grants the headers of @src and, with @backingChain, of all sources behind it. */
+static int
+lukshdrQemuSecurityGrantChain(virQEMUDriver *driver,
+                              virDomainObj *vm,
+                              virStorageSource *src,
+                              bool backingChain,
+                              bool chainTop,
+                              bool migrated,
+                              GPtrArray *grants)
+{
+    virStorageSource *n;
+
+    for (n = src; n; n = backingChain ? lukshdrQemuSourceBacking(n) : NULL) {
+        if (lukshdrQemuAccessGrant(driver, vm, n, chainTop && n == src, migrated, grants) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int
+qemuSecuritySetImageLabel(virQEMUDriver *driver,
+                          virDomainObj *vm,
+                          virStorageSource *src,
+                          bool backingChain,
+                          bool chainTop)
+{
+    g_autoptr(GPtrArray) grants = NULL;
+    int rc;
+
+    if (!lukshdrQemu.active) {
+        return lukshdrQemu.stock.qemuSecuritySetImageLabel(driver, vm, src, backingChain, chainTop);
+    }
+
+    if (lukshdrQemuPrepareEarly(vm, src, backingChain) < 0)
+        return -1;
+
+    grants = lukshdrQemuGrantsNew();
+    rc = lukshdrQemuSecurityGrantChain(driver, vm, src, backingChain, chainTop, false, grants);
+    if (rc == 0) {
+        rc = lukshdrQemu.stock.qemuSecuritySetImageLabel(driver, vm, src, backingChain, chainTop);
+    }
+    if (rc < 0)
+        lukshdrQemuAccessUndo(driver, vm, grants);
+    return rc;
+}
+
+int
+qemuSecurityRestoreImageLabel(virQEMUDriver *driver,
+                              virDomainObj *vm,
+                              virStorageSource *src,
+                              bool backingChain)
+{
+    g_autoptr(lukshdrGuestDisk) disk = NULL;
+    g_autofree char *name = NULL;
+    virStorageSource *n;
+    int rc = lukshdrQemu.stock.qemuSecurityRestoreImageLabel(driver, vm, src, backingChain);
+
+    if (!lukshdrQemu.active)
+        return rc;
+
+    /* only that of @src: stock does not restore the rest of the chain either, with which
+     * @backingChain has nothing to do in any security driver */
+    name = lukshdrQemuDomainName(vm);
+    if ((disk = lukshdrQemuDiskFind(src, name)) &&
+        lukshdrQemuAccessRevoke(driver, vm, disk, src, false, true) < 0)
+        rc = -1;
+
+    /* the files below stay the guest's user's, as stock leaves them, but the guest has them no more */
+    for (n = backingChain ? lukshdrQemuSourceBacking(src) : NULL; n;
+         n = lukshdrQemuSourceBacking(n)) {
+        g_autoptr(lukshdrGuestDisk) lower = lukshdrQemuDiskFind(n, name);
+
+        if (!lower || !name)
+            continue;
+        /* one that counts grants was a top itself, before a snapshot put an overlay on it */
+        if (lukshdrQemuGuestGranted(name, lower->nodeName) == 0)
+            lukshdrQemuGuestForget(name, lower->nodeName);
+        else if (lukshdrQemuAccessRevoke(driver, vm, lower, n, false, true) < 0)
+            rc = -1;
+    }
+
+    lukshdrQemuAppArmorRenew(driver, vm);
+    return rc;
+}
+
+int
+qemuSecuritySetAllLabel(virQEMUDriver *driver,
+                        virDomainObj *vm,
+                        const char *incomingPath,
+                        bool migrated)
+{
+    g_autoptr(GPtrArray) sources = NULL;
+    g_autoptr(GPtrArray) grants = NULL;
+    int rc = 0;
+    guint i;
+
+    if (!lukshdrQemu.active)
+        return lukshdrQemu.stock.qemuSecuritySetAllLabel(driver, vm, incomingPath, migrated);
+
+    sources = lukshdrQemuDomainSources(vm);
+    grants = lukshdrQemuGrantsNew();
+    for (i = 0; rc == 0 && i < sources->len; i++) {
+        /* stock says "migrated" of a guest that comes back from a file, too: no other host has it */
+        rc = lukshdrQemuSecurityGrantChain(driver, vm, g_ptr_array_index(sources, i), true, true,
+                                           migrated && !incomingPath, grants);
+    }
+    if (rc == 0)
+        rc = lukshdrQemu.stock.qemuSecuritySetAllLabel(driver, vm, incomingPath, migrated);
+    if (rc < 0)
+        lukshdrQemuAccessUndo(driver, vm, grants);
+    return rc;
+}
+
+/* Restores what libvirt has no disk for any more. */
+static void
+lukshdrQemuSecurityRestoreRest(virQEMUDriver *driver, virDomainObj *vm, bool migrated)
+{
+    g_autofree char *name = lukshdrQemuDomainName(vm);
+    g_autoptr(GPtrArray) disks = name ? lukshdrQemuGuestDisks(name) : NULL;
+    guint i;
+
+    for (i = 0; disks && i < disks->len; i++) {
+        lukshdrGuestDisk *disk = g_ptr_array_index(disks, i);
+
+        /* the header of a payload further down a chain counts none and stays, as that does */
+        if (disk->granted > 0)
+            lukshdrQemuAccessRevoke(driver, vm, disk, NULL, migrated, false);
+    }
+}
+
+void
+qemuSecurityRestoreAllLabel(virQEMUDriver *driver, virDomainObj *vm, bool migrated)
+{
+    g_autoptr(GPtrArray) sources = NULL;
+    g_autofree char *name = NULL;
+    virErrorPtr saved;
+    guint i;
+
+    lukshdrQemu.stock.qemuSecurityRestoreAllLabel(driver, vm, migrated);
+
+    if (!lukshdrQemu.active)
+        return;
+
+    saved = lukshdrQemuErrorSave();
+    name = lukshdrQemuDomainName(vm);
+    sources = lukshdrQemuDomainSources(vm);
+    for (i = 0; i < sources->len; i++) {
+        virStorageSource *src = g_ptr_array_index(sources, i);
+        g_autoptr(lukshdrGuestDisk) disk = lukshdrQemuDiskFind(src, name);
+
+        if (disk)
+            lukshdrQemuAccessRevoke(driver, vm, disk, src, migrated, false);
+    }
+    lukshdrQemuSecurityRestoreRest(driver, vm, migrated);
+    lukshdrQemuErrorRestore(saved);
+}
+
+/* What the security drivers remember of @src's header goes to @dst's, or nowhere.
+ * Callers in libvirt only warn when this fails. */
+static int
+lukshdrQemuSecurityMoveHeader(virQEMUDriver *driver,
+                              virDomainObj *vm,
+                              virStorageSource *src,
+                              virStorageSource *dst)
+{
+    g_autofree char *name = lukshdrQemuDomainName(vm);
+    g_autoptr(lukshdrGuestDisk) disk = lukshdrQemuDiskFind(src, name);
+    g_autoptr(lukshdrGuestDisk) dstDisk = disk && dst ? lukshdrQemuDiskFind(dst, name) : NULL;
+    g_autoptr(virStorageSource) header = NULL;
+    g_autoptr(virStorageSource) dstHeader = NULL;
+
+    /* the payload goes below an overlay, and may come back: its header stays in use */
+    if (dst && !dstDisk)
+        return 0;
+
+    if (!disk || !name || (dstDisk && g_str_equal(dstDisk->headerPath, disk->headerPath)) ||
+        lukshdrQemuGuestUsesHeader(name, disk))
+        return 0;
+
+    if (!(header = lukshdrQemuDiskHeader(disk, src)) ||
+        (dstDisk && !(dstHeader = lukshdrQemuDiskHeader(dstDisk, dst))))
+        return -1;
+
+    lukshdrQemuGuestMoveGrants(name, disk->nodeName, dstDisk ? dstDisk->nodeName : NULL);
+    return lukshdrQemu.stock.qemuSecurityMoveImageMetadata(driver, vm, header, dstHeader);
+}
+
+int
+qemuSecurityMoveImageMetadata(virQEMUDriver *driver,
+                              virDomainObj *vm,
+                              virStorageSource *src,
+                              virStorageSource *dst)
+{
+    int rc = lukshdrQemu.stock.qemuSecurityMoveImageMetadata(driver, vm, src, dst);
+
+    if (lukshdrQemu.active && src && lukshdrQemuSecurityMoveHeader(driver, vm, src, dst) < 0)
+        rc = -1;
+    return rc;
+}

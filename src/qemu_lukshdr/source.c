@@ -1,0 +1,357 @@
+/*
+ * source.c: what must be known of libvirt's storage sources
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Every measurement has one answer or fails: two candidates are as bad as none.
+ */
+
+#include "config.h"
+
+#include "source.h"
+
+#include <glib/gi18n-lib.h>
+#include <json-glib/json-glib.h>
+#include <string.h>
+
+#include "util/error.h"
+#include "util/xml.h"
+#include "qemu.h"
+
+/* virStorageType in libvirt's src/conf/storage_source_conf.h, the same since 1.0.6; three
+ * of the values are confirmed by lukshdrQemuSourceMeasureType */
+enum {
+    LUKSHDR_STORAGE_TYPE_NONE,
+    LUKSHDR_STORAGE_TYPE_FILE,
+    LUKSHDR_STORAGE_TYPE_BLOCK,
+    LUKSHDR_STORAGE_TYPE_DIR,
+    LUKSHDR_STORAGE_TYPE_NETWORK,
+    LUKSHDR_STORAGE_TYPE_VOLUME,
+};
+
+/* QEMU_BLOCK_STORAGE_SOURCE_BACKEND_PROPS_TARGET_ONLY in libvirt's src/qemu/qemu_block.h:
+ * nothing but what identifies the image; without it, a disk passed as a file descriptor would
+ * show the descriptor instead */
+#define LUKSHDR_BACKEND_PROPS_TARGET_ONLY (1 << 1)
+
+/* offsets in bytes, set by lukshdrQemuSourceMeasure */
+static struct {
+    size_t type;
+    size_t encryption;
+    size_t backing;
+    size_t inherited[2]; /* shared and readonly, in whatever order; each a bool */
+} lukshdrQemuSourceOffset;
+
+static const char lukshdrQemuSourcePlainXML[] = "<source file='/x'/>";
+static const char lukshdrQemuSourceEncryptedXML[] =
+    "<source file='/x'>"
+    "<encryption format='luks'>"
+    "<secret type='passphrase' uuid='00000000-0000-4000-8000-000000000000'/>"
+    "</encryption>"
+    "</source>";
+
+static size_t
+lukshdrQemuSourceSize(virStorageSource *src)
+{
+    GTypeQuery query;
+
+    g_type_query(G_TYPE_FROM_INSTANCE(src), &query);
+    return query.instance_size;
+}
+
+static int
+lukshdrQemuSourceInt(virStorageSource *src, size_t offset)
+{
+    int value;
+
+    memcpy(&value, (char *)src + offset, sizeof(value));
+    return value;
+}
+
+static void *
+lukshdrQemuSourceWord(virStorageSource *src, size_t offset)
+{
+    void *value;
+
+    memcpy(&value, (char *)src + offset, sizeof(value));
+    return value;
+}
+
+static void
+lukshdrQemuSourceSetWord(virStorageSource *src, size_t offset, void *value)
+{
+    memcpy((char *)src + offset, &value, sizeof(value));
+}
+
+static bool
+lukshdrQemuSourceFail(GError **error, const char *what, size_t candidates)
+{
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_NO_SUPPORT,
+                _("member '%s' of libvirt's storage sources cannot be told: %zu candidates"), what,
+                candidates);
+    return false;
+}
+
+static virStorageSource *
+lukshdrQemuSourceFromString(const char *string)
+{
+    virStorageSource *src = NULL;
+
+    if (lukshdrQemu.libvirt.virStorageSourceNewFromBackingAbsolute(string, &src) < 0)
+        return NULL;
+    return src;
+}
+
+/* The one number that is 0, 1, 3, 4 in an empty source, a file, a directory and
+ * something on the network */
+static bool
+lukshdrQemuSourceMeasureType(GError **error)
+{
+    g_autoptr(virStorageSource) none = lukshdrQemu.libvirt.virStorageSourceNew();
+    g_autoptr(virStorageSource) file = lukshdrQemuSourceFromString("/x");
+    g_autoptr(virStorageSource) dir = lukshdrQemuSourceFromString("fat:/x");
+    g_autoptr(virStorageSource) network = lukshdrQemuSourceFromString("nbd://localhost/x");
+    size_t candidates = 0;
+    size_t offset;
+
+    if (!G_IS_OBJECT(none)) {
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_NO_SUPPORT,
+                            _("libvirt's storage sources are no GObjects"));
+        return false;
+    }
+
+    for (offset = sizeof(GObject);
+         file && dir && network && offset + sizeof(int) <= lukshdrQemuSourceSize(none);
+         offset += sizeof(int)) {
+        if (lukshdrQemuSourceInt(none, offset) == LUKSHDR_STORAGE_TYPE_NONE &&
+            lukshdrQemuSourceInt(file, offset) == LUKSHDR_STORAGE_TYPE_FILE &&
+            lukshdrQemuSourceInt(dir, offset) == LUKSHDR_STORAGE_TYPE_DIR &&
+            lukshdrQemuSourceInt(network, offset) == LUKSHDR_STORAGE_TYPE_NETWORK) {
+            lukshdrQemuSourceOffset.type = offset;
+            candidates++;
+        }
+    }
+
+    return candidates == 1 || lukshdrQemuSourceFail(error, "type", candidates);
+}
+
+static virStorageSource *
+lukshdrQemuSourceFromXML(const char *xml, GError **error)
+{
+    g_autoptr(virStorageSource) src = lukshdrQemu.libvirt.virStorageSourceNew();
+    g_autoptr(xmlDoc) doc = lukshdrXMLParse(xml, strlen(xml), LUKSHDR_XML_SOURCE, error);
+    const int type = LUKSHDR_STORAGE_TYPE_FILE;
+    xmlXPathContextPtr ctxt;
+    int rc;
+
+    if (!doc)
+        return NULL;
+
+    /* the parser wants to be told, since <source> does not say it */
+    memcpy((char *)src + lukshdrQemuSourceOffset.type, &type, sizeof(type));
+
+    ctxt = xmlXPathNewContext(doc);
+    rc = lukshdrQemu.libvirt.virDomainStorageSourceParse(xmlDocGetRootElement(doc), ctxt, src, 0,
+                                                         NULL);
+    xmlXPathFreeContext(ctxt);
+    if (rc < 0) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_NO_SUPPORT,
+                    _("libvirt cannot parse a <source>: %s"), virGetLastErrorMessage());
+        return NULL;
+    }
+    return g_steal_pointer(&src);
+}
+
+/* The one word that is NULL without <encryption> and set with it */
+static bool
+lukshdrQemuSourceMeasureEncryption(GError **error)
+{
+    g_autoptr(virStorageSource) plain = lukshdrQemuSourceFromXML(lukshdrQemuSourcePlainXML, error);
+    g_autoptr(virStorageSource)
+        encrypted = plain ? lukshdrQemuSourceFromXML(lukshdrQemuSourceEncryptedXML, error) : NULL;
+    size_t candidates = 0;
+    size_t offset;
+
+    if (!encrypted)
+        return false;
+
+    for (offset = sizeof(GObject); offset + sizeof(void *) <= lukshdrQemuSourceSize(plain);
+         offset += sizeof(void *)) {
+        if (!lukshdrQemuSourceWord(plain, offset) && lukshdrQemuSourceWord(encrypted, offset)) {
+            lukshdrQemuSourceOffset.encryption = offset;
+            candidates++;
+        }
+    }
+
+    return candidates == 1 || lukshdrQemuSourceFail(error, "encryption", candidates);
+}
+
+/* The one word in which another source makes libvirt see a backing file.  The
+ * question only reads, and the word is emptied again before anything else may. */
+static bool
+lukshdrQemuSourceMeasureBacking(GError **error)
+{
+    g_autoptr(virStorageSource) src = lukshdrQemuSourceFromString("/x");
+    g_autoptr(virStorageSource) backing = lukshdrQemuSourceFromString("/y");
+    size_t candidates = 0;
+    size_t offset;
+
+    for (offset = sizeof(GObject);
+         src && backing && offset + sizeof(void *) <= lukshdrQemuSourceSize(src);
+         offset += sizeof(void *)) {
+        if (lukshdrQemuSourceWord(src, offset))
+            continue;
+
+        lukshdrQemuSourceSetWord(src, offset, backing);
+        if (lukshdrQemu.libvirt.virStorageSourceHasBacking(src)) {
+            lukshdrQemuSourceOffset.backing = offset;
+            candidates++;
+        }
+        lukshdrQemuSourceSetWord(src, offset, NULL);
+    }
+
+    return candidates == 1 || lukshdrQemuSourceFail(error, "backingStore", candidates);
+}
+
+/* The two bytes that the images behind a disk get from it.  The function only copies, and no byte
+ * but the one it is asked about is ever changed. */
+static bool
+lukshdrQemuSourceMeasureInherited(GError **error)
+{
+    g_autoptr(virStorageSource) disk = lukshdrQemuSourceFromString("/x");
+    g_autoptr(virStorageSource) image = lukshdrQemuSourceFromString("/y");
+    size_t candidates = 0;
+    size_t offset;
+
+    for (offset = sizeof(GObject); disk && image && offset < lukshdrQemuSourceSize(disk);
+         offset++) {
+        char *from = (char *)disk + offset;
+        char *to = (char *)image + offset;
+
+        if (*from || *to)
+            continue;
+
+        *from = 1;
+        lukshdrQemu.libvirt.virStorageSourceInitChainElement(image, disk, false);
+        *from = 0;
+        if (*to != 1)
+            continue;
+        *to = 0;
+
+        if (candidates < G_N_ELEMENTS(lukshdrQemuSourceOffset.inherited))
+            lukshdrQemuSourceOffset.inherited[candidates] = offset;
+        candidates++;
+    }
+
+    return candidates == G_N_ELEMENTS(lukshdrQemuSourceOffset.inherited) ||
+           lukshdrQemuSourceFail(error, "shared", candidates);
+}
+
+bool
+lukshdrQemuSourceMeasure(GError **error)
+{
+    virErrorPtr saved = lukshdrQemuErrorSave();
+    bool ok = lukshdrQemuSourceMeasureType(error) && lukshdrQemuSourceMeasureEncryption(error) &&
+              lukshdrQemuSourceMeasureBacking(error) && lukshdrQemuSourceMeasureInherited(error);
+
+    lukshdrQemuErrorRestore(saved);
+    return ok;
+}
+
+/* The file or directory in @props, stock JSON for a storage node; NULL if it is nothing local */
+static char *
+lukshdrQemuSourceFilename(virJSONValue *props)
+{
+    g_autoptr(JsonParser) parser = json_parser_new_immutable();
+    g_autofree char *text = lukshdrQemu.libvirt.virJSONValueToString(props, false);
+    JsonNode *root;
+    const char *driver;
+    const char *filename;
+    bool isDir;
+
+    if (!text || !json_parser_load_from_data(parser, text, -1, NULL) ||
+        !(root = json_parser_get_root(parser)) || !JSON_NODE_HOLDS_OBJECT(root))
+        return NULL;
+
+    driver = json_object_get_string_member_with_default(json_node_get_object(root), "driver", "");
+    isDir = g_str_equal(driver, "vvfat");
+    filename = json_object_get_string_member_with_default(json_node_get_object(root),
+                                                          isDir ? "dir" : "filename", "");
+    if (!*filename || (!isDir && !g_str_equal(driver, "file") &&
+                       !g_str_equal(driver, "host_device") && !g_str_equal(driver, "host_cdrom")))
+        return NULL;
+
+    /* QEMU's working directory is the root */
+    return g_path_is_absolute(filename) ? g_strdup(filename)
+                                        : g_build_filename("/", filename, NULL);
+}
+
+/* What stock would make QEMU open for @src; NULL if that is nothing local */
+static char *
+lukshdrQemuSourceAsk(virStorageSource *src)
+{
+    virErrorPtr saved = lukshdrQemuErrorSave();
+    virJSONValue *props = lukshdrQemu.stock.qemuBlockStorageSourceGetBackendProps(
+        src, LUKSHDR_BACKEND_PROPS_TARGET_ONLY);
+    char *path = NULL;
+
+    if (props) {
+        path = lukshdrQemuSourceFilename(props);
+        lukshdrQemu.libvirt.virJSONValueFree(props);
+    }
+    lukshdrQemuErrorRestore(saved);
+    return path;
+}
+
+char *
+lukshdrQemuSourcePath(virStorageSource *src)
+{
+    int type = lukshdrQemuSourceInt(src, lukshdrQemuSourceOffset.type);
+
+    /* asked about vhost-vdpa before it is prepared, libvirt 11.3.0 would crash */
+    if (type != LUKSHDR_STORAGE_TYPE_FILE && type != LUKSHDR_STORAGE_TYPE_BLOCK &&
+        type != LUKSHDR_STORAGE_TYPE_VOLUME)
+        return NULL;
+
+    /* an error for each drive without a medium would stand in the daemon's log */
+    if (lukshdrQemu.libvirt.virStorageSourceIsEmpty(src))
+        return NULL;
+
+    return lukshdrQemuSourceAsk(src);
+}
+
+char *
+lukshdrQemuSourceDirectory(virStorageSource *src)
+{
+    if (lukshdrQemuSourceInt(src, lukshdrQemuSourceOffset.type) != LUKSHDR_STORAGE_TYPE_DIR ||
+        lukshdrQemu.libvirt.virStorageSourceIsEmpty(src))
+        return NULL;
+    return lukshdrQemuSourceAsk(src);
+}
+
+bool
+lukshdrQemuSourceIsShared(virStorageSource *src)
+{
+    const char *bytes = (const char *)src;
+
+    return bytes[lukshdrQemuSourceOffset.inherited[0]] ||
+           bytes[lukshdrQemuSourceOffset.inherited[1]];
+}
+
+virStorageEncryption *
+lukshdrQemuSourceEncryption(virStorageSource *src)
+{
+    return lukshdrQemuSourceWord(src, lukshdrQemuSourceOffset.encryption);
+}
+
+void
+lukshdrQemuSourceSetEncryption(virStorageSource *src, virStorageEncryption *encryption)
+{
+    lukshdrQemuSourceSetWord(src, lukshdrQemuSourceOffset.encryption, encryption);
+}
+
+virStorageSource *
+lukshdrQemuSourceBacking(virStorageSource *src)
+{
+    return lukshdrQemuSourceWord(src, lukshdrQemuSourceOffset.backing);
+}

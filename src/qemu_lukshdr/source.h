@@ -1,0 +1,91 @@
+/*
+ * source.h: what must be known of libvirt's storage sources
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * A virStorageSource is one image of a disk's backing chain.  Its layout is
+ * libvirt's affair and differs between releases; the members that are
+ * needed are found at load by watching what libvirt's own functions do to them.
+ */
+
+#pragma once
+
+#include <glib-object.h>
+
+#include "util/abi.h"
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(virStorageSource, g_object_unref)
+
+/**
+ * lukshdrQemuSourceMeasure:
+ * @error: VIR_ERR_NO_SUPPORT, saying what could not be found
+ *
+ * Finds the members; the functions below need it to have succeeded.  Needs
+ * lukshdrQemu.libvirt and leaves no trace in the thread's libvirt error.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrQemuSourceMeasure(GError **error);
+
+/**
+ * lukshdrQemuSourcePath:
+ * @src: a source
+ *
+ * Asks the stock driver what it would make QEMU open.  Reports no libvirt error.
+ *
+ * Returns: absolute path of the local file or block device that @src is, to be
+ * freed with g_free; NULL for everything else.
+ */
+char *
+lukshdrQemuSourcePath(virStorageSource *src);
+
+/**
+ * lukshdrQemuSourceDirectory:
+ * @src: a source
+ *
+ * As lukshdrQemuSourcePath, for a directory that a guest sees as a FAT file system.
+ *
+ * Returns: its absolute path, to be freed with g_free; NULL for everything else.
+ */
+char *
+lukshdrQemuSourceDirectory(virStorageSource *src);
+
+/**
+ * lukshdrQemuSourceIsShared:
+ * @src: a source that is not read-only
+ *
+ * libvirt hands on from a disk to the images behind it whether it is shared and whether it is
+ * read-only; which of the two members is which cannot be told by that, and need not be.
+ *
+ * Returns: whether other guests may use it at the same time (<shareable/>).
+ */
+bool
+lukshdrQemuSourceIsShared(virStorageSource *src);
+
+/**
+ * lukshdrQemuSourceEncryption:
+ * @src: a source
+ *
+ * Returns: the source's <encryption>, owned by it, or NULL.
+ */
+virStorageEncryption *
+lukshdrQemuSourceEncryption(virStorageSource *src);
+
+/**
+ * lukshdrQemuSourceSetEncryption:
+ * @src: a source that has no <encryption>
+ * @encryption: what it gets; owned by @src from now on
+ */
+void
+lukshdrQemuSourceSetEncryption(virStorageSource *src, virStorageEncryption *encryption);
+
+/**
+ * lukshdrQemuSourceBacking:
+ * @src: a source
+ *
+ * Returns: the next source of the chain, owned by @src, or NULL; the last one
+ * may be an empty one that says that there are no more.
+ */
+virStorageSource *
+lukshdrQemuSourceBacking(virStorageSource *src);

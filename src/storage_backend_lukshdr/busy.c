@@ -1,0 +1,349 @@
+/*
+ * busy.c: what our own operations are at work on
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The invariant: of two operations that do not go together the second is refused before it
+ * has touched anything, since looking and taking are one step under the lock.
+ */
+
+#include "config.h"
+
+#include "busy.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "util/error.h"
+
+/* A volume that is worked on, or, with volume NULL, a whole pool */
+typedef struct _lukshdrBusyPart lukshdrBusyPart;
+struct _lukshdrBusyPart {
+    char *pool;
+    char *volume;
+    lukshdrIdentity identity; /* as of when the operation began; type NONE if it did not exist */
+    bool exclusive;
+};
+
+struct _lukshdrStorageBusy {
+    lukshdrStorageBusyKind kind;
+    char *link; /* UUID, or NULL */
+    bool stock; /* asked for what stock does to one of its volumes: pools do not matter */
+    GArray *parts;
+};
+
+/* How long a client waits for a check of headers, microseconds: one reads some MiB, but a server may
+ * hang */
+#define LUKSHDR_BUSY_WAIT (30 * G_USEC_PER_SEC)
+
+/* The lock protects the list, and what is in it for as long as it is there.  It is a
+ * leaf: names are compared under it, and nothing else is called. */
+static GMutex lukshdrBusyLock;
+static GCond lukshdrBusyEnded;     /* a check has ended */
+static GPtrArray *lukshdrBusyList; /* lukshdrStorageBusy *, each owned by its thread */
+
+static void
+lukshdrBusyPartClear(lukshdrBusyPart *part)
+{
+    g_free(part->pool);
+    g_free(part->volume);
+}
+
+static void
+lukshdrBusyFree(lukshdrStorageBusy *busy)
+{
+    g_array_unref(busy->parts);
+    g_free(busy->link);
+    g_free(busy);
+}
+
+static lukshdrStorageBusy *
+lukshdrBusyNew(lukshdrStorageBusyKind kind, const lukshdrLink *link)
+{
+    lukshdrStorageBusy *busy = g_new0(lukshdrStorageBusy, 1);
+
+    busy->kind = kind;
+    busy->link = link ? g_strdup(link->uuid) : NULL;
+    busy->parts = g_array_new(FALSE, FALSE, sizeof(lukshdrBusyPart));
+    g_array_set_clear_func(busy->parts, (GDestroyNotify)lukshdrBusyPartClear);
+    return busy;
+}
+
+/* Asks the kernel of @path, which may be NULL: not under the lock */
+static void
+lukshdrBusyAdd(lukshdrStorageBusy *busy,
+               const char *pool,
+               const char *volume,
+               const char *path,
+               bool exclusive)
+{
+    lukshdrBusyPart part = { .pool = g_strdup(pool),
+                             .volume = g_strdup(volume),
+                             .exclusive = exclusive };
+
+    if (path && !lukshdrIdentityFromPath(path, &part.identity, NULL))
+        part.identity.type = LUKSHDR_IDENTITY_NONE;
+    g_array_append_val(busy->parts, part);
+}
+
+/* While both exist, device and inode are enough */
+static bool
+lukshdrBusyIsSameFile(const lukshdrIdentity *a, const lukshdrIdentity *b)
+{
+    return a->type != LUKSHDR_IDENTITY_NONE && a->type == b->type && a->dev == b->dev &&
+           a->inode == b->inode;
+}
+
+static bool
+lukshdrBusyPartsMeet(const lukshdrBusyPart *a, const lukshdrBusyPart *b)
+{
+    if (!a->exclusive && !b->exclusive)
+        return false;
+    if (!a->volume || !b->volume)
+        return g_strcmp0(a->pool, b->pool) == 0;
+    return (g_strcmp0(a->pool, b->pool) == 0 && g_str_equal(a->volume, b->volume)) ||
+           lukshdrBusyIsSameFile(&a->identity, &b->identity);
+}
+
+/* Whether others may do the same at the same time */
+static bool
+lukshdrBusyIsShared(lukshdrStorageBusyKind kind)
+{
+    return kind == LUKSHDR_STORAGE_BUSY_READ || kind == LUKSHDR_STORAGE_BUSY_CHECK;
+}
+
+/* Two operations on one link: returns its payload, or NULL */
+static const lukshdrBusyPart *
+lukshdrBusyMeetLink(const lukshdrStorageBusy *there, const lukshdrStorageBusy *wanted)
+{
+    if (!there->link || g_strcmp0(there->link, wanted->link) ||
+        (lukshdrBusyIsShared(there->kind) && lukshdrBusyIsShared(wanted->kind)))
+        return NULL;
+    return &g_array_index(there->parts, lukshdrBusyPart, 0);
+}
+
+/* Returns the part of @there that is in the way of @wanted, or NULL */
+static const lukshdrBusyPart *
+lukshdrBusyMeetParts(const lukshdrStorageBusy *there, const lukshdrStorageBusy *wanted)
+{
+    guint i;
+    guint j;
+
+    for (i = 0; i < there->parts->len; i++) {
+        const lukshdrBusyPart *part = &g_array_index(there->parts, lukshdrBusyPart, i);
+
+        if (!part->volume && wanted->stock)
+            continue;
+
+        for (j = 0; j < wanted->parts->len; j++) {
+            if (lukshdrBusyPartsMeet(part, &g_array_index(wanted->parts, lukshdrBusyPart, j)))
+                return part;
+        }
+    }
+    return NULL;
+}
+
+static void
+lukshdrBusySetError(const lukshdrStorageBusy *there, const lukshdrBusyPart *part, GError **error)
+{
+    if (!part->volume) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("storage pool '%s' is being stopped, removed or built"), part->pool);
+        return;
+    }
+
+    switch (there->kind) {
+    case LUKSHDR_STORAGE_BUSY_CREATE:
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("volume '%s' of pool '%s' is still being created"), part->volume, part->pool);
+        break;
+    case LUKSHDR_STORAGE_BUSY_READ:
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("volume '%s' of pool '%s' is being cloned; wait until that is done"),
+                    part->volume, part->pool);
+        break;
+    case LUKSHDR_STORAGE_BUSY_CHANGE:
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("volume '%s' of pool '%s' is being resized, wiped or deleted; wait until "
+                      "that is done"),
+                    part->volume, part->pool);
+        break;
+    case LUKSHDR_STORAGE_BUSY_CHECK:
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("the header of volume '%s' of pool '%s' is being checked, which takes long; "
+                      "does its storage hang?"),
+                    part->volume, part->pool);
+        break;
+    }
+}
+
+typedef const lukshdrBusyPart *(*lukshdrBusyMeet)(const lukshdrStorageBusy *there,
+                                                  const lukshdrStorageBusy *wanted);
+
+/* What is in the way of @wanted, or NULL; with the lock held */
+static const lukshdrStorageBusy *
+lukshdrBusyFind(const lukshdrStorageBusy *wanted,
+                lukshdrBusyMeet meet,
+                const lukshdrBusyPart **part)
+{
+    guint i;
+
+    for (i = 0; i < lukshdrBusyList->len; i++) {
+        const lukshdrStorageBusy *there = g_ptr_array_index(lukshdrBusyList, i);
+
+        if ((*part = meet(there, wanted)))
+            return there;
+    }
+    return NULL;
+}
+
+/* Takes @wanted over, or, if something is in the way or it is only to be looked at, frees it */
+static bool
+lukshdrBusyBegin(lukshdrStorageBusy *wanted, bool take, GError **error)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrBusyLock);
+    gint64 deadline = g_get_monotonic_time() + LUKSHDR_BUSY_WAIT;
+    const lukshdrStorageBusy *there;
+    const lukshdrBusyPart *part;
+
+    if (!lukshdrBusyList)
+        lukshdrBusyList = g_ptr_array_new();
+
+    /* the same link first: what is done to it says more than what is done to one part */
+    while ((there = lukshdrBusyFind(wanted, lukshdrBusyMeetLink, &part)) ||
+           (there = lukshdrBusyFind(wanted, lukshdrBusyMeetParts, &part))) {
+        /* whoever checks waits for nobody, so this cannot go round in a circle */
+        if (there->kind == LUKSHDR_STORAGE_BUSY_CHECK &&
+            g_cond_wait_until(&lukshdrBusyEnded, &lukshdrBusyLock, deadline))
+            continue;
+        lukshdrBusySetError(there, part, error);
+        lukshdrBusyFree(wanted);
+        return false;
+    }
+
+    if (take)
+        g_ptr_array_add(lukshdrBusyList, wanted);
+    else
+        lukshdrBusyFree(wanted);
+    return true;
+}
+
+void
+lukshdrStorageBusyEnd(lukshdrStorageBusy *busy)
+{
+    if (!busy)
+        return;
+
+    g_mutex_lock(&lukshdrBusyLock);
+    g_ptr_array_remove_fast(lukshdrBusyList, busy);
+    g_cond_broadcast(&lukshdrBusyEnded);
+    g_mutex_unlock(&lukshdrBusyLock);
+    lukshdrBusyFree(busy);
+}
+
+lukshdrStorageBusy *
+lukshdrStorageBusyLink(const lukshdrLink *link, lukshdrStorageBusyKind kind, GError **error)
+{
+    lukshdrStorageBusy *busy = lukshdrBusyNew(kind, link);
+    bool whole = !lukshdrBusyIsShared(kind);
+    bool header = whole && !(link->headerShared && kind == LUKSHDR_STORAGE_BUSY_CREATE);
+    const lukshdrLinkVolume *copy;
+    guint i;
+
+    lukshdrBusyAdd(busy, link->payload.pool, link->payload.volume, link->payload.path, whole);
+    for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++)
+        lukshdrBusyAdd(busy, copy->pool, copy->volume, copy->path, header);
+
+    return lukshdrBusyBegin(busy, true, error) ? busy : NULL;
+}
+
+lukshdrStorageBusy *
+lukshdrStorageBusyPart(const lukshdrLink *link,
+                       const lukshdrLinkVolume *part,
+                       lukshdrStorageBusyKind kind,
+                       GError **error)
+{
+    lukshdrStorageBusy *busy = lukshdrBusyNew(kind, link);
+
+    lukshdrBusyAdd(busy, part->pool, part->volume, part->path, !lukshdrBusyIsShared(kind));
+    return lukshdrBusyBegin(busy, true, error) ? busy : NULL;
+}
+
+static bool
+lukshdrBusyIsAny(void)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrBusyLock);
+
+    return lukshdrBusyList && lukshdrBusyList->len > 0;
+}
+
+/* Whether @vol, which is stock's, is in use by one of our operations */
+static bool
+lukshdrBusyLook(virStorageVolPtr vol, lukshdrStorageBusyKind kind, GError **error)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    g_autoptr(virStoragePool) pool = NULL;
+    g_autofree char *path = NULL;
+    lukshdrStorageBusy *wanted;
+
+    if (!lukshdrBusyIsAny())
+        return true;
+
+    /* what stock does not know (any more) it will complain of itself */
+    if (!(pool = state->stock.storagePoolLookupByVolume(vol)) ||
+        !(path = state->stock.storageVolGetPath(vol))) {
+        virResetLastError();
+        return true;
+    }
+
+    wanted = lukshdrBusyNew(kind, NULL);
+    wanted->stock = true;
+    lukshdrBusyAdd(wanted, virStoragePoolGetName(pool), virStorageVolGetName(vol), path,
+                   !lukshdrBusyIsShared(kind));
+    return lukshdrBusyBegin(wanted, false, error);
+}
+
+bool
+lukshdrStorageBusyVolume(virStorageVolPtr vol,
+                         const lukshdrLink *payload,
+                         lukshdrStorageBusyKind kind,
+                         lukshdrStorageBusy **busy,
+                         GError **error)
+{
+    *busy = NULL;
+    if (!payload)
+        return lukshdrBusyLook(vol, kind, error);
+    return (*busy = lukshdrStorageBusyLink(payload, kind, error)) != NULL;
+}
+
+lukshdrStorageBusy *
+lukshdrStorageBusyPool(const char *pool, GError **error)
+{
+    lukshdrStorageBusy *busy = lukshdrBusyNew(LUKSHDR_STORAGE_BUSY_CHANGE, NULL);
+
+    lukshdrBusyAdd(busy, pool, NULL, NULL, true);
+    return lukshdrBusyBegin(busy, true, error) ? busy : NULL;
+}
+
+bool
+lukshdrStorageBusyCheckPool(const char *pool, GError **error)
+{
+    lukshdrStorageBusy *wanted = lukshdrBusyNew(LUKSHDR_STORAGE_BUSY_CHANGE, NULL);
+
+    lukshdrBusyAdd(wanted, pool, NULL, NULL, true);
+    return lukshdrBusyBegin(wanted, false, error);
+}
+
+bool
+lukshdrStorageIsUnderWay(const lukshdrLink *link)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrBusyLock);
+    guint i;
+
+    for (i = 0; lukshdrBusyList && i < lukshdrBusyList->len; i++) {
+        const lukshdrStorageBusy *busy = g_ptr_array_index(lukshdrBusyList, i);
+
+        if (busy->kind == LUKSHDR_STORAGE_BUSY_CREATE && g_strcmp0(busy->link, link->uuid) == 0)
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,287 @@
+/*
+ * defaults.c: what a pool's volumes get: the encryption default
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "config.h"
+
+#include "defaults.h"
+
+#include <glib/gi18n-lib.h>
+#include <libvirt/libvirt.h>
+#include <libvirt/virterror.h>
+#include <string.h>
+
+#include "util/error.h"
+#include "util/file.h"
+#include "link/header-pools.h"
+#include "util/xml.h"
+
+static char *
+lukshdrStorageDefaultPath(const char *dir, const char *uuid)
+{
+    g_autofree char *file = g_strconcat(uuid, ".xml", NULL);
+
+    return g_build_filename(dir, file, NULL);
+}
+
+/* A default names the pools of the headers and leaves their names to each volume */
+static bool
+lukshdrStorageDefaultCheckHeader(xmlNode *header)
+{
+    static const char *const children[] = { LUKSHDR_XML_SOURCE, NULL };
+    g_autofree char *action = lukshdrXMLAttribute(header, LUKSHDR_XML_HEADER_LINK);
+    unsigned int count = 0;
+    xmlNode *node;
+
+    if (action || !lukshdrXMLOnlyChildren(header, children, NULL))
+        return false;
+
+    for (node = header->children; node; node = node->next) {
+        g_autofree char *pool = NULL;
+        g_autofree char *volume = NULL;
+
+        if (node->type != XML_ELEMENT_NODE)
+            continue;
+        pool = lukshdrXMLAttribute(node, "pool");
+        volume = lukshdrXMLAttribute(node, LUKSHDR_XML_VOLUME);
+        if (!pool || !*pool || volume)
+            return false;
+        count++;
+    }
+    return count > 0;
+}
+
+static bool
+lukshdrStorageDefaultCheck(xmlNode *encryption, GError **error)
+{
+    static const char *const children[] = { LUKSHDR_XML_CIPHER, LUKSHDR_XML_IVGEN,
+                                            LUKSHDR_XML_SECRET, LUKSHDR_XML_HEADER, NULL };
+    g_autofree char *format = lukshdrXMLAttribute(encryption, LUKSHDR_XML_FORMAT);
+    xmlNode *header = lukshdrXMLChild(encryption, LUKSHDR_XML_HEADER);
+
+    if (g_strcmp0(format, "luks") || !lukshdrXMLOnlyChildren(encryption, children, NULL) ||
+        lukshdrXMLChildCount(encryption, LUKSHDR_XML_HEADER) != 1 ||
+        !lukshdrStorageDefaultCheckHeader(header)) {
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                            _("the encryption default of a pool must be of the form <encryption "
+                              "format='luks'><header type='volume'><source pool='...'/></header>"
+                              "</encryption>"));
+        return false;
+    }
+    return true;
+}
+
+/* A default that no volume could have is noticed when it is written, not when it is needed.  Types
+ * of pools: libvirt's virStoragePoolType. */
+static bool
+lukshdrStorageDefaultCheckType(xmlNode *pool, GError **error)
+{
+    static const char *const remote[] = { "gluster", "iscsi-direct", "rbd", "sheepdog", NULL };
+    g_autofree char *type = lukshdrXMLAttribute(pool, "type");
+
+    if (!type || !g_strv_contains(remote, type))
+        return true;
+
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
+                _("volumes of pools of type '%s' have no path on the host, so they can be neither "
+                  "payloads nor headers; leave <encryption> and <headers> out"),
+                type);
+    return false;
+}
+
+/* Moves @node, if there is one, below the root of @ours */
+static void
+lukshdrStorageDefaultMove(xmlNode *node, xmlDoc *ours)
+{
+    /* a copy: names of nodes may belong to the dictionary of their document */
+    if (node) {
+        xmlAddChild(xmlDocGetRootElement(ours), xmlDocCopyNode(node, ours, 1));
+        xmlUnlinkNode(node);
+        xmlFreeNode(node);
+    }
+}
+
+static xmlDoc *
+lukshdrStorageDefaultNew(void)
+{
+    xmlDoc *doc = xmlNewDoc(NULL);
+
+    xmlDocSetRootElement(doc, xmlNewDocNode(doc, NULL, BAD_CAST LUKSHDR_XML_POOL, NULL));
+    return doc;
+}
+
+bool
+lukshdrStorageDefaultSplit(const char *text,
+                           char **uuid,
+                           char **stock,
+                           xmlDoc **ours,
+                           GError **error)
+{
+    g_autoptr(GError) local = NULL;
+    g_autoptr(xmlDoc) doc = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_POOL, &local);
+    xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
+    xmlNode *target = root ? lukshdrXMLChild(root, LUKSHDR_XML_TARGET) : NULL;
+    xmlNode *encryption = target ? lukshdrXMLChild(target, LUKSHDR_XML_ENCRYPTION) : NULL;
+    xmlNode *headers = target ? lukshdrXMLChild(target, LUKSHDR_XML_HEADERS) : NULL;
+    xmlNode *node;
+
+    *uuid = NULL;
+    *stock = NULL;
+    *ours = NULL;
+
+    if (!doc) {
+        if (!strstr(text, LUKSHDR_XML_ENCRYPTION) && !strstr(text, LUKSHDR_XML_HEADERS))
+            return true;
+        g_propagate_error(error, g_steal_pointer(&local));
+        return false;
+    }
+
+    if (target && (lukshdrXMLChildCount(target, LUKSHDR_XML_ENCRYPTION) > 1 ||
+                   lukshdrXMLChildCount(target, LUKSHDR_XML_HEADERS) > 1)) {
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                            _("a pool can have only one encryption default"));
+        return false;
+    }
+    if (((encryption || headers) && !lukshdrStorageDefaultCheckType(root, error)) ||
+        (encryption && !lukshdrStorageDefaultCheck(encryption, error)))
+        return false;
+
+    /* stock replaces the definition of a pool by UUID; of a new one it would make one up */
+    if ((node = lukshdrXMLChild(root, LUKSHDR_XML_UUID))) {
+        *uuid = lukshdrXMLText(node);
+        g_strstrip(*uuid);
+    } else if (encryption || headers) {
+        *uuid = g_uuid_string_random();
+        lukshdrXMLAddChild(root, LUKSHDR_XML_UUID, *uuid);
+    } else {
+        return true;
+    }
+
+    if (!g_uuid_string_is_valid(*uuid)) {
+        /* stock knows other spellings, with which it can stay alone if nothing is ours */
+        g_clear_pointer(uuid, g_free);
+        if (!encryption && !headers)
+            return true;
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR, _("malformed uuid element"));
+        return false;
+    }
+
+    if (encryption || headers) {
+        *ours = lukshdrStorageDefaultNew();
+        lukshdrStorageDefaultMove(encryption, *ours);
+        lukshdrStorageDefaultMove(headers, *ours);
+        *stock = lukshdrXMLFormat(root);
+    }
+    return true;
+}
+
+char *
+lukshdrStorageDefaultShow(const char *text, xmlDoc *ours)
+{
+    g_autoptr(xmlDoc) doc = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_POOL, NULL);
+    g_autofree char *shown = NULL;
+    xmlNode *target;
+    xmlNode *node;
+
+    if (!doc)
+        return NULL;
+
+    if (!(target = lukshdrXMLChild(xmlDocGetRootElement(doc), LUKSHDR_XML_TARGET)))
+        target = lukshdrXMLAddChild(xmlDocGetRootElement(doc), LUKSHDR_XML_TARGET, NULL);
+
+    for (node = xmlDocGetRootElement(ours)->children; node; node = node->next)
+        xmlAddChild(target, xmlDocCopyNode(node, doc, 1));
+
+    shown = lukshdrXMLFormat(xmlDocGetRootElement(doc));
+    return strdup(shown);
+}
+
+bool
+lukshdrStorageDefaultLoad(const char *dir, const char *uuid, xmlDoc **ours, GError **error)
+{
+    g_autofree char *path = lukshdrStorageDefaultPath(dir, uuid);
+    g_autofree char *text = NULL;
+
+    *ours = NULL;
+    if (!g_file_test(path, G_FILE_TEST_EXISTS))
+        return true;
+
+    return lukshdrFileRead(path, &text, error) &&
+           (*ours = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_POOL, error));
+}
+
+bool
+lukshdrStorageDefaultStore(const char *dir, const char *uuid, xmlDoc *ours, GError **error)
+{
+    g_autofree char *path = lukshdrStorageDefaultPath(dir, uuid);
+    g_autofree char *text = NULL;
+
+    if (!ours)
+        return lukshdrFileRemove(path, error);
+
+    text = lukshdrXMLFormat(xmlDocGetRootElement(ours));
+    return lukshdrFileWrite(path, text, error);
+}
+
+char *
+lukshdrStorageDefaultApply(const char *text, xmlDoc *ours, GError **error)
+{
+    g_autoptr(GError) local = NULL;
+    g_autoptr(xmlDoc) doc = NULL;
+    g_autofree char *format = NULL;
+    xmlNode *theirs;
+    xmlNode *target;
+    xmlNode *encryption;
+
+    /* nothing is ours */
+    if (!ours && !strstr(text, LUKSHDR_XML_FORMAT_NONE))
+        return g_strdup(text);
+
+    if (!(doc = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_VOLUME, &local))) {
+        if (!ours)
+            return g_strdup(text); /* stock has words of its own for it */
+        g_propagate_error(error, g_steal_pointer(&local));
+        return NULL;
+    }
+    theirs = ours ? lukshdrXMLChild(xmlDocGetRootElement(ours), LUKSHDR_XML_ENCRYPTION) : NULL;
+
+    if (!(target = lukshdrXMLChild(xmlDocGetRootElement(doc), LUKSHDR_XML_TARGET)))
+        target = lukshdrXMLAddChild(xmlDocGetRootElement(doc), LUKSHDR_XML_TARGET, NULL);
+
+    if (!(encryption = lukshdrXMLChild(target, LUKSHDR_XML_ENCRYPTION))) {
+        if (!ours)
+            return g_strdup(text);
+        if (theirs)
+            xmlAddChild(target, xmlDocCopyNode(theirs, doc, 1));
+        return lukshdrXMLFormat(xmlDocGetRootElement(doc));
+    }
+
+    format = lukshdrXMLAttribute(encryption, LUKSHDR_XML_FORMAT);
+    if (g_strcmp0(format, LUKSHDR_XML_FORMAT_NONE) == 0) {
+        xmlUnlinkNode(encryption);
+        xmlFreeNode(encryption);
+        return lukshdrXMLFormat(xmlDocGetRootElement(doc));
+    }
+    return g_strdup(text);
+}
+
+bool
+lukshdrStorageDefaultDeclares(const char *dir, const char *uuid, const char *name)
+{
+    g_autoptr(GDir) entries = g_dir_open(dir, 0, NULL);
+    const char *file;
+
+    while (entries && (file = g_dir_read_name(entries))) {
+        g_autofree char *owner = g_strndup(file, VIR_UUID_STRING_BUFLEN - 1);
+        g_autoptr(xmlDoc) ours = NULL;
+
+        if (!g_str_has_suffix(file, ".xml") || !g_uuid_string_is_valid(owner) ||
+            !lukshdrStorageDefaultLoad(dir, owner, &ours, NULL) || !ours)
+            continue;
+        if (lukshdrHeaderPoolsDeclaredBy(ours, owner, uuid, name))
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,138 @@
+/*
+ * headers.h: the header volumes of a link: the header and its replicas
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#pragma once
+
+#include "storage.h"
+
+/* A copy of a link's header that exists */
+typedef struct _lukshdrHeaderVolume lukshdrHeaderVolume;
+struct _lukshdrHeaderVolume {
+    const lukshdrLinkVolume *copy; /* the link's */
+    int fd;                        /* open for reading and writing */
+    virStorageVolPtr vol;          /* NULL until lukshdrStorageHeadersLookup */
+};
+
+/**
+ * lukshdrStorageHeadersOpen:
+ * @link: a link, which must outlive the result
+ * @conn: connection
+ * @error: VIR_ERR_OPERATION_INVALID if a pool is not active (a path that is empty because its pool
+ *         is not mounted is not "nothing there") or something else stands at a path;
+ *         VIR_ERR_SYSTEM_ERROR
+ *
+ * Opens each copy of the header of which what stands at its path is the one of @link: a file by
+ * identity (then it may be erased already, or not yet formatted) or by content, if it was put
+ * back from a backup; a block device by content, since after a reboot its path and number may
+ * be another disk's, unless this process is just creating it.
+ *
+ * Returns: GArray of lukshdrHeaderVolume, of the copies that exist, the header itself first;
+ * unreffed by the caller, which closes and frees all in it.  NULL with @error set.
+ */
+GArray *
+lukshdrStorageHeadersOpen(const lukshdrLink *link, virConnectPtr conn, GError **error);
+
+/**
+ * lukshdrStorageHeadersLookup:
+ * @headers: as lukshdrStorageHeadersOpen made it
+ * @conn: connection
+ * @ensure: what the client must be allowed to do to each (lukshdrStorageMay), or NULL
+ * @error: stock's; VIR_ERR_OPERATION_INVALID
+ *
+ * Looks each up by its name, as lukshdrStorageLookupPart.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrStorageHeadersLookup(GArray *headers,
+                            virConnectPtr conn,
+                            int (*ensure)(virConnectPtr conn,
+                                          virStoragePoolDef *pool,
+                                          virStorageVolDef *def),
+                            GError **error);
+
+/**
+ * lukshdrStorageHeadersErase:
+ * @headers: as lukshdrStorageHeadersOpen made it
+ * @error: VIR_ERR_SYSTEM_ERROR
+ *
+ * Overwrites and flushes each (lukshdrLuksErase).
+ *
+ * Returns: true, or false with @error set: key material may then be gone, or not.
+ */
+bool
+lukshdrStorageHeadersErase(GArray *headers, GError **error);
+
+/**
+ * lukshdrStorageHeadersDelete:
+ * @headers: as lukshdrStorageHeadersLookup left it
+ * @error: stock's
+ *
+ * Closes each volume and deletes it by the stock entry.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrStorageHeadersDelete(GArray *headers, GError **error);
+
+/**
+ * lukshdrStorageHeadersLabel:
+ * @headers: as lukshdrStorageHeadersOpen made it
+ * @link: a link
+ * @others: lukshdrLink *, links that share the header and are to stand in the label as they are
+ *          given here; NULL for none
+ * @error: VIR_ERR_SYSTEM_ERROR, VIR_ERR_OPERATION_INVALID
+ *
+ * Puts @link into the label of each copy, or takes it out if its state is not active.  What the
+ * label says of further links, of other hosts, stays.  Where none is left, the label goes.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrStorageHeadersLabel(GArray *headers, lukshdrLink *link, GPtrArray *others, GError **error);
+
+/**
+ * lukshdrStorageHeadersSharers:
+ * @link: a link
+ * @error: of the registry
+ *
+ * Returns: GPtrArray of lukshdrLink * (with references, freed with the array): the other links
+ * of which the header is, too, but for those that are being deleted.  NULL with @error set.
+ */
+GPtrArray *
+lukshdrStorageHeadersSharers(const lukshdrLink *link, GError **error);
+
+/**
+ * lukshdrStorageHeadersUnshare:
+ * @headers: as lukshdrStorageHeadersOpen made it
+ * @link: a link that is to leave a header that others need; its state is not active
+ * @sharers: the others
+ * @error: VIR_ERR_SYSTEM_ERROR, VIR_ERR_OPERATION_INVALID
+ *
+ * Takes @link out of the label.  If one other is left, the header is shared no more, and
+ * its registry entry says so from then on.  A crash before that leaves the other link with
+ * a header that is called shared and has no locks, which the next sharer or leaver mends.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrStorageHeadersUnshare(GArray *headers,
+                             lukshdrLink *link,
+                             GPtrArray *sharers,
+                             GError **error);
+
+/**
+ * lukshdrStorageHeaderReady:
+ * @link: an active link
+ * @error: VIR_ERR_OPERATION_INVALID, saying what is wrong with the header; VIR_ERR_SYSTEM_ERROR
+ *
+ * To be asked before QEMU opens the chain: a header that was replaced, cut short or damaged is not
+ * opened.  If it has replicas, it is mended first.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrStorageHeaderReady(const lukshdrLink *link, GError **error);

@@ -1,0 +1,154 @@
+/*
+ * leftover.c: volumes that a crash kept from being recorded
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "config.h"
+
+#include "leftover.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gi18n-lib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "util/log.h"
+#include "parts.h"
+
+/* How long after the registry entry stock may take to begin with the volume, ns.  Whoever makes
+ * one of that name by hand does not come that soon. */
+#define LUKSHDR_LEFTOVER_NSEC (10 * G_GINT64_CONSTANT(1000000000))
+
+/* How much may be read to see that it is all zeroes: a header volume is allocated as a whole, a
+ * payload only as far as the client asked for */
+#define LUKSHDR_LEFTOVER_READ_MAX (16 * 1024 * 1024)
+
+typedef enum {
+    LUKSHDR_LEFTOVER_NO,      /* it was there before */
+    LUKSHDR_LEFTOVER_MAYBE,   /* the file system keeps no birth times, or stock took its time */
+    LUKSHDR_LEFTOVER_CERTAIN, /* made at once after the entry was written */
+} lukshdrLeftover;
+
+static lukshdrLeftover
+lukshdrLeftoverJudge(const char *path, gint64 entry)
+{
+    lukshdrIdentity identity;
+    gint64 birth;
+
+    if (!entry || !lukshdrIdentityFromPath(path, &identity, NULL) ||
+        identity.type != LUKSHDR_IDENTITY_FILE || !identity.birthSec)
+        return LUKSHDR_LEFTOVER_MAYBE;
+
+    birth = identity.birthSec * G_GINT64_CONSTANT(1000000000) + identity.birthNsec;
+    if (birth < entry)
+        return LUKSHDR_LEFTOVER_NO;
+    return birth - entry < LUKSHDR_LEFTOVER_NSEC ? LUKSHDR_LEFTOVER_CERTAIN
+                                                 : LUKSHDR_LEFTOVER_MAYBE;
+}
+
+/* Whether there is nothing in the file but zeroes */
+static bool
+lukshdrLeftoverIsEmptyFD(int fd)
+{
+    static const char zeroes[4096];
+    char buf[sizeof(zeroes)];
+    off_t pos = 0;
+    off_t seen = 0;
+
+    while ((pos = lseek(fd, pos, SEEK_DATA)) >= 0) {
+        ssize_t got = TEMP_FAILURE_RETRY(pread(fd, buf, sizeof(buf), pos));
+
+        if (got == 0)
+            return true;
+        if (got < 0 || memcmp(buf, zeroes, got) || (seen += got) > LUKSHDR_LEFTOVER_READ_MAX)
+            return false;
+        pos += got;
+    }
+    return errno == ENXIO; /* there is no more data */
+}
+
+static bool
+lukshdrLeftoverIsEmpty(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
+    bool empty = fd >= 0 && lukshdrLeftoverIsEmptyFD(fd);
+
+    if (fd >= 0)
+        close(fd);
+    return empty;
+}
+
+static bool
+lukshdrLeftoverIsRegistered(const char *path)
+{
+    lukshdrRegistry *registry = lukshdrStorageState.registry;
+    g_autoptr(lukshdrLink) payload = NULL;
+    g_autoptr(lukshdrLink) header = NULL;
+
+    return !lukshdrRegistryFindPayload(registry, path, &payload, NULL) || payload ||
+           !lukshdrRegistryFindHeader(registry, path, &header, NULL) || header;
+}
+
+static void
+lukshdrLeftoverReport(const lukshdrLink *link, const lukshdrLinkVolume *part)
+{
+    LUKSHDR_LOG_WARN(_("An empty volume '%s' of pool '%s' may have been left by the interrupted "
+                       "creation of volume '%s' of pool '%s'; delete it with virsh vol-delete if "
+                       "it is nobody's"),
+                     part->volume, part->pool, link->payload.volume, link->payload.pool);
+}
+
+static void
+lukshdrLeftoverRemove(const lukshdrLink *link, const lukshdrLinkVolume *part, virConnectPtr conn)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    g_autoptr(virStoragePool) pool = lukshdrStorageOpenPool(conn, part->pool, NULL);
+    g_autoptr(virStorageVol) vol = NULL;
+    g_autofree char *path = NULL;
+    gint64 written = lukshdrRegistryWritten(state->registry, link->uuid);
+    lukshdrLeftover leftover;
+
+    if (!pool) {
+        virResetLastError();
+        lukshdrLeftoverReport(link, part);
+        return;
+    }
+
+    if (!(vol = state->stock.storageVolLookupByName(pool, part->volume)) ||
+        !(path = state->stock.storageVolGetPath(vol))) {
+        virResetLastError();
+        return;
+    }
+
+    leftover = lukshdrLeftoverJudge(path, written);
+    if (leftover == LUKSHDR_LEFTOVER_NO || lukshdrLeftoverIsRegistered(path))
+        return;
+
+    if (leftover == LUKSHDR_LEFTOVER_CERTAIN && lukshdrLeftoverIsEmpty(path) &&
+        state->stock.storageVolDelete(vol, 0) == 0) {
+        LUKSHDR_LOG_WARN(_("The empty volume '%s' of pool '%s', left by the interrupted creation "
+                           "of volume '%s' of pool '%s', has been removed"),
+                         part->volume, part->pool, link->payload.volume, link->payload.pool);
+        return;
+    }
+    virResetLastError();
+    lukshdrLeftoverReport(link, part);
+}
+
+void
+lukshdrStorageRemoveLeftover(const lukshdrLink *link, virConnectPtr conn)
+{
+    virIdentity *client = lukshdrStorageBecomeSystem();
+    const lukshdrLinkVolume *copy;
+    guint i;
+
+    for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
+        if (!copy->path)
+            lukshdrLeftoverRemove(link, copy, conn);
+    }
+    if (!link->payload.path)
+        lukshdrLeftoverRemove(link, &link->payload, conn);
+    lukshdrStorageBecomeClient(client);
+}

@@ -1,0 +1,203 @@
+/*
+ * module.c: the storage half's module
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * libvirt's daemons load this module under the name of the storage driver's.  It
+ * loads the stock one, adds a state driver behind it, and when that is
+ * initialised (after the storage driver, before any client is served) puts its
+ * own functions in front of some of the stock driver's.  The map of what is taken
+ * over is lukshdrStorageTakeOver, at the end.
+ */
+
+#include "config.h"
+
+#include "storage.h"
+
+#include <glib/gi18n-lib.h>
+#include <libxml/parser.h>
+
+#include "util/error.h"
+#include "util/log.h"
+#include "util/module.h"
+#include "util/paths.h"
+#include "pool-life.h"
+#include "watch.h"
+
+#define LUKSHDR_EXPORT __attribute__((visibility("default")))
+
+LUKSHDR_EXPORT int
+storageRegister(void);
+
+lukshdrStorage lukshdrStorageState;
+
+static void
+lukshdrStorageStayAway(const GError *error)
+{
+    LUKSHDR_LOG_ERROR(_("libvirt-lukshdr stays out of the way, volumes with detached headers "
+                        "cannot be managed: %s"),
+                      error->message);
+}
+
+static void
+lukshdrStorageTakeOver(lukshdrStorageTable *table);
+
+static bool
+lukshdrStorageActivate(GError **error)
+{
+    lukshdrStorage *state = &lukshdrStorageState;
+    g_autoptr(virConnect) conn = NULL;
+    g_autofree char *links = lukshdrPathRegistry(state->privileged);
+    g_autoptr(GError) watch = NULL;
+    lukshdrStorageTable *table;
+
+    conn = virConnectOpen(state->privileged ? "storage:///system" : "storage:///session");
+    if (!conn) {
+        lukshdrErrorFromLast(error);
+        return false;
+    }
+
+    if (!(table = lukshdrStorageTableFind(state->handle, conn, error)))
+        return false;
+
+    state->stock = *table;
+    state->registry = lukshdrRegistryNew(links);
+    state->guestsDir = lukshdrPathGuests(state->privileged);
+    state->poolsDir = lukshdrPathPools(state->privileged);
+
+    lukshdrStorageStart(conn);
+    lukshdrStorageTakeOver(table);
+    if (!lukshdrStorageWatchStart(conn, &watch))
+        LUKSHDR_LOG_ERROR(_("What becomes of linked volumes when pools are started or refreshed "
+                            "is noticed at the next start of the daemon only: %s"),
+                          watch->message);
+
+    LUKSHDR_LOG_INFO("libvirt-lukshdr %s stands in front of the storage driver", LUKSHDR_VERSION);
+    return true;
+}
+
+/* Always "complete": an error would stop any daemon, "skipped" a modular one. */
+static int
+lukshdrStorageStateInitialize(bool privileged,
+                              const char *root,
+                              bool monolithic G_GNUC_UNUSED,
+                              void *callback G_GNUC_UNUSED,
+                              void *opaque G_GNUC_UNUSED)
+{
+    g_autoptr(GError) error = NULL;
+
+    /* the stock storage driver does not support an embedded root either */
+    if (root)
+        return LUKSHDR_VIR_STATE_INIT_COMPLETE;
+
+    lukshdrStorageState.privileged = privileged;
+    if (!lukshdrStorageActivate(&error)) {
+        lukshdrStorageStayAway(error);
+        virResetLastError();
+    }
+    return LUKSHDR_VIR_STATE_INIT_COMPLETE;
+}
+
+/* On SIGHUP, after the storage driver has reloaded its pools and started some without an event */
+static int
+lukshdrStorageStateReload(void)
+{
+    if (lukshdrStorageState.registry) {
+        lukshdrStorageReload();
+        lukshdrStorageWatchAll();
+    }
+    return 0;
+}
+
+/* Before the storage driver's */
+static int
+lukshdrStorageStateCleanup(void)
+{
+    lukshdrStorageWatchStop();
+    return 0;
+}
+
+/* libvirt keeps the pointer and writes to "initialized" */
+static lukshdrVirStateDriver lukshdrStorageStateDriver = {
+    .name = "lukshdr",
+    .stateInitialize = lukshdrStorageStateInitialize,
+    .stateReload = lukshdrStorageStateReload,
+    .stateCleanup = lukshdrStorageStateCleanup,
+};
+
+static bool
+lukshdrStoragePrepare(GError **error)
+{
+    lukshdrStorage *state = &lukshdrStorageState;
+
+    if (!lukshdrABIVersionSupported(error) || !lukshdrABIResolveCommon(&state->common, error) ||
+        !lukshdrABIResolveStorage(&state->abi, error))
+        return false;
+
+    if (state->abi.virRegisterStateDriver(&lukshdrStorageStateDriver) < 0) {
+        lukshdrErrorFromLast(error);
+        return false;
+    }
+    return true;
+}
+
+int
+storageRegister(void)
+{
+    lukshdrStorage *state = &lukshdrStorageState;
+    g_autoptr(GError) error = NULL;
+
+    /* before there are threads that might both be first to need it */
+    xmlInitParser();
+    bindtextdomain(GETTEXT_PACKAGE, LUKSHDR_LOCALEDIR);
+    bind_textdomain_codeset(GETTEXT_PACKAGE, "UTF-8");
+
+    /* what is missing stays NULL and is noticed below; errors need a way out first */
+    lukshdrABIResolveCommon(&state->common, NULL);
+    lukshdrLogInit(&state->common, "lukshdr.storage", VIR_FROM_STORAGE);
+
+    if (!lukshdrModuleLoadStock(&state->common, "storage", &state->handle, &error)) {
+        lukshdrReportError(error);
+        return -1;
+    }
+    if (!state->handle) {
+        LUKSHDR_LOG_INFO("libvirt's storage driver is not installed");
+        return 0;
+    }
+
+    if (lukshdrModuleRegisterStock(state->handle, "storageRegister") < 0)
+        return -1;
+
+    if (!lukshdrStoragePrepare(&error)) {
+        lukshdrStorageStayAway(error);
+        virResetLastError();
+    }
+    return 0;
+}
+
+/* The entries that linked volumes need; everything else stays stock's.  No client
+ * is served yet, so nobody reads the table meanwhile. */
+static void
+lukshdrStorageTakeOver(lukshdrStorageTable *table)
+{
+    table->storageVolCreateXML = lukshdrStorageVolCreateXML;         /* vol-create.c */
+    table->storageVolDelete = lukshdrStorageVolDelete;               /* vol-delete.c */
+    table->storageVolGetXMLDesc = lukshdrStorageVolGetXMLDesc;       /* vol-show.c */
+    table->storageVolCreateXMLFrom = lukshdrStorageVolCreateXMLFrom; /* vol-clone.c */
+    table->storageVolDownload = lukshdrStorageVolDownload;           /* vol-show.c */
+    table->storageVolUpload = lukshdrStorageVolUpload;               /* vol-show.c */
+    table->storageVolWipe = lukshdrStorageVolWipe;                   /* vol-wipe.c */
+    table->storageVolWipePattern = lukshdrStorageVolWipePattern;     /* vol-wipe.c */
+    table->storageVolResize = lukshdrStorageVolResize;               /* vol-show.c */
+
+    table->storagePoolDefineXML = lukshdrStoragePoolDefineXML;   /* pool-define.c */
+    table->storagePoolCreateXML = lukshdrStoragePoolCreateXML;   /* pool-define.c */
+    table->storagePoolGetXMLDesc = lukshdrStoragePoolGetXMLDesc; /* pool-define.c */
+
+    table->storagePoolBuild = lukshdrStoragePoolBuild;       /* pool-life.c */
+    table->storagePoolCreate = lukshdrStoragePoolCreate;     /* pool-life.c */
+    table->storagePoolRefresh = lukshdrStoragePoolRefresh;   /* pool-life.c */
+    table->storagePoolDestroy = lukshdrStoragePoolDestroy;   /* pool-life.c */
+    table->storagePoolDelete = lukshdrStoragePoolDelete;     /* pool-life.c */
+    table->storagePoolUndefine = lukshdrStoragePoolUndefine; /* pool-life.c */
+}

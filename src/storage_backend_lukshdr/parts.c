@@ -1,0 +1,246 @@
+/*
+ * parts.c: the two volumes of a link, before they are destroyed
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "config.h"
+
+#include "parts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gi18n-lib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "util/error.h"
+#include "link/guest-record.h"
+#include "util/log.h"
+
+/* The bytes on which QEMU holds locks for an image that it has open: RAW_LOCK_PERM_BASE and
+ * RAW_LOCK_SHARED_BASE in its block/file-posix.c, each up to 100 long */
+#define LUKSHDR_QEMU_LOCK_START 100
+#define LUKSHDR_QEMU_LOCK_LEN 200
+
+int
+lukshdrStoragePayloadIsThere(const lukshdrLink *link, GError **error)
+{
+    lukshdrIdentity found;
+
+    if (!link->payload.path || (access(link->payload.path, F_OK) < 0 && errno == ENOENT))
+        return 0;
+
+    if (!lukshdrIdentityFromPath(link->payload.path, &found, error))
+        return -1;
+    if (lukshdrIdentityCompare(&link->payload.identity, &found) != LUKSHDR_IDENTITY_DIFFERENT)
+        return 1;
+
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                _("'%s' is not the volume '%s' of pool '%s' that was recorded there"),
+                link->payload.path, link->payload.volume, link->payload.pool);
+    return -1;
+}
+
+/* A replica that came back by itself is not known to its pool before that is refreshed, which is
+ * done as the system: the client has asked for something else. */
+static virStorageVolPtr
+lukshdrStorageLookupVolume(virStoragePoolPtr pool, const lukshdrLinkVolume *part)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    virStorageVolPtr vol = state->stock.storageVolLookupByName(pool, part->volume);
+    virIdentity *client;
+    int rc;
+
+    if (vol || virGetLastErrorCode() != VIR_ERR_NO_STORAGE_VOL || access(part->path, F_OK) < 0)
+        return vol;
+
+    client = lukshdrStorageBecomeSystem();
+    rc = state->stock.storagePoolRefresh(pool, 0);
+    lukshdrStorageBecomeClient(client);
+    return rc == 0 ? state->stock.storageVolLookupByName(pool, part->volume) : NULL;
+}
+
+virStorageVolPtr
+lukshdrStorageLookupPart(const lukshdrLinkVolume *part, virConnectPtr conn, GError **error)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    g_autoptr(virStoragePool) pool = lukshdrStorageOpenPool(conn, part->pool, error);
+    g_autoptr(virStorageVol) vol = NULL;
+    g_autofree char *path = NULL;
+
+    if (!pool)
+        return NULL;
+
+    if (!(vol = lukshdrStorageLookupVolume(pool, part)) ||
+        !(path = state->stock.storageVolGetPath(vol))) {
+        lukshdrErrorFromLast(error);
+        return NULL;
+    }
+
+    if (!g_str_equal(path, part->path)) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("volume '%s' of pool '%s' is '%s' now and was '%s' when it was linked"),
+                    part->volume, part->pool, path, part->path);
+        return NULL;
+    }
+    return g_steal_pointer(&vol);
+}
+
+/* @writers: those that only read do not matter */
+static bool
+lukshdrStorageCheckRecord(const lukshdrLink *link, const char *guest, bool writers, GError **error)
+{
+    g_autoptr(GPtrArray) disks = lukshdrGuestLoad(lukshdrStorageState.guestsDir, guest, error);
+    /* records are named ID-NAME */
+    const char *name = strchr(guest, '-');
+    guint i;
+
+    name = name ? name + 1 : guest;
+    if (!disks) {
+        g_prefix_error(error, _("it is uncertain which volumes domain '%s' uses: "), name);
+        return false;
+    }
+
+    for (i = 0; i < disks->len; i++) {
+        const lukshdrGuestDisk *disk = g_ptr_array_index(disks, i);
+
+        if (g_str_equal(disk->linkUUID, link->uuid) && !(writers && disk->readOnly)) {
+            g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                        _("volume '%s' is in use by the running domain '%s'; detach it or stop the "
+                          "domain first"),
+                        link->payload.volume, name);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Locks also tell of a guest on another host that shares the pool, where the file system
+ * carries them.  Asking is enough: who comes later is told by the link's state. */
+bool
+lukshdrStorageCheckLocks(const lukshdrLinkVolume *part, int fd, GError **error)
+{
+    struct flock lock = { .l_type = F_WRLCK,
+                          .l_whence = SEEK_SET,
+                          .l_start = LUKSHDR_QEMU_LOCK_START,
+                          .l_len = LUKSHDR_QEMU_LOCK_LEN };
+
+    if (fcntl(fd, F_OFD_GETLK, &lock) < 0 || lock.l_type == F_UNLCK)
+        return true;
+
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                _("volume '%s' of pool '%s' is in use by QEMU, here or on another host"),
+                part->volume, part->pool);
+    return false;
+}
+
+static bool
+lukshdrStorageCheckGuests(const lukshdrLink *link, bool writers, GError **error)
+{
+    g_auto(GStrv) guests = lukshdrGuestList(lukshdrStorageState.guestsDir);
+    guint i;
+
+    for (i = 0; guests[i]; i++) {
+        if (!lukshdrStorageCheckRecord(link, guests[i], writers, error))
+            return false;
+    }
+    return true;
+}
+
+bool
+lukshdrStorageCheckUnwritten(const lukshdrLink *link, GError **error)
+{
+    return lukshdrStorageCheckGuests(link, true, error);
+}
+
+bool
+lukshdrStorageCheckUnused(const lukshdrLink *link, GArray *headers, GError **error)
+{
+    guint i;
+
+    if (!lukshdrStorageCheckGuests(link, false, error))
+        return false;
+
+    for (i = 0; i < headers->len; i++) {
+        const lukshdrHeaderVolume *header = &g_array_index(headers, lukshdrHeaderVolume, i);
+
+        /* of a shared header there are no locks */
+        if (!lukshdrStorageCheckLocks(header->copy, header->fd, error))
+            return false;
+    }
+    return true;
+}
+
+/* Entries of the registry are read, changed and written again with this lock held; who makes or
+ * removes one need not hold it.  Nothing but the registry's files is touched meanwhile. */
+static GMutex lukshdrStorageUpdateLock;
+
+bool
+lukshdrStorageUpdate(const lukshdrLink *link,
+                     lukshdrStorageChange change,
+                     void *opaque,
+                     GError **error)
+{
+    lukshdrRegistry *registry = lukshdrStorageState.registry;
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrStorageUpdateLock);
+    g_autoptr(lukshdrLink) current = lukshdrRegistryGet(registry, link->uuid);
+    g_autoptr(lukshdrLink) copy = NULL;
+
+    if (!current)
+        return true;
+
+    copy = lukshdrLinkCopy(current);
+    return !change(copy, opaque) || lukshdrRegistryStore(registry, copy, error);
+}
+
+/* A lukshdrStorageChange */
+static bool
+lukshdrStorageChangeShared(lukshdrLink *link, void *opaque)
+{
+    const bool *shared = opaque;
+
+    if (link->state != LUKSHDR_LINK_STATE_ACTIVE || link->headerShared == *shared)
+        return false;
+    link->headerShared = *shared;
+    return true;
+}
+
+bool
+lukshdrStorageSetShared(const lukshdrLink *link, bool shared, GError **error)
+{
+    return lukshdrStorageUpdate(link, lukshdrStorageChangeShared, &shared, error);
+}
+
+/* A lukshdrStorageChange */
+static bool
+lukshdrStorageChangeState(lukshdrLink *link, void *opaque)
+{
+    const lukshdrLinkState *linkState = opaque;
+
+    link->state = *linkState;
+    return true;
+}
+
+bool
+lukshdrStorageSetState(const lukshdrLink *link, lukshdrLinkState linkState, GError **error)
+{
+    return lukshdrStorageUpdate(link, lukshdrStorageChangeState, &linkState, error);
+}
+
+bool
+lukshdrStorageClaim(lukshdrLink *link, lukshdrLinkState linkState, GArray *headers, GError **error)
+{
+    g_autoptr(GError) undo = NULL;
+
+    if (lukshdrStorageSetState(link, linkState, error) &&
+        lukshdrStorageCheckUnused(link, headers, error))
+        return true;
+
+    /* also after a store that failed: it may have failed behind the point of no return */
+    if (!lukshdrStorageSetState(link, link->state, &undo))
+        LUKSHDR_LOG_ERROR(_("The next start will take linked volume '%s' of pool '%s' for one that "
+                            "is to be destroyed: %s"),
+                          link->payload.volume, link->payload.pool, undo->message);
+    return false;
+}

@@ -1,0 +1,307 @@
+/*
+ * pool-life.c: stopping, removing and building pools that links name
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * A link outlives its pools' being stopped: guests are then refused with the pool's name, and the
+ * link is good again once the pool is back.  What would take away the volumes, or the pool's
+ * name by which the link finds them, is refused.
+ */
+
+#include "config.h"
+
+#include "pool-life.h"
+
+#include <glib/gi18n-lib.h>
+#include <string.h>
+
+#include "util/error.h"
+#include "util/log.h"
+#include "link/pool-state.h"
+#include "busy.h"
+#include "defaults.h"
+#include "util/xml.h"
+
+typedef enum {
+    LUKSHDR_POOL_PART_NONE,
+    LUKSHDR_POOL_PART_PAYLOAD,
+    LUKSHDR_POOL_PART_HEADER,
+    LUKSHDR_POOL_PART_REPLICA,
+} lukshdrPoolPart;
+
+/* What @link has in the pool called @name */
+static lukshdrPoolPart
+lukshdrPoolPartOf(const lukshdrLink *link, const char *name)
+{
+    const lukshdrLinkVolume *copy;
+    guint i;
+
+    if (g_str_equal(link->payload.pool, name))
+        return LUKSHDR_POOL_PART_PAYLOAD;
+
+    for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
+        if (g_str_equal(copy->pool, name))
+            return i == 0 ? LUKSHDR_POOL_PART_HEADER : LUKSHDR_POOL_PART_REPLICA;
+    }
+    return LUKSHDR_POOL_PART_NONE;
+}
+
+static const char *
+lukshdrPoolPartName(lukshdrPoolPart part)
+{
+    switch (part) {
+    case LUKSHDR_POOL_PART_PAYLOAD:
+        return _("payload");
+    case LUKSHDR_POOL_PART_HEADER:
+        return _("header");
+    case LUKSHDR_POOL_PART_REPLICA:
+        return _("header's replica");
+    case LUKSHDR_POOL_PART_NONE:
+        break;
+    }
+    return "";
+}
+
+/* Whether no link names the pool: true, or false with @error set */
+static bool
+lukshdrPoolCheckUnlinked(const char *name, GError **error)
+{
+    g_autoptr(GPtrArray) links = NULL;
+    g_autoptr(GPtrArray) damaged = NULL;
+    const lukshdrLink *first = NULL;
+    unsigned int count = 0;
+    guint i;
+
+    if (!lukshdrRegistryLoad(lukshdrStorageState.registry, &damaged, error) ||
+        !(links = lukshdrRegistryList(lukshdrStorageState.registry, error)))
+        return false;
+
+    if (damaged->len > 0) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("it is uncertain whether linked volumes need storage pool '%s', since an "
+                      "entry of the link registry cannot be believed: %s"),
+                    name, (const char *)g_ptr_array_index(damaged, 0));
+        return false;
+    }
+
+    for (i = 0; i < links->len; i++) {
+        const lukshdrLink *link = g_ptr_array_index(links, i);
+
+        if (lukshdrPoolPartOf(link, name) == LUKSHDR_POOL_PART_NONE)
+            continue;
+        if (count++ == 0)
+            first = link;
+    }
+    if (!first)
+        return true;
+
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                _("storage pool '%s' has the %s of linked volume '%s' of pool '%s' (linked volumes "
+                  "that need the pool: %u); delete them first, or, what is lost for good, give up "
+                  "by removing '%s' from the link registry"),
+                name, lukshdrPoolPartName(lukshdrPoolPartOf(first, name)), first->payload.volume,
+                first->payload.pool, count, first->uuid);
+    return false;
+}
+
+/* Before a client is told what lies in a pool: may it do what it asks for?  If not, that is what
+ * @error says instead. */
+static void
+lukshdrPoolRefuse(virStoragePoolPtr pool,
+                  int (*ensure)(virConnectPtr conn, virStoragePoolDef *def),
+                  GError **error)
+{
+    g_autoptr(GError) denied = NULL;
+
+    if (!lukshdrStorageMayPool(pool, ensure, &denied)) {
+        g_clear_error(error);
+        g_propagate_error(error, g_steal_pointer(&denied));
+    }
+}
+
+/* Takes the pool, and, if @unlinked, only if no link names it.  NULL with a libvirt error. */
+static lukshdrStorageBusy *
+lukshdrPoolTake(virStoragePoolPtr pool,
+                bool unlinked,
+                int (*ensure)(virConnectPtr conn, virStoragePoolDef *def))
+{
+    const char *name = virStoragePoolGetName(pool);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(lukshdrStorageBusy) busy = lukshdrStorageBusyPool(name, &error);
+
+    /* looked at once nothing can be linked there any more */
+    if (busy && (!unlinked || lukshdrPoolCheckUnlinked(name, &error)))
+        return g_steal_pointer(&busy);
+
+    lukshdrPoolRefuse(pool, ensure, &error);
+    lukshdrReportError(error);
+    return NULL;
+}
+
+/* Forgets the default of a pool that exists no more */
+static void
+lukshdrPoolForget(const char *uuid)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!lukshdrStorageDefaultStore(lukshdrStorageState.poolsDir, uuid, NULL, &error))
+        LUKSHDR_LOG_ERROR("%s", error->message);
+}
+
+int
+lukshdrStoragePoolUndefine(virStoragePoolPtr pool)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    g_autoptr(lukshdrStorageBusy) busy = NULL;
+    char uuid[VIR_UUID_STRING_BUFLEN];
+    int rc;
+
+    if (virStoragePoolGetUUIDString(pool, uuid) < 0 ||
+        !(busy = lukshdrPoolTake(pool, true, state->abi.virStoragePoolUndefineEnsureACL)))
+        return -1;
+
+    /* stock undefines inactive pools only, so the pool is gone then */
+    rc = state->stock.storagePoolUndefine(pool);
+    if (rc == 0)
+        lukshdrPoolForget(uuid);
+    return rc;
+}
+
+/* The pool, of which no file of stock's tells, is active still */
+static void
+lukshdrPoolRecord(virStoragePoolPtr pool)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!lukshdrPoolStateFound(lukshdrStorageState.privileged, virStoragePoolGetName(pool), &error))
+        LUKSHDR_LOG_ERROR("%s", error->message);
+}
+
+int
+lukshdrStoragePoolDestroy(virStoragePoolPtr pool)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    g_autoptr(lukshdrStorageBusy) busy = NULL;
+    char uuid[VIR_UUID_STRING_BUFLEN];
+    int persistent;
+    bool found;
+    int rc;
+
+    if (virStoragePoolGetUUIDString(pool, uuid) < 0 ||
+        (persistent = state->stock.storagePoolIsPersistent(pool)) < 0 ||
+        !(busy = lukshdrPoolTake(pool, false, state->abi.virStoragePoolDestroyEnsureACL)))
+        return -1;
+
+    /* first, so that a crash leaves the pool inactive for guests, whatever stock has come to */
+    found = lukshdrPoolStateForget(state->privileged, virStoragePoolGetName(pool));
+    rc = state->stock.storagePoolDestroy(pool);
+    if (rc < 0 && found)
+        lukshdrPoolRecord(pool);
+    if (rc == 0 && !persistent)
+        lukshdrPoolForget(uuid);
+    return rc;
+}
+
+int
+lukshdrStoragePoolDelete(virStoragePoolPtr pool, unsigned int flags)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    g_autoptr(lukshdrStorageBusy)
+        busy = lukshdrPoolTake(pool, true, state->abi.virStoragePoolDeleteEnsureACL);
+
+    return busy ? state->stock.storagePoolDelete(pool, flags) : -1;
+}
+
+int
+lukshdrStoragePoolBuild(virStoragePoolPtr pool, unsigned int flags)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    bool overwrite = flags & VIR_STORAGE_POOL_BUILD_OVERWRITE;
+    g_autoptr(lukshdrStorageBusy)
+        busy = lukshdrPoolTake(pool, overwrite, state->abi.virStoragePoolBuildEnsureACL);
+
+    return busy ? state->stock.storagePoolBuild(pool, flags) : -1;
+}
+
+int
+lukshdrStoragePoolCreate(virStoragePoolPtr pool, unsigned int flags)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    g_autoptr(lukshdrStorageBusy) busy = NULL;
+
+    if (flags & VIR_STORAGE_POOL_CREATE_WITH_BUILD_OVERWRITE &&
+        !(busy = lukshdrPoolTake(pool, true, state->abi.virStoragePoolCreateEnsureACL)))
+        return -1;
+    return state->stock.storagePoolCreate(pool, flags);
+}
+
+int
+lukshdrStoragePoolRefresh(virStoragePoolPtr pool, unsigned int flags)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    g_autoptr(GError) error = NULL;
+
+    if (lukshdrStorageBusyCheckPool(virStoragePoolGetName(pool), &error)) {
+        int rc = state->stock.storagePoolRefresh(pool, flags);
+
+        /* one that cannot be refreshed is not active any more */
+        if (rc < 0 && state->stock.storagePoolIsActive(pool) == 0)
+            lukshdrPoolStateForget(state->privileged, virStoragePoolGetName(pool));
+        return rc;
+    }
+
+    lukshdrPoolRefuse(pool, state->abi.virStoragePoolRefreshEnsureACL, &error);
+    lukshdrReportError(error);
+    return -1;
+}
+
+/* Name that stock gives the pool, or NULL */
+static char *
+lukshdrPoolNameOf(const char *xmldesc, GError **error)
+{
+    g_autoptr(xmlDoc) doc = lukshdrXMLParse(xmldesc, strlen(xmldesc), LUKSHDR_XML_POOL, error);
+    xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
+    xmlNode *node = root ? lukshdrXMLChild(root, LUKSHDR_XML_NAME) : NULL;
+
+    /* of some types a pool without a name has that of its source */
+    if (root && !node && (node = lukshdrXMLChild(root, LUKSHDR_XML_SOURCE)))
+        node = lukshdrXMLChild(node, LUKSHDR_XML_NAME);
+    if (node)
+        return lukshdrXMLText(node);
+
+    if (root)
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR, _("the pool has no name"));
+    return NULL;
+}
+
+bool
+lukshdrStoragePoolAllowBuildXML(virConnectPtr conn,
+                                const char *xmldesc,
+                                unsigned int flags,
+                                GError **error)
+{
+    const lukshdrABIStorage *abi = &lukshdrStorageState.abi;
+    g_autoptr(GPtrArray) links = NULL;
+    g_autofree char *name = NULL;
+    virStoragePoolDef *def;
+
+    if (!(flags & VIR_STORAGE_POOL_CREATE_WITH_BUILD_OVERWRITE))
+        return true;
+    if (!(links = lukshdrRegistryList(lukshdrStorageState.registry, error)))
+        return false;
+    if (links->len == 0)
+        return true; /* also for what our parser refuses and stock's takes */
+
+    if (!(name = lukshdrPoolNameOf(xmldesc, error)))
+        return false;
+    if (lukshdrPoolCheckUnlinked(name, error))
+        return true;
+
+    def = abi->virStoragePoolDefParse(xmldesc, NULL, 0);
+    if (!def || abi->virStoragePoolCreateXMLEnsureACL(conn, def) < 0) {
+        g_clear_error(error);
+        lukshdrErrorFromLast(error);
+    }
+    abi->virStoragePoolDefFree(def);
+    return false;
+}

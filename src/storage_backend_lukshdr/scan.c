@@ -1,0 +1,367 @@
+/*
+ * scan.c: what has become of the links that need a pool
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The invariant: what a client's thread is at work on is left alone.  Whatever is changed
+ * here is taken first (busy.h) and then read again, so a link whose state says that
+ * something is under way, and which can be taken, was left by a process that died or an operation
+ * that failed.
+ */
+
+#include "config.h"
+
+#include "scan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gi18n-lib.h>
+#include <unistd.h>
+
+#include "util/error.h"
+#include "link/header.h"
+#include "util/log.h"
+#include "link/pool-state.h"
+#include "vol-link.h"
+#include "busy.h"
+#include "discover.h"
+#include "leftover.h"
+#include "parts.h"
+
+/* The lock protects the tables below it.  It is a leaf: nothing is called with it held. */
+static GMutex lukshdrScanLock;
+/* What was last said of a volume that is lost: "POOL/VOLUME" ('/' is in neither) -> char * */
+static GHashTable *lukshdrScanLost;
+/* What was last said of an operation that cannot be completed: UUID of the link -> char * */
+static GHashTable *lukshdrScanStuck;
+
+/* Remembers @message, or, with NULL, that there is nothing to say.  Returns true if that is new. */
+static bool
+lukshdrScanSay(GHashTable **table, const char *key, const char *message)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrScanLock);
+
+    if (!*table)
+        *table = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+
+    if (g_strcmp0(g_hash_table_lookup(*table, key), message) == 0)
+        return false;
+    if (message)
+        g_hash_table_replace(*table, g_strdup(key), g_strdup(message));
+    else
+        g_hash_table_remove(*table, key);
+    return true;
+}
+
+static char *
+lukshdrScanKey(const char *pool, const char *volume)
+{
+    return g_strdup_printf("%s/%s", pool, volume);
+}
+
+bool
+lukshdrStorageScanIsLost(const char *pool, const char *volume)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrScanLock);
+    g_autofree char *key = lukshdrScanKey(pool, volume);
+
+    return lukshdrScanLost && g_hash_table_contains(lukshdrScanLost, key);
+}
+
+bool
+lukshdrStorageScanAnyLost(void)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrScanLock);
+
+    return lukshdrScanLost && g_hash_table_size(lukshdrScanLost) > 0;
+}
+
+static lukshdrLinkVolume *
+lukshdrScanPart(lukshdrLink *link, guint i)
+{
+    return i == 0 ? &link->payload : lukshdrLinkHeaderCopy(link, i - 1);
+}
+
+/* Forgets what was said of links that are no more */
+static void
+lukshdrScanForget(GPtrArray *links)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrScanLock);
+    g_autoptr(GHashTable) known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    GHashTable *const tables[] = { lukshdrScanLost, lukshdrScanStuck };
+    GHashTableIter iter;
+    gpointer key;
+    guint i;
+    guint j;
+
+    for (i = 0; i < links->len; i++) {
+        lukshdrLink *link = g_ptr_array_index(links, i);
+        const lukshdrLinkVolume *part;
+
+        g_hash_table_add(known, g_strdup(link->uuid));
+        for (j = 0; (part = lukshdrScanPart(link, j)); j++)
+            g_hash_table_add(known, lukshdrScanKey(part->pool, part->volume));
+    }
+
+    for (i = 0; i < G_N_ELEMENTS(tables); i++) {
+        if (!tables[i])
+            continue;
+        g_hash_table_iter_init(&iter, tables[i]);
+        while (g_hash_table_iter_next(&iter, &key, NULL)) {
+            if (!g_hash_table_contains(known, key))
+                g_hash_table_iter_remove(&iter);
+        }
+    }
+}
+
+static void
+lukshdrScanReportFinished(const lukshdrLink *link)
+{
+    switch (link->state) {
+    case LUKSHDR_LINK_STATE_CREATING:
+        LUKSHDR_LOG_WARN(_("The creation of linked volume '%s' of pool '%s' was interrupted, "
+                           "what there was of it has been removed"),
+                         link->payload.volume, link->payload.pool);
+        break;
+    case LUKSHDR_LINK_STATE_DELETING:
+        LUKSHDR_LOG_WARN(_("The deletion of linked volume '%s' of pool '%s' was interrupted "
+                           "and is now complete"),
+                         link->payload.volume, link->payload.pool);
+        break;
+    case LUKSHDR_LINK_STATE_WIPING:
+        LUKSHDR_LOG_WARN(_("The wiping of linked volume '%s' of pool '%s' was interrupted and is "
+                           "now complete"),
+                         link->payload.volume, link->payload.pool);
+        break;
+    case LUKSHDR_LINK_STATE_PARTING:
+        LUKSHDR_LOG_WARN(_("The parting of linked volume '%s' of pool '%s' from its header was "
+                           "interrupted and is now complete"),
+                         link->payload.volume, link->payload.pool);
+        break;
+    case LUKSHDR_LINK_STATE_ACTIVE:
+    case LUKSHDR_LINK_STATE_WIPED:
+        break;
+    }
+}
+
+static bool
+lukshdrScanComplete(lukshdrLink *link, virConnectPtr conn, GError **error)
+{
+    switch (link->state) {
+    case LUKSHDR_LINK_STATE_CREATING:
+        lukshdrStorageRemoveLeftover(link, conn);
+        return lukshdrStorageDeleteFinish(link, conn, error);
+    case LUKSHDR_LINK_STATE_DELETING:
+        return lukshdrStorageDeleteFinish(link, conn, error);
+    case LUKSHDR_LINK_STATE_WIPING:
+        return lukshdrStorageWipeFinish(link, conn, error);
+    case LUKSHDR_LINK_STATE_PARTING:
+        return lukshdrStoragePartFinish(link, conn, error);
+    case LUKSHDR_LINK_STATE_ACTIVE:
+    case LUKSHDR_LINK_STATE_WIPED:
+        break;
+    }
+    return true;
+}
+
+/* @seen is in a state in which something was, or is, under way */
+static void
+lukshdrScanFinish(const lukshdrLink *seen, virConnectPtr conn)
+{
+    g_autoptr(lukshdrStorageBusy)
+        busy = lukshdrStorageBusyLink(seen, LUKSHDR_STORAGE_BUSY_CHANGE, NULL);
+    g_autoptr(lukshdrLink)
+        link = busy ? lukshdrRegistryGet(lukshdrStorageState.registry, seen->uuid) : NULL;
+    g_autoptr(GError) error = NULL;
+
+    if (!link || link->state != seen->state)
+        return;
+
+    if (lukshdrScanComplete(link, conn, &error)) {
+        lukshdrScanSay(&lukshdrScanStuck, link->uuid, NULL);
+        lukshdrScanReportFinished(link);
+    } else if (lukshdrScanSay(&lukshdrScanStuck, link->uuid, error->message)) {
+        LUKSHDR_LOG_ERROR(_("Linked volume '%s' of pool '%s' is in state '%s', which was "
+                            "interrupted and cannot be cleared up; that is tried again whenever "
+                            "one of its pools is started or refreshed: %s"),
+                          link->payload.volume, link->payload.pool,
+                          lukshdrLinkStateToString(link->state), error->message);
+    }
+}
+
+/* A header that was put back from a backup is another file with the same content */
+static bool
+lukshdrScanIsHeader(const lukshdrLink *link, const lukshdrLinkVolume *copy, GError **error)
+{
+    int fd = open(copy->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    bool ok;
+
+    if (fd < 0) {
+        lukshdrErrorSetErrno(error, errno, _("Unable to open header volume '%s'"), copy->path);
+        return false;
+    }
+    ok = lukshdrHeaderCheck(link, copy, fd, NULL, error);
+    close(fd);
+    return ok;
+}
+
+/* Whether @part stands where it was recorded: true, with @fresh set to what it is now, or false
+ * with @error set. */
+static bool
+lukshdrScanExamine(const lukshdrLink *link,
+                   const lukshdrLinkVolume *part,
+                   lukshdrIdentity *fresh,
+                   GError **error)
+{
+    if (!lukshdrIdentityFromPath(part->path, fresh, error))
+        return false;
+
+    if (fresh->type == LUKSHDR_IDENTITY_BLOCK && part->identity.type == LUKSHDR_IDENTITY_BLOCK)
+        return true; /* its path says more than its number */
+    if (lukshdrIdentityCompare(&part->identity, fresh) != LUKSHDR_IDENTITY_DIFFERENT)
+        return true;
+    if (part != &link->payload && link->state == LUKSHDR_LINK_STATE_ACTIVE)
+        return lukshdrScanIsHeader(link, part, error);
+
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                _("'%s' is not the file that was recorded there; put that one back"), part->path);
+    return false;
+}
+
+/* An inactive pool's volumes may not be mounted: that they are not there tells nothing */
+static bool
+lukshdrScanIsActive(const char *pool)
+{
+    return lukshdrPoolStateIsActive(lukshdrStorageState.privileged, pool);
+}
+
+/* Says what is new of @part.  Returns true if @fresh is to be recorded: the same file, its file
+ * system under a new device number, or a header put back from a backup. */
+static bool
+lukshdrScanCheckPart(const lukshdrLink *link, const lukshdrLinkVolume *part, lukshdrIdentity *fresh)
+{
+    g_autofree char *key = lukshdrScanKey(part->pool, part->volume);
+    g_autoptr(GError) error = NULL;
+
+    if (!part->path || !lukshdrScanIsActive(part->pool))
+        return false;
+
+    if (!lukshdrScanExamine(link, part, fresh, &error)) {
+        if (lukshdrScanSay(&lukshdrScanLost, key, error->message))
+            LUKSHDR_LOG_WARN(_("Linked volume '%s' of pool '%s' has lost volume '%s' of pool '%s' "
+                               "and cannot be used until it is back; the link is kept: %s"),
+                             link->payload.volume, link->payload.pool, part->volume, part->pool,
+                             error->message);
+        return false;
+    }
+
+    if (lukshdrScanSay(&lukshdrScanLost, key, NULL))
+        LUKSHDR_LOG_WARN(_("Volume '%s' of pool '%s', of linked volume '%s' of pool '%s', is back"),
+                         part->volume, part->pool, link->payload.volume, link->payload.pool);
+
+    return fresh->type == LUKSHDR_IDENTITY_FILE &&
+           (fresh->dev != part->identity.dev || fresh->inode != part->identity.inode);
+}
+
+typedef struct _lukshdrScanFresh lukshdrScanFresh;
+struct _lukshdrScanFresh {
+    guint i; /* which volume (lukshdrScanPart) */
+    const char *path;
+    lukshdrIdentity identity;
+};
+
+/* A lukshdrStorageChange */
+static bool
+lukshdrScanRenew(lukshdrLink *link, void *opaque)
+{
+    const lukshdrScanFresh *fresh = opaque;
+    lukshdrLinkVolume *part = lukshdrScanPart(link, fresh->i);
+
+    /* it may be another by now */
+    if (!part || g_strcmp0(part->path, fresh->path))
+        return false;
+    part->identity = fresh->identity;
+    return true;
+}
+
+static void
+lukshdrScanCheckParts(lukshdrLink *link)
+{
+    const lukshdrLinkVolume *part;
+    guint i;
+
+    for (i = 0; (part = lukshdrScanPart(link, i)); i++) {
+        lukshdrScanFresh fresh = { .i = i, .path = part->path };
+        g_autoptr(GError) error = NULL;
+
+        if (lukshdrScanCheckPart(link, part, &fresh.identity) &&
+            !lukshdrStorageUpdate(link, lukshdrScanRenew, &fresh, &error))
+            LUKSHDR_LOG_ERROR("%s", error->message);
+    }
+}
+
+static bool
+lukshdrScanNames(lukshdrLink *link, const char *pool)
+{
+    const lukshdrLinkVolume *part;
+    guint i;
+
+    for (i = 0; (part = lukshdrScanPart(link, i)); i++) {
+        if (g_str_equal(part->pool, pool))
+            return true;
+    }
+    return false;
+}
+
+/* @pool may be NULL for all */
+static void
+lukshdrScanLinks(virConnectPtr conn, const char *pool)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) links = lukshdrRegistryList(lukshdrStorageState.registry, &error);
+    guint i;
+
+    if (!links) {
+        LUKSHDR_LOG_ERROR("%s", error->message);
+        return;
+    }
+
+    lukshdrScanForget(links);
+    for (i = 0; i < links->len; i++) {
+        lukshdrLink *link = g_ptr_array_index(links, i);
+
+        if (pool && !lukshdrScanNames(link, pool))
+            continue;
+
+        switch (link->state) {
+        case LUKSHDR_LINK_STATE_ACTIVE:
+        case LUKSHDR_LINK_STATE_WIPED:
+            lukshdrScanCheckParts(link);
+            break;
+        case LUKSHDR_LINK_STATE_CREATING:
+        case LUKSHDR_LINK_STATE_DELETING:
+        case LUKSHDR_LINK_STATE_WIPING:
+        case LUKSHDR_LINK_STATE_PARTING:
+            lukshdrScanFinish(link, conn);
+            break;
+        }
+    }
+}
+
+void
+lukshdrStorageScanPool(virConnectPtr conn, const char *pool, bool started)
+{
+    /* first, so that what a replica has replaced is not called lost */
+    if (started)
+        lukshdrStorageCheckHeaders(pool);
+    lukshdrScanLinks(conn, pool);
+    /* a pool of payloads that has been started may be what labels elsewhere wait for */
+    lukshdrStorageDiscover(conn, started ? NULL : pool);
+}
+
+void
+lukshdrStorageScanAll(virConnectPtr conn)
+{
+    lukshdrScanLinks(conn, NULL);
+    lukshdrStorageDiscover(conn, NULL);
+}

@@ -1,0 +1,90 @@
+/*
+ * start.c: the link registry when the daemon starts, and when it is told to reload
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "config.h"
+
+#include <errno.h>
+#include <glib/gi18n-lib.h>
+#include <glib/gstdio.h>
+#include <stdlib.h>
+
+#include "util/error.h"
+#include "util/log.h"
+#include "util/paths.h"
+#include "link/pool-state.h"
+#include "storage.h"
+#include "scan.h"
+
+/* What a crash left of writing a registry file: GLib's temporary files are called
+ * as the file, a dot, and six characters. */
+static void
+lukshdrStorageRemoveTemporary(void)
+{
+    g_autofree char *path = lukshdrPathRegistry(lukshdrStorageState.privileged);
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    const char *name;
+
+    while (dir && (name = g_dir_read_name(dir))) {
+        g_autofree char *file = NULL;
+
+        if (!g_pattern_match_simple("*-*-*-*-*.xml.??????", name))
+            continue;
+        file = g_build_filename(path, name, NULL);
+        if (g_unlink(file) < 0)
+            LUKSHDR_LOG_WARN(_("Unable to remove '%s': %s"), file, g_strerror(errno));
+    }
+}
+
+void
+lukshdrStorageReload(void)
+{
+    g_autoptr(GPtrArray) damaged = NULL;
+    g_autoptr(GError) error = NULL;
+    guint i;
+
+    if (!lukshdrRegistryLoad(lukshdrStorageState.registry, &damaged, &error)) {
+        LUKSHDR_LOG_ERROR("%s", error->message);
+        return;
+    }
+    for (i = 0; i < damaged->len; i++)
+        LUKSHDR_LOG_ERROR(_("Link registry entry is not used: %s"),
+                          (const char *)g_ptr_array_index(damaged, i));
+}
+
+/* Records the pools that the storage driver has found active, of which no file of its own tells */
+static void
+lukshdrStorageRecordFound(virConnectPtr conn)
+{
+    bool privileged = lukshdrStorageState.privileged;
+    g_autoptr(GHashTable) active = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    virStoragePoolPtr *pools = NULL;
+    int count = virConnectListAllStoragePools(conn, &pools, VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE);
+    int i;
+
+    for (i = 0; i < count; i++) {
+        const char *name = virStoragePoolGetName(pools[i]);
+        g_autoptr(GError) error = NULL;
+
+        if (!lukshdrPoolStateIsActive(privileged, name) &&
+            !lukshdrPoolStateFound(privileged, name, &error))
+            LUKSHDR_LOG_ERROR("%s", error->message);
+        g_hash_table_add(active, g_strdup(name));
+        virStoragePoolFree(pools[i]);
+    }
+    free(pools);
+    /* last: guests of another daemon may be starting */
+    if (count >= 0)
+        lukshdrPoolStateForgetOthers(privileged, active);
+}
+
+void
+lukshdrStorageStart(virConnectPtr conn)
+{
+    lukshdrStorageRecordFound(conn);
+    lukshdrStorageRemoveTemporary();
+    lukshdrStorageReload();
+    lukshdrStorageScanAll(conn);
+}

@@ -1,0 +1,423 @@
+/*
+ * storage.h: what the files of the storage half share
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#pragma once
+
+#include "util/abi.h"
+#include "link/registry.h"
+#include "util/secret.h"
+#include "table.h"
+#include "util/xml.h"
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(virStoragePool, virStoragePoolFree)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(virStorageVol, virStorageVolFree)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(virConnect, virConnectClose)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(virSecret, virSecretFree)
+
+typedef struct _lukshdrStorage lukshdrStorage;
+struct _lukshdrStorage {
+    lukshdrABICommon common;
+    lukshdrABIStorage abi;
+    void *handle;              /* of the stock module */
+    lukshdrStorageTable stock; /* its entries as they were before ours went in */
+    bool privileged;
+    lukshdrRegistry *registry;
+    char *guestsDir;
+    char *poolsDir;
+};
+
+/* Filled in by the register function and the state driver's initialisation,
+ * both of which run before any client is served; read-only afterwards, so no
+ * lock protects it.  The registry has its own. */
+extern lukshdrStorage lukshdrStorageState;
+
+/* Stock entries lock pools inside: none of the functions below is called with a
+ * lock of the plugin held, and the plugin holds none when it calls stock. */
+
+/**
+ * lukshdrStorageVolCreateXML:
+ * @pool: pool of the payload
+ * @xmldesc: volume XML
+ * @flags: virStorageVolCreateFlags
+ *
+ * In front of stock's storageVolCreateXML.
+ *
+ * Returns: the payload volume, owned by @pool's connection, or NULL with a
+ * libvirt error.
+ */
+virStorageVolPtr
+lukshdrStorageVolCreateXML(virStoragePoolPtr pool, const char *xmldesc, unsigned int flags);
+
+/**
+ * lukshdrStorageVolDelete:
+ * @vol: a volume
+ * @flags: virStorageVolDeleteFlags
+ *
+ * In front of stock's storageVolDelete.
+ *
+ * Returns: 0, or -1 with a libvirt error.
+ */
+int
+lukshdrStorageVolDelete(virStorageVolPtr vol, unsigned int flags);
+
+/**
+ * lukshdrStorageWipeFinish:
+ * @link: a link in state WIPING
+ * @conn: connection of the storage driver
+ * @error: what went wrong
+ *
+ * Completes a wipe that a crash interrupted.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrStorageWipeFinish(lukshdrLink *link, virConnectPtr conn, GError **error);
+
+/**
+ * lukshdrStorageIsUnderWay:
+ * @link: a link
+ *
+ * Returns: true if a thread of this process is creating @link's volumes; a link in state
+ * CREATING of which that is not true was left by a process that died.
+ */
+bool
+lukshdrStorageIsUnderWay(const lukshdrLink *link);
+
+/**
+ * lukshdrStorageDeleteFinish:
+ * @link: a link in state DELETING or CREATING that nothing else is at work on
+ * @conn: connection of the storage driver
+ * @error: what went wrong first; the registry entry then stays
+ *
+ * Completes a deletion that a crash interrupted, or undoes a creation, as the system: erases
+ * the header volume, deletes both volumes as far as they are the recorded ones,
+ * removes the registry entry.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrStorageDeleteFinish(lukshdrLink *link, virConnectPtr conn, GError **error);
+
+/**
+ * lukshdrStorageVolGetXMLDesc:
+ * @vol: a volume
+ * @flags: must be 0 for stock
+ *
+ * In front of stock's storageVolGetXMLDesc.
+ *
+ * Returns: XML, freed by the caller with free(3), or NULL with a libvirt error.
+ */
+char *
+lukshdrStorageVolGetXMLDesc(virStorageVolPtr vol, unsigned int flags);
+
+/**
+ * lukshdrStorageVolCreateXMLFrom:
+ * @pool: pool of the new volume
+ * @xmldesc: its XML
+ * @clonevol: the source
+ * @flags: virStorageVolCreateFlags
+ *
+ * In front of stock's storageVolCreateXMLFrom: if the source or the new volume is a linked
+ * one, the content is converted: encrypted, decrypted, or encrypted with other keys.
+ *
+ * Returns: the new volume, or NULL with a libvirt error.
+ */
+virStorageVolPtr
+lukshdrStorageVolCreateXMLFrom(virStoragePoolPtr pool,
+                               const char *xmldesc,
+                               virStorageVolPtr clonevol,
+                               unsigned int flags);
+
+/**
+ * lukshdrStorageVolDownload:
+ * @vol: a volume
+ * @stream: where to
+ * @offset: from where, bytes
+ * @length: how much, bytes
+ * @flags: virStorageVolDownloadFlags
+ *
+ * In front of stock's storageVolDownload: refused while an operation of ours writes to the volume.
+ * Once it has begun, it goes on whatever happens, as with stock.
+ *
+ * Returns: 0, or -1 with a libvirt error.
+ */
+int
+lukshdrStorageVolDownload(virStorageVolPtr vol,
+                          virStreamPtr stream,
+                          unsigned long long offset,
+                          unsigned long long length,
+                          unsigned int flags);
+
+/**
+ * lukshdrStorageVolUpload:
+ * @vol: a volume
+ * @stream: what to write
+ * @offset: where, bytes
+ * @length: how much, bytes
+ * @flags: virStorageVolUploadFlags
+ *
+ * In front of stock's storageVolUpload: refused while a guest uses the linked volume.
+ *
+ * Returns: 0, or -1 with a libvirt error.
+ */
+int
+lukshdrStorageVolUpload(virStorageVolPtr vol,
+                        virStreamPtr stream,
+                        unsigned long long offset,
+                        unsigned long long length,
+                        unsigned int flags);
+
+/**
+ * lukshdrStorageVolWipe:
+ * @vol: a volume
+ * @flags: must be 0 for stock
+ *
+ * In front of stock's storageVolWipe: as lukshdrStorageVolWipePattern with zeroes.
+ *
+ * Returns: 0, or -1 with a libvirt error.
+ */
+int
+lukshdrStorageVolWipe(virStorageVolPtr vol, unsigned int flags);
+
+/**
+ * lukshdrStorageVolWipePattern:
+ * @vol: a volume
+ * @algorithm: virStorageVolWipeAlgorithm
+ * @flags: must be 0 for stock
+ *
+ * In front of stock's storageVolWipePattern: of a payload, the header volume is
+ * overwritten, flushed and wiped by @algorithm, in a time that does not depend on the payload's
+ * size; refused for header volumes in use.
+ *
+ * Returns: 0, or -1 with a libvirt error.
+ */
+int
+lukshdrStorageVolWipePattern(virStorageVolPtr vol, unsigned int algorithm, unsigned int flags);
+
+/**
+ * lukshdrStorageVolResize:
+ * @vol: a volume
+ * @capacity: new capacity or difference, bytes
+ * @flags: virStorageVolResizeFlags
+ *
+ * In front of stock's storageVolResize: refused for header volumes in use.
+ *
+ * Returns: 0, or -1 with a libvirt error.
+ */
+int
+lukshdrStorageVolResize(virStorageVolPtr vol, unsigned long long capacity, unsigned int flags);
+
+/**
+ * lukshdrStoragePoolDefault:
+ * @pool: a pool
+ * @ours: set to what is kept of it (defaults.h), freed with xmlFreeDoc, or to NULL
+ * @error: as lukshdrStorageDefaultLoad
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrStoragePoolDefault(virStoragePoolPtr pool, xmlDoc **ours, GError **error);
+
+/**
+ * lukshdrStoragePoolDefineXML:
+ * @conn: connection
+ * @xmldesc: pool XML
+ * @flags: virStoragePoolDefineFlags
+ *
+ * In front of stock's storagePoolDefineXML: keeps <encryption> and <headers/>.
+ *
+ * Returns: the pool, or NULL with a libvirt error.
+ */
+virStoragePoolPtr
+lukshdrStoragePoolDefineXML(virConnectPtr conn, const char *xmldesc, unsigned int flags);
+
+/**
+ * lukshdrStoragePoolCreateXML:
+ * @conn: connection
+ * @xmldesc: pool XML
+ * @flags: virStoragePoolCreateFlags
+ *
+ * In front of stock's storagePoolCreateXML: keeps <encryption> and <headers/>.
+ *
+ * Returns: the pool, or NULL with a libvirt error.
+ */
+virStoragePoolPtr
+lukshdrStoragePoolCreateXML(virConnectPtr conn, const char *xmldesc, unsigned int flags);
+
+/**
+ * lukshdrStoragePoolGetXMLDesc:
+ * @pool: a pool
+ * @flags: virStorageXMLFlags
+ *
+ * In front of stock's storagePoolGetXMLDesc: shows what is kept.
+ *
+ * Returns: XML, freed by the caller with free(3), or NULL with a libvirt error.
+ */
+char *
+lukshdrStoragePoolGetXMLDesc(virStoragePoolPtr pool, unsigned int flags);
+
+/**
+ * lukshdrStorageStart:
+ * @conn: connection of the storage driver
+ *
+ * What is done when the daemon starts, before any client is served: temporary files of a crash
+ * removed, lukshdrStorageReload, lukshdrStorageScanAll.
+ */
+void
+lukshdrStorageStart(virConnectPtr conn);
+
+/**
+ * lukshdrStorageReload:
+ *
+ * Reads what has changed in the link registry and reports entries that are damaged.
+ */
+void
+lukshdrStorageReload(void);
+
+/**
+ * lukshdrStorageFindByPath:
+ * @vol: a volume
+ * @payload: set to the link of which it is the payload (a reference), or NULL
+ * @header: set to a link of which it is the header (a reference), or NULL
+ * @error: of the registry
+ *
+ * By what the volume is, not by its name: a second pool over the same directory shows
+ * the same links.  A volume that stock does not know (any more) is nothing to us, and stock
+ * will say so in its own words.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrStorageFindByPath(virStorageVolPtr vol,
+                         lukshdrLink **payload,
+                         lukshdrLink **header,
+                         GError **error);
+
+/**
+ * lukshdrStorageFindReplaced:
+ * @vol: a volume of which lukshdrStorageFindByPath cannot decide what it is
+ * @header: set to the link that has a header of that pool, name and path (a reference), also if
+ *          this is that header in another file, or NULL
+ *
+ * A new volume made where a header has gone is not that header until a backup is put into it.
+ *
+ * Returns: true if the volume stands in the place of a header without being it.
+ */
+bool
+lukshdrStorageFindReplaced(virStorageVolPtr vol, lukshdrLink **header);
+
+/**
+ * lukshdrStorageSetHeaderInUse:
+ * @header: the link of a header volume that somebody wants to change
+ * @error: set to VIR_ERR_OPERATION_INVALID, naming the volume that needs it
+ */
+void
+lukshdrStorageSetHeaderInUse(const lukshdrLink *header, GError **error);
+
+/**
+ * lukshdrStorageOpenPool:
+ * @conn: connection of the storage driver
+ * @name: name of a pool
+ * @error: stock's if there is none, VIR_ERR_OPERATION_INVALID if it is not active
+ *
+ * Returns: the pool, which is active, freed with virStoragePoolFree, or NULL with
+ * @error set.
+ */
+virStoragePoolPtr
+lukshdrStorageOpenPool(virConnectPtr conn, const char *name, GError **error);
+
+/**
+ * lukshdrStorageBecomeSystem:
+ *
+ * From here on the calling thread acts as the system, not as its client: for clean-up,
+ * to which a client that may create a volume need have no right.
+ *
+ * Returns: the client's identity, or NULL if the thread had none; to be handed to
+ * lukshdrStorageBecomeClient.
+ */
+virIdentity *
+lukshdrStorageBecomeSystem(void);
+
+/**
+ * lukshdrStorageBecomeClient:
+ * @client: the identity to return to; consumed.  Ends the process if that fails.
+ */
+void
+lukshdrStorageBecomeClient(virIdentity *client);
+
+/**
+ * lukshdrStorageMay:
+ * @vol: a volume
+ * @ensure: one of libvirt's virStorageVol...EnsureACL functions
+ * @error: stock's
+ *
+ * Asks libvirt's access driver whether the calling client may do something to @vol: key
+ * material is destroyed before stock has a chance to ask.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrStorageMay(virStorageVolPtr vol,
+                  int (*ensure)(virConnectPtr conn, virStoragePoolDef *pool, virStorageVolDef *def),
+                  GError **error);
+
+/**
+ * lukshdrStorageMayPool:
+ * @pool: a pool
+ * @ensure: one of libvirt's virStoragePool...EnsureACL functions
+ * @error: stock's
+ *
+ * Asks libvirt's access driver whether the calling client may do something to @pool: one that may
+ * not is not told which volumes lie there.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrStorageMayPool(virStoragePoolPtr pool,
+                      int (*ensure)(virConnectPtr conn, virStoragePoolDef *def),
+                      GError **error);
+
+/**
+ * lukshdrStorageSecretGenerate:
+ * @link: a link whose payload has a path, and for which a secret UUID is set
+ * @from: a generated secret to take the value of, or NULL
+ * @error: stock's
+ *
+ * Makes a private libvirt secret of that UUID with 256 random bits for a value, as the system.
+ * Its usage, of type volume, is the payload's path, as libvirt itself names volumes there.
+ *
+ * Returns: the passphrase, freed with lukshdrSecretFree, or NULL with @error set.
+ */
+lukshdrSecret *
+lukshdrStorageSecretGenerate(const lukshdrLink *link, const lukshdrSecret *from, GError **error);
+
+/**
+ * lukshdrStorageSecretRemove:
+ * @uuid: UUID of a generated secret; that there is none is no error
+ * @error: stock's
+ *
+ * Removes a libvirt secret and its value, as the system, also a value that a crash of the daemon
+ * has left without its secret.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrStorageSecretRemove(const char *uuid, GError **error);
+
+/**
+ * lukshdrStorageSecretGet:
+ * @uuid: UUID of a libvirt secret, or NULL
+ * @usage: its usage, of type volume, if @uuid is NULL
+ * @foundUUID: set to its UUID, freed with g_free
+ * @error: VIR_ERR_NO_SECRET if there is none or it has no value, stock's otherwise
+ *
+ * Gets the passphrase, of a private secret, too, as libvirt's own storage driver
+ * does for attached LUKS; the client's rights to it are checked by libvirt.
+ *
+ * Returns: the passphrase, freed with lukshdrSecretFree, or NULL with @error set.
+ */
+lukshdrSecret *
+lukshdrStorageSecretGet(const char *uuid, const char *usage, char **foundUUID, GError **error);

@@ -1,0 +1,424 @@
+/*
+ * vol-clone.c: vol-clone and vol-create-from where a linked volume is involved
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * A plain volume becomes a linked one, a linked one another with keys of its own,
+ * a linked one a plain one.  Stock would copy ciphertext, and its way of locking two pools can
+ * deadlock: the new volume is made first and filled by us.  The source is
+ * only read.  What a crash leaves:
+ *
+ *   of a linked volume   as vol-create (vol-create.c), the content is converted before 8
+ *
+ *   of a plain volume
+ *   1 registry entry "creating", no identity     nothing else
+ *   2 volume made by stock                       an empty volume, unrecorded: removed if it is raw,
+ *                                                otherwise reported (leftover.h)
+ *   3 its identity recorded                      removed at the next start
+ *   4 content converted                          as 3
+ *   5 registry entry removed                     the new volume
+ */
+
+#include "config.h"
+
+#include <glib/gi18n-lib.h>
+#include <stdlib.h>
+
+#include "chain/chain.h"
+#include "util/error.h"
+#include "util/log.h"
+#include "storage.h"
+#include "busy.h"
+#include "convert.h"
+#include "vol-create.h"
+#include "defaults.h"
+#include "headers.h"
+#include "parts.h"
+#include "validate.h"
+#include "vol-xml.h"
+
+typedef struct _lukshdrCloneSource lukshdrCloneSource;
+struct _lukshdrCloneSource {
+    lukshdrConvertSide side;
+    lukshdrStorageBusy *busy;
+    lukshdrLink *link;
+    lukshdrSecret *secret;
+    char *path;
+    char *format;
+    unsigned long long capacity; /* bytes */
+};
+
+static void
+lukshdrCloneSourceClear(lukshdrCloneSource *source)
+{
+    lukshdrStorageBusyEnd(source->busy);
+    lukshdrLinkUnref(source->link);
+    lukshdrSecretFree(source->secret);
+    g_free(source->path);
+    g_free(source->format);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(lukshdrCloneSource, lukshdrCloneSourceClear)
+
+static bool
+lukshdrCloneReadCapacity(virStorageVolPtr vol, unsigned long long *capacity, GError **error)
+{
+    virStorageVolInfo info;
+
+    if (lukshdrStorageState.stock.storageVolGetInfo(vol, &info) < 0) {
+        lukshdrErrorFromLast(error);
+        return false;
+    }
+    *capacity = info.capacity;
+    return true;
+}
+
+/* Takes the source, which is read for as long as it takes */
+static bool
+lukshdrCloneTakeSource(virStorageVolPtr vol, lukshdrCloneSource *source, GError **error)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    g_autoptr(virStoragePool) pool = NULL;
+    lukshdrLinkVolume part = { 0 };
+
+    if (source->link)
+        return (
+            source->busy = lukshdrStorageBusyLink(source->link, LUKSHDR_STORAGE_BUSY_READ, error));
+
+    if (!(source->path = state->stock.storageVolGetPath(vol)) ||
+        !(pool = state->stock.storagePoolLookupByVolume(vol))) {
+        lukshdrErrorFromLast(error);
+        return false;
+    }
+
+    part.pool = (char *)virStoragePoolGetName(pool);
+    part.volume = (char *)virStorageVolGetName(vol);
+    part.path = source->path;
+    return (source->busy = lukshdrStorageBusyPart(NULL, &part, LUKSHDR_STORAGE_BUSY_READ, error));
+}
+
+/* Takes over the reference to @link, which is NULL for a plain volume */
+static bool
+lukshdrCloneReadSource(virStorageVolPtr vol,
+                       lukshdrLink *link,
+                       lukshdrCloneSource *source,
+                       GError **error)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    g_autofree char *text = NULL;
+    g_autofree char *uuid = NULL;
+
+    source->link = link;
+    if (!lukshdrCloneTakeSource(vol, source, error) ||
+        !lukshdrCloneReadCapacity(vol, &source->capacity, error))
+        return false;
+
+    if (link) {
+        if (link->state != LUKSHDR_LINK_STATE_ACTIVE) {
+            g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                        _("linked volume '%s' cannot be cloned: its state is '%s'"),
+                        link->payload.volume, lukshdrLinkStateToString(link->state));
+            return false;
+        }
+        if (!lukshdrStorageCheckUnwritten(link, error) || !lukshdrStorageHeaderReady(link, error))
+            return false;
+        source->secret = lukshdrStorageSecretGet(link->secretUUID, NULL, &uuid, error);
+        source->side.link = link;
+        source->side.secret = source->secret;
+        return source->secret != NULL;
+    }
+
+    if (!(text = state->stock.storageVolGetXMLDesc(vol, 0))) {
+        lukshdrErrorFromLast(error);
+        return false;
+    }
+
+    if (lukshdrVolumeXMLIsEncrypted(text)) {
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+                            _("a volume with attached LUKS cannot be cloned into a linked one; "
+                              "clone it into a plain one first"));
+        return false;
+    }
+
+    if (!(source->format = lukshdrVolumeXMLFormatOf(text, error)))
+        return false;
+    source->side.path = source->path;
+    source->side.format = source->format;
+    return true;
+}
+
+/* As stock does it: a clone is at least as large as its source */
+static bool
+lukshdrCloneGrow(virStorageVolPtr vol, unsigned long long capacity, GError **error)
+{
+    unsigned long long now;
+
+    if (!lukshdrCloneReadCapacity(vol, &now, error))
+        return false;
+
+    if (now < capacity && lukshdrStorageState.stock.storageVolResize(vol, capacity, 0) < 0) {
+        lukshdrErrorFromLast(error);
+        return false;
+    }
+    return true;
+}
+
+/* A lukshdrStorageFill */
+static bool
+lukshdrCloneFill(lukshdrLink *link,
+                 virStorageVolPtr payload,
+                 const lukshdrSecret *secret,
+                 void *opaque,
+                 GError **error)
+{
+    const lukshdrCloneSource *source = opaque;
+    const lukshdrConvertSide to = { .link = link, .secret = secret };
+
+    return lukshdrCloneGrow(payload, source->capacity, error) &&
+           lukshdrStorageConvert(&source->side, &to, error);
+}
+
+/* A lukshdrStorageFill for a header with the source's master key: the ciphertext is the same */
+static bool
+lukshdrCloneFillCopy(lukshdrLink *link,
+                     virStorageVolPtr payload,
+                     const lukshdrSecret *secret G_GNUC_UNUSED,
+                     void *opaque,
+                     GError **error)
+{
+    const lukshdrCloneSource *source = opaque;
+    const lukshdrConvertSide from = { .path = source->link->payload.path,
+                                      .format = source->link->format };
+    const lukshdrConvertSide to = { .path = link->payload.path, .format = link->format };
+
+    return lukshdrCloneGrow(payload, source->capacity, error) &&
+           lukshdrStorageConvert(&from, &to, error);
+}
+
+/* What virsh vol-clone sends is the source's own XML under another name.  A header
+ * of the source's is not the clone's, and a secret that was generated for the source dies
+ * with it. */
+static void
+lukshdrCloneOwnHeader(lukshdrVolumeXML *xml, const lukshdrLink *source)
+{
+    const lukshdrHeaderSource *primary = lukshdrVolumeXMLPrimary(xml);
+
+    if (!source)
+        return;
+
+    if (g_strcmp0(primary->pool, source->header.pool) == 0 &&
+        g_strcmp0(primary->volume, source->header.volume) == 0) {
+        g_autofree char *volume = g_strconcat(xml->name, LUKSHDR_HEADER_SUFFIX, NULL);
+
+        lukshdrVolumeXMLRename(xml, volume);
+        if (xml->action == LUKSHDR_HEADER_LINK_SHARE)
+            xml->action = LUKSHDR_HEADER_LINK_NEW;
+    }
+    if (source->secretGenerated && g_strcmp0(xml->secretUUID, source->secretUUID) == 0)
+        g_clear_pointer(&xml->secretUUID, g_free);
+}
+
+static bool
+lukshdrCloneCheckAction(const lukshdrVolumeXML *xml, const lukshdrLink *source, GError **error)
+{
+    switch (xml->action) {
+    case LUKSHDR_HEADER_LINK_NEW:
+    case LUKSHDR_HEADER_LINK_SHARE:
+        return true;
+    case LUKSHDR_HEADER_LINK_COPY:
+        if (!source) {
+            g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                                _("the source is no linked volume and has no header to copy"));
+            return false;
+        }
+        if (xml->hasCipher ||
+            (xml->secretUUID && !g_str_equal(xml->secretUUID, source->secretUUID))) {
+            g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
+                                _("a copy of a header has the cipher and the secret of its "
+                                  "source; leave <cipher>, <ivgen> and <secret> out"));
+            return false;
+        }
+        return true;
+    case LUKSHDR_HEADER_LINK_ADOPT:
+    case LUKSHDR_HEADER_LINK_PART:
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                            _("volumes that exist are linked and parted with virsh vol-create, not "
+                              "by cloning"));
+        return false;
+    }
+    g_return_val_if_reached(false);
+}
+
+/* Fills the plain volume @vol, which is recorded in a link of its own until it is whole, so that
+ * no guest gets half of it and a crash does not leave it. */
+static bool
+lukshdrClonePlainFill(virStorageVolPtr vol,
+                      const lukshdrCloneSource *source,
+                      lukshdrLink *journal,
+                      GError **error)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    g_autofree char *path = state->stock.storageVolGetPath(vol);
+    g_autofree char *text = state->stock.storageVolGetXMLDesc(vol, 0);
+    g_autofree char *format = NULL;
+    lukshdrConvertSide to = { .path = path };
+
+    if (!path || !text) {
+        lukshdrErrorFromLast(error);
+        return false;
+    }
+
+    journal->payload.path = g_strdup(path);
+    if (!(to.format = format = lukshdrVolumeXMLFormatOf(text, error)) ||
+        !lukshdrIdentityFromPath(path, &journal->payload.identity, error) ||
+        !lukshdrRegistryStore(state->registry, journal, error))
+        return false;
+
+    return lukshdrCloneGrow(vol, source->capacity, error) &&
+           lukshdrStorageConvert(&source->side, &to, error) &&
+           lukshdrRegistryRemove(state->registry, journal->uuid, error);
+}
+
+/* As the system: whoever may create need not be allowed to delete.  @vol may be NULL: none was made. */
+static void
+lukshdrClonePlainUndo(virStorageVolPtr vol, const lukshdrLink *journal)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    virIdentity *client = lukshdrStorageBecomeSystem();
+    g_autoptr(GError) error = NULL;
+
+    if (vol && state->stock.storageVolDelete(vol, 0) < 0)
+        LUKSHDR_LOG_ERROR(_("Volume '%s' of pool '%s' is left behind half-made: %s"),
+                          journal->payload.volume, journal->payload.pool, virGetLastErrorMessage());
+    else if (!lukshdrRegistryRemove(state->registry, journal->uuid, &error))
+        LUKSHDR_LOG_ERROR("%s", error->message);
+    lukshdrStorageBecomeClient(client);
+}
+
+static virStorageVolPtr
+lukshdrClonePlain(virStoragePoolPtr pool,
+                  const char *xmldesc,
+                  unsigned int flags,
+                  const lukshdrCloneSource *source,
+                  GError **error)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    g_autoptr(lukshdrLink) journal = lukshdrLinkNew();
+    g_autoptr(lukshdrStorageBusy) busy = NULL;
+    g_autofree char *name = lukshdrVolumeXMLNameOf(xmldesc, error);
+    virStorageVolPtr vol = NULL;
+
+    if (!name)
+        return NULL;
+
+    journal->payload.pool = g_strdup(virStoragePoolGetName(pool));
+    journal->payload.volume = g_steal_pointer(&name);
+    journal->header.pool = g_strdup(source->link->header.pool);
+    journal->header.volume = g_strdup(source->link->header.volume);
+    journal->format = g_strdup("raw");
+
+    if (!(busy = lukshdrStorageBusyPart(journal, &journal->payload, LUKSHDR_STORAGE_BUSY_CREATE,
+                                        error)) ||
+        !lukshdrStorageCheckAbsent(pool, journal->payload.volume, error))
+        return NULL;
+
+    if (lukshdrRegistryStore(state->registry, journal, error)) {
+        if (!(vol = state->stock.storageVolCreateXML(pool, xmldesc, flags)))
+            lukshdrErrorFromLast(error);
+        if (!vol || !lukshdrClonePlainFill(vol, source, journal, error)) {
+            lukshdrClonePlainUndo(vol, journal);
+            g_clear_pointer(&vol, virStorageVolFree);
+        }
+    } else {
+        /* it may have failed behind the point of no return */
+        lukshdrClonePlainUndo(NULL, journal);
+    }
+    return vol;
+}
+
+static virStorageVolPtr
+lukshdrClone(virStoragePoolPtr pool,
+             const char *xmldesc,
+             unsigned int flags,
+             virStorageVolPtr clonevol,
+             lukshdrLink *sourceLink,
+             GError **error)
+{
+    g_auto(lukshdrCloneSource) source = { 0 };
+    g_autoptr(lukshdrVolumeXML) xml = NULL;
+    g_autofree char *sized = NULL;
+
+    if (!lukshdrCloneReadSource(clonevol, sourceLink, &source, error))
+        return NULL;
+
+    if (flags & VIR_STORAGE_VOL_CREATE_REFLINK) {
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+                            _("a volume with other keys cannot share blocks with its source"));
+        return NULL;
+    }
+
+    if (!(sized = lukshdrVolumeXMLSetCapacity(xmldesc, source.capacity, error)) ||
+        !lukshdrVolumeXMLParse(sized, &xml, error))
+        return NULL;
+
+    if (xml) {
+        const lukshdrStorageContent content = { .fill = xml->action == LUKSHDR_HEADER_LINK_COPY
+                                                            ? lukshdrCloneFillCopy
+                                                            : lukshdrCloneFill,
+                                                .opaque = &source,
+                                                .source = source.link };
+
+        if (!lukshdrCloneCheckAction(xml, source.link, error))
+            return NULL;
+        lukshdrCloneOwnHeader(xml, source.link);
+        return lukshdrStorageCreateLinked(pool, xml, flags, &content, error);
+    }
+
+    if (lukshdrVolumeXMLIsEncrypted(sized)) {
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+                            _("a linked volume cannot be cloned into one with attached LUKS; clone "
+                              "it into a linked or a plain one"));
+        return NULL;
+    }
+    return lukshdrClonePlain(pool, sized, flags, &source, error);
+}
+
+virStorageVolPtr
+lukshdrStorageVolCreateXMLFrom(virStoragePoolPtr pool,
+                               const char *xmldesc,
+                               virStorageVolPtr clonevol,
+                               unsigned int flags)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    g_autoptr(lukshdrVolumeXML) xml = NULL;
+    g_autoptr(xmlDoc) ours = NULL;
+    g_autofree char *applied = NULL;
+    g_autoptr(lukshdrLink) payload = NULL;
+    g_autoptr(lukshdrLink) header = NULL;
+    g_autoptr(GError) error = NULL;
+    virStorageVolPtr vol = NULL;
+
+    if (!lukshdrStoragePoolDefault(pool, &ours, &error) ||
+        !lukshdrStorageValidateVolume(xmldesc, flags, ours, &error) ||
+        !(applied = lukshdrStorageDefaultApply(xmldesc, ours, &error)) ||
+        !lukshdrVolumeXMLParse(applied, &xml, &error) ||
+        !lukshdrStorageFindByPath(clonevol, &payload, &header, &error)) {
+        lukshdrReportError(error);
+        return NULL;
+    }
+
+    if (!xml && !payload && !header)
+        return state->stock.storageVolCreateXMLFrom(pool, applied, clonevol, flags);
+
+    /* stock would take a header for a volume with attached LUKS and write a new one */
+    if (header)
+        error = g_error_new_literal(LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                                    _("a header volume cannot be cloned; to back it up, use virsh "
+                                      "vol-download"));
+    else
+        vol = lukshdrClone(pool, applied, flags, clonevol, g_steal_pointer(&payload), &error);
+
+    if (!vol)
+        lukshdrReportError(error);
+    return vol;
+}

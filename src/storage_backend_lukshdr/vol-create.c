@@ -1,0 +1,581 @@
+/*
+ * vol-create.c: vol-create of a linked volume
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The steps, and what a crash after each leaves (lukshdrStorageStart clears up):
+ *
+ *   1 registry entry "creating", no identities   nothing else
+ *   2 header volume made by stock                an empty header volume, unrecorded: removed
+ *                                                (leftover.h)
+ *   3 its identity recorded                      removed at the next start
+ *     (2 and 3 for each replica                    as 2 and 3)
+ *   4 payload volume made by stock               an empty payload, unrecorded: removed if it
+ *                                                is raw, otherwise reported
+ *   5 its identity recorded                      both removed at the next start
+ *     (a secret generated, if none was given     as 5, the secret is removed, too)
+ *   6 header formatted                           as 5
+ *   7 label written, replicas filled             as 5
+ *     (content converted, when cloning           as 5)
+ *   8 registry entry "active"                    the linked volume
+ *
+ * With a header that another linked volume has already, 2, 3 and 6 are left out, 1 has the header's
+ * identity, and 7 adds the link to the label; between 7 and 8 the other link is called
+ * shared in the registry, which the undoing takes back.
+ *
+ * A failure at any step is undone in this process, by the same code.
+ */
+
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gi18n-lib.h>
+#include <glib/gstdio.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "chain/chain.h"
+#include "util/error.h"
+#include "link/header.h"
+#include "link/label.h"
+#include "util/log.h"
+#include "link/luks.h"
+#include "link/replica.h"
+#include "storage.h"
+#include "vol-link.h"
+#include "busy.h"
+#include "vol-create.h"
+#include "defaults.h"
+#include "vol-share.h"
+#include "validate.h"
+#include "vol-xml.h"
+
+/* What QEMU is asked to spend on stretching a secret that needs none, ms: the least */
+#define LUKSHDR_STORAGE_ITER_TIME 1
+
+/* Records what stock has made.  @link is this thread's alone until it is stored. */
+static bool
+lukshdrStorageRecord(lukshdrLink *link,
+                     lukshdrLinkVolume *part,
+                     virStorageVolPtr vol,
+                     GError **error)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    g_autofree char *path = state->stock.storageVolGetPath(vol);
+
+    if (!path) {
+        lukshdrErrorFromLast(error);
+        return false;
+    }
+
+    if (!g_path_is_absolute(path)) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+                    _("volume '%s' of pool '%s' has no path on this host, which both volumes of "
+                      "a linked volume need"),
+                    part->volume, part->pool);
+        return false;
+    }
+
+    part->path = g_steal_pointer(&path);
+    return lukshdrIdentityFromPath(part->path, &part->identity, error) &&
+           lukshdrRegistryStore(state->registry, link, error);
+}
+
+static virStorageVolPtr
+lukshdrStorageMakeVolume(virStoragePoolPtr pool,
+                         const char *xml,
+                         unsigned int flags,
+                         lukshdrLink *link,
+                         lukshdrLinkVolume *part,
+                         GError **error)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    virStorageVolPtr vol = state->stock.storageVolCreateXML(pool, xml, flags);
+
+    if (!vol) {
+        lukshdrErrorFromLast(error);
+        return NULL;
+    }
+
+    if (!lukshdrStorageRecord(link, part, vol, error)) {
+        virIdentity *client = lukshdrStorageBecomeSystem();
+
+        /* not recorded, so the general undo would not dare */
+        if (state->stock.storageVolDelete(vol, 0) < 0)
+            LUKSHDR_LOG_WARN(_("Volume '%s' of pool '%s' is left behind: %s"), part->volume,
+                             part->pool, virGetLastErrorMessage());
+        lukshdrStorageBecomeClient(client);
+        virStorageVolFree(vol);
+        return NULL;
+    }
+    return vol;
+}
+
+/* QEMU's tools leave a file as long as the LUKS header; the volume is to be as
+ * long as libvirt believes, with the label's place allocated. */
+static bool
+lukshdrStorageFillHeader(int fd, GError **error)
+{
+    struct stat st;
+    int rc;
+
+    if (fstat(fd, &st) < 0) {
+        lukshdrErrorSetErrno(error, errno, _("Unable to examine the header volume"));
+        return false;
+    }
+
+    if (S_ISREG(st.st_mode) && (rc = posix_fallocate(fd, 0, LUKSHDR_HEADER_VOLUME_SIZE)) != 0) {
+        lukshdrErrorSetErrno(error, rc, _("Unable to allocate the header volume"));
+        return false;
+    }
+    return true;
+}
+
+/* What the header that was just written is like */
+static bool
+lukshdrStorageMeasureHeader(lukshdrLink *link, int fd, GError **error)
+{
+    guint64 end = 0;
+
+    if (!lukshdrLuksKeyMaterialEnd(fd, &end, error))
+        return false;
+
+    if (end > LUKSHDR_LABEL_OFFSET) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+                    _("the LUKS header with this cipher is %llu bytes long, a "
+                      "header volume has room for %d"),
+                    (unsigned long long)end, LUKSHDR_LABEL_OFFSET);
+        return false;
+    }
+
+    g_clear_pointer(&link->luksUUID, g_free);
+    g_clear_pointer(&link->digest, g_free);
+    return lukshdrLuksReadUUID(fd, &link->luksUUID, error) &&
+           lukshdrLuksDigest(fd, &link->digest, error);
+}
+
+/* The master key of @source under a name of its own */
+static bool
+lukshdrStorageCopyHeader(const lukshdrLink *source, int fd, GError **error)
+{
+    g_autofree char *uuid = g_uuid_string_random();
+    int from = open(source->header.path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    bool ok;
+
+    if (from < 0) {
+        lukshdrErrorSetErrno(error, errno, _("Unable to open header volume '%s'"),
+                             source->header.path);
+        return false;
+    }
+
+    ok = lukshdrHeaderCheck(source, &source->header, from, NULL, error) &&
+         lukshdrReplicaCopy(from, fd, error) && lukshdrLuksSetUUID(fd, uuid, error);
+    close(from);
+    return ok;
+}
+
+/* Steps 6 and 7 */
+static bool
+lukshdrStorageWriteHeader(lukshdrLink *link,
+                          const lukshdrVolumeXML *xml,
+                          const lukshdrLink *source,
+                          const lukshdrSecret *secret,
+                          GError **error)
+{
+    g_autoptr(lukshdrLink) label = NULL;
+    guint i;
+    int fd;
+    bool ok;
+
+    if (xml->action == LUKSHDR_HEADER_LINK_NEW &&
+        !lukshdrFormatHeader(link->header.path, &xml->params, secret, error))
+        return false;
+
+    fd = open(link->header.path, O_RDWR | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0) {
+        lukshdrErrorSetErrno(error, errno, _("Unable to open header volume '%s'"),
+                             link->header.path);
+        return false;
+    }
+
+    ok = lukshdrStorageFillHeader(fd, error) &&
+         (xml->action == LUKSHDR_HEADER_LINK_NEW || lukshdrStorageCopyHeader(source, fd, error)) &&
+         lukshdrStorageMeasureHeader(link, fd, error);
+    if (ok) {
+        label = lukshdrLinkCopy(link);
+        label->state = LUKSHDR_LINK_STATE_ACTIVE;
+        ok = lukshdrLabelWriteOne(fd, label, error);
+    }
+
+    for (i = 1; ok && i <= link->replicas->len; i++) {
+        const lukshdrLinkVolume *replica = lukshdrLinkHeaderCopy(link, i);
+        int to = open(replica->path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+
+        if (to < 0) {
+            lukshdrErrorSetErrno(error, errno, _("Unable to open header volume '%s'"),
+                                 replica->path);
+            ok = false;
+            break;
+        }
+        ok = lukshdrReplicaCopy(fd, to, error);
+        close(to);
+    }
+
+    close(fd);
+    return ok;
+}
+
+/* A registry entry outlives its volumes until somebody says otherwise, and a new
+ * volume of the same name is not that. */
+static bool
+lukshdrStorageCheckUnregistered(virConnectPtr conn,
+                                const char *pool,
+                                const char *volume,
+                                GError **error)
+{
+    g_autoptr(lukshdrLink) payload = NULL;
+    g_autoptr(lukshdrLink) header = NULL;
+    g_autoptr(lukshdrStorageBusy) busy = NULL;
+    lukshdrLink *link;
+
+    if (!lukshdrRegistryLookup(lukshdrStorageState.registry, pool, volume, &payload, &header,
+                               error))
+        return false;
+    if (!(link = payload ? payload : header))
+        return true;
+
+    /* what a crash left could not be cleared up at the start if its pools were not active */
+    if (link->state == LUKSHDR_LINK_STATE_CREATING && !lukshdrStorageIsUnderWay(link))
+        return (busy = lukshdrStorageBusyLink(link, LUKSHDR_STORAGE_BUSY_CHANGE, error)) &&
+               lukshdrStorageDeleteFinish(link, conn, error);
+
+    g_set_error(
+        error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+        _("volume '%s' of pool '%s' has gone, but is still registered as part of linked "
+          "volume '%s' of pool '%s'; put it back, or give up the link by removing '%s' from "
+          "the link registry"),
+        volume, pool, link->payload.volume, link->payload.pool, link->uuid);
+    return false;
+}
+
+bool
+lukshdrStorageCheckAbsent(virStoragePoolPtr pool, const char *volume, GError **error)
+{
+    g_autoptr(virStorageVol) vol = lukshdrStorageState.stock.storageVolLookupByName(pool, volume);
+
+    if (vol) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_STORAGE_VOL_EXIST, "'%s'", volume);
+        return false;
+    }
+
+    if (virGetLastErrorCode() != VIR_ERR_NO_STORAGE_VOL) {
+        lukshdrErrorFromLast(error);
+        return false;
+    }
+    virResetLastError();
+    return true;
+}
+
+/* Nothing may exist yet of what is to be made.  @pools are those of the header volumes that are,
+ * none for a header that is shared. */
+static bool
+lukshdrStorageCheckNames(virStoragePoolPtr pool,
+                         GPtrArray *pools,
+                         const lukshdrVolumeXML *xml,
+                         GError **error)
+{
+    virConnectPtr conn = virStoragePoolGetConnect(pool);
+    const char *poolName = virStoragePoolGetName(pool);
+    guint i;
+
+    if (!lukshdrStorageCheckAbsent(pool, xml->name, error) ||
+        !lukshdrStorageCheckUnregistered(conn, poolName, xml->name, error))
+        return false;
+
+    for (i = 0; i < pools->len; i++) {
+        const lukshdrHeaderSource *source = g_ptr_array_index(xml->headers, i);
+
+        if (g_str_equal(poolName, source->pool) && g_str_equal(xml->name, source->volume)) {
+            g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                                _("a volume cannot be its own header"));
+            return false;
+        }
+        if (!lukshdrStorageCheckAbsent(g_ptr_array_index(pools, i), source->volume, error) ||
+            !lukshdrStorageCheckUnregistered(conn, source->pool, source->volume, error))
+            return false;
+    }
+    return true;
+}
+
+/* A GDestroyNotify */
+static void
+lukshdrStoragePoolUnref(void *pool)
+{
+    virStoragePoolFree(pool);
+}
+
+/* The pools of the header volumes that are to be made, all active */
+static GPtrArray *
+lukshdrStorageHeaderPools(virConnectPtr conn, const lukshdrVolumeXML *xml, GError **error)
+{
+    g_autoptr(GPtrArray) pools = g_ptr_array_new_with_free_func(lukshdrStoragePoolUnref);
+    guint i;
+
+    for (i = 0; xml->action != LUKSHDR_HEADER_LINK_SHARE && i < xml->headers->len; i++) {
+        const lukshdrHeaderSource *source = g_ptr_array_index(xml->headers, i);
+        virStoragePoolPtr pool = lukshdrStorageOpenPool(conn, source->pool, error);
+
+        if (!pool)
+            return NULL;
+        g_ptr_array_add(pools, pool);
+    }
+    return g_steal_pointer(&pools);
+}
+
+/* Stock knows the format only once it has made the volume: some pools have
+ * none, others a default. */
+static bool
+lukshdrStorageReadFormat(virStorageVolPtr vol, lukshdrLink *link, GError **error)
+{
+    g_autofree char *text = lukshdrStorageState.stock.storageVolGetXMLDesc(vol, 0);
+
+    if (!text) {
+        lukshdrErrorFromLast(error);
+        return false;
+    }
+
+    g_free(link->format);
+    if (!(link->format = lukshdrVolumeXMLFormatOf(text, error)))
+        return false;
+
+    if (!lukshdrChainFormatDriver(link->format)) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
+                    _("QEMU cannot write volumes of format '%s', so they cannot hold a payload"),
+                    link->format);
+        return false;
+    }
+    return true;
+}
+
+/* Steps 2 and 3 */
+static bool
+lukshdrStorageMakeHeaders(GPtrArray *pools,
+                          const lukshdrVolumeXML *xml,
+                          lukshdrLink *link,
+                          GError **error)
+{
+    guint i;
+
+    for (i = 0; i < pools->len; i++) {
+        const lukshdrHeaderSource *source = g_ptr_array_index(xml->headers, i);
+        g_autofree char *text = lukshdrVolumeXMLHeader(source->volume);
+        g_autoptr(virStorageVol) vol = NULL;
+
+        if (!(vol = lukshdrStorageMakeVolume(g_ptr_array_index(pools, i), text, 0, link,
+                                             lukshdrLinkHeaderCopy(link, i), error)))
+            return false;
+    }
+    return true;
+}
+
+/* The passphrase of the new volume: @given, or, where a secret of its own is to be generated, a
+ * fresh one; the one of a copied header is what opens it */
+static lukshdrSecret *
+lukshdrStorageMakeSecret(const lukshdrLink *link,
+                         const lukshdrVolumeXML *xml,
+                         const lukshdrSecret *given,
+                         GError **error)
+{
+    if (xml->action != LUKSHDR_HEADER_LINK_NEW && given && link->secretGenerated)
+        return lukshdrStorageSecretGenerate(link, given, error);
+    if (given)
+        return lukshdrSecretNew(lukshdrSecretData(given), lukshdrSecretLength(given));
+    return lukshdrStorageSecretGenerate(link, NULL, error);
+}
+
+/* Steps 2 to 8.  On failure all that was made is recorded in @link. */
+static virStorageVolPtr
+lukshdrStorageMakeLinked(virStoragePoolPtr pool,
+                         GPtrArray *headerPools,
+                         lukshdrVolumeXML *xml,
+                         unsigned int flags,
+                         const lukshdrSecret *given,
+                         const lukshdrStorageContent *content,
+                         lukshdrLink *link,
+                         GError **error)
+{
+    g_autoptr(lukshdrSecret) secret = NULL;
+    g_autoptr(virStorageVol) payload = NULL;
+
+    if (!lukshdrStorageMakeHeaders(headerPools, xml, link, error) ||
+        !(payload = lukshdrStorageMakeVolume(pool, xml->stock, flags, link, &link->payload,
+                                             error)) ||
+        !lukshdrStorageReadFormat(payload, link, error))
+        return NULL;
+
+    if (xml->action == LUKSHDR_HEADER_LINK_SHARE) {
+        if (!lukshdrStorageShare(link, virStoragePoolGetConnect(pool), error))
+            return NULL;
+    } else if (!(secret = lukshdrStorageMakeSecret(link, xml, given, error)) ||
+               !lukshdrStorageWriteHeader(link, xml, content ? content->source : NULL, secret,
+                                          error)) {
+        return NULL;
+    }
+
+    if (content && !content->fill(link, payload, secret ? secret : given, content->opaque, error))
+        return NULL;
+
+    link->state = LUKSHDR_LINK_STATE_ACTIVE;
+    if (!lukshdrRegistryStore(lukshdrStorageState.registry, link, error)) {
+        link->state = LUKSHDR_LINK_STATE_CREATING;
+        return NULL;
+    }
+    return g_steal_pointer(&payload);
+}
+
+/* Sets what @link's secret will be, and @secret to its value if there is one already */
+static bool
+lukshdrStorageChooseSecret(lukshdrLink *link,
+                           lukshdrVolumeXML *xml,
+                           const lukshdrStorageContent *content,
+                           lukshdrSecret **secret,
+                           GError **error)
+{
+    const lukshdrLink *source = content ? content->source : NULL;
+    g_autofree char *uuid = NULL;
+
+    if (xml->action == LUKSHDR_HEADER_LINK_SHARE)
+        return (*secret = lukshdrStorageSecretGet(link->secretUUID, NULL, &uuid, error));
+
+    if (xml->action == LUKSHDR_HEADER_LINK_COPY) {
+        link->secretGenerated = source->secretGenerated;
+        link->secretUUID = source->secretGenerated ? g_uuid_string_random()
+                                                   : g_strdup(source->secretUUID);
+        return (*secret = lukshdrStorageSecretGet(source->secretUUID, NULL, &uuid, error));
+    }
+
+    if (xml->secretUUID || xml->secretUsage)
+        return (*secret = lukshdrStorageSecretGet(xml->secretUUID, xml->secretUsage,
+                                                  &link->secretUUID, error));
+
+    link->secretUUID = g_uuid_string_random();
+    link->secretGenerated = true;
+    xml->params.iterTime = LUKSHDR_STORAGE_ITER_TIME;
+    return true;
+}
+
+/* What is known of the new link before anything is made */
+static lukshdrLink *
+lukshdrStorageNewLink(virStoragePoolPtr pool, const lukshdrVolumeXML *xml, GError **error)
+{
+    g_autoptr(lukshdrLink) link = lukshdrLinkNew();
+    const lukshdrHeaderSource *primary = lukshdrVolumeXMLPrimary(xml);
+    guint i;
+
+    link->payload.pool = g_strdup(virStoragePoolGetName(pool));
+    link->payload.volume = g_strdup(xml->name);
+    link->format = g_strdup("raw"); /* until stock tells */
+
+    if (xml->action == LUKSHDR_HEADER_LINK_SHARE)
+        return lukshdrStorageShareBegin(link, xml, error) ? g_steal_pointer(&link) : NULL;
+
+    link->header.pool = g_strdup(primary->pool);
+    link->header.volume = g_strdup(primary->volume);
+    for (i = 1; i < xml->headers->len; i++) {
+        const lukshdrHeaderSource *source = g_ptr_array_index(xml->headers, i);
+
+        lukshdrLinkAddReplica(link, source->pool, source->volume);
+    }
+    return g_steal_pointer(&link);
+}
+
+virStorageVolPtr
+lukshdrStorageCreateLinked(virStoragePoolPtr pool,
+                           lukshdrVolumeXML *xml,
+                           unsigned int flags,
+                           const lukshdrStorageContent *content,
+                           GError **error)
+{
+    virConnectPtr conn = virStoragePoolGetConnect(pool);
+    g_autoptr(GPtrArray) headerPools = lukshdrStorageHeaderPools(conn, xml, error);
+    g_autoptr(lukshdrSecret) secret = NULL;
+    g_autoptr(lukshdrLink) link = NULL;
+    g_autoptr(lukshdrStorageBusy) busy = NULL;
+    g_autoptr(GError) undo = NULL;
+    virStorageVolPtr vol;
+
+    if (!headerPools || !lukshdrStorageCheckNames(pool, headerPools, xml, error) ||
+        !(link = lukshdrStorageNewLink(pool, xml, error)) ||
+        !lukshdrStorageChooseSecret(link, xml, content, &secret, error))
+        return NULL;
+
+    if (!(busy = lukshdrStorageBusyLink(link, LUKSHDR_STORAGE_BUSY_CREATE, error)))
+        return NULL;
+
+    vol = lukshdrRegistryStore(lukshdrStorageState.registry, link, error)
+              ? lukshdrStorageMakeLinked(pool, headerPools, xml, flags, secret, content, link,
+                                         error)
+              : NULL;
+    if (!vol && !lukshdrStorageDeleteFinish(link, conn, &undo))
+        LUKSHDR_LOG_ERROR(_("Linked volume '%s' of pool '%s' was not created, and this is left "
+                            "behind of it until the next start: %s"),
+                          xml->name, link->payload.pool, undo->message);
+    return vol;
+}
+
+/* @xml is of an action other than NEW */
+static virStorageVolPtr
+lukshdrStorageActOnExisting(virStoragePoolPtr pool,
+                            lukshdrVolumeXML *xml,
+                            unsigned int flags,
+                            GError **error)
+{
+    if (xml->action == LUKSHDR_HEADER_LINK_SHARE)
+        return lukshdrStorageCreateLinked(pool, xml, flags, NULL, error);
+
+    if (xml->action == LUKSHDR_HEADER_LINK_COPY) {
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                            _("only a clone can have a copy of its source's header; use virsh "
+                              "vol-create-from"));
+        return NULL;
+    }
+
+    if (flags) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_INVALID_ARG,
+                    _("unsupported flags (0x%x) to link or part volumes"), flags);
+        return NULL;
+    }
+    return xml->action == LUKSHDR_HEADER_LINK_ADOPT ? lukshdrStorageAdopt(pool, xml, error)
+                                                    : lukshdrStoragePart(pool, xml, error);
+}
+
+virStorageVolPtr
+lukshdrStorageVolCreateXML(virStoragePoolPtr pool, const char *xmldesc, unsigned int flags)
+{
+    g_autoptr(lukshdrVolumeXML) xml = NULL;
+    g_autoptr(xmlDoc) ours = NULL;
+    g_autofree char *applied = NULL;
+    g_autoptr(GError) error = NULL;
+    virStorageVolPtr vol;
+
+    if (!lukshdrStoragePoolDefault(pool, &ours, &error) ||
+        !lukshdrStorageValidateVolume(xmldesc, flags, ours, &error) ||
+        !(applied = lukshdrStorageDefaultApply(xmldesc, ours, &error)) ||
+        !lukshdrVolumeXMLParse(applied, &xml, &error)) {
+        lukshdrReportError(error);
+        return NULL;
+    }
+
+    if (!xml)
+        return lukshdrStorageState.stock.storageVolCreateXML(pool, applied, flags);
+
+    if (xml->action == LUKSHDR_HEADER_LINK_NEW)
+        vol = lukshdrStorageCreateLinked(pool, xml, flags, NULL, &error);
+    else
+        vol = lukshdrStorageActOnExisting(pool, xml, flags, &error);
+    if (!vol)
+        lukshdrReportError(error);
+    return vol;
+}

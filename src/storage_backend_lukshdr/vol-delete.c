@@ -1,0 +1,212 @@
+/*
+ * vol-delete.c: vol-delete of a linked volume
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The steps, and what a crash after each leaves (lukshdrStorageStart goes on):
+ *
+ *   1 registry entry "deleting"        a volume that nobody may open; completed
+ *   2 header volumes overwritten       as 1, the payload unreadable for ever
+ *   3 header volumes deleted by stock  as 2
+ *     (a generated secret removed        as 2)
+ *   4 payload volume deleted by stock  as 2
+ *   5 registry entry removed           nothing
+ *
+ * A header that other linked volumes share is not touched: of steps 2 and 3 only this is left, that
+ * the link leaves the label.
+ *
+ * All that can be refused is refused before step 1.  The payload goes last: as long as it is there,
+ * a deletion that failed can be asked for again by its name.
+ */
+
+#include "config.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "util/error.h"
+#include "util/log.h"
+#include "storage.h"
+#include "busy.h"
+#include "parts.h"
+
+static bool
+lukshdrStorageDeletePart(const lukshdrLinkVolume *part, virConnectPtr conn, GError **error)
+{
+    g_autoptr(virStorageVol) vol = lukshdrStorageLookupPart(part, conn, error);
+
+    if (!vol)
+        return false;
+
+    if (lukshdrStorageState.stock.storageVolDelete(vol, 0) < 0) {
+        lukshdrErrorFromLast(error);
+        return false;
+    }
+    return true;
+}
+
+/* As lukshdrStoragePayloadIsThere.  A path that is empty because its pool is not mounted is not
+ * "nothing there". */
+static int
+lukshdrStorageExaminePayload(const lukshdrLink *link, virConnectPtr conn, GError **error)
+{
+    g_autoptr(virStoragePool) pool = NULL;
+
+    if (!link->payload.path)
+        return 0;
+    if (!(pool = lukshdrStorageOpenPool(conn, link->payload.pool, error)))
+        return -1;
+    return lukshdrStoragePayloadIsThere(link, error);
+}
+
+/* The header and what opens it go with the last link that needs them. */
+static bool
+lukshdrStorageFinishHeaders(lukshdrLink *link, GArray *headers, GPtrArray *sharers, GError **error)
+{
+    if (sharers->len > 0)
+        return lukshdrStorageHeadersUnshare(headers, link, sharers, error);
+
+    return lukshdrStorageHeadersDelete(headers, error) &&
+           (!link->secretGenerated || lukshdrStorageSecretRemove(link->secretUUID, error));
+}
+
+static bool
+lukshdrStorageDeleteFinishParts(lukshdrLink *link, virConnectPtr conn, GError **error)
+{
+    g_autoptr(GPtrArray) sharers = lukshdrStorageHeadersSharers(link, error);
+    g_autoptr(GArray) headers = NULL;
+    int payload;
+
+    if (!sharers || (payload = lukshdrStorageExaminePayload(link, conn, error)) < 0 ||
+        !(headers = lukshdrStorageHeadersOpen(link, conn, error)))
+        return false;
+
+    return (sharers->len > 0 || lukshdrStorageHeadersErase(headers, error)) &&
+           (sharers->len > 0 || lukshdrStorageHeadersLookup(headers, conn, NULL, error)) &&
+           lukshdrStorageFinishHeaders(link, headers, sharers, error) &&
+           (!payload || lukshdrStorageDeletePart(&link->payload, conn, error)) &&
+           lukshdrRegistryRemove(lukshdrStorageState.registry, link->uuid, error);
+}
+
+bool
+lukshdrStorageDeleteFinish(lukshdrLink *link, virConnectPtr conn, GError **error)
+{
+    virIdentity *client = lukshdrStorageBecomeSystem();
+    bool ok = lukshdrStorageDeleteFinishParts(link, conn, error);
+
+    lukshdrStorageBecomeClient(client);
+    return ok;
+}
+
+/* All refusals.  @headers is set to the header volumes that there are; if none is left, there is
+ * no key material to destroy. */
+static bool
+lukshdrStorageCheckDelete(lukshdrLink *link,
+                          virStorageVolPtr vol,
+                          GArray **headers,
+                          unsigned int flags,
+                          GError **error)
+{
+    virConnectPtr conn = virStorageVolGetConnect(vol);
+    int (*ensure)(virConnectPtr, virStoragePoolDef *,
+                  virStorageVolDef *) = lukshdrStorageState.abi.virStorageVolDeleteEnsureACL;
+
+    if (flags) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_INVALID_ARG,
+                    _("unsupported flags (0x%x) to delete a linked volume"), flags);
+        return false;
+    }
+
+    if (lukshdrStorageIsUnderWay(link)) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("volume '%s' is still being created"), link->payload.volume);
+        return false;
+    }
+
+    return lukshdrStorageMay(vol, ensure, error) &&
+           (*headers = lukshdrStorageHeadersOpen(link, conn, error)) &&
+           lukshdrStorageHeadersLookup(*headers, conn, ensure, error);
+}
+
+static bool
+lukshdrStorageDeleteLinked(lukshdrLink *link, virStorageVolPtr vol, GArray *headers, GError **error)
+{
+    g_autoptr(GPtrArray) sharers = NULL;
+    g_autoptr(lukshdrLink) leaving = lukshdrLinkCopy(link);
+
+    leaving->state = LUKSHDR_LINK_STATE_DELETING;
+
+    /* who shares the header is asked once nobody can begin to share it with this link */
+    if (!lukshdrStorageClaim(link, leaving->state, headers, error) ||
+        !(sharers = lukshdrStorageHeadersSharers(link, error)))
+        return false;
+
+    if (sharers->len == 0 && !lukshdrStorageHeadersErase(headers, error)) {
+        g_prefix_error(error,
+                       _("the key material of volume '%s' may be destroyed in part; delete "
+                         "it again: "),
+                       link->payload.volume);
+        return false;
+    }
+
+    if (lukshdrStorageFinishHeaders(leaving, headers, sharers, error)) {
+        if (lukshdrStorageState.stock.storageVolDelete(vol, 0) == 0) {
+            if (lukshdrRegistryRemove(lukshdrStorageState.registry, link->uuid, error))
+                return true;
+            g_prefix_error(error,
+                           _("volume '%s' has been deleted, but its link could not be removed; "
+                             "refresh pool '%s': "),
+                           link->payload.volume, link->payload.pool);
+            return false;
+        }
+        lukshdrErrorFromLast(error);
+    }
+
+    g_prefix_error(error,
+                   sharers->len > 0
+                       ? _("not all of volume '%s' could be removed; delete it again: ")
+                       : _("the key material of volume '%s' has been destroyed, but not all "
+                           "of it could be removed; delete it again: "),
+                   link->payload.volume);
+    return false;
+}
+
+static bool
+lukshdrStorageDeletePayload(lukshdrLink *link,
+                            virStorageVolPtr vol,
+                            unsigned int flags,
+                            GError **error)
+{
+    g_autoptr(GArray) headers = NULL;
+
+    return lukshdrStorageCheckDelete(link, vol, &headers, flags, error) &&
+           lukshdrStorageDeleteLinked(link, vol, headers, error);
+}
+
+int
+lukshdrStorageVolDelete(virStorageVolPtr vol, unsigned int flags)
+{
+    g_autoptr(lukshdrLink) payload = NULL;
+    g_autoptr(lukshdrLink) header = NULL;
+    g_autoptr(lukshdrStorageBusy) busy = NULL;
+    g_autoptr(GError) error = NULL;
+    bool ok = lukshdrStorageFindByPath(vol, &payload, &header, &error) &&
+              lukshdrStorageBusyVolume(vol, payload, LUKSHDR_STORAGE_BUSY_CHANGE, &busy, &error);
+
+    if (ok ? !payload && !header : lukshdrStorageFindReplaced(vol, &header))
+        return lukshdrStorageState.stock.storageVolDelete(vol, flags);
+
+    if (ok && payload)
+        ok = lukshdrStorageDeletePayload(payload, vol, flags, &error);
+
+    if (ok && header) {
+        error = g_error_new(LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                            _("volume '%s' holds the LUKS header of volume '%s' in pool '%s'; "
+                              "delete that volume, its header goes with it"),
+                            header->header.volume, header->payload.volume, header->payload.pool);
+        ok = false;
+    }
+
+    if (!ok)
+        lukshdrReportError(error);
+    return ok ? 0 : -1;
+}

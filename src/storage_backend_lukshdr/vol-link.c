@@ -1,0 +1,702 @@
+/*
+ * vol-link.c: making a linked volume of two that exist, and parting them
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Adopting, and what a crash after each step leaves:
+ *
+ *   1 header volume grown to its size       a longer header volume
+ *   2 label written, replicas filled        a header that says whose it is; a declared header
+ *                                           pool makes the link at its next refresh, elsewhere
+ *                                           the volume can be adopted again
+ *   3 registry entry "active"               the linked volume
+ *
+ * Parting (lukshdrStorageStart goes on):
+ *
+ *   1 registry entry "parting"              a volume that nobody may open; completed
+ *   2 labels removed                        as 1
+ *   3 registry entry removed                two volumes
+ */
+
+#include "config.h"
+
+#include "vol-link.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gi18n-lib.h>
+#include <unistd.h>
+
+#include "chain/chain.h"
+#include "util/error.h"
+#include "link/label.h"
+#include "util/log.h"
+#include "link/luks.h"
+#include "link/replica.h"
+#include "busy.h"
+#include "convert.h"
+#include "parts.h"
+
+/* Fills in @part from the volume of that name, which the client must be allowed to write to */
+static virStorageVolPtr
+lukshdrAdoptFind(virStoragePoolPtr pool, const char *name, lukshdrLinkVolume *part, GError **error)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    g_autoptr(virStorageVol) vol = NULL;
+
+    g_free(part->pool);
+    g_free(part->volume);
+    part->pool = g_strdup(virStoragePoolGetName(pool));
+    part->volume = g_strdup(name);
+    g_clear_pointer(&part->path, g_free);
+
+    if (!(vol = state->stock.storageVolLookupByName(pool, name)) ||
+        !(part->path = state->stock.storageVolGetPath(vol))) {
+        lukshdrErrorFromLast(error);
+        return NULL;
+    }
+
+    if (!g_path_is_absolute(part->path)) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+                    _("volume '%s' of pool '%s' has no path on this host, which both volumes of "
+                      "a linked volume need"),
+                    name, part->pool);
+        return NULL;
+    }
+
+    if (!lukshdrStorageMay(vol, state->abi.virStorageVolUploadEnsureACL, error) ||
+        !lukshdrIdentityFromPath(part->path, &part->identity, error))
+        return NULL;
+    return g_steal_pointer(&vol);
+}
+
+static int
+lukshdrAdoptOpen(const lukshdrLinkVolume *part, GError **error)
+{
+    int fd = open(part->path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+    if (fd < 0)
+        lukshdrErrorSetErrno(error, errno, _("Unable to open volume '%s' of pool '%s'"),
+                             part->volume, part->pool);
+    return fd;
+}
+
+/* What stock says of the payload: its format, and that it can be one */
+static bool
+lukshdrAdoptReadPayload(virStorageVolPtr vol, lukshdrLink *link, GError **error)
+{
+    g_autofree char *text = lukshdrStorageState.stock.storageVolGetXMLDesc(vol, 0);
+
+    if (!text) {
+        lukshdrErrorFromLast(error);
+        return false;
+    }
+
+    g_clear_pointer(&link->format, g_free);
+    if (!(link->format = lukshdrVolumeXMLFormatOf(text, error)))
+        return false;
+
+    if (!lukshdrChainFormatDriver(link->format)) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
+                    _("QEMU cannot write volumes of format '%s', so they cannot hold a payload"),
+                    link->format);
+        return false;
+    }
+
+    if (lukshdrVolumeXMLIsEncrypted(text)) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("volume '%s' has a LUKS header of its own, so it is no payload"),
+                    link->payload.volume);
+        return false;
+    }
+
+    if (lukshdrVolumeXMLHasBacking(text)) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
+                    _("volume '%s' has a backing store, which a payload cannot have: its content "
+                      "would be decrypted a second time"),
+                    link->payload.volume);
+        return false;
+    }
+    return true;
+}
+
+/* Whoever has the payload open as a plain disk must not have it under a linked one as well. */
+static bool
+lukshdrAdoptCheckIdle(const lukshdrLinkVolume *part, GError **error)
+{
+    int fd = lukshdrAdoptOpen(part, error);
+    bool ok = fd >= 0 && lukshdrStorageCheckLocks(part, fd, error);
+
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+/* The claims of a label that stands in the header already.  Those of which the payload is not here
+ * are forgotten, which is what this explicit act is for. */
+static bool
+lukshdrAdoptCheckLabel(virConnectPtr conn, lukshdrLink *link, int fd, GError **error)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    g_autoptr(GPtrArray) labels = NULL;
+    g_autoptr(GError) damage = NULL;
+    guint i;
+
+    if (!lukshdrLabelRead(fd, &labels, &damage)) {
+        LUKSHDR_LOG_WARN(_("Volume '%s' of pool '%s' gets a new link label: %s"),
+                         link->header.volume, link->header.pool, damage->message);
+        return true;
+    }
+
+    for (i = 0; labels && i < labels->len; i++) {
+        const lukshdrLink *claim = g_ptr_array_index(labels, i);
+        g_autoptr(lukshdrLink) known = lukshdrRegistryGet(state->registry, claim->uuid);
+        g_autoptr(virStoragePool) pool = NULL;
+        g_autoptr(virStorageVol) vol = NULL;
+        bool same = g_str_equal(claim->payload.pool, link->payload.pool) &&
+                    g_str_equal(claim->payload.volume, link->payload.volume);
+
+        if (same && !known) {
+            g_free(link->uuid);
+            link->uuid = g_strdup(claim->uuid);
+            link->headerShared = claim->headerShared;
+            continue;
+        }
+
+        if (!known && (pool = state->stock.storagePoolLookupByName(conn, claim->payload.pool)))
+            vol = state->stock.storageVolLookupByName(pool, claim->payload.volume);
+        virResetLastError();
+        if (known || vol) {
+            g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                        _("volume '%s' of pool '%s' is a header of volume '%s' of pool '%s'"),
+                        link->header.volume, link->header.pool, claim->payload.volume,
+                        claim->payload.pool);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* QEMU detaches LUKS1 headers only, and takes a header for detached only if it says so itself */
+static bool
+lukshdrAdoptCheckLuks(lukshdrLink *link, int fd, GError **error)
+{
+    guint32 offset;
+
+    g_clear_pointer(&link->luksUUID, g_free);
+    g_clear_pointer(&link->digest, g_free);
+    if (!lukshdrLuksReadUUID(fd, &link->luksUUID, error) ||
+        !lukshdrLuksPayloadOffset(fd, &offset, error) ||
+        !lukshdrLuksDigest(fd, &link->digest, error))
+        return false;
+
+    if (offset) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("the LUKS header is not a detached one: it says that its payload begins at "
+                      "sector %u"),
+                    offset);
+        return false;
+    }
+    return true;
+}
+
+static bool
+lukshdrAdoptOpens(const lukshdrLink *link, const lukshdrSecret *secret, GError **error)
+{
+    const lukshdrConvertSide side = { .link = link, .secret = secret };
+
+    if (lukshdrStorageOpens(&side, error))
+        return true;
+
+    g_prefix_error(error, _("the secret '%s' does not open header '%s' of pool '%s': "),
+                   link->secretUUID, link->header.volume, link->header.pool);
+    return false;
+}
+
+/* Step 1.  A header that others made is as long as they needed it. */
+static bool
+lukshdrAdoptGrow(const lukshdrLink *link, int fd, GError **error)
+{
+    off_t end = lseek(fd, 0, SEEK_END);
+    int rc;
+
+    if (end >= LUKSHDR_HEADER_VOLUME_SIZE)
+        return true;
+
+    if (link->header.identity.type != LUKSHDR_IDENTITY_FILE) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("a header volume needs %d bytes and '%s' has %lld"),
+                    LUKSHDR_HEADER_VOLUME_SIZE, link->header.path, (long long)end);
+        return false;
+    }
+
+    if ((rc = posix_fallocate(fd, 0, LUKSHDR_HEADER_VOLUME_SIZE)) != 0) {
+        lukshdrErrorSetErrno(error, rc, _("Unable to allocate the header volume"));
+        return false;
+    }
+    return true;
+}
+
+/* A replica must exist, and be blank or have this header already: nothing else is overwritten. */
+static bool
+lukshdrAdoptCheckReplica(const lukshdrLink *link,
+                         const lukshdrLinkVolume *replica,
+                         int fd,
+                         GError **error)
+{
+    g_autofree char *uuid = NULL;
+    char first[4096];
+    size_t i;
+
+    if (lukshdrLuksReadUUID(fd, &uuid, NULL) && g_ascii_strcasecmp(uuid, link->luksUUID) == 0)
+        return true;
+
+    if (pread(fd, first, sizeof(first), 0) == (ssize_t)sizeof(first)) {
+        for (i = 0; i < sizeof(first) && !first[i]; i++)
+            ;
+        if (i == sizeof(first))
+            return true;
+    }
+
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                _("volume '%s' of pool '%s' is neither empty nor a copy of the header, and is not "
+                  "overwritten; make a new one of %d bytes"),
+                replica->volume, replica->pool, LUKSHDR_HEADER_VOLUME_SIZE);
+    return false;
+}
+
+static bool
+lukshdrAdoptFillReplica(const lukshdrLink *link,
+                        const lukshdrLinkVolume *replica,
+                        int from,
+                        GError **error)
+{
+    int fd = lukshdrAdoptOpen(replica, error);
+    bool ok = fd >= 0 && lukshdrLabelLock(fd, error) &&
+              lukshdrAdoptCheckReplica(link, replica, fd, error) &&
+              lukshdrReplicaCopy(from, fd, error);
+
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+/* Step 2.  What the label says of others that share the header stays. */
+static bool
+lukshdrAdoptWrite(lukshdrLink *link, int fd, GError **error)
+{
+    g_autoptr(GPtrArray) labels = NULL;
+    lukshdrLink *before;
+    guint i;
+
+    if (!lukshdrLabelLock(fd, error))
+        return false;
+
+    /* damage was reported by who checked the claims */
+    if (!lukshdrLabelRead(fd, &labels, NULL) || !labels || !link->headerShared)
+        g_clear_pointer(&labels, g_ptr_array_unref);
+    if (!labels)
+        labels = g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrLinkUnref);
+
+    if ((before = lukshdrLinkListFind(labels, link->uuid)))
+        g_ptr_array_remove(labels, before);
+    for (i = 0; i < labels->len; i++) {
+        lukshdrLink *other = g_ptr_array_index(labels, i);
+
+        g_free(other->digest);
+        other->digest = g_strdup(link->digest);
+        other->generation = link->generation;
+    }
+    g_ptr_array_add(labels, lukshdrLinkRef(link));
+
+    if (!lukshdrLabelWrite(fd, labels, error))
+        return false;
+
+    for (i = 1; i <= link->replicas->len; i++) {
+        if (!lukshdrAdoptFillReplica(link, lukshdrLinkHeaderCopy(link, i), fd, error))
+            return false;
+    }
+    return true;
+}
+
+/* Finds the header volumes that @xml names, and makes @link name them */
+static bool
+lukshdrAdoptHeaders(virConnectPtr conn,
+                    const lukshdrVolumeXML *xml,
+                    lukshdrLink *link,
+                    GError **error)
+{
+    guint i;
+
+    g_ptr_array_set_size(link->replicas, 0);
+    for (i = 0; i < xml->headers->len; i++) {
+        const lukshdrHeaderSource *source = g_ptr_array_index(xml->headers, i);
+        g_autoptr(virStoragePool) pool = lukshdrStorageOpenPool(conn, source->pool, error);
+        g_autoptr(virStorageVol) vol = NULL;
+
+        if (!pool)
+            return false;
+        if (i > 0)
+            lukshdrLinkAddReplica(link, source->pool, source->volume);
+        if (!(vol = lukshdrAdoptFind(pool, source->volume, lukshdrLinkHeaderCopy(link, i), error)))
+            return false;
+    }
+    return true;
+}
+
+static bool
+lukshdrAdoptIsRecorded(const lukshdrLink *link, const char *path)
+{
+    const lukshdrLinkVolume *copy;
+    guint i;
+
+    for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
+        if (g_strcmp0(copy->path, path) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* No copy may belong to another link, or be a payload */
+static bool
+lukshdrAdoptCheckHeaders(const lukshdrLink *link, const lukshdrLink *known, GError **error)
+{
+    lukshdrRegistry *registry = lukshdrStorageState.registry;
+    const lukshdrLinkVolume *copy;
+    guint i;
+
+    for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
+        g_autoptr(lukshdrLink) payload = NULL;
+        g_autoptr(lukshdrLink) header = NULL;
+        g_autoptr(GError) local = NULL;
+        const lukshdrLink *other;
+
+        if (!lukshdrRegistryFindPayload(registry, copy->path, &payload, error))
+            return false;
+
+        /* A header that was put back is another file than was recorded there.  That it is the
+         * link's own is decided by its LUKS UUID and by what the secret opens, see
+         * lukshdrAdoptAgain. */
+        if (!lukshdrRegistryFindHeader(registry, copy->path, &header, &local)) {
+            if (known && lukshdrAdoptIsRecorded(known, copy->path))
+                continue;
+            g_propagate_error(error, g_steal_pointer(&local));
+            return false;
+        }
+
+        /* a header that is shared is found as any of those that share it */
+        if (known && header && g_str_equal(header->header.path, known->header.path))
+            continue;
+        other = payload ? payload : header;
+        if (!other)
+            continue;
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    payload ? _("volume '%s' is a payload, of linked volume '%s' of pool '%s'")
+                            : _("volume '%s' is a header already, of linked volume '%s' of pool "
+                                "'%s'; to share it, make a new volume with link='share'"),
+                    copy->volume, other->payload.volume, other->payload.pool);
+        return false;
+    }
+    return true;
+}
+
+static bool
+lukshdrAdoptNew(virStorageVolPtr vol, lukshdrLink *link, lukshdrSecret *secret, GError **error)
+{
+    virConnectPtr conn = virStorageVolGetConnect(vol);
+    int fd = lukshdrAdoptOpen(&link->header, error);
+    bool ok;
+
+    if (fd < 0)
+        return false;
+
+    ok = lukshdrAdoptCheckLuks(link, fd, error) && lukshdrAdoptCheckLabel(conn, link, fd, error) &&
+         lukshdrAdoptOpens(link, secret, error);
+    if (ok) {
+        link->state = LUKSHDR_LINK_STATE_ACTIVE;
+        ok = lukshdrAdoptGrow(link, fd, error) && lukshdrAdoptWrite(link, fd, error) &&
+             lukshdrRegistryStore(lukshdrStorageState.registry, link, error);
+    }
+    close(fd);
+    return ok;
+}
+
+/* A lukshdrStorageChange: what adopting again has found out, of a link that may have changed */
+static bool
+lukshdrAdoptChange(lukshdrLink *link, void *opaque)
+{
+    const lukshdrLink *found = opaque;
+    guint i;
+
+    if (link->state != LUKSHDR_LINK_STATE_ACTIVE)
+        return false;
+
+    g_free(link->digest);
+    link->digest = g_strdup(found->digest);
+    link->generation = found->generation;
+    link->header.identity = found->header.identity;
+
+    g_ptr_array_set_size(link->replicas, 0);
+    for (i = 1; i <= found->replicas->len; i++) {
+        const lukshdrLinkVolume *from = lukshdrLinkHeaderCopy(found, i);
+        lukshdrLinkVolume *to;
+
+        lukshdrLinkAddReplica(link, from->pool, from->volume);
+        to = lukshdrLinkHeaderCopy(link, i);
+        to->path = g_strdup(from->path);
+        to->identity = from->identity;
+    }
+
+    if (g_strcmp0(link->secretUUID, found->secretUUID)) {
+        g_free(link->secretUUID);
+        link->secretUUID = g_strdup(found->secretUUID);
+        link->secretGenerated = false;
+    }
+    return true;
+}
+
+/* The highest generation that any copy's label knows */
+static guint32
+lukshdrAdoptGeneration(const lukshdrLink *link)
+{
+    const lukshdrLinkVolume *copy;
+    guint32 highest = link->generation;
+    guint i;
+
+    for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
+        g_autoptr(GPtrArray) labels = NULL;
+        const lukshdrLink *label;
+        int fd = open(copy->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+        if (fd < 0)
+            continue;
+        if (lukshdrLabelRead(fd, &labels, NULL) && labels &&
+            (label = lukshdrLinkListFind(labels, link->uuid)))
+            highest = MAX(highest, label->generation);
+        close(fd);
+    }
+    return highest;
+}
+
+/* Updates the registry entries of all that have this header */
+static bool
+lukshdrAdoptStore(lukshdrLink *link, GError **error)
+{
+    g_autoptr(GPtrArray) sharers = lukshdrStorageHeadersSharers(link, error);
+    guint i;
+
+    if (!sharers)
+        return false;
+
+    for (i = 0; i < sharers->len; i++) {
+        if (!lukshdrStorageUpdate(g_ptr_array_index(sharers, i), lukshdrAdoptChange, link, error))
+            return false;
+    }
+    return lukshdrStorageUpdate(link, lukshdrAdoptChange, link, error);
+}
+
+/* Two that are linked already: after the keys were changed with another tool, an older header was
+ * put back on purpose, or to have other replicas.  @link is a copy of @known with what
+ * the client asked for. */
+static bool
+lukshdrAdoptAgain(lukshdrLink *link,
+                  const lukshdrLink *known,
+                  lukshdrSecret *secret,
+                  GError **error)
+{
+    int fd = lukshdrAdoptOpen(&link->header, error);
+    guint32 generation;
+    bool ok;
+
+    if (fd < 0)
+        return false;
+
+    ok = lukshdrAdoptCheckLuks(link, fd, error);
+    if (ok && g_ascii_strcasecmp(link->luksUUID, known->luksUUID)) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("volume '%s' of pool '%s' holds LUKS header %s, and linked volume '%s' is "
+                      "encrypted with %s; part them first if that is meant"),
+                    link->header.volume, link->header.pool, link->luksUUID, link->payload.volume,
+                    known->luksUUID);
+        ok = false;
+    }
+
+    if (ok && (ok = lukshdrAdoptOpens(link, secret, error))) {
+        generation = lukshdrAdoptGeneration(link);
+        link->generation = MIN(generation, G_MAXUINT32 - 1) + 1;
+        ok = lukshdrAdoptGrow(link, fd, error) && lukshdrAdoptWrite(link, fd, error) &&
+             lukshdrAdoptStore(link, error);
+    }
+    close(fd);
+    return ok;
+}
+
+/* The secret that is to open the header: the client's, or that of a link that there is */
+static lukshdrSecret *
+lukshdrAdoptSecret(lukshdrLink *link, const lukshdrVolumeXML *xml, GError **error)
+{
+    g_autofree char *before = g_steal_pointer(&link->secretUUID);
+
+    if (!xml->secretUUID && !xml->secretUsage && !before) {
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                            _("a header that exists has a passphrase already: name the secret "
+                              "that has it in <secret>"));
+        return NULL;
+    }
+
+    return lukshdrStorageSecretGet(xml->secretUUID || xml->secretUsage ? xml->secretUUID : before,
+                                   xml->secretUsage, &link->secretUUID, error);
+}
+
+static bool
+lukshdrAdoptCheckXML(const lukshdrVolumeXML *xml, GError **error)
+{
+    if (!xml->hasCipher)
+        return true;
+
+    g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
+                        _("a header that exists has its cipher already; leave <cipher> and "
+                          "<ivgen> out"));
+    return false;
+}
+
+static bool
+lukshdrAdoptVolume(virStoragePoolPtr pool,
+                   virStorageVolPtr vol,
+                   const lukshdrVolumeXML *xml,
+                   lukshdrLink *link,
+                   const lukshdrLink *known,
+                   GError **error)
+{
+    virConnectPtr conn = virStoragePoolGetConnect(pool);
+    g_autoptr(lukshdrSecret) secret = NULL;
+    g_autoptr(lukshdrStorageBusy) busy = NULL;
+
+    if (known && (g_strcmp0(known->header.pool, lukshdrVolumeXMLPrimary(xml)->pool) ||
+                  g_strcmp0(known->header.volume, lukshdrVolumeXMLPrimary(xml)->volume))) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("volume '%s' is linked to header '%s' of pool '%s'; part them first"),
+                    xml->name, known->header.volume, known->header.pool);
+        return false;
+    }
+
+    if (known && known->state != LUKSHDR_LINK_STATE_ACTIVE) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("linked volume '%s' cannot be linked again: its state is '%s'"), xml->name,
+                    lukshdrLinkStateToString(known->state));
+        return false;
+    }
+
+    if (!lukshdrAdoptHeaders(conn, xml, link, error) ||
+        !(busy = lukshdrStorageBusyLink(link, LUKSHDR_STORAGE_BUSY_CREATE, error)) ||
+        !lukshdrAdoptCheckHeaders(link, known, error) ||
+        (!known && (!lukshdrAdoptReadPayload(vol, link, error) ||
+                    !lukshdrAdoptCheckIdle(&link->payload, error))) ||
+        !(secret = lukshdrAdoptSecret(link, xml, error)))
+        return false;
+
+    return known ? lukshdrAdoptAgain(link, known, secret, error)
+                 : lukshdrAdoptNew(vol, link, secret, error);
+}
+
+virStorageVolPtr
+lukshdrStorageAdopt(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError **error)
+{
+    g_autoptr(lukshdrLink) link = NULL;
+    g_autoptr(lukshdrLink) known = NULL;
+    g_autoptr(lukshdrLink) header = NULL;
+    g_autoptr(virStorageVol) vol = NULL;
+    lukshdrLink *found = lukshdrLinkNew();
+
+    if (!lukshdrAdoptCheckXML(xml, error) ||
+        !(vol = lukshdrAdoptFind(pool, xml->name, &found->payload, error)) ||
+        !lukshdrStorageFindByPath(vol, &known, &header, error)) {
+        lukshdrLinkUnref(found);
+        return NULL;
+    }
+
+    if (known) {
+        lukshdrLinkUnref(found);
+        link = lukshdrLinkCopy(known);
+    } else {
+        link = found;
+    }
+
+    if (header) {
+        lukshdrStorageSetHeaderInUse(header, error);
+        return NULL;
+    }
+
+    return lukshdrAdoptVolume(pool, vol, xml, link, known, error) ? g_steal_pointer(&vol) : NULL;
+}
+
+/* Steps 2 and 3 of parting */
+static bool
+lukshdrPartRemove(lukshdrLink *link, GArray *headers, GError **error)
+{
+    g_autoptr(GPtrArray) sharers = lukshdrStorageHeadersSharers(link, error);
+    g_autoptr(lukshdrLink) leaving = lukshdrLinkCopy(link);
+
+    leaving->state = LUKSHDR_LINK_STATE_PARTING;
+    return sharers && lukshdrStorageHeadersUnshare(headers, leaving, sharers, error) &&
+           lukshdrRegistryRemove(lukshdrStorageState.registry, link->uuid, error);
+}
+
+bool
+lukshdrStoragePartFinish(lukshdrLink *link, virConnectPtr conn, GError **error)
+{
+    g_autoptr(GArray) headers = lukshdrStorageHeadersOpen(link, conn, error);
+
+    return headers && lukshdrPartRemove(link, headers, error);
+}
+
+static bool
+lukshdrPartCheck(const lukshdrLink *link, const lukshdrVolumeXML *xml, GError **error)
+{
+    if (!link || g_strcmp0(link->header.pool, lukshdrVolumeXMLPrimary(xml)->pool) ||
+        g_strcmp0(link->header.volume, lukshdrVolumeXMLPrimary(xml)->volume)) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("volume '%s' is not linked to header '%s' of pool '%s'"), xml->name,
+                    lukshdrVolumeXMLPrimary(xml)->volume, lukshdrVolumeXMLPrimary(xml)->pool);
+        return false;
+    }
+
+    if (lukshdrStorageIsUnderWay(link) ||
+        (link->state != LUKSHDR_LINK_STATE_ACTIVE && link->state != LUKSHDR_LINK_STATE_PARTING)) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("linked volume '%s' cannot be parted: its state is '%s'"), xml->name,
+                    lukshdrLinkStateToString(link->state));
+        return false;
+    }
+    return true;
+}
+
+virStorageVolPtr
+lukshdrStoragePart(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError **error)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    virConnectPtr conn = virStoragePoolGetConnect(pool);
+    g_autoptr(virStorageVol) vol = state->stock.storageVolLookupByName(pool, xml->name);
+    g_autoptr(lukshdrLink) link = NULL;
+    g_autoptr(lukshdrLink) header = NULL;
+    g_autoptr(lukshdrStorageBusy) busy = NULL;
+    g_autoptr(GArray) headers = NULL;
+
+    if (!vol) {
+        lukshdrErrorFromLast(error);
+        return NULL;
+    }
+
+    /* who may delete a volume may give up its header */
+    if (!lukshdrStorageFindByPath(vol, &link, &header, error) ||
+        !lukshdrPartCheck(link, xml, error) ||
+        !(busy = lukshdrStorageBusyLink(link, LUKSHDR_STORAGE_BUSY_CHANGE, error)) ||
+        !lukshdrStorageMay(vol, state->abi.virStorageVolDeleteEnsureACL, error) ||
+        !(headers = lukshdrStorageHeadersOpen(link, conn, error)) ||
+        !lukshdrStorageHeadersLookup(headers, conn, state->abi.virStorageVolUploadEnsureACL,
+                                     error) ||
+        !lukshdrStorageClaim(link, LUKSHDR_LINK_STATE_PARTING, headers, error) ||
+        !lukshdrPartRemove(link, headers, error))
+        return NULL;
+    return g_steal_pointer(&vol);
+}

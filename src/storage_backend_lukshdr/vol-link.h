@@ -1,0 +1,53 @@
+/*
+ * vol-link.h: making a linked volume of two that exist, and parting them
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#pragma once
+
+#include "storage.h"
+#include "vol-xml.h"
+
+/**
+ * lukshdrStorageAdopt:
+ * @pool: pool of the payload
+ * @xml: what is wanted, of action ADOPT
+ * @error: why the two cannot be a linked volume
+ *
+ * Links a payload and a header that exist.  Of neither is the content touched: the label is
+ * written behind the header's key material, and what is shorter than a header volume grows.
+ * Two that are linked already get label, digest and replicas anew, from the header as it is
+ * now, if the secret opens it.
+ *
+ * Returns: the payload volume, or NULL with @error set.
+ */
+virStorageVolPtr
+lukshdrStorageAdopt(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError **error);
+
+/**
+ * lukshdrStoragePart:
+ * @pool: pool of the payload
+ * @xml: what is wanted, of action PART
+ * @error: why they cannot be parted
+ *
+ * Removes the link between payload and header; both volumes stay, and so does a secret that was
+ * generated.
+ *
+ * Returns: the payload volume, or NULL with @error set.
+ */
+virStorageVolPtr
+lukshdrStoragePart(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError **error);
+
+/**
+ * lukshdrStoragePartFinish:
+ * @link: a link in state PARTING that nothing else is at work on
+ * @conn: connection of the storage driver
+ * @error: what went wrong first; the registry entry then stays
+ *
+ * Completes a parting that a crash interrupted.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrStoragePartFinish(lukshdrLink *link, virConnectPtr conn, GError **error);

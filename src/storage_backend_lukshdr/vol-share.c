@@ -1,0 +1,163 @@
+/*
+ * vol-share.c: a new payload on the header of another linked volume
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "config.h"
+
+#include "vol-share.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "util/error.h"
+#include "link/header.h"
+#include "parts.h"
+
+/* As vol-dumpxml shows them, or not at all */
+static bool
+lukshdrStorageShareNamesReplicas(const lukshdrLink *owner, const lukshdrVolumeXML *xml)
+{
+    guint i;
+
+    for (i = 1; i < xml->headers->len; i++) {
+        const lukshdrHeaderSource *source = g_ptr_array_index(xml->headers, i);
+        const lukshdrLinkVolume *copy = lukshdrLinkHeaderCopy(owner, i);
+
+        if (!copy || g_strcmp0(copy->pool, source->pool) || g_strcmp0(copy->volume, source->volume))
+            return false;
+    }
+    return true;
+}
+
+static bool
+lukshdrStorageShareCheck(const lukshdrLink *owner, const lukshdrVolumeXML *xml, GError **error)
+{
+    const lukshdrHeaderSource *primary = lukshdrVolumeXMLPrimary(xml);
+
+    if (!owner || g_strcmp0(owner->header.pool, primary->pool) ||
+        g_strcmp0(owner->header.volume, primary->volume)) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("volume '%s' of pool '%s' is not the header of a linked volume, so it cannot "
+                      "be shared"),
+                    primary->volume, primary->pool);
+        return false;
+    }
+
+    if (owner->state != LUKSHDR_LINK_STATE_ACTIVE) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("the header of linked volume '%s' cannot be shared: its state is '%s'"),
+                    owner->payload.volume, lukshdrLinkStateToString(owner->state));
+        return false;
+    }
+
+    if (xml->hasCipher || !lukshdrStorageShareNamesReplicas(owner, xml) || xml->secretUsage ||
+        (xml->secretUUID && !g_str_equal(xml->secretUUID, owner->secretUUID))) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
+                    _("a shared header has its cipher, its secret '%s' and its replicas already; "
+                      "leave <cipher>, <ivgen>, <secret> and further sources out"),
+                    owner->secretUUID);
+        return false;
+    }
+    return true;
+}
+
+bool
+lukshdrStorageShareBegin(lukshdrLink *link, const lukshdrVolumeXML *xml, GError **error)
+{
+    const lukshdrHeaderSource *primary = lukshdrVolumeXMLPrimary(xml);
+    g_autoptr(lukshdrLink) owner = NULL;
+    guint i;
+
+    if (!lukshdrRegistryLookup(lukshdrStorageState.registry, primary->pool, primary->volume, NULL,
+                               &owner, error) ||
+        !lukshdrStorageShareCheck(owner, xml, error))
+        return false;
+
+    for (i = 1; i <= owner->replicas->len; i++) {
+        const lukshdrLinkVolume *replica = lukshdrLinkHeaderCopy(owner, i);
+
+        lukshdrLinkAddReplica(link, replica->pool, replica->volume);
+    }
+    for (i = 0; i <= owner->replicas->len; i++) {
+        const lukshdrLinkVolume *from = lukshdrLinkHeaderCopy(owner, i);
+        lukshdrLinkVolume *to = lukshdrLinkHeaderCopy(link, i);
+
+        to->path = g_strdup(from->path);
+        to->identity = from->identity;
+    }
+    link->header.pool = g_strdup(owner->header.pool);
+    link->header.volume = g_strdup(owner->header.volume);
+    link->headerShared = true;
+    link->luksUUID = g_strdup(owner->luksUUID);
+    link->digest = g_strdup(owner->digest);
+    link->generation = owner->generation;
+    link->secretUUID = g_strdup(owner->secretUUID);
+    link->secretGenerated = owner->secretGenerated;
+    return true;
+}
+
+/* Those of the registry as they will be: shared, and active.  One that is not active (any more)
+ * is about to take the header away. */
+static GPtrArray *
+lukshdrStorageShareOthers(const lukshdrLink *link, GError **error)
+{
+    g_autoptr(GPtrArray) sharers = lukshdrStorageHeadersSharers(link, error);
+    g_autoptr(GPtrArray) others = NULL;
+    guint i;
+
+    if (!sharers)
+        return NULL;
+
+    others = g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrLinkUnref);
+    for (i = 0; i < sharers->len; i++) {
+        lukshdrLink *other = lukshdrLinkCopy(g_ptr_array_index(sharers, i));
+
+        other->headerShared = true;
+        if (other->state == LUKSHDR_LINK_STATE_ACTIVE)
+            g_ptr_array_add(others, other);
+        else
+            lukshdrLinkUnref(other);
+    }
+
+    if (others->len == 0) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("the linked volume that had header '%s' of pool '%s' is being deleted"),
+                    link->header.volume, link->header.pool);
+        return NULL;
+    }
+    return g_steal_pointer(&others);
+}
+
+bool
+lukshdrStorageShare(lukshdrLink *link, virConnectPtr conn, GError **error)
+{
+    g_autoptr(GPtrArray) others = lukshdrStorageShareOthers(link, error);
+    g_autoptr(GArray) headers = NULL;
+    g_autoptr(lukshdrLink) label = lukshdrLinkCopy(link);
+    guint i;
+
+    if (!others || !(headers = lukshdrStorageHeadersOpen(link, conn, error)))
+        return false;
+
+    /* the header must be good for the others before it is good for one more */
+    if (headers->len == 0 ||
+        !lukshdrHeaderCheck(g_ptr_array_index(others, 0), &link->header,
+                            g_array_index(headers, lukshdrHeaderVolume, 0).fd, NULL, error)) {
+        if (headers->len == 0)
+            g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                        _("header volume '%s' of pool '%s' has gone"), link->header.volume,
+                        link->header.pool);
+        return false;
+    }
+
+    label->state = LUKSHDR_LINK_STATE_ACTIVE;
+    if (!lukshdrStorageHeadersLabel(headers, label, others, error))
+        return false;
+
+    for (i = 0; i < others->len; i++) {
+        if (!lukshdrStorageSetShared(g_ptr_array_index(others, i), true, error))
+            return false;
+    }
+    return true;
+}

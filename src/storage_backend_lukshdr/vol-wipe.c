@@ -1,0 +1,169 @@
+/*
+ * vol-wipe.c: vol-wipe of a linked volume, a cryptographic erase
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The steps, and what a crash after each leaves (lukshdrStorageStart goes on):
+ *
+ *   1 registry entry "wiping"          a volume that nobody may open; completed
+ *   2 header volumes overwritten       as 1, the payload unreadable for ever
+ *   3 header volumes wiped by stock    as 2; the algorithm asked for is not repeated
+ *   4 registry entry "wiped"           a volume that can only be deleted
+ *
+ * All that can be refused is refused before step 1.
+ */
+
+#include "config.h"
+
+/* for VIR_STORAGE_VOL_WIPE_ALG_LAST */
+#define VIR_ENUM_SENTINELS
+
+#include <glib/gi18n-lib.h>
+
+#include "util/error.h"
+#include "util/log.h"
+#include "storage.h"
+#include "busy.h"
+#include "parts.h"
+
+bool
+lukshdrStorageWipeFinish(lukshdrLink *link, virConnectPtr conn, GError **error)
+{
+    g_autoptr(GArray) headers = lukshdrStorageHeadersOpen(link, conn, error);
+
+    return headers && lukshdrStorageHeadersErase(headers, error) &&
+           lukshdrStorageSetState(link, LUKSHDR_LINK_STATE_WIPED, error);
+}
+
+/* Without its key material the others would be lost, too. */
+static bool
+lukshdrStorageCheckAlone(const lukshdrLink *link, GError **error)
+{
+    g_autoptr(GPtrArray) sharers = lukshdrStorageHeadersSharers(link, error);
+    const lukshdrLink *other;
+
+    if (!sharers)
+        return false;
+    if (sharers->len == 0)
+        return true;
+
+    other = g_ptr_array_index(sharers, 0);
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                _("volume '%s' shares its header with volume '%s' of pool '%s', which could not be "
+                  "opened any more; delete the others first, or give this one up with vol-delete"),
+                link->payload.volume, other->payload.volume, other->payload.pool);
+    return false;
+}
+
+/* All refusals; @headers is set to the header volumes. */
+static bool
+lukshdrStorageCheckWipe(lukshdrLink *link,
+                        virStorageVolPtr vol,
+                        GArray **headers,
+                        unsigned int algorithm,
+                        unsigned int flags,
+                        GError **error)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    virConnectPtr conn = virStorageVolGetConnect(vol);
+
+    if (flags || algorithm >= VIR_STORAGE_VOL_WIPE_ALG_LAST) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_INVALID_ARG,
+                    _("unsupported flags (0x%x) or algorithm (%u) to wipe a linked volume"), flags,
+                    algorithm);
+        return false;
+    }
+
+    if (lukshdrStorageIsUnderWay(link)) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("volume '%s' is still being created"), link->payload.volume);
+        return false;
+    }
+
+    if (!lukshdrStorageMay(vol, state->abi.virStorageVolWipePatternEnsureACL, error) ||
+        !lukshdrStorageCheckAlone(link, error) ||
+        !(*headers = lukshdrStorageHeadersOpen(link, conn, error)) ||
+        !lukshdrStorageHeadersLookup(*headers, conn, state->abi.virStorageVolWipePatternEnsureACL,
+                                     error))
+        return false;
+
+    if ((*headers)->len > 0)
+        return true;
+
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                _("header volume '%s' of pool '%s' has gone, there is nothing to wipe"),
+                link->header.volume, link->header.pool);
+    return false;
+}
+
+static bool
+lukshdrStorageWipeLinked(lukshdrLink *link, GArray *headers, unsigned int algorithm, GError **error)
+{
+    guint i;
+
+    /* whoever begins to share the header looks at the state after we have stored it, or we see
+     * who has */
+    if (!lukshdrStorageClaim(link, LUKSHDR_LINK_STATE_WIPING, headers, error))
+        return false;
+    if (!lukshdrStorageCheckAlone(link, error)) {
+        (void)lukshdrStorageSetState(link, link->state, NULL);
+        return false;
+    }
+    if (!lukshdrStorageHeadersErase(headers, error))
+        return false;
+
+    for (i = 0; i < headers->len; i++) {
+        const lukshdrHeaderVolume *header = &g_array_index(headers, lukshdrHeaderVolume, i);
+
+        if (lukshdrStorageState.stock.storageVolWipePattern(header->vol, algorithm, 0) < 0) {
+            lukshdrErrorFromLast(error);
+            g_prefix_error(error,
+                           _("the key material of volume '%s' has been destroyed, but "
+                             "header volume '%s' of pool '%s' could not be wiped as asked for: "),
+                           link->payload.volume, header->copy->volume, header->copy->pool);
+            return false;
+        }
+    }
+    return lukshdrStorageSetState(link, LUKSHDR_LINK_STATE_WIPED, error);
+}
+
+static bool
+lukshdrStorageWipePayload(lukshdrLink *link,
+                          virStorageVolPtr vol,
+                          unsigned int algorithm,
+                          unsigned int flags,
+                          GError **error)
+{
+    g_autoptr(GArray) headers = NULL;
+
+    return lukshdrStorageCheckWipe(link, vol, &headers, algorithm, flags, error) &&
+           lukshdrStorageWipeLinked(link, headers, algorithm, error);
+}
+
+int
+lukshdrStorageVolWipePattern(virStorageVolPtr vol, unsigned int algorithm, unsigned int flags)
+{
+    g_autoptr(lukshdrLink) payload = NULL;
+    g_autoptr(lukshdrLink) header = NULL;
+    g_autoptr(lukshdrStorageBusy) busy = NULL;
+    g_autoptr(GError) error = NULL;
+
+    if (lukshdrStorageFindByPath(vol, &payload, &header, &error) &&
+        lukshdrStorageBusyVolume(vol, payload, LUKSHDR_STORAGE_BUSY_CHANGE, &busy, &error)) {
+        if (header)
+            lukshdrStorageSetHeaderInUse(header, &error);
+        else if (!payload)
+            return lukshdrStorageState.stock.storageVolWipePattern(vol, algorithm, flags);
+        else if (lukshdrStorageWipePayload(payload, vol, algorithm, flags, &error))
+            return 0;
+    }
+
+    lukshdrReportError(error);
+    return -1;
+}
+
+int
+lukshdrStorageVolWipe(virStorageVolPtr vol, unsigned int flags)
+{
+    return lukshdrStorageVolWipePattern(vol, VIR_STORAGE_VOL_WIPE_ALG_ZERO, flags);
+}

@@ -1,0 +1,228 @@
+/*
+ * vol-xml-show.c: writing volume XML with a detached header
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "config.h"
+
+#include <glib/gi18n-lib.h>
+#include <libvirt/virterror.h>
+#include <string.h>
+
+#include "util/error.h"
+#include "link/label.h"
+#include "vol-xml.h"
+#include "util/xml.h"
+
+char *
+lukshdrVolumeXMLHeader(const char *name)
+{
+    g_autoptr(xmlDoc) doc = xmlNewDoc(NULL);
+    xmlNode *root = xmlNewDocNode(doc, NULL, BAD_CAST LUKSHDR_XML_VOLUME, NULL);
+    g_autofree char *size = g_strdup_printf("%d", LUKSHDR_HEADER_VOLUME_SIZE);
+    xmlNode *node;
+
+    xmlDocSetRootElement(doc, root);
+    lukshdrXMLAddChild(root, LUKSHDR_XML_NAME, name);
+    lukshdrXMLAddChild(root, LUKSHDR_XML_CAPACITY, size);
+    /* allocated, so that no later write to a header can meet a full disk */
+    lukshdrXMLAddChild(root, "allocation", size);
+
+    /* without a format: raw in pools of files, and partitions know no "raw" */
+    node = lukshdrXMLAddChild(root, LUKSHDR_XML_TARGET, NULL);
+    node = lukshdrXMLAddChild(node, "permissions", NULL);
+    lukshdrXMLAddChild(node, "mode", "0600");
+
+    return lukshdrXMLFormat(root);
+}
+
+char *
+lukshdrVolumeXMLFormatOf(const char *text, GError **error)
+{
+    g_autoptr(xmlDoc) doc = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_VOLUME, error);
+    g_autofree char *type = NULL;
+    xmlNode *target;
+    xmlNode *node;
+    char *format;
+
+    if (!doc)
+        return NULL;
+
+    type = lukshdrXMLAttribute(xmlDocGetRootElement(doc), "type");
+    target = lukshdrXMLChild(xmlDocGetRootElement(doc), LUKSHDR_XML_TARGET);
+    node = target ? lukshdrXMLChild(target, LUKSHDR_XML_FORMAT) : NULL;
+    format = node ? lukshdrXMLAttribute(node, "type") : NULL;
+
+    if (!format || g_strcmp0(type, "block") == 0) {
+        g_free(format);
+        return g_strdup("raw");
+    }
+    return format;
+}
+
+/* An API result is freed by libvirt's callers with free(3) */
+static char *
+lukshdrVolumeXMLResult(xmlNode *root)
+{
+    g_autofree char *text = lukshdrXMLFormat(root);
+
+    return strdup(text);
+}
+
+/* Finds or makes <encryption format='luks'> with its <secret> in @root's
+ * <target>.  Of a header volume that a refresh has seen, stock shows an
+ * <encryption> without anything in it. */
+static xmlNode *
+lukshdrVolumeXMLEncryption(xmlNode *root, const lukshdrLink *link)
+{
+    xmlNode *target = lukshdrXMLChild(root, LUKSHDR_XML_TARGET);
+    xmlNode *encryption;
+    xmlNode *secret;
+
+    if (!target)
+        return NULL;
+
+    if ((encryption = lukshdrXMLChild(target, LUKSHDR_XML_ENCRYPTION))) {
+        if (lukshdrXMLChild(encryption, LUKSHDR_XML_SECRET))
+            return encryption;
+        xmlUnlinkNode(encryption);
+        xmlFreeNode(encryption);
+    }
+
+    encryption = lukshdrXMLAddChild(target, LUKSHDR_XML_ENCRYPTION, NULL);
+    lukshdrXMLSetAttribute(encryption, LUKSHDR_XML_FORMAT, "luks");
+    if (link->secretUUID) {
+        secret = lukshdrXMLAddChild(encryption, LUKSHDR_XML_SECRET, NULL);
+        lukshdrXMLSetAttribute(secret, "type", "passphrase");
+        lukshdrXMLSetAttribute(secret, "uuid", link->secretUUID);
+    }
+    return encryption;
+}
+
+static void
+lukshdrVolumeXMLAddSource(xmlNode *parent, const lukshdrLinkVolume *vol)
+{
+    xmlNode *source = lukshdrXMLAddChild(parent, LUKSHDR_XML_SOURCE, NULL);
+
+    lukshdrXMLSetAttribute(source, "pool", vol->pool);
+    lukshdrXMLSetAttribute(source, "volume", vol->volume);
+}
+
+char *
+lukshdrVolumeXMLShowPayload(const char *text, const lukshdrLink *link)
+{
+    g_autoptr(xmlDoc) doc = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_VOLUME, NULL);
+    const lukshdrLinkVolume *copy;
+    xmlNode *encryption;
+    xmlNode *header;
+    guint i;
+
+    if (!doc || !(encryption = lukshdrVolumeXMLEncryption(xmlDocGetRootElement(doc), link)))
+        return NULL;
+
+    header = lukshdrXMLAddChild(encryption, LUKSHDR_XML_HEADER, NULL);
+    lukshdrXMLSetAttribute(header, "type", "volume");
+    if (link->headerShared)
+        lukshdrXMLSetAttribute(header, LUKSHDR_XML_HEADER_LINK,
+                               lukshdrHeaderLinkActionToString(LUKSHDR_HEADER_LINK_SHARE));
+    for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++)
+        lukshdrVolumeXMLAddSource(header, copy);
+
+    return lukshdrVolumeXMLResult(xmlDocGetRootElement(doc));
+}
+
+char *
+lukshdrVolumeXMLShowHeader(const char *text, GPtrArray *links)
+{
+    g_autoptr(xmlDoc) doc = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_VOLUME, NULL);
+    xmlNode *encryption;
+    xmlNode *payload;
+    guint i;
+
+    if (!doc || links->len == 0 ||
+        !(encryption = lukshdrVolumeXMLEncryption(xmlDocGetRootElement(doc),
+                                                  g_ptr_array_index(links, 0))))
+        return NULL;
+
+    payload = lukshdrXMLAddChild(encryption, LUKSHDR_XML_PAYLOAD, NULL);
+    lukshdrXMLSetAttribute(payload, "type", "volume");
+    for (i = 0; i < links->len; i++) {
+        const lukshdrLink *link = g_ptr_array_index(links, i);
+
+        lukshdrVolumeXMLAddSource(payload, &link->payload);
+    }
+    return lukshdrVolumeXMLResult(xmlDocGetRootElement(doc));
+}
+
+static void
+lukshdrVolumeXMLMarkSources(xmlNode *parent, bool (*isLost)(const char *pool, const char *volume))
+{
+    xmlNode *node;
+
+    for (node = parent->children; node; node = node->next) {
+        g_autofree char *pool = NULL;
+        g_autofree char *volume = NULL;
+
+        if (node->type != XML_ELEMENT_NODE || !xmlStrEqual(node->name, BAD_CAST LUKSHDR_XML_SOURCE))
+            continue;
+
+        pool = lukshdrXMLAttribute(node, "pool");
+        volume = lukshdrXMLAttribute(node, LUKSHDR_XML_VOLUME);
+        if (pool && volume && isLost(pool, volume))
+            lukshdrXMLSetAttribute(node, LUKSHDR_XML_STATE, LUKSHDR_XML_STATE_MISSING);
+    }
+}
+
+char *
+lukshdrVolumeXMLMarkLost(const char *text, bool (*isLost)(const char *pool, const char *volume))
+{
+    static const char *const halves[] = { LUKSHDR_XML_HEADER, LUKSHDR_XML_PAYLOAD };
+    g_autoptr(xmlDoc) doc = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_VOLUME, NULL);
+    xmlNode *target = doc ? lukshdrXMLChild(xmlDocGetRootElement(doc), LUKSHDR_XML_TARGET) : NULL;
+    xmlNode *encryption = target ? lukshdrXMLChild(target, LUKSHDR_XML_ENCRYPTION) : NULL;
+    xmlNode *half;
+    size_t i;
+
+    for (i = 0; encryption && i < G_N_ELEMENTS(halves); i++) {
+        if ((half = lukshdrXMLChild(encryption, halves[i])))
+            lukshdrVolumeXMLMarkSources(half, isLost);
+    }
+    return encryption ? lukshdrVolumeXMLResult(xmlDocGetRootElement(doc)) : NULL;
+}
+
+char *
+lukshdrVolumeXMLSetCapacity(const char *text, unsigned long long capacity, GError **error)
+{
+    g_autoptr(xmlDoc) doc = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_VOLUME, error);
+    g_autofree char *bytes = g_strdup_printf("%llu", capacity);
+
+    if (!doc)
+        return NULL;
+
+    if (lukshdrXMLChild(xmlDocGetRootElement(doc), LUKSHDR_XML_CAPACITY))
+        return g_strdup(text);
+
+    lukshdrXMLAddChild(xmlDocGetRootElement(doc), LUKSHDR_XML_CAPACITY, bytes);
+    return lukshdrXMLFormat(xmlDocGetRootElement(doc));
+}
+
+bool
+lukshdrVolumeXMLHasBacking(const char *text)
+{
+    g_autoptr(xmlDoc) doc = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_VOLUME, NULL);
+    xmlNode *backing = doc ? lukshdrXMLChild(xmlDocGetRootElement(doc), LUKSHDR_XML_BACKING_STORE)
+                           : NULL;
+
+    /* stock shows an empty one where there is none */
+    return backing && lukshdrXMLChild(backing, LUKSHDR_XML_PATH);
+}
+
+bool
+lukshdrVolumeXMLIsEncrypted(const char *text)
+{
+    g_autoptr(xmlDoc) doc = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_VOLUME, NULL);
+    xmlNode *target = doc ? lukshdrXMLChild(xmlDocGetRootElement(doc), LUKSHDR_XML_TARGET) : NULL;
+
+    return target && lukshdrXMLChild(target, LUKSHDR_XML_ENCRYPTION);
+}

@@ -1,0 +1,429 @@
+/*
+ * vol-xml.c: reading volume XML with a detached header
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Writing is in vol-xml-show.c.
+ */
+
+#include "config.h"
+
+#include "vol-xml.h"
+
+#include <glib/gi18n-lib.h>
+#include <libvirt/virterror.h>
+#include <string.h>
+
+#include "util/error.h"
+#include "util/xml.h"
+
+/* Each is written when the volume is made, and looked at when the header is damaged; more are
+ * a mistake */
+#define LUKSHDR_VOLUME_MAX_HEADERS 16
+
+static const char *const lukshdrHeaderLinkActions[] = {
+    [LUKSHDR_HEADER_LINK_NEW] = "new",   [LUKSHDR_HEADER_LINK_ADOPT] = "adopt",
+    [LUKSHDR_HEADER_LINK_PART] = "part", [LUKSHDR_HEADER_LINK_SHARE] = "share",
+    [LUKSHDR_HEADER_LINK_COPY] = "copy",
+};
+
+const char *
+lukshdrHeaderLinkActionToString(lukshdrHeaderLinkAction action)
+{
+    return lukshdrHeaderLinkActions[action];
+}
+
+static void
+lukshdrHeaderSourceFree(lukshdrHeaderSource *source)
+{
+    g_free(source->pool);
+    g_free(source->volume);
+    g_free(source);
+}
+
+void
+lukshdrVolumeXMLFree(lukshdrVolumeXML *xml)
+{
+    if (!xml)
+        return;
+
+    g_free(xml->name);
+    g_free(xml->stock);
+    g_clear_pointer(&xml->headers, g_ptr_array_unref);
+    g_free(xml->secretUUID);
+    g_free(xml->secretUsage);
+    lukshdrFormatParamsClear(&xml->params);
+    g_free(xml);
+}
+
+static unsigned int
+lukshdrVolumeXMLCountHeaders(xmlNode *node)
+{
+    xmlNode *child;
+    unsigned int count = 0;
+
+    for (child = node->children; child; child = child->next) {
+        if (child->type != XML_ELEMENT_NODE)
+            continue;
+        if (xmlStrEqual(child->name, BAD_CAST LUKSHDR_XML_HEADER))
+            count++;
+        count += lukshdrVolumeXMLCountHeaders(child);
+    }
+    return count;
+}
+
+/* A name that reaches QEMU as the value of an option.  Whether QEMU knows it is
+ * for QEMU to say. */
+static bool
+lukshdrVolumeXMLToken(xmlNode *node, const char *attribute, char **token, GError **error)
+{
+    const char *p;
+
+    *token = lukshdrXMLAttribute(node, attribute);
+
+    for (p = *token; p && *p; p++) {
+        if (!g_ascii_isalnum(*p) && *p != '-' && *p != '_')
+            break;
+    }
+    if (*token && (*p || p == *token)) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                    _("malformed attribute '%s' of element '%s': '%s'"), attribute, node->name,
+                    *token);
+        return false;
+    }
+    return true;
+}
+
+static bool
+lukshdrVolumeXMLParseCipher(xmlNode *cipher, lukshdrFormatParams *params, GError **error)
+{
+    g_autofree char *name = NULL;
+    g_autofree char *size = NULL;
+
+    if (!cipher)
+        return true;
+
+    if (!lukshdrVolumeXMLToken(cipher, "name", &name, error) ||
+        !lukshdrVolumeXMLToken(cipher, "size", &size, error) ||
+        !lukshdrVolumeXMLToken(cipher, "mode", &params->cipherMode, error) ||
+        !lukshdrVolumeXMLToken(cipher, "hash", &params->hashAlg, error))
+        return false;
+
+    if (!name || !size) {
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                            _("element 'cipher' needs the attributes 'name' and 'size'"));
+        return false;
+    }
+
+    params->cipherAlg = g_strdup_printf("%s-%s", name, size);
+    return true;
+}
+
+static bool
+lukshdrVolumeXMLParseSecret(xmlNode *secret, lukshdrVolumeXML *xml, GError **error)
+{
+    g_autofree char *type = NULL;
+
+    /* one is generated */
+    if (!secret)
+        return true;
+
+    type = lukshdrXMLAttribute(secret, "type");
+    if (g_strcmp0(type, "passphrase")) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                    _("unknown type '%s' of the secret, it must be 'passphrase'"),
+                    type ? type : "");
+        return false;
+    }
+
+    xml->secretUUID = lukshdrXMLAttribute(secret, "uuid");
+    xml->secretUsage = lukshdrXMLAttribute(secret, "usage");
+
+    if (!xml->secretUUID == !xml->secretUsage) {
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                            _("element 'secret' needs either 'uuid' or 'usage'"));
+        return false;
+    }
+
+    if (xml->secretUUID && !g_uuid_string_is_valid(xml->secretUUID)) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                    _("malformed UUID of the secret: '%s'"), xml->secretUUID);
+        return false;
+    }
+    return true;
+}
+
+static bool
+lukshdrVolumeXMLCheckName(const char *what, const char *name, GError **error)
+{
+    if (*name && !strchr(name, '/') && !g_str_equal(name, ".") && !g_str_equal(name, ".."))
+        return true;
+
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR, _("'%s' cannot be the name of a %s"), name,
+                what);
+    return false;
+}
+
+const lukshdrHeaderSource *
+lukshdrVolumeXMLPrimary(const lukshdrVolumeXML *xml)
+{
+    return g_ptr_array_index(xml->headers, 0);
+}
+
+void
+lukshdrVolumeXMLRename(lukshdrVolumeXML *xml, const char *volume)
+{
+    g_autofree char *before = g_strdup(lukshdrVolumeXMLPrimary(xml)->volume);
+    guint i;
+
+    for (i = 0; i < xml->headers->len; i++) {
+        lukshdrHeaderSource *source = g_ptr_array_index(xml->headers, i);
+
+        if (g_str_equal(source->volume, before)) {
+            g_free(source->volume);
+            source->volume = g_strdup(volume);
+        }
+    }
+}
+
+static bool
+lukshdrVolumeXMLParseAction(xmlNode *header, lukshdrVolumeXML *xml, GError **error)
+{
+    g_autofree char *action = lukshdrXMLAttribute(header, LUKSHDR_XML_HEADER_LINK);
+    size_t i;
+
+    for (i = 0; action && i < G_N_ELEMENTS(lukshdrHeaderLinkActions); i++) {
+        if (g_str_equal(action, lukshdrHeaderLinkActions[i])) {
+            xml->action = i;
+            return true;
+        }
+    }
+    if (!action)
+        return true;
+
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                _("unknown link='%s' of the header, it must be 'new', 'adopt', 'part', 'share' or "
+                  "'copy'"),
+                action);
+    return false;
+}
+
+/* The first source is the header's, the others its replicas', which are called as it is unless
+ * they say otherwise. */
+static bool
+lukshdrVolumeXMLParseSource(xmlNode *node, lukshdrVolumeXML *xml, GError **error)
+{
+    lukshdrHeaderSource *source = g_new0(lukshdrHeaderSource, 1);
+    guint i;
+
+    if (xml->headers->len == LUKSHDR_VOLUME_MAX_HEADERS) {
+        g_free(source);
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                    _("a header can have no more than %d copies"), LUKSHDR_VOLUME_MAX_HEADERS);
+        return false;
+    }
+
+    source->pool = lukshdrXMLAttribute(node, "pool");
+    source->volume = lukshdrXMLAttribute(node, "volume");
+    if (!source->volume && xml->headers->len > 0)
+        source->volume = g_strdup(lukshdrVolumeXMLPrimary(xml)->volume);
+    if (!source->volume)
+        source->volume = g_strconcat(xml->name, LUKSHDR_HEADER_SUFFIX, NULL);
+    g_ptr_array_add(xml->headers, source);
+
+    if (!source->pool) {
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                            _("the source of the header needs the name of a pool"));
+        return false;
+    }
+
+    if (!lukshdrVolumeXMLCheckName(_("pool"), source->pool, error) ||
+        !lukshdrVolumeXMLCheckName(_("volume"), source->volume, error))
+        return false;
+
+    for (i = 0; i + 1 < xml->headers->len; i++) {
+        const lukshdrHeaderSource *other = g_ptr_array_index(xml->headers, i);
+
+        if (g_str_equal(source->pool, other->pool) && g_str_equal(source->volume, other->volume)) {
+            g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                        _("volume '%s' of pool '%s' cannot be two copies of the header"),
+                        source->volume, source->pool);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+lukshdrVolumeXMLParseHeader(xmlNode *header, lukshdrVolumeXML *xml, GError **error)
+{
+    static const char *const children[] = { LUKSHDR_XML_SOURCE, NULL };
+    g_autofree char *type = lukshdrXMLAttribute(header, "type");
+    xmlNode *node;
+
+    if (g_strcmp0(type, "volume")) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                    _("unknown type '%s' of the header, it must be 'volume'"), type ? type : "");
+        return false;
+    }
+
+    if (!lukshdrXMLOnlyChildren(header, children, error) ||
+        !lukshdrVolumeXMLParseAction(header, xml, error))
+        return false;
+
+    for (node = header->children; node; node = node->next) {
+        if (node->type == XML_ELEMENT_NODE && !lukshdrVolumeXMLParseSource(node, xml, error))
+            return false;
+    }
+
+    if (xml->headers->len == 0) {
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                            _("element 'header' needs a 'source'"));
+        return false;
+    }
+    return true;
+}
+
+static bool
+lukshdrVolumeXMLParseEncryption(xmlNode *encryption, lukshdrVolumeXML *xml, GError **error)
+{
+    static const char *const children[] = { LUKSHDR_XML_SECRET, LUKSHDR_XML_CIPHER,
+                                            LUKSHDR_XML_IVGEN, LUKSHDR_XML_HEADER, NULL };
+    g_autofree char *format = lukshdrXMLAttribute(encryption, LUKSHDR_XML_FORMAT);
+    xmlNode *ivgen = lukshdrXMLChild(encryption, LUKSHDR_XML_IVGEN);
+    size_t i;
+
+    if (g_strcmp0(format, "luks")) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
+                    _("only encryption of format 'luks' can have a detached header, not '%s'"),
+                    format ? format : "");
+        return false;
+    }
+
+    if (!lukshdrXMLOnlyChildren(encryption, children, error))
+        return false;
+
+    for (i = 0; children[i]; i++) {
+        if (lukshdrXMLChildCount(encryption, children[i]) > 1) {
+            g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                        _("element 'encryption' has more than one '%s'"), children[i]);
+            return false;
+        }
+    }
+
+    xml->hasCipher = ivgen || lukshdrXMLChild(encryption, LUKSHDR_XML_CIPHER);
+
+    if (ivgen && (!lukshdrVolumeXMLToken(ivgen, "name", &xml->params.ivgenAlg, error) ||
+                  !lukshdrVolumeXMLToken(ivgen, "hash", &xml->params.ivgenHashAlg, error)))
+        return false;
+
+    return lukshdrVolumeXMLParseCipher(lukshdrXMLChild(encryption, LUKSHDR_XML_CIPHER),
+                                       &xml->params, error) &&
+           lukshdrVolumeXMLParseSecret(lukshdrXMLChild(encryption, LUKSHDR_XML_SECRET), xml,
+                                       error) &&
+           lukshdrVolumeXMLParseHeader(lukshdrXMLChild(encryption, LUKSHDR_XML_HEADER), xml, error);
+}
+
+static bool
+lukshdrVolumeXMLParseName(xmlNode *root, char **result, GError **error)
+{
+    xmlNode *name = lukshdrXMLChild(root, LUKSHDR_XML_NAME);
+
+    if (!name || lukshdrXMLChildCount(root, LUKSHDR_XML_NAME) != 1) {
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                            _("a volume needs exactly one name"));
+        return false;
+    }
+
+    *result = lukshdrXMLText(name);
+    return lukshdrVolumeXMLCheckName(_("volume"), *result, error);
+}
+
+char *
+lukshdrVolumeXMLNameOf(const char *text, GError **error)
+{
+    g_autoptr(xmlDoc) doc = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_VOLUME, error);
+    g_autofree char *name = NULL;
+
+    return doc && lukshdrVolumeXMLParseName(xmlDocGetRootElement(doc), &name, error)
+               ? g_steal_pointer(&name)
+               : NULL;
+}
+
+/* With a backing file below a luks node its plaintext would be decrypted once
+ * more, and unallocated clusters would read as garbage. */
+static bool
+lukshdrVolumeXMLCheckBacking(xmlNode *root, GError **error)
+{
+    if (!lukshdrXMLChild(root, LUKSHDR_XML_BACKING_STORE))
+        return true;
+
+    g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
+                        _("a volume with a detached header cannot have a backing store; make a "
+                          "plain overlay of a linked volume instead"));
+    return false;
+}
+
+bool
+lukshdrVolumeXMLParse(const char *text, lukshdrVolumeXML **xml, GError **error)
+{
+    g_autoptr(lukshdrVolumeXML) result = NULL;
+    g_autoptr(xmlDoc) doc = NULL;
+    g_autoptr(GError) local = NULL;
+    xmlNode *root;
+    xmlNode *target;
+    xmlNode *encryption;
+
+    *xml = NULL;
+
+    doc = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_VOLUME, &local);
+    if (!doc) {
+        /* Stock has words of its own for what is wrong with an XML.  But stock
+         * must not take, without its header, an XML that only we refuse; an entity can
+         * hide one. */
+        if (!strstr(text, LUKSHDR_XML_HEADER) &&
+            !(strstr(text, "<!ENTITY") && strstr(text, LUKSHDR_XML_ENCRYPTION)))
+            return true;
+        g_propagate_error(error, g_steal_pointer(&local));
+        return false;
+    }
+    root = xmlDocGetRootElement(doc);
+
+    switch (lukshdrVolumeXMLCountHeaders(root)) {
+    case 0:
+        return true;
+    case 1:
+        break;
+    default:
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                            _("a volume can have only one detached header"));
+        return false;
+    }
+
+    target = lukshdrXMLChild(root, LUKSHDR_XML_TARGET);
+    encryption = target ? lukshdrXMLChild(target, LUKSHDR_XML_ENCRYPTION) : NULL;
+    if (!encryption || !lukshdrXMLChild(encryption, LUKSHDR_XML_HEADER) ||
+        lukshdrXMLChildCount(root, LUKSHDR_XML_TARGET) != 1 ||
+        lukshdrXMLChildCount(target, LUKSHDR_XML_ENCRYPTION) != 1) {
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                            _("element 'header' must stand in the one <encryption "
+                              "format='luks'> of the volume's <target>"));
+        return false;
+    }
+
+    result = g_new0(lukshdrVolumeXML, 1);
+    result->headers = g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrHeaderSourceFree);
+    if (!lukshdrVolumeXMLParseName(root, &result->name, error) ||
+        !lukshdrVolumeXMLCheckBacking(root, error) ||
+        !lukshdrVolumeXMLParseEncryption(encryption, result, error))
+        return false;
+
+    /* stock drops elements that it does not know, but would validate them, and
+     * would make a volume with attached LUKS of the rest */
+    xmlUnlinkNode(encryption);
+    xmlFreeNode(encryption);
+    result->stock = lukshdrXMLFormat(root);
+
+    *xml = g_steal_pointer(&result);
+    return true;
+}

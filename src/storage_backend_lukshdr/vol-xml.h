@@ -1,0 +1,191 @@
+/*
+ * vol-xml.h: volume XML with a detached header
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Reading DESIGN.md section 4's form of <encryption>, taking it out before the
+ * stock parser sees the rest, and putting it into what vol-dumpxml shows.
+ */
+
+#pragma once
+
+#include <libvirt/libvirt.h>
+
+#include "link/format.h"
+#include "link/link.h"
+
+/* what a payload's name gets to make the name of its header, if that has no other */
+#define LUKSHDR_HEADER_SUFFIX ".luks"
+
+/* What <header link='...'> asks for */
+typedef enum {
+    LUKSHDR_HEADER_LINK_NEW,   /* both volumes are made; without the attribute */
+    LUKSHDR_HEADER_LINK_ADOPT, /* both exist, and become a linked volume */
+    LUKSHDR_HEADER_LINK_PART,  /* they cease to be one */
+    LUKSHDR_HEADER_LINK_SHARE, /* the header exists, and is another linked volume's */
+    LUKSHDR_HEADER_LINK_COPY,  /* when cloning: the source's header, with its master key */
+} lukshdrHeaderLinkAction;
+
+/**
+ * lukshdrHeaderLinkActionToString:
+ * @action: an action
+ *
+ * Returns: its name in XML, static.
+ */
+const char *
+lukshdrHeaderLinkActionToString(lukshdrHeaderLinkAction action);
+
+/* Where one copy of the header is, or is to be */
+typedef struct _lukshdrHeaderSource lukshdrHeaderSource;
+struct _lukshdrHeaderSource {
+    char *pool;
+    char *volume;
+};
+
+typedef struct _lukshdrVolumeXML lukshdrVolumeXML;
+struct _lukshdrVolumeXML {
+    char *name;  /* of the payload volume */
+    char *stock; /* the XML without <encryption>, for the stock entry */
+    lukshdrHeaderLinkAction action;
+    GPtrArray *headers; /* of lukshdrHeaderSource *: the header, then its replicas */
+    char *secretUUID;   /* one of the two is NULL; both, if a secret is to be generated */
+    char *secretUsage;
+    bool hasCipher; /* the XML has a <cipher> or an <ivgen> */
+    lukshdrFormatParams params;
+};
+
+/**
+ * lukshdrVolumeXMLFree:
+ * @xml: what lukshdrVolumeXMLParse made, or NULL
+ */
+void
+lukshdrVolumeXMLFree(lukshdrVolumeXML *xml);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(lukshdrVolumeXML, lukshdrVolumeXMLFree)
+
+/**
+ * lukshdrVolumeXMLPrimary:
+ * @xml: volume XML
+ *
+ * Returns: the source of the header itself, owned by @xml.
+ */
+const lukshdrHeaderSource *
+lukshdrVolumeXMLPrimary(const lukshdrVolumeXML *xml);
+
+/**
+ * lukshdrVolumeXMLRename:
+ * @xml: volume XML
+ * @volume: the new name of the header and of the replicas that had the name of the header
+ *
+ * For a clone that was asked for with its source's XML.
+ */
+void
+lukshdrVolumeXMLRename(lukshdrVolumeXML *xml, const char *volume);
+
+/**
+ * lukshdrVolumeXMLParse:
+ * @text: volume XML as a client sent it
+ * @xml: set to what it asks for, or to NULL if it asks for no detached header
+ *       and is the stock entry's business as it is
+ * @error: VIR_ERR_XML_ERROR, VIR_ERR_CONFIG_UNSUPPORTED for what libvirt or
+ *         QEMU know and a linked volume cannot have
+ *
+ * Returns: true with @xml set or NULL, or false with @error set.
+ */
+bool
+lukshdrVolumeXMLParse(const char *text, lukshdrVolumeXML **xml, GError **error);
+
+/**
+ * lukshdrVolumeXMLHeader:
+ * @name: name of the header volume
+ *
+ * Returns: XML to create a header volume by the stock entry, mode 0600, fully
+ * allocated, to be freed with g_free.
+ */
+char *
+lukshdrVolumeXMLHeader(const char *name);
+
+/**
+ * lukshdrVolumeXMLSetCapacity:
+ * @text: volume XML
+ * @capacity: bytes
+ * @error: VIR_ERR_XML_ERROR
+ *
+ * Returns: @text with that capacity if it has none, as a clone's XML may have; freed with
+ * g_free; NULL with @error set.
+ */
+char *
+lukshdrVolumeXMLSetCapacity(const char *text, unsigned long long capacity, GError **error);
+
+/**
+ * lukshdrVolumeXMLNameOf:
+ * @text: volume XML as a client sent it
+ * @error: VIR_ERR_XML_ERROR
+ *
+ * Returns: the volume's name, freed with g_free; NULL with @error set.
+ */
+char *
+lukshdrVolumeXMLNameOf(const char *text, GError **error);
+
+/**
+ * lukshdrVolumeXMLIsEncrypted:
+ * @text: volume XML
+ *
+ * Returns: true if it has an <encryption> of whatever kind in <target>.
+ */
+bool
+lukshdrVolumeXMLIsEncrypted(const char *text);
+
+/**
+ * lukshdrVolumeXMLHasBacking:
+ * @text: volume XML
+ *
+ * Returns: true if it has a backing store.
+ */
+bool
+lukshdrVolumeXMLHasBacking(const char *text);
+
+/**
+ * lukshdrVolumeXMLFormatOf:
+ * @text: vol-dumpxml of a payload volume as stock writes it
+ * @error: VIR_ERR_INTERNAL_ERROR
+ *
+ * Returns: name of its format; "raw" for a volume that is a block device, the
+ * format of which is its partition type or missing; to be freed with g_free.
+ * NULL with @error set.
+ */
+char *
+lukshdrVolumeXMLFormatOf(const char *text, GError **error);
+
+/**
+ * lukshdrVolumeXMLShowPayload:
+ * @text: vol-dumpxml of a payload volume as stock writes it
+ * @link: its link
+ *
+ * Returns: @text with the link's <encryption> with <header> in <target>, to be
+ * freed with free(3) as an API result; NULL if @text is not as expected.
+ */
+char *
+lukshdrVolumeXMLShowPayload(const char *text, const lukshdrLink *link);
+
+/**
+ * lukshdrVolumeXMLShowHeader:
+ * @text: vol-dumpxml of a header volume as stock writes it
+ * @links: lukshdrLink *, the links of which it is the header or a replica of it
+ *
+ * Returns: @text with <payload> in <encryption> in <target>, to be freed with
+ * free(3) as an API result; NULL if @text is not as expected.
+ */
+char *
+lukshdrVolumeXMLShowHeader(const char *text, GPtrArray *links);
+
+/**
+ * lukshdrVolumeXMLMarkLost:
+ * @text: vol-dumpxml of a payload or header volume as the two functions above made it
+ * @isLost: whether a volume that a link names is not where it should be
+ *
+ * Returns: @text with state='missing' at each <source> that is lost, to be freed with free(3) as
+ * an API result; NULL if @text is not as expected.
+ */
+char *
+lukshdrVolumeXMLMarkLost(const char *text, bool (*isLost)(const char *pool, const char *volume));

@@ -1,0 +1,197 @@
+/*
+ * watch.c: following what happens to pools
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Events come in the daemon's event loop, which must not wait for anything: callbacks only
+ * queue the pool's name.  The thread does the rest, as the system; what it does is
+ * scan.c's.
+ */
+
+#include "config.h"
+
+#include "watch.h"
+
+#include "util/error.h"
+#include "util/log.h"
+#include "scan.h"
+
+typedef struct _lukshdrWatch lukshdrWatch;
+struct _lukshdrWatch {
+    virConnectPtr conn;
+    int lifecycle; /* libvirt's numbers of the two registrations, -1 for none */
+    int refresh;
+    GThread *thread;
+
+    /* The lock protects what is below.  It is a leaf: nothing is called with it held. */
+    GMutex lock;
+    GCond wakeup;
+    GHashTable *pools; /* char *, names of pools to look at -> GINT_TO_POINTER, whether started */
+    bool all;
+    bool end;
+};
+
+/* Written by WatchStart and WatchStop, when nothing else of ours runs in the event loop or for clients */
+static lukshdrWatch *lukshdrStorageWatch;
+
+static void
+lukshdrWatchQueue(lukshdrWatch *watch, virStoragePoolPtr pool, bool started)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&watch->lock);
+    const char *name = virStoragePoolGetName(pool);
+
+    /* once, however often it was said */
+    started |= GPOINTER_TO_INT(g_hash_table_lookup(watch->pools, name));
+    g_hash_table_insert(watch->pools, g_strdup(name), GINT_TO_POINTER(started));
+    g_cond_signal(&watch->wakeup);
+}
+
+static void
+lukshdrWatchLifecycle(virConnectPtr conn G_GNUC_UNUSED,
+                      virStoragePoolPtr pool,
+                      int event,
+                      int detail G_GNUC_UNUSED,
+                      void *opaque)
+{
+    if (event == VIR_STORAGE_POOL_EVENT_STARTED)
+        lukshdrWatchQueue(opaque, pool, true);
+}
+
+static void
+lukshdrWatchRefresh(virConnectPtr conn G_GNUC_UNUSED, virStoragePoolPtr pool, void *opaque)
+{
+    lukshdrWatchQueue(opaque, pool, false);
+}
+
+/* Waits for something to do.  Returns the pools to look at, unreffed by the caller, with @all set if
+ * it is all of them; or NULL at the end. */
+static GHashTable *
+lukshdrWatchNext(lukshdrWatch *watch, bool *all)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&watch->lock);
+    GHashTable *pools = watch->pools;
+
+    while (!watch->end && !watch->all && g_hash_table_size(watch->pools) == 0)
+        g_cond_wait(&watch->wakeup, &watch->lock);
+    if (watch->end)
+        return NULL;
+
+    *all = watch->all;
+    watch->all = false;
+    watch->pools = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    return pools;
+}
+
+static gpointer
+lukshdrWatchRun(gpointer opaque)
+{
+    lukshdrWatch *watch = opaque;
+    GHashTable *pools;
+    GHashTableIter iter;
+    gpointer name;
+    gpointer started;
+    bool all;
+
+    /* a new thread has no identity, and stock would refuse it everything */
+    lukshdrStorageBecomeSystem();
+
+    while ((pools = lukshdrWatchNext(watch, &all))) {
+        if (all)
+            lukshdrStorageScanAll(watch->conn);
+
+        g_hash_table_iter_init(&iter, pools);
+        while (!all && g_hash_table_iter_next(&iter, &name, &started))
+            lukshdrStorageScanPool(watch->conn, name, GPOINTER_TO_INT(started));
+        g_hash_table_unref(pools);
+        virResetLastError();
+    }
+
+    lukshdrStorageBecomeClient(NULL);
+    return NULL;
+}
+
+static void
+lukshdrWatchFree(lukshdrWatch *watch)
+{
+    if (watch->lifecycle >= 0)
+        virConnectStoragePoolEventDeregisterAny(watch->conn, watch->lifecycle);
+    if (watch->refresh >= 0)
+        virConnectStoragePoolEventDeregisterAny(watch->conn, watch->refresh);
+    virConnectClose(watch->conn);
+    g_hash_table_unref(watch->pools);
+    g_mutex_clear(&watch->lock);
+    g_cond_clear(&watch->wakeup);
+    g_free(watch);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(lukshdrWatch, lukshdrWatchFree)
+
+static lukshdrWatch *
+lukshdrWatchNew(virConnectPtr conn)
+{
+    lukshdrWatch *watch = g_new0(lukshdrWatch, 1);
+
+    virConnectRef(conn);
+    watch->conn = conn;
+    watch->lifecycle = -1;
+    watch->refresh = -1;
+    g_mutex_init(&watch->lock);
+    g_cond_init(&watch->wakeup);
+    watch->pools = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    return watch;
+}
+
+bool
+lukshdrStorageWatchStart(virConnectPtr conn, GError **error)
+{
+    g_autoptr(lukshdrWatch) watch = lukshdrWatchNew(conn);
+
+    watch->lifecycle = virConnectStoragePoolEventRegisterAny(
+        conn, NULL, VIR_STORAGE_POOL_EVENT_ID_LIFECYCLE,
+        VIR_STORAGE_POOL_EVENT_CALLBACK(lukshdrWatchLifecycle), watch, NULL);
+    if (watch->lifecycle < 0) {
+        lukshdrErrorFromLast(error);
+        return false;
+    }
+
+    watch->refresh = virConnectStoragePoolEventRegisterAny(
+        conn, NULL, VIR_STORAGE_POOL_EVENT_ID_REFRESH, lukshdrWatchRefresh, watch, NULL);
+    if (watch->refresh < 0) {
+        lukshdrErrorFromLast(error);
+        return false;
+    }
+
+    if (!(watch->thread = g_thread_try_new("lukshdr-watch", lukshdrWatchRun, watch, error)))
+        return false;
+    lukshdrStorageWatch = g_steal_pointer(&watch);
+    return true;
+}
+
+void
+lukshdrStorageWatchAll(void)
+{
+    lukshdrWatch *watch = lukshdrStorageWatch;
+
+    if (!watch)
+        return;
+
+    g_mutex_lock(&watch->lock);
+    watch->all = true;
+    g_cond_signal(&watch->wakeup);
+    g_mutex_unlock(&watch->lock);
+}
+
+void
+lukshdrStorageWatchStop(void)
+{
+    g_autoptr(lukshdrWatch) watch = g_steal_pointer(&lukshdrStorageWatch);
+
+    if (!watch)
+        return;
+
+    g_mutex_lock(&watch->lock);
+    watch->end = true;
+    g_cond_signal(&watch->wakeup);
+    g_mutex_unlock(&watch->lock);
+    g_thread_join(watch->thread);
+}

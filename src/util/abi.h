@@ -1,0 +1,354 @@
+/*
+ * abi.h: every private libvirt symbol that the project uses
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Each list below is X(return type, name, (parameters)); one resolver turns it
+ * into a structure of function pointers found with dlsym at load.  Types of
+ * libvirt's are opaque here, so that nothing can depend on their layout.  The
+ * prototypes are those of libvirt 9.0.0 and 11.3.0, read from their sources;
+ * dlsym proves a name only, which is why lukshdrABIVersionSupported stands
+ * before every use.
+ */
+
+#pragma once
+
+#include <glib.h>
+#include <libvirt/libvirt.h>
+#include <libvirt/virterror.h>
+#include <libxml/xpath.h>
+#include <stdbool.h>
+
+/* Oldest and newest libvirt that the project was tested with, in the form of
+ * virGetVersion: major * 1,000,000 + minor * 1,000 + release */
+#define LUKSHDR_LIBVIRT_MIN 9000000
+#define LUKSHDR_LIBVIRT_MAX 12008999
+
+/* set to anything but "" or "0": trust a libvirt that is newer than the above */
+#define LUKSHDR_ENV_UNTESTED "LUKSHDR_ALLOW_UNTESTED_LIBVIRT"
+
+typedef struct _virDomainObj virDomainObj;
+typedef struct _virDomainDef virDomainDef;
+typedef struct _virDomainDiskDef virDomainDiskDef;
+typedef struct _virStorageSource virStorageSource;
+typedef struct _virStorageEncryption virStorageEncryption;
+typedef struct _virJSONValue virJSONValue;
+typedef struct _virConf virConf;
+typedef struct _virQEMUDriver virQEMUDriver;
+typedef struct _virQEMUDriverConfig virQEMUDriverConfig;
+typedef struct _qemuDomainObjPrivate qemuDomainObjPrivate;
+typedef struct _virDomainXMLOption virDomainXMLOption;
+typedef struct _virDomainDeviceDef virDomainDeviceDef;
+typedef struct _virDomainDeviceInfo virDomainDeviceInfo;
+typedef struct _virDomainHostdevDef virDomainHostdevDef;
+typedef struct _virDomainMemoryDef virDomainMemoryDef;
+typedef struct _virDomainInputDef virDomainInputDef;
+typedef struct _virDomainChrDef virDomainChrDef;
+typedef struct _virDomainNetDef virDomainNetDef;
+typedef struct _virStoragePoolDef virStoragePoolDef;
+typedef struct _virStorageVolDef virStorageVolDef;
+typedef struct _virIdentity virIdentity;
+
+/* virlog.h: small, and the same since libvirt 1.2 */
+typedef struct _lukshdrVirLogSource lukshdrVirLogSource;
+struct _lukshdrVirLogSource {
+    const char *name;
+    unsigned int priority;
+    unsigned int serial;
+};
+
+enum {
+    LUKSHDR_VIR_LOG_DEBUG = 1,
+    LUKSHDR_VIR_LOG_INFO,
+    LUKSHDR_VIR_LOG_WARN,
+    LUKSHDR_VIR_LOG_ERROR,
+};
+
+/* driver-state.h: the same in 9.0.0 and 11.3.0 (DESIGN.md section 7) */
+typedef struct _lukshdrVirStateDriver lukshdrVirStateDriver;
+struct _lukshdrVirStateDriver {
+    const char *name;
+    bool initialized;
+    int (*stateInitialize)(bool privileged,
+                           const char *root,
+                           bool monolithic,
+                           void *callback,
+                           void *opaque);
+    int (*stateCleanup)(void);
+    int (*stateReload)(void);
+    int (*stateStop)(void);
+    int (*stateShutdownPrepare)(void);
+    int (*stateShutdownWait)(void);
+};
+
+/* virDrvStateInitResult */
+#define LUKSHDR_VIR_STATE_INIT_COMPLETE 1
+
+/* clang-format takes the types for multiplications */
+/* clang-format off */
+
+/* libvirt.so, used by both halves */
+#define LUKSHDR_ABI_COMMON(X) \
+    X(void, virReportErrorHelper, \
+      (int domcode, int errorcode, const char *filename, const char *funcname, size_t linenr, \
+       const char *fmt, ...)) \
+    X(void, virRaiseErrorFull, \
+      (const char *filename, const char *funcname, size_t linenr, int domain, int code, \
+       virErrorLevel level, const char *str1, const char *str2, const char *str3, int int1, \
+       int int2, const char *fmt, ...)) \
+    X(void, virLogMessage, \
+      (lukshdrVirLogSource *source, int priority, const char *filename, int linenr, \
+       const char *funcname, void *metadata, const char *fmt, ...)) \
+    X(void, virErrorPreserveLast, (virErrorPtr *saveerr)) \
+    X(void, virErrorRestore, (virErrorPtr *savederr)) \
+    X(void, virUpdateSelfLastChanged, (const char *path))
+
+/* libvirt.so, used by the storage half */
+#define LUKSHDR_ABI_STORAGE(X) \
+    X(int, virRegisterStateDriver, (lukshdrVirStateDriver *driver)) \
+    X(virConnectPtr, virGetConnectSecret, (void)) \
+    X(virIdentity *, virIdentityElevateCurrent, (void)) \
+    X(virIdentity *, virIdentityGetCurrent, (void)) \
+    X(virIdentity *, virIdentityGetSystem, (void)) \
+    X(int, virIdentitySetCurrent, (virIdentity *identity)) \
+    X(virStoragePoolDef *, virStoragePoolDefParse, \
+      (const char *xmlStr, const char *filename, unsigned int flags)) \
+    X(void, virStoragePoolDefFree, (virStoragePoolDef *def)) \
+    X(virStorageVolDef *, virStorageVolDefParse, \
+      (virStoragePoolDef *pool, const char *xmlStr, const char *filename, unsigned int flags)) \
+    X(void, virStorageVolDefFree, (virStorageVolDef *def)) \
+    X(int, virStoragePoolBuildEnsureACL, (virConnectPtr conn, virStoragePoolDef *pool)) \
+    X(int, virStoragePoolCreateEnsureACL, (virConnectPtr conn, virStoragePoolDef *pool)) \
+    X(int, virStoragePoolCreateXMLEnsureACL, (virConnectPtr conn, virStoragePoolDef *pool)) \
+    X(int, virStoragePoolDeleteEnsureACL, (virConnectPtr conn, virStoragePoolDef *pool)) \
+    X(int, virStoragePoolDestroyEnsureACL, (virConnectPtr conn, virStoragePoolDef *pool)) \
+    X(int, virStoragePoolRefreshEnsureACL, (virConnectPtr conn, virStoragePoolDef *pool)) \
+    X(int, virStoragePoolUndefineEnsureACL, (virConnectPtr conn, virStoragePoolDef *pool)) \
+    X(int, virStorageVolDeleteEnsureACL, \
+      (virConnectPtr conn, virStoragePoolDef *pool, virStorageVolDef *vol)) \
+    X(int, virStorageVolUploadEnsureACL, \
+      (virConnectPtr conn, virStoragePoolDef *pool, virStorageVolDef *vol)) \
+    X(int, virStorageVolWipePatternEnsureACL, \
+      (virConnectPtr conn, virStoragePoolDef *pool, virStorageVolDef *vol))
+
+/* libvirt.so, used by the QEMU half */
+#define LUKSHDR_ABI_QEMU(X) \
+    X(int, virRegisterStateDriver, (lukshdrVirStateDriver *driver)) \
+    X(virConnectPtr, virGetConnectStorage, (void)) \
+    X(virDomainPtr, virGetDomain, \
+      (virConnectPtr conn, const char *name, const unsigned char *uuid, int id)) \
+    X(virDomainSnapshotPtr, virGetDomainSnapshot, (virDomainPtr domain, const char *name)) \
+    X(char *, virDomainObjGetMetadata, \
+      (virDomainObj *vm, int type, const char *uri, unsigned int flags)) \
+    X(int, virDomainDiskIndexByName, \
+      (virDomainDef *def, const char *name, bool allow_ambiguous)) \
+    X(virStorageSource *, virStorageSourceNew, (void)) \
+    X(int, virStorageSourceNewFromBackingAbsolute, (const char *path, virStorageSource **src)) \
+    X(int, virStorageSourceInitChainElement, \
+      (virStorageSource *newelem, virStorageSource *old, bool transferLabels)) \
+    X(bool, virStorageSourceHasBacking, (const virStorageSource *src)) \
+    X(bool, virStorageSourceIsEmpty, (virStorageSource *src)) \
+    X(int, virDomainStorageSourceParse, \
+      (xmlNodePtr node, xmlXPathContextPtr ctxt, virStorageSource *src, unsigned int flags, \
+       virDomainXMLOption *xmlopt)) \
+    X(virStorageEncryption *, virStorageEncryptionParseNode, \
+      (xmlNodePtr node, xmlXPathContextPtr ctxt)) \
+    X(int, virFileIsSharedFSType, (const char *path, unsigned int fstypes)) \
+    X(virConf *, virConfReadFile, (const char *filename, unsigned int flags)) \
+    X(int, virConfGetValueStringList, \
+      (virConf *conf, const char *setting, bool compatString, char ***values)) \
+    X(int, virConfFree, (virConf *conf)) \
+    X(char *, virDomainMigrateBegin3, \
+      (virDomainPtr domain, const char *xmlin, char **cookieout, int *cookieoutlen, \
+       unsigned long flags, const char *dname, unsigned long bandwidth)) \
+    X(char *, virDomainMigrateBegin3Params, \
+      (virDomainPtr domain, virTypedParameterPtr params, int nparams, char **cookieout, \
+       int *cookieoutlen, unsigned int flags)) \
+    X(int, virDomainMigratePrepare3, \
+      (virConnectPtr dconn, const char *cookiein, int cookieinlen, char **cookieout, \
+       int *cookieoutlen, const char *uri_in, char **uri_out, unsigned long flags, \
+       const char *dname, unsigned long bandwidth, const char *dom_xml)) \
+    X(int, virDomainMigratePrepare3Params, \
+      (virConnectPtr dconn, virTypedParameterPtr params, int nparams, const char *cookiein, \
+       int cookieinlen, char **cookieout, int *cookieoutlen, char **uri_out, \
+       unsigned int flags)) \
+    X(virDomainPtr, virDomainMigrateFinish3, \
+      (virConnectPtr dconn, const char *dname, const char *cookiein, int cookieinlen, \
+       char **cookieout, int *cookieoutlen, const char *dconnuri, const char *uri, \
+       unsigned long flags, int cancelled)) \
+    X(virDomainPtr, virDomainMigrateFinish3Params, \
+      (virConnectPtr dconn, virTypedParameterPtr params, int nparams, const char *cookiein, \
+       int cookieinlen, char **cookieout, int *cookieoutlen, unsigned int flags, \
+       int cancelled)) \
+    X(int, virDomainMigratePerform3Params, \
+      (virDomainPtr domain, const char *dconnuri, virTypedParameterPtr params, int nparams, \
+       const char *cookiein, int cookieinlen, char **cookieout, int *cookieoutlen, \
+       unsigned int flags)) \
+    X(char *, virJSONValueToString, (virJSONValue *object, bool pretty)) \
+    X(virJSONValue *, virJSONValueFromString, (const char *jsonstring)) \
+    X(void, virJSONValueFree, (virJSONValue *value)) \
+    X(int, virDomainObjGetState, (virDomainObj *vm, int *reason)) \
+    X(virDomainDef *, virDomainObjGetOneDef, (virDomainObj *vm, unsigned int flags)) \
+    X(char *, virDomainDefGetShortName, (const virDomainDef *def)) \
+    X(virDomainDef *, virDomainDefNew, (virDomainXMLOption *xmlopt)) \
+    X(void, virDomainDefFree, (virDomainDef *def)) \
+    X(virDomainDiskDef *, virDomainDiskDefNew, (virDomainXMLOption *xmlopt)) \
+    X(const char *, virDomainDiskGetSource, (const virDomainDiskDef *def)) \
+    X(void, virDomainDiskInsert, (virDomainDef *def, virDomainDiskDef *disk)) \
+    X(int, virDomainDeviceInfoIterate, \
+      (virDomainDef *def, \
+       int (*cb)(virDomainDef *def, virDomainDeviceDef *dev, virDomainDeviceInfo *info, \
+                 void *opaque), \
+       void *opaque))
+
+/* libvirt.so, used by the QEMU half where the release has it */
+#define LUKSHDR_ABI_QEMU_OPTIONAL(X) \
+    X(bool, virFileIsSharedFSOverride, (const char *path, char *const *overrides)) /* 10.8 */
+
+/* the stock QEMU driver, called but not wrapped */
+#define LUKSHDR_ABI_QEMU_DRIVER(X) \
+    X(virJSONValue *, qemuBlockStorageSourceGetBackendProps, \
+      (virStorageSource *src, unsigned int flags)) \
+    X(bool, qemuBlockStorageSourceSupportsConcurrentAccess, (virStorageSource *src))
+
+/* the stock QEMU driver, wrapped: exported by the QEMU half under the same name */
+#define LUKSHDR_ABI_QEMU_WRAPPED(X) \
+    X(void, qemuProcessStop, /* words: see qemu_lukshdr/process.c */ \
+      (guintptr first, guintptr second, guintptr third, guintptr fourth, guintptr fifth)) \
+    X(int, qemuProcessPrepareDomain, /* words: see qemu_lukshdr/scope.c */ \
+      (guintptr first, guintptr second, guintptr third)) \
+    X(int, qemuDomainPrepareDiskSource, \
+      (virDomainDiskDef *disk, qemuDomainObjPrivate *priv, virQEMUDriverConfig *cfg)) \
+    X(int, qemuDomainPrepareStorageSourceBlockdev, \
+      (virDomainDiskDef *disk, virStorageSource *src, qemuDomainObjPrivate *priv, \
+       virQEMUDriverConfig *cfg)) \
+    X(int, qemuBlockStorageSourceCreateGetFormatProps, \
+      (virStorageSource *src, virStorageSource *backing, virJSONValue **props)) \
+    X(int, qemuSecuritySetAllLabel, \
+      (virQEMUDriver *driver, virDomainObj *vm, const char *incomingPath, bool migrated)) \
+    X(void, qemuSecurityRestoreAllLabel, \
+      (virQEMUDriver *driver, virDomainObj *vm, bool migrated)) \
+    X(int, qemuSecuritySetImageLabel, \
+      (virQEMUDriver *driver, virDomainObj *vm, virStorageSource *src, bool backingChain, \
+       bool chainTop)) \
+    X(int, qemuSecurityRestoreImageLabel, \
+      (virQEMUDriver *driver, virDomainObj *vm, virStorageSource *src, bool backingChain)) \
+    X(int, qemuSecurityMoveImageMetadata, \
+      (virQEMUDriver *driver, virDomainObj *vm, virStorageSource *src, virStorageSource *dst)) \
+    X(int, qemuSecurityRestoreHostdevLabel, \
+      (virQEMUDriver *driver, virDomainObj *vm, virDomainHostdevDef *hostdev)) \
+    X(int, qemuSecurityRestoreMemoryLabel, \
+      (virQEMUDriver *driver, virDomainObj *vm, virDomainMemoryDef *mem)) \
+    X(int, qemuSecurityRestoreInputLabel, (virDomainObj *vm, virDomainInputDef *input)) \
+    X(int, qemuSecurityRestoreChardevLabel, \
+      (virQEMUDriver *driver, virDomainObj *vm, virDomainChrDef *chr)) \
+    X(int, qemuSecurityRestoreNetdevLabel, \
+      (virQEMUDriver *driver, virDomainObj *vm, virDomainNetDef *net)) \
+    X(int, qemuSecurityDomainRestorePathLabel, \
+      (virQEMUDriver *driver, virDomainObj *vm, const char *path)) \
+    X(int, qemuSetupImageCgroup, (virDomainObj *vm, virStorageSource *src)) \
+    X(int, qemuSetupImageChainCgroup, (virDomainObj *vm, virStorageSource *src)) \
+    X(int, qemuTeardownImageCgroup, (virDomainObj *vm, virStorageSource *src)) \
+    X(int, qemuDomainBuildNamespace, (virQEMUDriverConfig *cfg, virDomainObj *vm)) \
+    X(int, qemuDomainNamespaceSetupDisk, (virDomainObj *vm, virStorageSource *src, bool *created))
+
+/* wrapped as well; a release has exactly one of the two */
+#define LUKSHDR_ABI_QEMU_FORMAT_PROPS(X) \
+    X(virJSONValue *, qemuBlockStorageSourceGetFormatProps, \
+      (virStorageSource *src, virStorageSource *backingStore)) \
+    X(virJSONValue *, qemuBlockStorageSourceGetBlockdevProps, \
+      (virStorageSource *src, virStorageSource *backingStore))
+
+/* wrapped as well; a release has one of each two */
+#define LUKSHDR_ABI_QEMU_SCOPE(X) \
+    X(int, qemuDomainAttachDeviceLive, \
+      (virDomainObj *vm, virDomainDeviceDef *dev, virQEMUDriver *driver)) \
+    X(int, qemuDomainAttachDeviceDiskLive, \
+      (virQEMUDriver *driver, virDomainObj *vm, virDomainDeviceDef *dev)) \
+    X(int, qemuDomainUpdateDeviceLive, \
+      (virDomainObj *vm, virDomainDeviceDef *dev, virQEMUDriver *driver, bool force)) \
+    X(int, qemuDomainChangeEjectableMedia, \
+      (virQEMUDriver *driver, virDomainObj *vm, virDomainDiskDef *disk, \
+       virStorageSource *newsrc, bool force))
+
+/* clang-format on */
+
+#define LUKSHDR_ABI_MEMBER(ret, name, args) ret(*name) args;
+
+typedef struct _lukshdrABICommon lukshdrABICommon;
+struct _lukshdrABICommon {
+    LUKSHDR_ABI_COMMON(LUKSHDR_ABI_MEMBER)
+};
+
+typedef struct _lukshdrABIStorage lukshdrABIStorage;
+struct _lukshdrABIStorage {
+    LUKSHDR_ABI_STORAGE(LUKSHDR_ABI_MEMBER)
+};
+
+typedef struct _lukshdrABIQemu lukshdrABIQemu;
+struct _lukshdrABIQemu {
+    LUKSHDR_ABI_QEMU(LUKSHDR_ABI_MEMBER)
+    LUKSHDR_ABI_QEMU_OPTIONAL(LUKSHDR_ABI_MEMBER)
+};
+
+typedef struct _lukshdrABIQemuDriver lukshdrABIQemuDriver;
+struct _lukshdrABIQemuDriver {
+    LUKSHDR_ABI_QEMU_DRIVER(LUKSHDR_ABI_MEMBER)
+    LUKSHDR_ABI_QEMU_WRAPPED(LUKSHDR_ABI_MEMBER)
+    LUKSHDR_ABI_QEMU_FORMAT_PROPS(LUKSHDR_ABI_MEMBER)
+    LUKSHDR_ABI_QEMU_SCOPE(LUKSHDR_ABI_MEMBER)
+};
+
+/**
+ * lukshdrABIVersionSupported:
+ * @error: VIR_ERR_NO_SUPPORT, naming the release found and the range
+ *
+ * Asks the libvirt that is loaded, not the one the project was built with.
+ *
+ * Returns: true if its release is in the tested range, or newer and the
+ * administrator has set LUKSHDR_ENV_UNTESTED; false with @error set.
+ */
+bool
+lukshdrABIVersionSupported(GError **error);
+
+/**
+ * lukshdrABIResolveCommon:
+ * @abi: filled in
+ * @error: VIR_ERR_NO_SUPPORT, naming the first symbol that is missing
+ *
+ * Returns: true, or false with @error set (the rest is resolved nevertheless).
+ */
+bool
+lukshdrABIResolveCommon(lukshdrABICommon *abi, GError **error);
+
+/**
+ * lukshdrABIResolveStorage:
+ * @abi: filled in
+ * @error: as lukshdrABIResolveCommon
+ *
+ * Returns: as lukshdrABIResolveCommon.
+ */
+bool
+lukshdrABIResolveStorage(lukshdrABIStorage *abi, GError **error);
+
+/**
+ * lukshdrABIResolveQemu:
+ * @abi: filled in; what a release need not have stays NULL where it does not
+ * @error: as lukshdrABIResolveCommon
+ *
+ * Returns: as lukshdrABIResolveCommon.
+ */
+bool
+lukshdrABIResolveQemu(lukshdrABIQemu *abi, GError **error);
+
+/**
+ * lukshdrABIResolveQemuDriver:
+ * @handle: dlopen handle of the stock QEMU driver: its own definitions are
+ *          wanted, not the wrappers that stand in front of them
+ * @abi: filled in; of the functions of which a release has one of two, the other stays NULL
+ * @error: as lukshdrABIResolveCommon
+ *
+ * Returns: as lukshdrABIResolveCommon.
+ */
+bool
+lukshdrABIResolveQemuDriver(void *handle, lukshdrABIQemuDriver *abi, GError **error);

@@ -1,0 +1,71 @@
+/*
+ * log.c: the daemon's log and the errors that clients see
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "config.h"
+
+#include "log.h"
+
+#include <glib/gi18n-lib.h>
+#include <stdio.h>
+
+#include "error.h"
+
+/* set once by lukshdrLogInit, read-only afterwards; virLogMessage itself updates
+ * the two numbers of the source under libvirt's lock */
+static lukshdrABICommon lukshdrLogABI;
+static lukshdrVirLogSource lukshdrLogSource = { .name = "lukshdr",
+                                                .priority = LUKSHDR_VIR_LOG_ERROR };
+static int lukshdrLogDomain = VIR_FROM_NONE;
+
+void
+lukshdrLogInit(const lukshdrABICommon *abi, const char *source, int domain)
+{
+    lukshdrLogABI = *abi;
+    lukshdrLogSource.name = source;
+    lukshdrLogDomain = domain;
+}
+
+void
+lukshdrLog(int priority, const char *file, int line, const char *func, const char *format, ...)
+{
+    g_autofree char *message = NULL;
+    va_list args;
+
+    va_start(args, format);
+    message = g_strdup_vprintf(format, args);
+    va_end(args);
+
+    if (lukshdrLogABI.virLogMessage)
+        lukshdrLogABI.virLogMessage(&lukshdrLogSource, priority, file, line, func, NULL, "%s",
+                                    message);
+    else if (priority >= LUKSHDR_VIR_LOG_WARN)
+        fprintf(stderr, "%s: %s\n", lukshdrLogSource.name, message);
+}
+
+void
+lukshdrReportError(const GError *error)
+{
+    int code = lukshdrErrorCode(error);
+
+    if (error->domain == LUKSHDR_STOCK_ERROR && lukshdrLogABI.virRaiseErrorFull)
+        lukshdrLogABI.virRaiseErrorFull(__FILE__, __func__, __LINE__, lukshdrLogDomain, code,
+                                        VIR_ERR_ERROR, NULL, error->message, NULL, -1, -1, "%s",
+                                        error->message);
+    else if (lukshdrLogABI.virReportErrorHelper)
+        lukshdrLogABI.virReportErrorHelper(lukshdrLogDomain, code, __FILE__, __func__, __LINE__,
+                                           "%s", error->message);
+    else
+        LUKSHDR_LOG_ERROR("%s", error->message);
+}
+
+void
+lukshdrErrorFromLast(GError **error)
+{
+    virErrorPtr last = virGetLastError();
+
+    g_set_error_literal(error, LUKSHDR_STOCK_ERROR, last ? last->code : VIR_ERR_INTERNAL_ERROR,
+                        last && last->message ? last->message : _("libvirt gives no reason"));
+}

@@ -1,0 +1,66 @@
+/*
+ * log.h: the daemon's log and the errors that clients see
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Both go through libvirt's own functions, so that filters, outputs and error
+ * handlers treat the plugin as they treat libvirt.
+ */
+
+#pragma once
+
+#include "abi.h"
+
+/**
+ * lukshdrLogInit:
+ * @abi: the common functions; copied.  Where virLogMessage is missing, messages
+ *       go to stderr, where virReportErrorHelper is, errors go to the log.
+ * @source: name of the log source, static, e.g. "lukshdr.storage"
+ * @domain: virErrorDomain of the errors
+ *
+ * Called once, from the module's register function, before any thread exists.
+ */
+void
+lukshdrLogInit(const lukshdrABICommon *abi, const char *source, int domain);
+
+/**
+ * lukshdrLog:
+ * @priority: LUKSHDR_VIR_LOG_*
+ * @file: source file
+ * @line: line in it
+ * @func: function
+ * @format: printf format, already translated where a person is to read it
+ *
+ * To be used through the macros below.  Never given a secret.
+ */
+void
+lukshdrLog(int priority, const char *file, int line, const char *func, const char *format, ...)
+    G_GNUC_PRINTF(5, 6);
+
+#define LUKSHDR_LOG_DEBUG(...) \
+    lukshdrLog(LUKSHDR_VIR_LOG_DEBUG, __FILE__, __LINE__, __func__, __VA_ARGS__)
+#define LUKSHDR_LOG_INFO(...) \
+    lukshdrLog(LUKSHDR_VIR_LOG_INFO, __FILE__, __LINE__, __func__, __VA_ARGS__)
+#define LUKSHDR_LOG_WARN(...) \
+    lukshdrLog(LUKSHDR_VIR_LOG_WARN, __FILE__, __LINE__, __func__, __VA_ARGS__)
+#define LUKSHDR_LOG_ERROR(...) \
+    lukshdrLog(LUKSHDR_VIR_LOG_ERROR, __FILE__, __LINE__, __func__, __VA_ARGS__)
+
+/**
+ * lukshdrReportError:
+ * @error: the error
+ *
+ * Makes @error the calling thread's libvirt error, to be seen by the client.
+ */
+void
+lukshdrReportError(const GError *error);
+
+/**
+ * lukshdrErrorFromLast:
+ * @error: set to a LUKSHDR_STOCK_ERROR
+ *
+ * Takes the calling thread's libvirt error over, before clean-up (any public libvirt
+ * function, even a free) resets it.
+ */
+void
+lukshdrErrorFromLast(GError **error);

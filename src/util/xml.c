@@ -1,0 +1,178 @@
+/*
+ * xml.c: names of XML elements and attributes, and how XML is read
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "config.h"
+
+#include "xml.h"
+
+#include <glib/gi18n-lib.h>
+#include <libxml/parser.h>
+#include <string.h>
+
+#include "error.h"
+
+/* libxml2's messages end with a newline, which a libvirt error does not */
+static void
+lukshdrXMLSetParserError(xmlParserCtxt *ctxt, GError **error)
+{
+    const xmlError *last = xmlCtxtGetLastError(ctxt);
+    g_autofree char *message = g_strdup(last && last->message ? last->message : "");
+
+    g_strchomp(message);
+    if (!g_utf8_validate(message, -1, NULL))
+        *message = '\0';
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR, _("XML is malformed at line %d: %s"),
+                last ? last->line : 0, *message ? message : _("no document found"));
+}
+
+/* Without XML_PARSE_HUGE libxml2's own limits on depth and size hold */
+#define LUKSHDR_XML_OPTIONS \
+    (XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NOBLANKS)
+
+xmlDoc *
+lukshdrXMLParse(const char *xml, gsize len, const char *root, GError **error)
+{
+    xmlParserCtxt *ctxt = NULL;
+    g_autoptr(xmlDoc) doc = NULL;
+    xmlNode *node;
+
+    if (len > LUKSHDR_XML_MAX) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                    _("XML of %zu bytes is longer than the limit of %d"), (size_t)len,
+                    LUKSHDR_XML_MAX);
+        return NULL;
+    }
+
+    if (!(ctxt = xmlNewParserCtxt()))
+        g_error("out of memory");
+
+    doc = xmlCtxtReadMemory(ctxt, xml, (int)len, NULL, NULL, LUKSHDR_XML_OPTIONS);
+    if (!doc || !ctxt->wellFormed) {
+        lukshdrXMLSetParserError(ctxt, error);
+        xmlFreeParserCtxt(ctxt);
+        return NULL;
+    }
+    xmlFreeParserCtxt(ctxt);
+
+    if (xmlGetIntSubset(doc)) {
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                            _("XML must not contain a document type declaration"));
+        return NULL;
+    }
+
+    node = xmlDocGetRootElement(doc);
+    if (!node || (root && !xmlStrEqual(node->name, BAD_CAST root))) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                    _("expected an XML document with root element '%s', found '%s'"),
+                    root ? root : "", node ? (const char *)node->name : "");
+        return NULL;
+    }
+
+    return g_steal_pointer(&doc);
+}
+
+char *
+lukshdrXMLFormat(xmlNode *root)
+{
+    xmlBuffer *buf = xmlBufferCreate();
+    char *text;
+
+    if (!buf || xmlNodeDump(buf, root->doc, root, 0, 1) < 0)
+        g_error("out of memory");
+
+    text = g_strdup_printf("%s\n", (const char *)xmlBufferContent(buf));
+    xmlBufferFree(buf);
+    return text;
+}
+
+static bool
+lukshdrXMLIsElement(const xmlNode *node, const char *name)
+{
+    return node->type == XML_ELEMENT_NODE && xmlStrEqual(node->name, BAD_CAST name);
+}
+
+xmlNode *
+lukshdrXMLChild(xmlNode *parent, const char *name)
+{
+    xmlNode *node;
+
+    for (node = parent->children; node; node = node->next) {
+        if (lukshdrXMLIsElement(node, name))
+            return node;
+    }
+    return NULL;
+}
+
+unsigned int
+lukshdrXMLChildCount(xmlNode *parent, const char *name)
+{
+    xmlNode *node;
+    unsigned int count = 0;
+
+    for (node = parent->children; node; node = node->next) {
+        if (lukshdrXMLIsElement(node, name))
+            count++;
+    }
+    return count;
+}
+
+bool
+lukshdrXMLOnlyChildren(xmlNode *parent, const char *const *names, GError **error)
+{
+    xmlNode *node;
+
+    for (node = parent->children; node; node = node->next) {
+        if (node->type == XML_ELEMENT_NODE && !g_strv_contains(names, (const char *)node->name)) {
+            g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                        _("unexpected element '%s' in '%s'"), node->name, parent->name);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* libxml2 has an allocator of its own: hand out GLib's */
+static char *
+lukshdrXMLSteal(xmlChar *value)
+{
+    char *copy = g_strdup((const char *)value);
+
+    if (value)
+        xmlFree(value);
+    return copy;
+}
+
+char *
+lukshdrXMLAttribute(xmlNode *node, const char *name)
+{
+    return lukshdrXMLSteal(xmlGetNoNsProp(node, BAD_CAST name));
+}
+
+char *
+lukshdrXMLText(xmlNode *node)
+{
+    char *text = lukshdrXMLSteal(xmlNodeGetContent(node));
+
+    return text ? text : g_strdup("");
+}
+
+void
+lukshdrXMLSetAttribute(xmlNode *node, const char *name, const char *value)
+{
+    if (value && !xmlSetProp(node, BAD_CAST name, BAD_CAST value))
+        g_error("out of memory");
+}
+
+xmlNode *
+lukshdrXMLAddChild(xmlNode *parent, const char *name, const char *text)
+{
+    /* unlike xmlNewChild, xmlNewTextChild escapes */
+    xmlNode *node = xmlNewTextChild(parent, NULL, BAD_CAST name, BAD_CAST text);
+
+    if (!node)
+        g_error("out of memory");
+    return node;
+}

@@ -1,0 +1,358 @@
+/*
+ * cmd-check.c: virt-lukshdr check
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Looks at links from both ends, and at all copies of their headers.  What it repairs
+ * is what has one right answer: a copy that differs is replaced by one that is whole.
+ */
+
+#include "config.h"
+
+#include <glib/gi18n.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "util/text.h"
+#include "cmd-link.h"
+#include "state.h"
+
+typedef struct _lukshdrToolCheck lukshdrToolCheck;
+struct _lukshdrToolCheck {
+    lukshdrTool *tool;
+    bool repair;
+    guint links;
+    guint findings;
+    guint repaired;
+};
+
+static void
+lukshdrToolCheckFinding(lukshdrToolCheck *check,
+                        const lukshdrToolName *name,
+                        const char *format,
+                        ...) G_GNUC_PRINTF(3, 4);
+
+static void
+lukshdrToolCheckFinding(lukshdrToolCheck *check,
+                        const lukshdrToolName *name,
+                        const char *format,
+                        ...)
+{
+    g_autofree char *text = NULL;
+    g_autofree char *line = NULL;
+    g_autofree char *shown = NULL;
+    va_list args;
+
+    va_start(args, format);
+    text = g_strdup_vprintf(format, args);
+    va_end(args);
+
+    line = g_strdup_printf("%s/%s: %s", name->pool, name->volume, text);
+    shown = lukshdrTextShown(line);
+    g_print("%s\n", shown);
+    check->findings++;
+}
+
+/* What is to be done, below the finding */
+static void
+lukshdrToolCheckAdvice(const char *format, ...) G_GNUC_PRINTF(1, 2);
+
+static void
+lukshdrToolCheckAdvice(const char *format, ...)
+{
+    g_autofree char *text = NULL;
+    g_autofree char *shown = NULL;
+    va_list args;
+
+    va_start(args, format);
+    text = g_strdup_vprintf(format, args);
+    va_end(args);
+    shown = lukshdrTextShown(text);
+    g_print("    %s\n", shown);
+}
+
+static void
+lukshdrToolCheckOutcome(lukshdrToolCheck *check, bool ok, const GError *error)
+{
+    if (ok) {
+        check->repaired++;
+        lukshdrToolCheckAdvice(_("repaired"));
+    } else {
+        lukshdrToolCheckAdvice(_("not repaired: %s"), error->message);
+    }
+}
+
+/* Whether a copy of a header can stand for it; the reason why not in @why */
+static bool
+lukshdrToolCheckCopyWhole(const lukshdrToolVolume *payload,
+                          const lukshdrToolHeader *content,
+                          char **why)
+{
+    const lukshdrLink *label;
+
+    *why = NULL;
+    if (content->damage)
+        *why = g_strdup(content->damage);
+    else if (content->labelDamage)
+        *why = g_strdup(content->labelDamage);
+    else if (!(label = lukshdrToolStateLabelOf(payload, content)))
+        *why = g_strdup(_("its link label does not name this volume"));
+    else if (!label->luksUUID || g_ascii_strcasecmp(label->luksUUID, content->uuid) ||
+             (label->digest && !g_str_equal(label->digest, content->digest)))
+        *why = g_strdup(_("its key material is not what its link label was written for"));
+    return !*why;
+}
+
+typedef struct _lukshdrToolCheckCopy lukshdrToolCheckCopy;
+struct _lukshdrToolCheckCopy {
+    const lukshdrToolName *name;
+    lukshdrToolVolume *volume;
+    lukshdrToolHeader *content;
+    char *why; /* it is not whole, or NULL */
+};
+
+static void
+lukshdrToolCheckCopyClear(lukshdrToolCheckCopy *copy)
+{
+    lukshdrToolVolumeFree(copy->volume);
+    lukshdrToolHeaderFree(copy->content);
+    g_free(copy->why);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(lukshdrToolCheckCopy, lukshdrToolCheckCopyClear)
+
+static void
+lukshdrToolCheckCopyLoad(lukshdrTool *tool,
+                         const lukshdrToolVolume *payload,
+                         const lukshdrToolName *name,
+                         lukshdrToolCheckCopy *copy)
+{
+    g_autoptr(GError) error = NULL;
+
+    copy->name = name;
+    if (!(copy->volume = lukshdrToolVolumeLookup(tool, name->pool, name->volume, &error)) ||
+        !(copy->content = lukshdrToolHeaderDownload(tool, copy->volume->vol, &error))) {
+        copy->why = g_strdup(error->message);
+        return;
+    }
+    lukshdrToolCheckCopyWhole(payload, copy->content, &copy->why);
+}
+
+/* What is in a pool that is not active is not known to be wrong.  The finding has said how to
+ * start the pool: nothing else is to be advised, let alone done. */
+static bool
+lukshdrToolCheckPoolActive(lukshdrToolCheck *check, const lukshdrToolName *name)
+{
+    g_autoptr(virStoragePool) pool = virStoragePoolLookupByName(check->tool->conn, name->pool);
+
+    return pool && virStoragePoolIsActive(pool) == 1;
+}
+
+/* The daemon fills replicas that are blank or copies of this header; one that is gone must
+ * exist for that */
+static void
+lukshdrToolCheckRepairReplica(lukshdrToolCheck *check,
+                              const lukshdrToolState *state,
+                              const lukshdrToolCheckCopy *copy)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(lukshdrToolVolume) made = NULL;
+    bool ok = true;
+
+    if (!copy->content)
+        ok = (made = lukshdrToolHeaderMake(check->tool, copy->name, &error)) != NULL;
+    else if (copy->why)
+        ok = lukshdrToolHeaderUpload(check->tool, copy->volume->vol, state->content, &error);
+    ok = ok && lukshdrToolLinkAgain(state->payload, NULL, NULL, &error);
+    lukshdrToolCheckOutcome(check, ok, error);
+}
+
+static void
+lukshdrToolCheckReplicas(lukshdrToolCheck *check, const lukshdrToolState *state)
+{
+    const GPtrArray *others = state->payload->others;
+    guint i;
+
+    for (i = 1; i < others->len; i++) {
+        g_auto(lukshdrToolCheckCopy) copy = { 0 };
+
+        lukshdrToolCheckCopyLoad(check->tool, state->payload, g_ptr_array_index(others, i), &copy);
+        if (!copy.why && !g_str_equal(copy.content->digest, state->content->digest))
+            copy.why = g_strdup(_("it has other keys than the header"));
+        if (!copy.why)
+            continue;
+
+        lukshdrToolCheckFinding(check, &state->payloadName, _("replica '%s' of pool '%s': %s"),
+                                copy.name->volume, copy.name->pool, copy.why);
+        if (!lukshdrToolCheckPoolActive(check, copy.name))
+            continue;
+        if (check->repair)
+            lukshdrToolCheckRepairReplica(check, state, &copy);
+        else
+            lukshdrToolCheckAdvice(_("--repair makes it a copy of the header"));
+    }
+}
+
+/* Puts a whole replica in the header's place */
+static void
+lukshdrToolCheckRepairHeader(lukshdrToolCheck *check,
+                             lukshdrToolState *state,
+                             const lukshdrToolCheckCopy *copy)
+{
+    g_autoptr(GError) error = NULL;
+    bool ok;
+
+    if (!state->header || !state->content) {
+        lukshdrToolVolumeFree(state->header);
+        state->header = lukshdrToolHeaderMake(check->tool, &state->headerName, &error);
+    }
+    ok = state->header &&
+         lukshdrToolHeaderUpload(check->tool, state->header->vol, copy->content, &error) &&
+         lukshdrToolLinkAgain(state->payload, NULL, NULL, &error);
+    lukshdrToolCheckOutcome(check, ok, error);
+}
+
+static void
+lukshdrToolCheckHeader(lukshdrToolCheck *check, lukshdrToolState *state)
+{
+    const GPtrArray *others = state->payload->others;
+    guint i;
+
+    lukshdrToolCheckFinding(check, &state->payloadName,
+                            state->kind == LUKSHDR_TOOL_STATE_HEADER_MISSING
+                                ? _("header '%s' of pool '%s' is missing: %s")
+                                : _("header '%s' of pool '%s' is damaged: %s"),
+                            state->headerName.volume, state->headerName.pool, state->reason);
+    if (!lukshdrToolCheckPoolActive(check, &state->headerName))
+        return;
+
+    for (i = 1; i < others->len; i++) {
+        g_auto(lukshdrToolCheckCopy) copy = { 0 };
+
+        lukshdrToolCheckCopyLoad(check->tool, state->payload, g_ptr_array_index(others, i), &copy);
+        if (copy.why)
+            continue;
+        if (check->repair)
+            lukshdrToolCheckRepairHeader(check, state, &copy);
+        else
+            lukshdrToolCheckAdvice(_("--repair puts replica '%s' of pool '%s' in its place"),
+                                   copy.name->volume, copy.name->pool);
+        return;
+    }
+    lukshdrToolCheckAdvice(_("put a backup back: virt-lukshdr header-restore %s/%s FILE"),
+                           state->payload->pool, state->payload->name);
+    if (state->content && !state->content->damage && state->content->labels)
+        lukshdrToolCheckAdvice(_("or, if it was you who changed its keys: virt-lukshdr link %s/%s"),
+                               state->payload->pool, state->payload->name);
+}
+
+static void
+lukshdrToolCheckOrphan(lukshdrToolCheck *check, const lukshdrToolState *state)
+{
+    lukshdrToolCheckFinding(check, &state->headerName, "%s", state->reason);
+    if (state->payloadName.pool)
+        lukshdrToolCheckAdvice(_("if it is: virt-lukshdr link %s/%s %s/%s --secret UUID"),
+                               state->payloadName.pool, state->payloadName.volume,
+                               state->headerName.pool, state->headerName.volume);
+}
+
+static void
+lukshdrToolCheckState(lukshdrToolCheck *check, lukshdrToolState *state)
+{
+    switch (state->kind) {
+    case LUKSHDR_TOOL_STATE_OK:
+        check->links++;
+        lukshdrToolCheckReplicas(check, state);
+        break;
+    case LUKSHDR_TOOL_STATE_HEADER_MISSING:
+    case LUKSHDR_TOOL_STATE_HEADER_DAMAGED:
+        check->links++;
+        lukshdrToolCheckHeader(check, state);
+        break;
+    case LUKSHDR_TOOL_STATE_PAYLOAD_MISSING:
+        check->links++;
+        lukshdrToolCheckFinding(check, &state->payloadName, _("the payload is missing: %s"),
+                                state->reason);
+        lukshdrToolCheckAdvice(
+            _("header '%s' of pool '%s' waits for it; if it is gone for good, the "
+              "header opens nothing any more"),
+            state->headerName.volume, state->headerName.pool);
+        break;
+    case LUKSHDR_TOOL_STATE_ORPHANED:
+    default:
+        lukshdrToolCheckOrphan(check, state);
+    }
+}
+
+/* All states, those of a pool, or that of one volume */
+static GPtrArray *
+lukshdrToolCheckStates(lukshdrTool *tool, const char *name, GError **error)
+{
+    g_autoptr(GPtrArray) states = NULL;
+    g_autoptr(virStoragePool) pool = NULL;
+    lukshdrToolVolume *payload;
+    lukshdrToolState *state;
+    guint i;
+
+    if (name && !strchr(name, '/'))
+        pool = virStoragePoolLookupByName(tool->conn, name);
+
+    if (name && !pool) {
+        if (!(payload = lukshdrToolVolumeFindLinked(tool, name, error)) ||
+            !(state = lukshdrToolStateOf(tool, payload, error)))
+            return NULL;
+        states = g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrToolStateFree);
+        g_ptr_array_add(states, state);
+        return g_steal_pointer(&states);
+    }
+
+    if (!(states = lukshdrToolStateList(tool, error)))
+        return NULL;
+    for (i = states->len; pool && i > 0; i--) {
+        state = g_ptr_array_index(states, i - 1);
+        if (g_strcmp0(state->payloadName.pool, name) && g_strcmp0(state->headerName.pool, name))
+            g_ptr_array_remove_index(states, i - 1);
+    }
+    return g_steal_pointer(&states);
+}
+
+static bool
+lukshdrToolCheckRun(lukshdrTool *tool, char ***argv, GError **error)
+{
+    gboolean repair = FALSE;
+    const GOptionEntry entries[] = {
+        { "repair", 0, 0, G_OPTION_ARG_NONE, &repair,
+          N_("Replace copies of headers that are damaged or differ"), NULL },
+        G_OPTION_ENTRY_NULL,
+    };
+    lukshdrToolCheck check = { .tool = tool };
+    g_autoptr(GPtrArray) states = NULL;
+    guint i;
+
+    if (!lukshdrToolParse(tool, entries, 0, 1, argv, error) || !lukshdrToolConnect(tool, error) ||
+        !lukshdrToolProbePlugin(tool, NULL, error) ||
+        !(states = lukshdrToolCheckStates(tool, (*argv)[1], error)))
+        return false;
+
+    check.repair = repair;
+    for (i = 0; i < states->len; i++)
+        lukshdrToolCheckState(&check, g_ptr_array_index(states, i));
+
+    g_print(_("links checked: %u, things found: %u, repaired: %u\n"), check.links, check.findings,
+            check.repaired);
+    if (check.findings == check.repaired)
+        return true;
+
+    /* all has been said */
+    g_set_error_literal(error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_WRONG, "");
+    return false;
+}
+
+const lukshdrToolCommand lukshdrToolCommandCheck = {
+    .name = "check",
+    .parameters = N_("[POOL|VOLUME]"),
+    .summary = N_(
+        "Verify links from both ends, headers and their replicas, and repair what can be"),
+    .example = "  virt-lukshdr check --repair images",
+    .run = lukshdrToolCheckRun,
+};

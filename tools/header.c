@@ -1,0 +1,284 @@
+/*
+ * header.c: a header volume's content, as the daemon sends it
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Offsets are from the "LUKS On-Disk Format Specification Version 1.2.3" (cryptsetup
+ * project), tables 2.1 and 2.2.  The content is hostile: it may come from anyone
+ * who can write to the pool.
+ */
+
+#include "config.h"
+
+#include "header.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gi18n.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "util/error.h"
+#include "link/label.h"
+#include "link/luks.h"
+
+#define LUKSHDR_TOOL_PHDR_LEN 592
+#define LUKSHDR_TOOL_CIPHER_OFFSET 8
+#define LUKSHDR_TOOL_MODE_OFFSET 40
+#define LUKSHDR_TOOL_HASH_OFFSET 72
+#define LUKSHDR_TOOL_NAME_LEN 32
+#define LUKSHDR_TOOL_KEY_BYTES_OFFSET 108
+#define LUKSHDR_TOOL_ITERATIONS_OFFSET 164
+#define LUKSHDR_TOOL_SLOTS_OFFSET 208
+#define LUKSHDR_TOOL_SLOT_LEN 48
+#define LUKSHDR_TOOL_SLOT_ACTIVE 0x00AC71F3
+#define LUKSHDR_TOOL_SLOT_INACTIVE 0x0000DEAD
+
+static guint32
+lukshdrToolHeaderNumber(const guint8 *phdr, size_t offset)
+{
+    guint32 value;
+
+    memcpy(&value, phdr + offset, sizeof(value));
+    return GUINT32_FROM_BE(value);
+}
+
+/* The names of algorithms are printable ASCII in every header that anybody made */
+static char *
+lukshdrToolHeaderName(const guint8 *phdr, size_t offset)
+{
+    const char *name = (const char *)phdr + offset;
+    size_t len = strnlen(name, LUKSHDR_TOOL_NAME_LEN);
+    size_t i;
+
+    for (i = 0; i < len; i++) {
+        if (!g_ascii_isgraph(name[i]))
+            return NULL;
+    }
+    return len ? g_strndup(name, len) : NULL;
+}
+
+static void
+lukshdrToolHeaderClear(lukshdrToolHeader *header)
+{
+    g_clear_pointer(&header->damage, g_free);
+    g_clear_pointer(&header->uuid, g_free);
+    g_clear_pointer(&header->cipher, g_free);
+    g_clear_pointer(&header->mode, g_free);
+    g_clear_pointer(&header->hash, g_free);
+    g_clear_pointer(&header->digest, g_free);
+    g_clear_pointer(&header->labels, g_ptr_array_unref);
+    g_clear_pointer(&header->labelDamage, g_free);
+    header->active = 0;
+}
+
+/* Returns: what is wrong, or NULL */
+static char *
+lukshdrToolHeaderReadPhdr(lukshdrToolHeader *header)
+{
+    g_autoptr(GError) error = NULL;
+    guint8 phdr[LUKSHDR_TOOL_PHDR_LEN];
+    guint64 end;
+    size_t i;
+
+    if (!lukshdrLuksReadUUID(header->fd, &header->uuid, &error) ||
+        !lukshdrLuksKeyMaterialEnd(header->fd, &end, &error))
+        return g_strdup(error->message);
+
+    if (TEMP_FAILURE_RETRY(pread(header->fd, phdr, sizeof(phdr), 0)) != sizeof(phdr) ||
+        end > header->bytes) {
+        return g_strdup_printf(
+            _("the header is cut short: its key material ends at %llu bytes, and "
+              "there are %llu"),
+            (unsigned long long)end, (unsigned long long)header->bytes);
+    }
+
+    header->cipher = lukshdrToolHeaderName(phdr, LUKSHDR_TOOL_CIPHER_OFFSET);
+    header->mode = lukshdrToolHeaderName(phdr, LUKSHDR_TOOL_MODE_OFFSET);
+    header->hash = lukshdrToolHeaderName(phdr, LUKSHDR_TOOL_HASH_OFFSET);
+    header->keyBytes = lukshdrToolHeaderNumber(phdr, LUKSHDR_TOOL_KEY_BYTES_OFFSET);
+    header->iterations = lukshdrToolHeaderNumber(phdr, LUKSHDR_TOOL_ITERATIONS_OFFSET);
+    if (!header->cipher || !header->mode || !header->hash)
+        return g_strdup(_("the LUKS header names no cipher"));
+
+    for (i = 0; i < LUKSHDR_TOOL_SLOTS; i++) {
+        size_t at = LUKSHDR_TOOL_SLOTS_OFFSET + i * LUKSHDR_TOOL_SLOT_LEN;
+        guint32 state = lukshdrToolHeaderNumber(phdr, at);
+
+        if (state != LUKSHDR_TOOL_SLOT_ACTIVE && state != LUKSHDR_TOOL_SLOT_INACTIVE)
+            return g_strdup_printf(_("key slot %zu of the LUKS header is damaged"), i);
+        header->slots[i].active = state == LUKSHDR_TOOL_SLOT_ACTIVE;
+        header->slots[i].iterations = lukshdrToolHeaderNumber(phdr, at + 4);
+        header->active += header->slots[i].active;
+    }
+    if (!header->active)
+        return g_strdup(_("no key slot of the LUKS header is in use: nothing opens it"));
+    if (!lukshdrLuksDigest(header->fd, &header->digest, &error))
+        return g_strdup(error->message);
+    return NULL;
+}
+
+void
+lukshdrToolHeaderExamine(lukshdrToolHeader *header)
+{
+    g_autoptr(GError) error = NULL;
+
+    lukshdrToolHeaderClear(header);
+    header->damage = lukshdrToolHeaderReadPhdr(header);
+    if (!lukshdrLabelRead(header->fd, &header->labels, &error))
+        header->labelDamage = g_strdup(error->message);
+}
+
+void
+lukshdrToolHeaderFree(lukshdrToolHeader *header)
+{
+    if (!header)
+        return;
+
+    lukshdrToolHeaderClear(header);
+    if (header->fd >= 0)
+        close(header->fd);
+    g_free(header);
+}
+
+static lukshdrToolHeader *
+lukshdrToolHeaderNew(GError **error)
+{
+    g_autoptr(lukshdrToolHeader) header = g_new0(lukshdrToolHeader, 1);
+
+    if ((header->fd = memfd_create("header", MFD_CLOEXEC)) < 0) {
+        lukshdrErrorSetErrno(error, errno, _("Unable to get memory for the header"));
+        return NULL;
+    }
+    return g_steal_pointer(&header);
+}
+
+/* A virStreamSinkFunc */
+static int
+lukshdrToolHeaderSink(virStreamPtr stream G_GNUC_UNUSED, const char *data, size_t len, void *opaque)
+{
+    lukshdrToolHeader *header = opaque;
+    ssize_t done;
+
+    /* a daemon that sends more than was asked for */
+    if (header->bytes + len > LUKSHDR_HEADER_VOLUME_SIZE)
+        return -1;
+
+    done = TEMP_FAILURE_RETRY(pwrite(header->fd, data, len, header->bytes));
+    if (done > 0)
+        header->bytes += done;
+    return (int)done;
+}
+
+lukshdrToolHeader *
+lukshdrToolHeaderDownload(lukshdrTool *tool, virStorageVolPtr vol, GError **error)
+{
+    g_autoptr(lukshdrToolHeader) header = lukshdrToolHeaderNew(error);
+    g_autoptr(virStream) stream = NULL;
+    virStorageVolInfo info;
+
+    if (!header)
+        return NULL;
+
+    /* what the file has, not what its content says */
+    if (virStorageVolGetInfoFlags(vol, &info, VIR_STORAGE_VOL_GET_PHYSICAL) < 0 ||
+        !(stream = virStreamNew(tool->conn, 0)) ||
+        virStorageVolDownload(vol, stream, 0, MIN(info.allocation, LUKSHDR_HEADER_VOLUME_SIZE), 0) <
+            0) {
+        lukshdrToolSetLast(error);
+        return NULL;
+    }
+
+    if (virStreamRecvAll(stream, lukshdrToolHeaderSink, header) < 0) {
+        lukshdrToolSetLast(error);
+        return NULL;
+    }
+    if (virStreamFinish(stream) < 0) {
+        lukshdrToolSetLast(error);
+        return NULL;
+    }
+
+    lukshdrToolHeaderExamine(header);
+    return g_steal_pointer(&header);
+}
+
+typedef struct _lukshdrToolHeaderSource lukshdrToolHeaderSource;
+struct _lukshdrToolHeaderSource {
+    const lukshdrToolHeader *header;
+    guint64 pos;
+};
+
+/* A virStreamSourceFunc */
+static int
+lukshdrToolHeaderSend(virStreamPtr stream G_GNUC_UNUSED, char *data, size_t len, void *opaque)
+{
+    lukshdrToolHeaderSource *source = opaque;
+    ssize_t got = TEMP_FAILURE_RETRY(pread(source->header->fd, data, len, source->pos));
+
+    if (got > 0)
+        source->pos += got;
+    return (int)got;
+}
+
+bool
+lukshdrToolHeaderUpload(lukshdrTool *tool,
+                        virStorageVolPtr vol,
+                        const lukshdrToolHeader *header,
+                        GError **error)
+{
+    lukshdrToolHeaderSource source = { .header = header };
+    g_autoptr(virStream) stream = virStreamNew(tool->conn, 0);
+    sigset_t block;
+    sigset_t before;
+    bool ok;
+
+    sigemptyset(&block);
+    sigaddset(&block, SIGINT);
+    sigaddset(&block, SIGTERM);
+    sigprocmask(SIG_BLOCK, &block, &before);
+
+    ok = stream && virStorageVolUpload(vol, stream, 0, header->bytes, 0) == 0 &&
+         virStreamSendAll(stream, lukshdrToolHeaderSend, &source) == 0 &&
+         virStreamFinish(stream) == 0;
+    if (!ok)
+        lukshdrToolSetLast(error);
+
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return ok;
+}
+
+lukshdrToolHeader *
+lukshdrToolHeaderLoad(const char *path, GError **error)
+{
+    g_autoptr(lukshdrToolHeader) header = lukshdrToolHeaderNew(error);
+    char block[64 * 1024];
+    ssize_t got = 0;
+    int fd;
+
+    if (!header)
+        return NULL;
+
+    if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0) {
+        lukshdrErrorSetErrno(error, errno, _("Unable to open '%s'"), path);
+        return NULL;
+    }
+    while (header->bytes < LUKSHDR_HEADER_VOLUME_SIZE &&
+           (got = TEMP_FAILURE_RETRY(read(
+                fd, block, MIN(sizeof(block), LUKSHDR_HEADER_VOLUME_SIZE - header->bytes)))) > 0) {
+        if (lukshdrToolHeaderSink(NULL, block, got, header) != got) {
+            got = -1;
+            break;
+        }
+    }
+    if (got < 0) {
+        lukshdrErrorSetErrno(error, errno, _("Unable to read '%s'"), path);
+        close(fd);
+        return NULL;
+    }
+    close(fd);
+
+    lukshdrToolHeaderExamine(header);
+    return g_steal_pointer(&header);
+}

@@ -1,0 +1,102 @@
+/*
+ * header.h: a header volume's content, as the daemon sends it
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Downloaded into memory that has a descriptor, so that what src/util does with
+ * header volumes works on it, and read: LUKS1 header, key slots, link label.
+ */
+
+#pragma once
+
+#include "link/link.h"
+#include "tool.h"
+
+/* Number of key slots of LUKS1 (LUKS_NUMKEYS in table 2.1 of its specification) */
+#define LUKSHDR_TOOL_SLOTS 8
+
+typedef struct _lukshdrToolSlot lukshdrToolSlot;
+struct _lukshdrToolSlot {
+    bool active;
+    guint32 iterations;
+};
+
+typedef struct _lukshdrToolHeader lukshdrToolHeader;
+struct _lukshdrToolHeader {
+    int fd;        /* of the content in memory, for reading and writing */
+    guint64 bytes; /* how many came */
+
+    char *damage; /* why it is no header that can be used, or NULL: then all below is set */
+    char *uuid;
+    char *cipher; /* as "aes" */
+    char *mode;   /* as "xts-plain64" */
+    char *hash;
+    guint32 keyBytes;
+    guint32 iterations; /* of the master key's digest */
+    lukshdrToolSlot slots[LUKSHDR_TOOL_SLOTS];
+    guint active; /* how many slots are */
+
+    char *digest; /* of header and key material, as labels have it */
+
+    GPtrArray *labels; /* lukshdrLink *: what the link label says; NULL if there is none, or
+                        * a damaged one */
+    char *labelDamage; /* why the label cannot be read, or NULL */
+};
+
+/**
+ * lukshdrToolHeaderDownload:
+ * @tool: the tool
+ * @vol: a volume
+ * @error: libvirt's; VIR_ERR_SYSTEM_ERROR
+ *
+ * Fetches the first LUKSHDR_HEADER_VOLUME_SIZE bytes of @vol, or what it has.
+ * That the content is no header is no error, see damage.
+ *
+ * Returns: the content, freed with lukshdrToolHeaderFree, or NULL with @error set.
+ */
+lukshdrToolHeader *
+lukshdrToolHeaderDownload(lukshdrTool *tool, virStorageVolPtr vol, GError **error);
+
+/**
+ * lukshdrToolHeaderLoad:
+ * @path: a file
+ * @error: VIR_ERR_SYSTEM_ERROR
+ *
+ * Returns: as lukshdrToolHeaderDownload, of a local file.
+ */
+lukshdrToolHeader *
+lukshdrToolHeaderLoad(const char *path, GError **error);
+
+/**
+ * lukshdrToolHeaderUpload:
+ * @tool: the tool
+ * @vol: a header volume
+ * @header: its new content
+ * @error: libvirt's; the daemon refuses while the volume is in use
+ *
+ * Not interrupted by SIGINT and SIGTERM.  A crash or a lost connection leaves the volume
+ * with part of the new content.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrToolHeaderUpload(lukshdrTool *tool,
+                        virStorageVolPtr vol,
+                        const lukshdrToolHeader *header,
+                        GError **error);
+
+/**
+ * lukshdrToolHeaderFree:
+ * @header: what to free, or NULL
+ */
+void
+lukshdrToolHeaderFree(lukshdrToolHeader *header);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(lukshdrToolHeader, lukshdrToolHeaderFree)
+
+/**
+ * lukshdrToolHeaderExamine:
+ * @header: content that was changed; all but fd and bytes is read anew
+ */
+void
+lukshdrToolHeaderExamine(lukshdrToolHeader *header);

@@ -1,0 +1,424 @@
+/*
+ * state.c: links, and the state they are in
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "config.h"
+
+#include "state.h"
+
+#include <glib/gi18n.h>
+#include <libvirt/virterror.h>
+#include <string.h>
+
+#include "util/error.h"
+#include "use.h"
+
+void
+lukshdrToolStateFree(lukshdrToolState *state)
+{
+    if (!state)
+        return;
+
+    lukshdrToolVolumeFree(state->payload);
+    lukshdrToolVolumeFree(state->header);
+    lukshdrToolHeaderFree(state->content);
+    g_free(state->payloadName.pool);
+    g_free(state->payloadName.volume);
+    g_free(state->headerName.pool);
+    g_free(state->headerName.volume);
+    g_free(state->reason);
+    g_ptr_array_unref(state->users);
+    g_free(state);
+}
+
+const char *
+lukshdrToolStateName(lukshdrToolStateKind kind)
+{
+    static const char *const names[] = { "ok", "header-missing", "header-damaged",
+                                         "payload-missing", "orphaned" };
+
+    return names[kind];
+}
+
+char *
+lukshdrToolStateText(const lukshdrToolState *state)
+{
+    static const char *const texts[] = { N_("ok"), N_("header missing"), N_("header damaged"),
+                                         N_("payload missing"), N_("orphaned header") };
+    g_autoptr(GString) text = g_string_new(_(texts[state->kind]));
+    guint i;
+
+    for (i = 0; i < state->users->len; i++) {
+        if (i == 0 && state->kind == LUKSHDR_TOOL_STATE_OK)
+            g_string_printf(text, _("in use by %s"), (char *)g_ptr_array_index(state->users, i));
+        else if (i == 0)
+            g_string_append_printf(text, _(", in use by %s"),
+                                   (char *)g_ptr_array_index(state->users, i));
+        else
+            g_string_append_printf(text, ", %s", (char *)g_ptr_array_index(state->users, i));
+    }
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+/* A pool may have another name here than the label says, and there may be two over one
+ * directory */
+const lukshdrLink *
+lukshdrToolStateLabelOf(const lukshdrToolVolume *payload, const lukshdrToolHeader *content)
+{
+    guint i;
+
+    for (i = 0; content->labels && i < content->labels->len; i++) {
+        const lukshdrLink *label = g_ptr_array_index(content->labels, i);
+
+        if (g_strcmp0(label->payload.path, payload->path) == 0 ||
+            (g_strcmp0(label->payload.pool, payload->pool) == 0 &&
+             g_strcmp0(label->payload.volume, payload->name) == 0))
+            return label;
+    }
+    return NULL;
+}
+
+char *
+lukshdrToolStateLabelNames(const lukshdrToolHeader *content)
+{
+    g_autoptr(GString) names = g_string_new(NULL);
+    guint i;
+
+    for (i = 0; content->labels && i < content->labels->len; i++) {
+        const lukshdrLink *label = g_ptr_array_index(content->labels, i);
+
+        g_string_append_printf(names, "%s%s/%s", i ? ", " : "", label->payload.pool,
+                               label->payload.volume);
+    }
+    return g_string_free(g_steal_pointer(&names), FALSE);
+}
+
+/* Decides on the state by the header's content, as lukshdrHeaderCheck does for guests */
+static void
+lukshdrToolStateJudge(lukshdrToolState *state)
+{
+    const lukshdrToolHeader *content = state->content;
+    g_autofree char *names = lukshdrToolStateLabelNames(content);
+    const lukshdrLink *label;
+
+    state->kind = LUKSHDR_TOOL_STATE_HEADER_DAMAGED;
+    if (content->damage) {
+        state->reason = g_strdup(content->damage);
+    } else if (content->labelDamage) {
+        state->reason = g_strdup(content->labelDamage);
+    } else if (!content->labels) {
+        state->reason = g_strdup(_("the header volume has no link label"));
+    } else if (!state->payload) {
+        state->kind = LUKSHDR_TOOL_STATE_OK;
+    } else if (!(label = lukshdrToolStateLabelOf(state->payload, content))) {
+        state->reason = g_strdup_printf(_("by its link label this is the header of %s"), names);
+    } else if (!label->luksUUID || g_ascii_strcasecmp(label->luksUUID, content->uuid)) {
+        state->reason = g_strdup_printf(_("the LUKS header has UUID %s, its link label says %s"),
+                                        content->uuid, label->luksUUID ? label->luksUUID : "-");
+    } else if (label->digest && !g_str_equal(label->digest, content->digest)) {
+        state->reason = g_strdup(
+            _("the key material is not what the link label was written for: it is damaged, or its "
+              "keys were changed by another tool"));
+    } else {
+        state->kind = LUKSHDR_TOOL_STATE_OK;
+    }
+}
+
+/* Looks at the header that @state names */
+static bool
+lukshdrToolStateReadHeader(lukshdrTool *tool, lukshdrToolState *state, GError **error)
+{
+    g_autoptr(GError) local = NULL;
+
+    state->header = lukshdrToolVolumeLookup(tool, state->headerName.pool, state->headerName.volume,
+                                            &local);
+    if (!state->header) {
+        state->kind = LUKSHDR_TOOL_STATE_HEADER_MISSING;
+        state->reason = g_strdup(local->message);
+        return true;
+    }
+
+    if (!(state->content = lukshdrToolHeaderDownload(tool, state->header->vol, &local))) {
+        if (g_error_matches(local, LUKSHDR_STOCK_ERROR, VIR_ERR_OPERATION_DENIED) ||
+            g_error_matches(local, LUKSHDR_STOCK_ERROR, VIR_ERR_AUTH_FAILED) ||
+            g_error_matches(local, LUKSHDR_STOCK_ERROR, VIR_ERR_ACCESS_DENIED)) {
+            g_propagate_error(error, g_steal_pointer(&local));
+            return false;
+        }
+        /* a file that went away under the pool, for one */
+        state->kind = LUKSHDR_TOOL_STATE_HEADER_MISSING;
+        state->reason = g_strdup(local->message);
+        return true;
+    }
+
+    lukshdrToolStateJudge(state);
+    return true;
+}
+
+static lukshdrToolState *
+lukshdrToolStateNew(void)
+{
+    lukshdrToolState *state = g_new0(lukshdrToolState, 1);
+
+    state->users = g_ptr_array_new_with_free_func(g_free);
+    return state;
+}
+
+static lukshdrToolState *
+lukshdrToolStateOfPayload(lukshdrTool *tool,
+                          lukshdrToolVolume *payload,
+                          lukshdrToolUse *use,
+                          GError **error)
+{
+    g_autoptr(lukshdrToolState) state = lukshdrToolStateNew();
+    const lukshdrToolName *header = lukshdrToolVolumeOther(payload);
+
+    state->payload = payload;
+    state->payloadName.pool = g_strdup(payload->pool);
+    state->payloadName.volume = g_strdup(payload->name);
+    state->headerName.pool = g_strdup(header->pool);
+    state->headerName.volume = g_strdup(header->volume);
+    lukshdrToolUseFind(use, payload, state->users);
+
+    if (!lukshdrToolStateReadHeader(tool, state, error)) {
+        return NULL;
+    }
+    return g_steal_pointer(&state);
+}
+
+lukshdrToolState *
+lukshdrToolStateOf(lukshdrTool *tool, lukshdrToolVolume *payload, GError **error)
+{
+    g_autoptr(lukshdrToolUse) use = lukshdrToolUseNew(tool);
+
+    return lukshdrToolStateOfPayload(tool, payload, use, error);
+}
+
+/* A header volume whose link leads to no payload; NULL without an error if it has one */
+static lukshdrToolState *
+lukshdrToolStateOfHeader(lukshdrTool *tool, lukshdrToolVolume *header, GError **error)
+{
+    g_autoptr(lukshdrToolState) state = NULL;
+    g_autoptr(GError) local = NULL;
+    const lukshdrToolName *name = lukshdrToolVolumeOther(header);
+    g_autoptr(lukshdrToolVolume)
+        payload = lukshdrToolVolumeLookup(tool, name->pool, name->volume, &local);
+
+    if (payload)
+        return NULL;
+
+    state = lukshdrToolStateNew();
+    state->payloadName.pool = g_strdup(name->pool);
+    state->payloadName.volume = g_strdup(name->volume);
+    state->headerName.pool = g_strdup(header->pool);
+    state->headerName.volume = g_strdup(header->name);
+    if (!lukshdrToolStateReadHeader(tool, state, error))
+        return NULL;
+
+    state->kind = LUKSHDR_TOOL_STATE_PAYLOAD_MISSING;
+    g_free(state->reason);
+    state->reason = g_strdup(local->message);
+    return g_steal_pointer(&state);
+}
+
+/* A volume of a header pool that has a LUKS header and no link; NULL without an error
+ * if it is something else */
+static lukshdrToolState *
+lukshdrToolStateOfOrphan(lukshdrTool *tool, lukshdrToolVolume *volume)
+{
+    g_autoptr(lukshdrToolState) state = lukshdrToolStateNew();
+
+    state->headerName.pool = g_strdup(volume->pool);
+    state->headerName.volume = g_strdup(volume->name);
+    if (!lukshdrToolStateReadHeader(tool, state, NULL) || !state->content || state->content->damage)
+        return NULL;
+
+    state->kind = LUKSHDR_TOOL_STATE_ORPHANED;
+    g_clear_pointer(&state->reason, g_free);
+    if (state->content->labels) {
+        g_autofree char *names = lukshdrToolStateLabelNames(state->content);
+        const lukshdrLink *label = g_ptr_array_index(state->content->labels, 0);
+
+        state->payloadName.pool = g_strdup(label->payload.pool);
+        state->payloadName.volume = g_strdup(label->payload.volume);
+        state->reason = g_strdup_printf(
+            _("no link leads here; its link label says that it is of %s"), names);
+    } else {
+        state->reason = g_strdup(_("no link leads here, and it has no link label"));
+    }
+    return g_steal_pointer(&state);
+}
+
+/* Whether one of the links leads to that header, as primary or replica */
+static bool
+lukshdrToolStateLeadsTo(GPtrArray *states, const lukshdrToolVolume *header)
+{
+    guint i;
+    guint j;
+
+    for (i = 0; i < states->len; i++) {
+        const lukshdrToolState *state = g_ptr_array_index(states, i);
+
+        if (!state->payload)
+            continue;
+        for (j = 0; j < state->payload->others->len; j++) {
+            const lukshdrToolName *name = g_ptr_array_index(state->payload->others, j);
+
+            if (g_str_equal(name->pool, header->pool) && g_str_equal(name->volume, header->name))
+                return true;
+        }
+        /* a second pool over the same directory */
+        if (state->header && g_str_equal(state->header->path, header->path))
+            return true;
+    }
+    return false;
+}
+
+GPtrArray *
+lukshdrToolStateList(lukshdrTool *tool, GError **error)
+{
+    g_autoptr(GPtrArray) volumes = lukshdrToolVolumeList(tool, NULL, error);
+    g_autoptr(GPtrArray)
+        states = g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrToolStateFree);
+    g_autoptr(GHashTable) headerPools = NULL;
+    g_autoptr(lukshdrToolUse) use = NULL;
+    guint i;
+
+    if (!volumes || !(headerPools = lukshdrToolHeaderPools(tool, volumes, error)))
+        return NULL;
+    use = lukshdrToolUseNew(tool);
+
+    for (i = 0; i < volumes->len; i++) {
+        lukshdrToolVolume *volume = g_ptr_array_index(volumes, i);
+        lukshdrToolState *state;
+
+        if (volume->role != LUKSHDR_TOOL_ROLE_PAYLOAD)
+            continue;
+        /* it is the state's from now on */
+        g_ptr_array_index(volumes, i) = NULL;
+        if (!(state = lukshdrToolStateOfPayload(tool, volume, use, error)))
+            return NULL;
+        g_ptr_array_add(states, state);
+    }
+
+    for (i = 0; i < volumes->len; i++) {
+        lukshdrToolVolume *volume = g_ptr_array_index(volumes, i);
+        lukshdrToolState *state = NULL;
+        g_autoptr(GError) local = NULL;
+
+        if (!volume || !g_hash_table_contains(headerPools, volume->pool) ||
+            lukshdrToolStateLeadsTo(states, volume))
+            continue;
+        if (volume->role == LUKSHDR_TOOL_ROLE_HEADER)
+            state = lukshdrToolStateOfHeader(tool, volume, &local);
+        else
+            state = lukshdrToolStateOfOrphan(tool, volume);
+        if (local) {
+            g_propagate_error(error, g_steal_pointer(&local));
+            return NULL;
+        }
+        if (state)
+            g_ptr_array_add(states, state);
+    }
+    return g_steal_pointer(&states);
+}
+
+void
+lukshdrToolStateJSONAdd(JsonBuilder *builder, const char *name, const char *value)
+{
+    g_autofree char *valid = value ? g_utf8_make_valid(value, -1) : NULL;
+
+    json_builder_set_member_name(builder, name);
+    if (valid)
+        json_builder_add_string_value(builder, valid);
+    else
+        json_builder_add_null_value(builder);
+}
+
+static void
+lukshdrToolStateJSONVolume(JsonBuilder *builder,
+                           const char *member,
+                           const lukshdrToolName *name,
+                           const lukshdrToolVolume *volume)
+{
+    json_builder_set_member_name(builder, member);
+    if (!name->pool) {
+        json_builder_add_null_value(builder);
+        return;
+    }
+
+    json_builder_begin_object(builder);
+    lukshdrToolStateJSONAdd(builder, "pool", name->pool);
+    lukshdrToolStateJSONAdd(builder, "volume", name->volume);
+    lukshdrToolStateJSONAdd(builder, "path", volume ? volume->path : NULL);
+    if (volume) {
+        lukshdrToolStateJSONAdd(builder, "format", volume->format);
+        json_builder_set_member_name(builder, "capacity");
+        json_builder_add_int_value(builder, volume->capacity);
+        json_builder_set_member_name(builder, "allocation");
+        json_builder_add_int_value(builder, volume->allocation);
+    }
+    json_builder_end_object(builder);
+}
+
+void
+lukshdrToolStateToJSON(const lukshdrToolState *state, JsonBuilder *builder)
+{
+    const lukshdrToolVolume *payload = state->payload;
+    guint i;
+
+    json_builder_begin_object(builder);
+    lukshdrToolStateJSONAdd(builder, "state", lukshdrToolStateName(state->kind));
+    lukshdrToolStateJSONAdd(builder, "reason", state->reason);
+    lukshdrToolStateJSONVolume(builder, "payload", &state->payloadName, payload);
+    lukshdrToolStateJSONVolume(builder, "header", &state->headerName, state->header);
+
+    json_builder_set_member_name(builder, "replicas");
+    json_builder_begin_array(builder);
+    for (i = 1; payload && i < payload->others->len; i++) {
+        const lukshdrToolName *name = g_ptr_array_index(payload->others, i);
+
+        json_builder_begin_object(builder);
+        lukshdrToolStateJSONAdd(builder, "pool", name->pool);
+        lukshdrToolStateJSONAdd(builder, "volume", name->volume);
+        json_builder_end_object(builder);
+    }
+    json_builder_end_array(builder);
+
+    lukshdrToolStateJSONAdd(builder, "secret", payload ? payload->secretUUID : NULL);
+    json_builder_set_member_name(builder, "shared");
+    json_builder_add_boolean_value(builder, payload && payload->shared);
+    json_builder_set_member_name(builder, "in-use-by");
+    json_builder_begin_array(builder);
+    for (i = 0; i < state->users->len; i++)
+        json_builder_add_string_value(builder, g_ptr_array_index(state->users, i));
+    json_builder_end_array(builder);
+    json_builder_end_object(builder);
+}
+
+static void
+lukshdrToolStateFillVolume(lukshdrLinkVolume *dst, const lukshdrToolVolume *src)
+{
+    dst->pool = g_strdup(src->pool);
+    dst->volume = g_strdup(src->name);
+    dst->path = g_strdup(src->path);
+    /* the chain asks for no more than which of the two it is */
+    dst->identity.type = src->block ? LUKSHDR_IDENTITY_BLOCK : LUKSHDR_IDENTITY_FILE;
+}
+
+lukshdrLink *
+lukshdrToolStateLink(const lukshdrToolState *state)
+{
+    lukshdrLink *link = lukshdrLinkNew();
+
+    link->state = LUKSHDR_LINK_STATE_ACTIVE;
+    lukshdrToolStateFillVolume(&link->payload, state->payload);
+    lukshdrToolStateFillVolume(&link->header, state->header);
+    link->format = g_strdup(state->payload->format);
+    link->luksUUID = state->content ? g_strdup(state->content->uuid) : NULL;
+    link->secretUUID = g_strdup(state->payload->secretUUID);
+    link->headerShared = state->payload->shared;
+    return link;
+}

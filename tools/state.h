@@ -1,0 +1,130 @@
+/*
+ * state.h: links, and the state they are in
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Puts together what a daemon says of volumes, what headers hold, and which
+ * domains use what.
+ */
+
+#pragma once
+
+#include "header.h"
+#include "volume.h"
+
+typedef enum {
+    LUKSHDR_TOOL_STATE_OK,
+    LUKSHDR_TOOL_STATE_HEADER_MISSING, /* or its pool is not active */
+    LUKSHDR_TOOL_STATE_HEADER_DAMAGED, /* or another volume's */
+    LUKSHDR_TOOL_STATE_PAYLOAD_MISSING,
+    LUKSHDR_TOOL_STATE_ORPHANED, /* a header that no link leads to */
+} lukshdrToolStateKind;
+
+typedef struct _lukshdrToolState lukshdrToolState;
+struct _lukshdrToolState {
+    lukshdrToolStateKind kind;
+    char *reason; /* for a person; NULL if all is well */
+
+    lukshdrToolVolume *payload;  /* NULL if it is missing, or for an orphan */
+    lukshdrToolName payloadName; /* of an orphan: what its label says, or NULL */
+    lukshdrToolName headerName;
+    lukshdrToolVolume *header;  /* NULL if it is missing */
+    lukshdrToolHeader *content; /* NULL if it could not be read */
+    GPtrArray *users;           /* char *: names of the running domains that use the payload */
+};
+
+/**
+ * lukshdrToolStateFree:
+ * @state: what to free, or NULL
+ */
+void
+lukshdrToolStateFree(lukshdrToolState *state);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(lukshdrToolState, lukshdrToolStateFree)
+
+/**
+ * lukshdrToolStateName:
+ * @kind: a state
+ *
+ * Returns: its name in JSON, static.
+ */
+const char *
+lukshdrToolStateName(lukshdrToolStateKind kind);
+
+/**
+ * lukshdrToolStateText:
+ * @state: a state
+ *
+ * Returns: it in words, with its users, translated; freed with g_free.
+ */
+char *
+lukshdrToolStateText(const lukshdrToolState *state);
+
+/**
+ * lukshdrToolStateOf:
+ * @tool: the tool
+ * @payload: a payload; taken over
+ * @error: libvirt's
+ *
+ * Returns: its state, freed with lukshdrToolStateFree, or NULL with @error set.
+ */
+lukshdrToolState *
+lukshdrToolStateOf(lukshdrTool *tool, lukshdrToolVolume *payload, GError **error);
+
+/**
+ * lukshdrToolStateLabelOf:
+ * @payload: a volume
+ * @content: what a header volume holds
+ *
+ * Returns: what the link label says of @payload, by name or by path, or NULL if it does
+ * not name it; owned by @content.
+ */
+const lukshdrLink *
+lukshdrToolStateLabelOf(const lukshdrToolVolume *payload, const lukshdrToolHeader *content);
+
+/**
+ * lukshdrToolStateLabelNames:
+ * @content: what a header volume holds
+ *
+ * Returns: the volumes that its link label names, for a person; freed with g_free.
+ */
+char *
+lukshdrToolStateLabelNames(const lukshdrToolHeader *content);
+
+/**
+ * lukshdrToolStateList:
+ * @tool: the tool
+ * @error: libvirt's
+ *
+ * Returns: all links that show in the active pools, then the orphaned headers, as a
+ * GPtrArray of lukshdrToolState *, freed with it; NULL with @error set.
+ */
+GPtrArray *
+lukshdrToolStateList(lukshdrTool *tool, GError **error);
+
+/**
+ * lukshdrToolStateToJSON:
+ * @state: a state
+ * @builder: gets an object that says all of it
+ */
+void
+lukshdrToolStateToJSON(const lukshdrToolState *state, JsonBuilder *builder);
+
+/**
+ * lukshdrToolStateJSONAdd:
+ * @builder: inside an object
+ * @name: name of the member
+ * @value: a text of any bytes, or NULL for null
+ */
+void
+lukshdrToolStateJSONAdd(JsonBuilder *builder, const char *name, const char *value);
+
+/**
+ * lukshdrToolStateLink:
+ * @state: of a link whose two volumes are there
+ *
+ * Returns: it as the rest of the project knows links, for the chain; unreffed by the
+ * caller.
+ */
+lukshdrLink *
+lukshdrToolStateLink(const lukshdrToolState *state);

@@ -1,0 +1,119 @@
+/*
+ * use.c: which running domains use a volume
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "config.h"
+
+#include "use.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/xml.h"
+
+struct _lukshdrToolUse {
+    /* char * -> char *: "/path" or "pool/volume" to a domain's name.  Of two domains that
+     * share a disk, and thus of two entries, both are kept: see lukshdrToolUseAdd. */
+    GHashTable *domains; /* char * -> GPtrArray of char * */
+};
+
+static void
+lukshdrToolUseAdd(lukshdrToolUse *use, char *key, const char *domain)
+{
+    GPtrArray *names = g_hash_table_lookup(use->domains, key);
+
+    if (!names) {
+        names = g_ptr_array_new_with_free_func(g_free);
+        g_hash_table_insert(use->domains, g_strdup(key), names);
+    }
+    if (!g_ptr_array_find_with_equal_func(names, domain, g_str_equal, NULL))
+        g_ptr_array_add(names, g_strdup(domain));
+    g_free(key);
+}
+
+/* All <source> below @node: of disks, their mirrors and their backing chains */
+static void
+lukshdrToolUseRead(lukshdrToolUse *use, xmlNode *node, const char *domain)
+{
+    for (node = node->children; node; node = node->next) {
+        if (node->type != XML_ELEMENT_NODE)
+            continue;
+
+        if (xmlStrEqual(node->name, BAD_CAST LUKSHDR_XML_SOURCE)) {
+            char *path = lukshdrXMLAttribute(node, "file");
+            g_autofree char *pool = lukshdrXMLAttribute(node, "pool");
+            g_autofree char *volume = lukshdrXMLAttribute(node, "volume");
+
+            if (!path)
+                path = lukshdrXMLAttribute(node, "dev");
+            if (path)
+                lukshdrToolUseAdd(use, path, domain);
+            if (pool && volume)
+                lukshdrToolUseAdd(use, g_strdup_printf("%s/%s", pool, volume), domain);
+        }
+        lukshdrToolUseRead(use, node, domain);
+    }
+}
+
+lukshdrToolUse *
+lukshdrToolUseNew(lukshdrTool *tool)
+{
+    lukshdrToolUse *use = g_new0(lukshdrToolUse, 1);
+    virDomainPtr *domains = NULL;
+    int count = virConnectListAllDomains(tool->conn, &domains, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
+    int i;
+
+    use->domains = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
+                                         (GDestroyNotify)g_ptr_array_unref);
+    for (i = 0; i < count; i++) {
+        char *xml = virDomainGetXMLDesc(domains[i], 0);
+        g_autoptr(xmlDoc) doc = xml ? lukshdrXMLParse(xml, strlen(xml), "domain", NULL) : NULL;
+        xmlNode *devices = doc ? lukshdrXMLChild(xmlDocGetRootElement(doc), "devices") : NULL;
+        xmlNode *node;
+
+        for (node = devices ? devices->children : NULL; node; node = node->next) {
+            if (node->type == XML_ELEMENT_NODE &&
+                xmlStrEqual(node->name, BAD_CAST LUKSHDR_XML_DISK))
+                lukshdrToolUseRead(use, node, virDomainGetName(domains[i]));
+        }
+        free(xml);
+        virDomainFree(domains[i]);
+    }
+    free(domains);
+    return use;
+}
+
+void
+lukshdrToolUseFree(lukshdrToolUse *use)
+{
+    if (!use)
+        return;
+
+    g_hash_table_unref(use->domains);
+    g_free(use);
+}
+
+static void
+lukshdrToolUseCopy(lukshdrToolUse *use, const char *key, GPtrArray *users)
+{
+    GPtrArray *names = g_hash_table_lookup(use->domains, key);
+    guint i;
+
+    for (i = 0; names && i < names->len; i++) {
+        const char *name = g_ptr_array_index(names, i);
+
+        if (!g_ptr_array_find_with_equal_func(users, name, g_str_equal, NULL))
+            g_ptr_array_add(users, g_strdup(name));
+    }
+}
+
+void
+lukshdrToolUseFind(lukshdrToolUse *use, const lukshdrToolVolume *volume, GPtrArray *users)
+{
+    g_autofree char *name = g_strdup_printf("%s/%s", volume->pool, volume->name);
+
+    lukshdrToolUseCopy(use, volume->path, users);
+    lukshdrToolUseCopy(use, name, users);
+}

@@ -1,0 +1,41 @@
+/*
+ * use.h: which running domains use a volume
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#pragma once
+
+#include "volume.h"
+
+typedef struct _lukshdrToolUse lukshdrToolUse;
+
+/**
+ * lukshdrToolUseNew:
+ * @tool: the tool, connected
+ *
+ * Reads the disks of all running domains.  A connection without domains (storage:
+ * URIs) has none; domains that end meanwhile are left out.
+ *
+ * Returns: what is used, freed with lukshdrToolUseFree.
+ */
+lukshdrToolUse *
+lukshdrToolUseNew(lukshdrTool *tool);
+
+/**
+ * lukshdrToolUseFree:
+ * @use: what to free, or NULL
+ */
+void
+lukshdrToolUseFree(lukshdrToolUse *use);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(lukshdrToolUse, lukshdrToolUseFree)
+
+/**
+ * lukshdrToolUseFind:
+ * @use: what is used
+ * @volume: a volume
+ * @users: gets the names (char *) of the domains that use it, by path or by name
+ */
+void
+lukshdrToolUseFind(lukshdrToolUse *use, const lukshdrToolVolume *volume, GPtrArray *users);

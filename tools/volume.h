@@ -1,0 +1,149 @@
+/*
+ * volume.h: what a daemon says of its volumes
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Volumes by the names that people type, and what their XML tells of links.
+ */
+
+#pragma once
+
+#include "tool.h"
+
+typedef enum {
+    LUKSHDR_TOOL_ROLE_NONE,
+    LUKSHDR_TOOL_ROLE_PAYLOAD,
+    LUKSHDR_TOOL_ROLE_HEADER,
+} lukshdrToolRole;
+
+typedef struct _lukshdrToolName lukshdrToolName;
+struct _lukshdrToolName {
+    char *pool;
+    char *volume;
+};
+
+/**
+ * lukshdrToolNameNew:
+ * @text: POOL/VOLUME, or POOL
+ *
+ * Returns: the two, the volume being NULL without one; freed with lukshdrToolNameFree.
+ */
+lukshdrToolName *
+lukshdrToolNameNew(const char *text);
+
+/**
+ * lukshdrToolNameFree:
+ * @opaque: a lukshdrToolName; a GDestroyNotify
+ */
+void
+lukshdrToolNameFree(void *opaque);
+
+typedef struct _lukshdrToolVolume lukshdrToolVolume;
+struct _lukshdrToolVolume {
+    virStorageVolPtr vol;
+    char *pool;
+    char *name;
+    char *path;
+    char *format; /* libvirt's name; "raw" for block devices */
+    bool block;
+    guint64 capacity;   /* bytes */
+    guint64 allocation; /* bytes */
+    lukshdrToolRole role;
+    char *secretUUID;  /* NULL if there is none */
+    bool shared;       /* a payload whose header others use, too */
+    GPtrArray *others; /* lukshdrToolName *: of a payload its header and then the header's
+                        * replicas, of a header its payloads */
+};
+
+/**
+ * lukshdrToolVolumeNew:
+ * @vol: a volume; a reference is taken
+ * @error: libvirt's; VIR_ERR_XML_ERROR
+ *
+ * Returns: what the daemon says of it now, freed with lukshdrToolVolumeFree, or NULL
+ * with @error set.
+ */
+lukshdrToolVolume *
+lukshdrToolVolumeNew(virStorageVolPtr vol, GError **error);
+
+/**
+ * lukshdrToolVolumeFree:
+ * @volume: what to free, or NULL
+ */
+void
+lukshdrToolVolumeFree(lukshdrToolVolume *volume);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(lukshdrToolVolume, lukshdrToolVolumeFree)
+
+/**
+ * lukshdrToolVolumeOther:
+ * @volume: a payload or a header
+ *
+ * Returns: the first of @volume's others, or NULL.
+ */
+const lukshdrToolName *
+lukshdrToolVolumeOther(const lukshdrToolVolume *volume);
+
+/**
+ * lukshdrToolVolumeLookup:
+ * @tool: the tool
+ * @pool: name of a pool
+ * @name: name of a volume
+ * @error: libvirt's; LUKSHDR_TOOL_NOT_FOUND if the pool is not active
+ *
+ * Returns: the volume, freed with lukshdrToolVolumeFree, or NULL with @error set.
+ */
+lukshdrToolVolume *
+lukshdrToolVolumeLookup(lukshdrTool *tool, const char *pool, const char *name, GError **error);
+
+/**
+ * lukshdrToolVolumeFind:
+ * @tool: the tool
+ * @text: POOL/VOLUME, an absolute path where the daemon runs, or the name of a
+ *        volume that only one active pool has
+ * @error: LUKSHDR_TOOL_NOT_FOUND, for ambiguous names with the candidates; libvirt's
+ *
+ * Returns: the volume, freed with lukshdrToolVolumeFree, or NULL with @error set.
+ */
+lukshdrToolVolume *
+lukshdrToolVolumeFind(lukshdrTool *tool, const char *text, GError **error);
+
+/**
+ * lukshdrToolVolumeFindLinked:
+ * @tool: the tool
+ * @text: as lukshdrToolVolumeFind; the payload's or the header's name
+ * @error: as there; LUKSHDR_TOOL_NO_PLUGIN if the daemon does not know links;
+ *         LUKSHDR_TOOL_FAILED if the volume is no linked one
+ *
+ * Returns: the payload of a linked volume, freed with lukshdrToolVolumeFree, or NULL
+ * with @error set.
+ */
+lukshdrToolVolume *
+lukshdrToolVolumeFindLinked(lukshdrTool *tool, const char *text, GError **error);
+
+/**
+ * lukshdrToolVolumeList:
+ * @tool: the tool
+ * @pool: name of a pool, or NULL for all that are active
+ * @error: libvirt's; LUKSHDR_TOOL_NOT_FOUND
+ *
+ * Volumes that vanish meanwhile, and such of which the daemon can say nothing, are
+ * left out.
+ *
+ * Returns: a GPtrArray of lukshdrToolVolume *, freed with it, or NULL with @error set.
+ */
+GPtrArray *
+lukshdrToolVolumeList(lukshdrTool *tool, const char *pool, GError **error);
+
+/**
+ * lukshdrToolHeaderPools:
+ * @tool: the tool
+ * @volumes: of all pools, as from lukshdrToolVolumeList
+ * @error: libvirt's
+ *
+ * Returns: the names (char *) of the pools that hold headers: that say so of
+ * themselves, that an encryption default names, or that a link leads to.  A set, or
+ * NULL with @error set.
+ */
+GHashTable *
+lukshdrToolHeaderPools(lukshdrTool *tool, GPtrArray *volumes, GError **error);
