@@ -88,7 +88,7 @@ testReplicas(void)
     g_autofree char *xml = utilTestLoad(LINK_DIR, "replicas", ".xml");
     g_autoptr(lukshdrLink) link = lukshdrLinkParse(xml, strlen(xml), NULL);
     g_autoptr(lukshdrLink) copy = NULL;
-    const lukshdrLinkVolume *vol;
+    const lukshdrVolume *vol;
     g_autofree char *digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, "first", -1);
     g_autofree char *text = NULL;
 

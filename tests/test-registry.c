@@ -221,7 +221,7 @@ static void
 testAddReplica(lukshdrLink *link, const char *pool, const char *path)
 {
     g_autofree char *name = g_path_get_basename(path);
-    lukshdrLinkVolume *vol;
+    lukshdrVolume *vol;
 
     lukshdrLinkAddReplica(link, pool, name);
     vol = lukshdrLinkHeaderCopy(link, link->replicas->len);
@@ -336,7 +336,7 @@ testReplicasUndecided(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
     g_autoptr(lukshdrLink) link = testReplicated(fix, first, second);
     g_autoptr(lukshdrLink) header = NULL;
     g_autoptr(GError) error = NULL;
-    lukshdrLinkVolume *vol = lukshdrLinkHeaderCopy(link, 2);
+    lukshdrVolume *vol = lukshdrLinkHeaderCopy(link, 2);
     gsize len;
 
     testStore(fix->writer, link);

@@ -104,7 +104,7 @@ testIn(const char *name, const char *in)
 static void
 testSources(const lukshdrVolumeXML *xml, const lukshdrLink *link)
 {
-    const lukshdrLinkVolume *copy;
+    const lukshdrVolume *copy;
     guint i;
 
     for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {

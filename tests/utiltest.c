@@ -80,7 +80,7 @@ utilTestWrite(const char *path, const char *data, gssize len)
 }
 
 static void
-utilTestVolume(lukshdrLinkVolume *vol, const char *pool, const char *path)
+utilTestVolume(lukshdrVolume *vol, const char *pool, const char *path)
 {
     vol->pool = g_strdup(pool);
     vol->volume = path ? g_path_get_basename(path) : g_strdup("nowhere");

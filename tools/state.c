@@ -399,7 +399,7 @@ lukshdrToolStateToJSON(const lukshdrToolState *state, JsonBuilder *builder)
 }
 
 static void
-lukshdrToolStateFillVolume(lukshdrLinkVolume *dst, const lukshdrToolVolume *src)
+lukshdrToolStateFillVolume(lukshdrVolume *dst, const lukshdrToolVolume *src)
 {
     dst->pool = g_strdup(src->pool);
     dst->volume = g_strdup(src->name);

@@ -141,7 +141,7 @@ lukshdrChainSetNames(lukshdrChain *chain, const char *prefix)
 }
 
 static bool
-lukshdrChainCheckVolume(const lukshdrLinkVolume *vol, GError **error)
+lukshdrChainCheckVolume(const lukshdrVolume *vol, GError **error)
 {
     if (!vol->path) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
@@ -287,7 +287,7 @@ static JsonObject *
 lukshdrChainStorageNode(const lukshdrChain *chain,
                         unsigned int which,
                         const char *name,
-                        const lukshdrLinkVolume *vol)
+                        const lukshdrVolume *vol)
 {
     bool block = vol->identity.type == LUKSHDR_IDENTITY_BLOCK;
     JsonObject *node = lukshdrChainNode(chain, which, name, block ? "host_device" : "file");

@@ -47,7 +47,7 @@ lukshdrChainTakeEncryption(lukshdrChain *chain,
                            const char *driver,
                            GError **error)
 {
-    const lukshdrLinkVolume *vol = &chain->link->payload;
+    const lukshdrVolume *vol = &chain->link->payload;
     JsonNode *encrypt = json_object_get_member(stock, "encrypt");
 
     if (g_str_equal(driver, "luks")) {

@@ -78,7 +78,7 @@ lukshdrHeaderCheckContent(const lukshdrLink *link, int fd, GPtrArray **labels, G
 
 bool
 lukshdrHeaderCheck(const lukshdrLink *link,
-                   const lukshdrLinkVolume *copy,
+                   const lukshdrVolume *copy,
                    int fd,
                    GPtrArray **labels,
                    GError **error)

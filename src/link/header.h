@@ -27,7 +27,7 @@
  */
 bool
 lukshdrHeaderCheck(const lukshdrLink *link,
-                   const lukshdrLinkVolume *copy,
+                   const lukshdrVolume *copy,
                    int fd,
                    GPtrArray **labels,
                    GError **error);

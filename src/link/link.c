@@ -20,21 +20,6 @@ static const char *const lukshdrLinkStates[] = {
     [LUKSHDR_LINK_STATE_WIPED] = "wiped",       [LUKSHDR_LINK_STATE_PARTING] = "parting",
 };
 
-static void
-lukshdrLinkVolumeClear(lukshdrLinkVolume *vol)
-{
-    g_free(vol->pool);
-    g_free(vol->volume);
-    g_free(vol->path);
-}
-
-static void
-lukshdrLinkVolumeFree(lukshdrLinkVolume *vol)
-{
-    lukshdrLinkVolumeClear(vol);
-    g_free(vol);
-}
-
 /* A link with nothing in it */
 static lukshdrLink *
 lukshdrLinkAlloc(void)
@@ -42,7 +27,7 @@ lukshdrLinkAlloc(void)
     lukshdrLink *link = g_new0(lukshdrLink, 1);
 
     g_atomic_ref_count_init(&link->refs);
-    link->replicas = g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrLinkVolumeFree);
+    link->replicas = g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrVolumeFree);
     return link;
 }
 
@@ -56,15 +41,6 @@ lukshdrLinkNew(void)
     return link;
 }
 
-static void
-lukshdrLinkVolumeCopy(lukshdrLinkVolume *dst, const lukshdrLinkVolume *src)
-{
-    dst->pool = g_strdup(src->pool);
-    dst->volume = g_strdup(src->volume);
-    dst->path = g_strdup(src->path);
-    dst->identity = src->identity;
-}
-
 lukshdrLink *
 lukshdrLinkCopy(const lukshdrLink *link)
 {
@@ -73,12 +49,12 @@ lukshdrLinkCopy(const lukshdrLink *link)
 
     copy->uuid = g_strdup(link->uuid);
     copy->state = link->state;
-    lukshdrLinkVolumeCopy(&copy->payload, &link->payload);
-    lukshdrLinkVolumeCopy(&copy->header, &link->header);
+    lukshdrVolumeCopy(&copy->payload, &link->payload);
+    lukshdrVolumeCopy(&copy->header, &link->header);
     for (i = 0; i < link->replicas->len; i++) {
-        lukshdrLinkVolume *replica = g_new0(lukshdrLinkVolume, 1);
+        lukshdrVolume *replica = g_new0(lukshdrVolume, 1);
 
-        lukshdrLinkVolumeCopy(replica, g_ptr_array_index(link->replicas, i));
+        lukshdrVolumeCopy(replica, g_ptr_array_index(link->replicas, i));
         g_ptr_array_add(copy->replicas, replica);
     }
     copy->format = g_strdup(link->format);
@@ -105,8 +81,8 @@ lukshdrLinkUnref(lukshdrLink *link)
         return;
 
     g_free(link->uuid);
-    lukshdrLinkVolumeClear(&link->payload);
-    lukshdrLinkVolumeClear(&link->header);
+    lukshdrVolumeClear(&link->payload);
+    lukshdrVolumeClear(&link->header);
     g_ptr_array_unref(link->replicas);
     g_free(link->format);
     g_free(link->luksUUID);
@@ -118,35 +94,57 @@ lukshdrLinkUnref(lukshdrLink *link)
 void
 lukshdrLinkAddReplica(lukshdrLink *link, const char *pool, const char *volume)
 {
-    lukshdrLinkVolume *replica = g_new0(lukshdrLinkVolume, 1);
+    lukshdrVolume *replica = g_new0(lukshdrVolume, 1);
 
     replica->pool = g_strdup(pool);
     replica->volume = g_strdup(volume);
     g_ptr_array_add(link->replicas, replica);
 }
 
-lukshdrLinkVolume *
+lukshdrVolume *
+lukshdrLinkVolumeAt(const lukshdrLink *link, guint i)
+{
+    switch (lukshdrLinkRoleAt(i)) {
+    case LUKSHDR_ROLE_PAYLOAD:
+        return (lukshdrVolume *)&link->payload;
+    case LUKSHDR_ROLE_HEADER:
+        return (lukshdrVolume *)&link->header;
+    case LUKSHDR_ROLE_REPLICA:
+        break;
+    }
+    return i - 2 < link->replicas->len ? g_ptr_array_index(link->replicas, i - 2) : NULL;
+}
+
+lukshdrRole
+lukshdrLinkRoleAt(guint i)
+{
+    return MIN(i, (guint)LUKSHDR_ROLE_REPLICA);
+}
+
+const char *
+lukshdrRoleToString(lukshdrRole role)
+{
+    switch (role) {
+    case LUKSHDR_ROLE_PAYLOAD:
+        return _("payload");
+    case LUKSHDR_ROLE_HEADER:
+        return _("header");
+    case LUKSHDR_ROLE_REPLICA:
+        return _("header's replica");
+    }
+    g_return_val_if_reached("");
+}
+
+lukshdrVolume *
 lukshdrLinkHeaderCopy(const lukshdrLink *link, guint i)
 {
-    if (i == 0)
-        return (lukshdrLinkVolume *)&link->header;
-    return i <= link->replicas->len ? g_ptr_array_index(link->replicas, i - 1) : NULL;
+    return lukshdrLinkVolumeAt(link, i + 1);
 }
 
 const char *
 lukshdrLinkStateToString(lukshdrLinkState state)
 {
     return lukshdrLinkStates[state];
-}
-
-static void
-lukshdrLinkFormatVolume(xmlNode *node, const lukshdrLinkVolume *vol)
-{
-    lukshdrXMLSetAttribute(node, "pool", vol->pool);
-    lukshdrXMLSetAttribute(node, "volume", vol->volume);
-    if (vol->path)
-        lukshdrXMLAddChild(node, LUKSHDR_XML_PATH, vol->path);
-    lukshdrIdentityFormat(node, &vol->identity);
 }
 
 /* The part on the header itself: what it is, and what it must be like */
@@ -177,17 +175,17 @@ lukshdrLinkFill(xmlNode *root, const lukshdrLink *link)
     lukshdrXMLAddChild(root, LUKSHDR_XML_UUID, link->uuid);
 
     node = lukshdrXMLAddChild(root, LUKSHDR_XML_PAYLOAD, NULL);
-    lukshdrLinkFormatVolume(node, &link->payload);
+    lukshdrVolumeFormat(node, &link->payload);
     lukshdrXMLSetAttribute(node, LUKSHDR_XML_FORMAT, link->format);
 
     node = lukshdrXMLAddChild(root, LUKSHDR_XML_HEADER, NULL);
-    lukshdrLinkFormatVolume(node, &link->header);
+    lukshdrVolumeFormat(node, &link->header);
     if (link->headerShared)
         lukshdrXMLSetAttribute(node, "shared", "yes");
 
     for (i = 0; i < link->replicas->len; i++)
-        lukshdrLinkFormatVolume(lukshdrXMLAddChild(root, LUKSHDR_XML_REPLICA, NULL),
-                                g_ptr_array_index(link->replicas, i));
+        lukshdrVolumeFormat(lukshdrXMLAddChild(root, LUKSHDR_XML_REPLICA, NULL),
+                            g_ptr_array_index(link->replicas, i));
 
     if (link->luksUUID)
         lukshdrLinkFormatLuks(root, link);
@@ -256,71 +254,8 @@ lukshdrLinkParseUUID(char *uuid, const char *what, char **result, GError **error
     return true;
 }
 
-/* The text of an element that has nothing else in it.  Of a text that was put together from
- * those of elements inside, nobody could say what it stands for. */
 static bool
-lukshdrLinkParseText(xmlNode *node, char **text, GError **error)
-{
-    static const char *const children[] = { NULL };
-
-    if (!lukshdrXMLOnlyChildren(node, children, error))
-        return false;
-    *text = lukshdrXMLText(node);
-    return true;
-}
-
-/* Each of @names is in @parent at most once: which of two would count, two readers may see
- * differently */
-static bool
-lukshdrLinkParseOnce(xmlNode *parent, const char *const *names, GError **error)
-{
-    for (; *names; names++) {
-        if (lukshdrXMLChildCount(parent, *names) > 1) {
-            g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR, _("'%s' may have only one '%s'"),
-                        parent->name, *names);
-            return false;
-        }
-    }
-    return true;
-}
-
-/* A volume's name becomes part of messages and of calls to libvirt only, never
- * of a path; libvirt itself allows no '/' in either name. */
-static bool
-lukshdrLinkParseVolumeNode(xmlNode *node, lukshdrLinkVolume *vol, GError **error)
-{
-    static const char *const children[] = { LUKSHDR_XML_PATH, LUKSHDR_XML_IDENTITY, NULL };
-    const char *name = (const char *)node->name;
-    xmlNode *child;
-
-    if (!lukshdrXMLOnlyChildren(node, children, error) ||
-        !lukshdrLinkParseOnce(node, children, error))
-        return false;
-
-    vol->pool = lukshdrXMLAttribute(node, "pool");
-    vol->volume = lukshdrXMLAttribute(node, "volume");
-    if (!vol->pool || !*vol->pool || strchr(vol->pool, '/') || !vol->volume || !*vol->volume ||
-        strchr(vol->volume, '/')) {
-        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
-                    _("'%s' needs the name of a pool and of a volume"), name);
-        return false;
-    }
-
-    if ((child = lukshdrXMLChild(node, LUKSHDR_XML_PATH))) {
-        if (!lukshdrLinkParseText(child, &vol->path, error))
-            return false;
-        if (!g_path_is_absolute(vol->path)) {
-            g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR, _("path of '%s' must be absolute"),
-                        name);
-            return false;
-        }
-    }
-
-    return lukshdrIdentityParse(node, &vol->identity, error);
-}
-
-static bool
-lukshdrLinkParseVolume(xmlNode *root, const char *name, lukshdrLinkVolume *vol, GError **error)
+lukshdrLinkParseVolume(xmlNode *root, const char *name, lukshdrVolume *vol, GError **error)
 {
     xmlNode *node = lukshdrXMLChild(root, name);
 
@@ -329,7 +264,7 @@ lukshdrLinkParseVolume(xmlNode *root, const char *name, lukshdrLinkVolume *vol, 
                     name);
         return false;
     }
-    return lukshdrLinkParseVolumeNode(node, vol, error);
+    return lukshdrVolumeParse(node, vol, error);
 }
 
 static bool
@@ -338,13 +273,13 @@ lukshdrLinkParseReplicas(xmlNode *root, lukshdrLink *link, GError **error)
     xmlNode *node;
 
     for (node = root->children; node; node = node->next) {
-        lukshdrLinkVolume *replica;
+        lukshdrVolume *replica;
 
         if (node->type != XML_ELEMENT_NODE || strcmp((const char *)node->name, LUKSHDR_XML_REPLICA))
             continue;
-        replica = g_new0(lukshdrLinkVolume, 1);
+        replica = g_new0(lukshdrVolume, 1);
         g_ptr_array_add(link->replicas, replica);
-        if (!lukshdrLinkParseVolumeNode(node, replica, error))
+        if (!lukshdrVolumeParse(node, replica, error))
             return false;
     }
     return true;
@@ -356,7 +291,7 @@ lukshdrLinkParseDigest(xmlNode *node, char **digest, GError **error)
     g_autofree char *algorithm = lukshdrXMLAttribute(node, "algorithm");
     g_autofree char *text = NULL;
 
-    if (!lukshdrLinkParseText(node, &text, error))
+    if (!lukshdrXMLOnlyText(node, &text, error))
         return false;
 
     if (g_strcmp0(algorithm, LUKSHDR_LINK_DIGEST_ALGORITHM) ||
@@ -392,7 +327,7 @@ lukshdrLinkParseLuks(xmlNode *root, lukshdrLink *link, GError **error)
 
     digest = lukshdrXMLChild(node, LUKSHDR_XML_DIGEST);
     return lukshdrXMLOnlyChildren(node, children, error) &&
-           lukshdrLinkParseOnce(node, children, error) &&
+           lukshdrXMLAtMostOnce(node, children, error) &&
            lukshdrLinkParseUUID(lukshdrXMLAttribute(node, LUKSHDR_XML_UUID), LUKSHDR_XML_LUKS,
                                 &link->luksUUID, error) &&
            (!digest || lukshdrLinkParseDigest(digest, &link->digest, error));
@@ -447,12 +382,11 @@ lukshdrLinkParseNode(xmlNode *root, GError **error)
     xmlNode *node;
 
     if (!lukshdrXMLOnlyChildren(root, children, error) ||
-        !lukshdrLinkParseOnce(root, once, error) ||
+        !lukshdrXMLAtMostOnce(root, once, error) ||
         !lukshdrLinkParseState(root, &link->state, error))
         return NULL;
 
-    if ((node = lukshdrXMLChild(root, LUKSHDR_XML_UUID)) &&
-        !lukshdrLinkParseText(node, &uuid, error))
+    if ((node = lukshdrXMLChild(root, LUKSHDR_XML_UUID)) && !lukshdrXMLOnlyText(node, &uuid, error))
         return NULL;
     if (!lukshdrLinkParseUUID(uuid, LUKSHDR_XML_LINK, &link->uuid, error))
         return NULL;

@@ -10,7 +10,7 @@
 
 #pragma once
 
-#include "identity.h"
+#include "volume.h"
 
 /* of lukshdrLink.digest, and how many hexadecimal digits it has */
 #define LUKSHDR_LINK_DIGEST_ALGORITHM "sha256"
@@ -32,22 +32,14 @@ typedef enum {
     LUKSHDR_LINK_STATE_PARTING,
 } lukshdrLinkState;
 
-typedef struct _lukshdrLinkVolume lukshdrLinkVolume;
-struct _lukshdrLinkVolume {
-    char *pool;               /* libvirt's name of the pool */
-    char *volume;             /* libvirt's name of the volume */
-    char *path;               /* target path; NULL until the volume exists */
-    lukshdrIdentity identity; /* type NONE until the volume exists */
-};
-
 typedef struct _lukshdrLink lukshdrLink;
 struct _lukshdrLink {
     gatomicrefcount refs;
     char *uuid; /* the link's own, 36 characters; names the registry file */
     lukshdrLinkState state;
-    lukshdrLinkVolume payload;
-    lukshdrLinkVolume header;
-    GPtrArray *replicas;  /* of lukshdrLinkVolume *: further copies of the header; never NULL */
+    lukshdrVolume payload;
+    lukshdrVolume header;
+    GPtrArray *replicas;  /* of lukshdrVolume *: further copies of the header; never NULL */
     char *format;         /* of the payload, libvirt's name: raw, qcow2, ... */
     char *luksUUID;       /* of the LUKS header; NULL until it is formatted */
     char *digest;         /* of header and key material (lukshdrLuksDigest), or NULL */
@@ -108,6 +100,43 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(lukshdrLink, lukshdrLinkUnref)
 void
 lukshdrLinkAddReplica(lukshdrLink *link, const char *pool, const char *volume);
 
+/* What a volume is to its link */
+typedef enum {
+    LUKSHDR_ROLE_PAYLOAD,
+    LUKSHDR_ROLE_HEADER,
+    LUKSHDR_ROLE_REPLICA,
+} lukshdrRole;
+
+/**
+ * lukshdrLinkVolumeAt:
+ * @link: a link
+ * @i: which of its volumes: 0 for the payload, 1 for the header, then the replicas
+ *
+ * The one way to go through all volumes of a link.
+ *
+ * Returns: that volume, owned by @link, or NULL behind the last.
+ */
+lukshdrVolume *
+lukshdrLinkVolumeAt(const lukshdrLink *link, guint i);
+
+/**
+ * lukshdrLinkRoleAt:
+ * @i: as lukshdrLinkVolumeAt
+ *
+ * Returns: what that volume is to its link.
+ */
+lukshdrRole
+lukshdrLinkRoleAt(guint i);
+
+/**
+ * lukshdrRoleToString:
+ * @role: a role
+ *
+ * Returns: its name in the user's language, static.
+ */
+const char *
+lukshdrRoleToString(lukshdrRole role);
+
 /**
  * lukshdrLinkHeaderCopy:
  * @link: a link
@@ -115,7 +144,7 @@ lukshdrLinkAddReplica(lukshdrLink *link, const char *pool, const char *volume);
  *
  * Returns: that copy, owned by @link, or NULL behind the last.
  */
-lukshdrLinkVolume *
+lukshdrVolume *
 lukshdrLinkHeaderCopy(const lukshdrLink *link, guint i);
 
 /**

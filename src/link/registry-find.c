@@ -46,7 +46,7 @@ lukshdrRegistryKeyInode(guint64 inode)
 
 /* The @i-th volume of @entry on that side: a link has one payload, and one header or more
  * copies of it; NULL behind the last */
-static const lukshdrLinkVolume *
+static const lukshdrVolume *
 lukshdrRegistryVolume(const lukshdrRegistryEntry *entry, lukshdrRegistrySide side, guint i)
 {
     if (side == LUKSHDR_REGISTRY_PAYLOAD)
@@ -57,7 +57,7 @@ lukshdrRegistryVolume(const lukshdrRegistryEntry *entry, lukshdrRegistrySide sid
 static void
 lukshdrRegistrySetUndecided(const lukshdrRegistryEntry *entry,
                             lukshdrRegistrySide side,
-                            const lukshdrLinkVolume *vol,
+                            const lukshdrVolume *vol,
                             const char *path,
                             GError **error)
 {
@@ -79,7 +79,7 @@ lukshdrRegistrySetUndecided(const lukshdrRegistryEntry *entry,
 
 /* Is what stands at @vol's recorded path now the thing that @found is? */
 static bool
-lukshdrRegistryIsAtRecordedPath(const lukshdrLinkVolume *vol, const lukshdrIdentity *found)
+lukshdrRegistryIsAtRecordedPath(const lukshdrVolume *vol, const lukshdrIdentity *found)
 {
     lukshdrIdentity now;
 
@@ -90,7 +90,7 @@ lukshdrRegistryIsAtRecordedPath(const lukshdrLinkVolume *vol, const lukshdrIdent
 /* Two NFS servers give the same inode numbers to different files, and no birth times.
  * While the recorded one is seen where it was recorded, the other is another. */
 static bool
-lukshdrRegistryIsElsewhere(const lukshdrLinkVolume *vol, const lukshdrIdentity *found)
+lukshdrRegistryIsElsewhere(const lukshdrVolume *vol, const lukshdrIdentity *found)
 {
     lukshdrIdentity now;
 
@@ -102,7 +102,7 @@ lukshdrRegistryIsElsewhere(const lukshdrLinkVolume *vol, const lukshdrIdentity *
 /* What the recorded volume @vol and an existing @found are to each other.  Costs a statx only
  * where the recorded identity does not settle it. */
 static lukshdrIdentityMatch
-lukshdrRegistryMatch(const lukshdrLinkVolume *vol, const lukshdrIdentity *found)
+lukshdrRegistryMatch(const lukshdrVolume *vol, const lukshdrIdentity *found)
 {
     lukshdrIdentityMatch match = lukshdrIdentityCompare(&vol->identity, found);
 
@@ -135,10 +135,10 @@ static lukshdrIdentityMatch
 lukshdrRegistryMatchEntry(const lukshdrRegistryEntry *entry,
                           lukshdrRegistrySide side,
                           const lukshdrIdentity *found,
-                          const lukshdrLinkVolume **vol)
+                          const lukshdrVolume **vol)
 {
     lukshdrIdentityMatch best = LUKSHDR_IDENTITY_DIFFERENT;
-    const lukshdrLinkVolume *candidate;
+    const lukshdrVolume *candidate;
     guint i;
 
     for (i = 0; (candidate = lukshdrRegistryVolume(entry, side, i)); i++) {
@@ -164,12 +164,12 @@ lukshdrRegistryFindInBucket(GPtrArray *bucket,
 {
     const lukshdrRegistryEntry *certain = NULL;
     const lukshdrRegistryEntry *undecided = NULL;
-    const lukshdrLinkVolume *undecidedVol = NULL;
+    const lukshdrVolume *undecidedVol = NULL;
     guint i;
 
     for (i = 0; bucket && i < bucket->len; i++) {
         const lukshdrRegistryEntry *entry = g_ptr_array_index(bucket, i);
-        const lukshdrLinkVolume *vol = NULL;
+        const lukshdrVolume *vol = NULL;
 
         switch (lukshdrRegistryMatchEntry(entry, side, found, &vol)) {
         case LUKSHDR_IDENTITY_SAME:
@@ -209,12 +209,12 @@ lukshdrRegistryFindInBucket(GPtrArray *bucket,
 }
 
 /* Returns the volume of @entry on that side of which @key is the recorded path, or NULL */
-static const lukshdrLinkVolume *
+static const lukshdrVolume *
 lukshdrRegistryRecordedAt(const lukshdrRegistryEntry *entry,
                           lukshdrRegistrySide side,
                           const char *key)
 {
-    const lukshdrLinkVolume *vol;
+    const lukshdrVolume *vol;
     guint i;
 
     for (i = 0; (vol = lukshdrRegistryVolume(entry, side, i)); i++) {
@@ -241,7 +241,7 @@ lukshdrRegistryFindUnexaminable(lukshdrRegistry *reg,
 
     for (i = 0; bucket && i < bucket->len; i++) {
         const lukshdrRegistryEntry *entry = g_ptr_array_index(bucket, i);
-        const lukshdrLinkVolume *vol = lukshdrRegistryRecordedAt(entry, side, key);
+        const lukshdrVolume *vol = lukshdrRegistryRecordedAt(entry, side, key);
 
         if (vol) {
             lukshdrRegistrySetUndecided(entry, side, vol, path, error);
@@ -252,7 +252,7 @@ lukshdrRegistryFindUnexaminable(lukshdrRegistry *reg,
 }
 
 static bool
-lukshdrRegistryIsBehind(const lukshdrLinkVolume *vol, const lukshdrRegistryQuestion *question)
+lukshdrRegistryIsBehind(const lukshdrVolume *vol, const lukshdrRegistryQuestion *question)
 {
     return vol->identity.type == LUKSHDR_IDENTITY_FILE &&
            vol->identity.inode == question->behind.inode &&
@@ -272,7 +272,7 @@ lukshdrRegistryCheckLoop(lukshdrRegistry *reg,
 
     for (i = 0; question->behind.type && bucket && i < bucket->len; i++) {
         const lukshdrRegistryEntry *entry = g_ptr_array_index(bucket, i);
-        const lukshdrLinkVolume *vol;
+        const lukshdrVolume *vol;
         guint n;
 
         for (n = 0; (vol = lukshdrRegistryVolume(entry, side, n)); n++) {
@@ -386,13 +386,13 @@ lukshdrRegistryFindHeader(lukshdrRegistry *reg,
     return lukshdrRegistryFind(reg, LUKSHDR_REGISTRY_HEADER, path, link, error);
 }
 
-static const lukshdrLinkVolume *
+static const lukshdrVolume *
 lukshdrRegistryNamed(const lukshdrRegistryEntry *entry,
                      lukshdrRegistrySide side,
                      const char *pool,
                      const char *volume)
 {
-    const lukshdrLinkVolume *vol;
+    const lukshdrVolume *vol;
     guint i;
 
     for (i = 0; (vol = lukshdrRegistryVolume(entry, side, i)); i++) {
@@ -419,7 +419,7 @@ lukshdrRegistryByName(GPtrArray *bucket,
 
     for (i = 0; bucket && i < bucket->len; i++) {
         const lukshdrRegistryEntry *entry = g_ptr_array_index(bucket, i);
-        const lukshdrLinkVolume *vol = lukshdrRegistryNamed(entry, side, pool, volume);
+        const lukshdrVolume *vol = lukshdrRegistryNamed(entry, side, pool, volume);
 
         if (!vol)
             continue;

@@ -63,7 +63,7 @@ lukshdrRegistryIndexRemove(lukshdrRegistry *reg, const char *key, lukshdrRegistr
 static void
 lukshdrRegistryIndexVolume(lukshdrRegistry *reg,
                            lukshdrRegistryEntry *entry,
-                           const lukshdrLinkVolume *vol,
+                           const lukshdrVolume *vol,
                            lukshdrRegistryIndexFunc func)
 {
     g_autofree char *name = lukshdrRegistryKeyName(vol->pool, vol->volume);
@@ -92,7 +92,7 @@ lukshdrRegistryIndexEntry(lukshdrRegistry *reg,
                           lukshdrRegistryEntry *entry,
                           lukshdrRegistryIndexFunc func)
 {
-    const lukshdrLinkVolume *vol;
+    const lukshdrVolume *vol;
     guint i;
 
     if (!entry->link)
@@ -349,7 +349,7 @@ lukshdrRegistryPath(lukshdrRegistry *reg, const char *uuid)
 }
 
 static bool
-lukshdrRegistrySameVolume(const lukshdrLinkVolume *a, const lukshdrLinkVolume *b)
+lukshdrRegistrySameVolume(const lukshdrVolume *a, const lukshdrVolume *b)
 {
     return a && b && g_strcmp0(a->pool, b->pool) == 0 && g_strcmp0(a->volume, b->volume) == 0 &&
            g_strcmp0(a->path, b->path) == 0;

@@ -26,7 +26,7 @@
 
 typedef struct _lukshdrReplica lukshdrReplica;
 struct _lukshdrReplica {
-    const lukshdrLinkVolume *vol;
+    const lukshdrVolume *vol;
     int fd;     /* or -1 */
     int denied; /* errno of opening it for writing, or 0 */
     char *text; /* of its label, if it is whole, or NULL */
@@ -296,7 +296,7 @@ lukshdrReplicaSync(const lukshdrLink *link, bool privileged, GError **error)
     g_autoptr(GArray) copies = g_array_new(FALSE, TRUE, sizeof(lukshdrReplica));
     const lukshdrReplica *current;
     const lukshdrReplica *primary;
-    const lukshdrLinkVolume *vol;
+    const lukshdrVolume *vol;
     bool ok;
     guint i;
 

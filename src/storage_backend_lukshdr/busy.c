@@ -246,7 +246,7 @@ lukshdrStorageBusyLink(const lukshdrLink *link, lukshdrStorageBusyKind kind, GEr
     lukshdrStorageBusy *busy = lukshdrBusyNew(kind, link);
     bool whole = !lukshdrBusyIsShared(kind);
     bool header = whole && !(link->headerShared && kind == LUKSHDR_STORAGE_BUSY_CREATE);
-    const lukshdrLinkVolume *copy;
+    const lukshdrVolume *copy;
     guint i;
 
     lukshdrBusyAdd(busy, link->payload.pool, link->payload.volume, link->payload.path, whole);
@@ -258,7 +258,7 @@ lukshdrStorageBusyLink(const lukshdrLink *link, lukshdrStorageBusyKind kind, GEr
 
 lukshdrStorageBusy *
 lukshdrStorageBusyPart(const lukshdrLink *link,
-                       const lukshdrLinkVolume *part,
+                       const lukshdrVolume *part,
                        lukshdrStorageBusyKind kind,
                        GError **error)
 {

@@ -52,7 +52,7 @@ lukshdrStorageBusyLink(const lukshdrLink *link, lukshdrStorageBusyKind kind, GEr
  */
 lukshdrStorageBusy *
 lukshdrStorageBusyPart(const lukshdrLink *link,
-                       const lukshdrLinkVolume *part,
+                       const lukshdrVolume *part,
                        lukshdrStorageBusyKind kind,
                        GError **error);
 

@@ -50,7 +50,7 @@ lukshdrDiscoverReport(const GError *error)
  * an active pool, or -1 with @error set. */
 static int
 lukshdrDiscoverLocate(virConnectPtr conn,
-                      lukshdrLinkVolume *part,
+                      lukshdrVolume *part,
                       virStorageVolPtr *vol,
                       GError **error)
 {
@@ -147,7 +147,7 @@ lukshdrDiscoverCheckFormat(virStorageVolPtr payload, const lukshdrLink *label, G
 static bool
 lukshdrDiscoverChoose(virConnectPtr conn, lukshdrLink *link, const char *pool, const char *volume)
 {
-    lukshdrLinkVolume *copy;
+    lukshdrVolume *copy;
     guint i;
 
     for (i = 1; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
@@ -245,7 +245,7 @@ lukshdrDiscoverKnown(void)
     guint n;
 
     for (i = 0; links && i < links->len; i++) {
-        const lukshdrLinkVolume *copy;
+        const lukshdrVolume *copy;
 
         for (n = 0; (copy = lukshdrLinkHeaderCopy(g_ptr_array_index(links, i), n)); n++) {
             if (copy->path)
@@ -306,7 +306,7 @@ lukshdrStorageDiscover(virConnectPtr conn, const char *pool)
 static bool
 lukshdrDiscoverLiesIn(const lukshdrLink *link, const char *pool)
 {
-    const lukshdrLinkVolume *copy;
+    const lukshdrVolume *copy;
     guint i;
 
     for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {

@@ -31,10 +31,7 @@ lukshdrHeaderVolumeClear(lukshdrHeaderVolume *header)
 }
 
 static bool
-lukshdrStorageIsHeader(const lukshdrLink *link,
-                       const lukshdrLinkVolume *copy,
-                       int fd,
-                       GError **error)
+lukshdrStorageIsHeader(const lukshdrLink *link, const lukshdrVolume *copy, int fd, GError **error)
 {
     lukshdrIdentity found;
     lukshdrIdentityMatch match;
@@ -75,7 +72,7 @@ GArray *
 lukshdrStorageHeadersOpen(const lukshdrLink *link, virConnectPtr conn, GError **error)
 {
     g_autoptr(GArray) headers = g_array_new(FALSE, TRUE, sizeof(lukshdrHeaderVolume));
-    const lukshdrLinkVolume *copy;
+    const lukshdrVolume *copy;
     guint i;
 
     g_array_set_clear_func(headers, (GDestroyNotify)lukshdrHeaderVolumeClear);

@@ -11,9 +11,9 @@
 /* A copy of a link's header that exists */
 typedef struct _lukshdrHeaderVolume lukshdrHeaderVolume;
 struct _lukshdrHeaderVolume {
-    const lukshdrLinkVolume *copy; /* the link's */
-    int fd;                        /* open for reading and writing */
-    virStorageVolPtr vol;          /* NULL until lukshdrStorageHeadersLookup */
+    const lukshdrVolume *copy; /* the link's */
+    int fd;                    /* open for reading and writing */
+    virStorageVolPtr vol;      /* NULL until lukshdrStorageHeadersLookup */
 };
 
 /**

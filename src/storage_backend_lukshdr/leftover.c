@@ -92,7 +92,7 @@ lukshdrLeftoverIsRegistered(const char *path)
 }
 
 static void
-lukshdrLeftoverReport(const lukshdrLink *link, const lukshdrLinkVolume *part)
+lukshdrLeftoverReport(const lukshdrLink *link, const lukshdrVolume *part)
 {
     LUKSHDR_LOG_WARN(_("An empty volume '%s' of pool '%s' may have been left by the interrupted "
                        "creation of volume '%s' of pool '%s'; delete it with virsh vol-delete if "
@@ -101,7 +101,7 @@ lukshdrLeftoverReport(const lukshdrLink *link, const lukshdrLinkVolume *part)
 }
 
 static void
-lukshdrLeftoverRemove(const lukshdrLink *link, const lukshdrLinkVolume *part, virConnectPtr conn)
+lukshdrLeftoverRemove(const lukshdrLink *link, const lukshdrVolume *part, virConnectPtr conn)
 {
     const lukshdrStorage *state = &lukshdrStorageState;
     g_autoptr(virStoragePool) pool = lukshdrStorageOpenPool(conn, part->pool, NULL);
@@ -141,7 +141,7 @@ void
 lukshdrStorageRemoveLeftover(const lukshdrLink *link, virConnectPtr conn)
 {
     virIdentity *client = lukshdrStorageBecomeSystem();
-    const lukshdrLinkVolume *copy;
+    const lukshdrVolume *copy;
     guint i;
 
     for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {

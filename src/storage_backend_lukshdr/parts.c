@@ -45,7 +45,7 @@ lukshdrStoragePayloadIsThere(const lukshdrLink *link, GError **error)
 /* A replica that came back by itself is not known to its pool before that is refreshed, which is
  * done as the system: the client has asked for something else. */
 static virStorageVolPtr
-lukshdrStorageLookupVolume(virStoragePoolPtr pool, const lukshdrLinkVolume *part)
+lukshdrStorageLookupVolume(virStoragePoolPtr pool, const lukshdrVolume *part)
 {
     const lukshdrStorage *state = &lukshdrStorageState;
     virStorageVolPtr vol = state->stock.storageVolLookupByName(pool, part->volume);
@@ -62,7 +62,7 @@ lukshdrStorageLookupVolume(virStoragePoolPtr pool, const lukshdrLinkVolume *part
 }
 
 virStorageVolPtr
-lukshdrStorageLookupPart(const lukshdrLinkVolume *part, virConnectPtr conn, GError **error)
+lukshdrStorageLookupPart(const lukshdrVolume *part, virConnectPtr conn, GError **error)
 {
     const lukshdrStorage *state = &lukshdrStorageState;
     g_autoptr(virStoragePool) pool = lukshdrStorageOpenPool(conn, part->pool, error);
@@ -119,7 +119,7 @@ lukshdrStorageCheckRecord(const lukshdrLink *link, const char *guest, bool write
 /* Locks also tell of a guest on another host that shares the pool, where the file system
  * carries them.  Asking is enough: who comes later is told by the link's state. */
 bool
-lukshdrStorageCheckLocks(const lukshdrLinkVolume *part, int fd, GError **error)
+lukshdrStorageCheckLocks(const lukshdrVolume *part, int fd, GError **error)
 {
     struct flock lock = { .l_type = F_WRLCK,
                           .l_whence = SEEK_SET,

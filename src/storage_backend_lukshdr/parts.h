@@ -33,7 +33,7 @@ lukshdrStoragePayloadIsThere(const lukshdrLink *link, GError **error);
  * Returns: the volume, freed with virStorageVolFree, or NULL with @error set.
  */
 virStorageVolPtr
-lukshdrStorageLookupPart(const lukshdrLinkVolume *part, virConnectPtr conn, GError **error);
+lukshdrStorageLookupPart(const lukshdrVolume *part, virConnectPtr conn, GError **error);
 
 /**
  * lukshdrStorageClaim:
@@ -75,7 +75,7 @@ lukshdrStorageCheckUnwritten(const lukshdrLink *link, GError **error);
  * locks, or false with @error set.
  */
 bool
-lukshdrStorageCheckLocks(const lukshdrLinkVolume *part, int fd, GError **error);
+lukshdrStorageCheckLocks(const lukshdrVolume *part, int fd, GError **error);
 
 /**
  * lukshdrStorageCheckUnused:

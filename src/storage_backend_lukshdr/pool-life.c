@@ -33,7 +33,7 @@ typedef enum {
 static lukshdrPoolPart
 lukshdrPoolPartOf(const lukshdrLink *link, const char *name)
 {
-    const lukshdrLinkVolume *copy;
+    const lukshdrVolume *copy;
     guint i;
 
     if (g_str_equal(link->payload.pool, name))

@@ -76,7 +76,7 @@ lukshdrStorageScanAnyLost(void)
     return lukshdrScanLost && g_hash_table_size(lukshdrScanLost) > 0;
 }
 
-static lukshdrLinkVolume *
+static lukshdrVolume *
 lukshdrScanPart(lukshdrLink *link, guint i)
 {
     return i == 0 ? &link->payload : lukshdrLinkHeaderCopy(link, i - 1);
@@ -96,7 +96,7 @@ lukshdrScanForget(GPtrArray *links)
 
     for (i = 0; i < links->len; i++) {
         lukshdrLink *link = g_ptr_array_index(links, i);
-        const lukshdrLinkVolume *part;
+        const lukshdrVolume *part;
 
         g_hash_table_add(known, g_strdup(link->uuid));
         for (j = 0; (part = lukshdrScanPart(link, j)); j++)
@@ -191,7 +191,7 @@ lukshdrScanFinish(const lukshdrLink *seen, virConnectPtr conn)
 
 /* A header that was put back from a backup is another file with the same content */
 static bool
-lukshdrScanIsHeader(const lukshdrLink *link, const lukshdrLinkVolume *copy, GError **error)
+lukshdrScanIsHeader(const lukshdrLink *link, const lukshdrVolume *copy, GError **error)
 {
     int fd = open(copy->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     bool ok;
@@ -209,7 +209,7 @@ lukshdrScanIsHeader(const lukshdrLink *link, const lukshdrLinkVolume *copy, GErr
  * with @error set. */
 static bool
 lukshdrScanExamine(const lukshdrLink *link,
-                   const lukshdrLinkVolume *part,
+                   const lukshdrVolume *part,
                    lukshdrIdentity *fresh,
                    GError **error)
 {
@@ -238,7 +238,7 @@ lukshdrScanIsActive(const char *pool)
 /* Says what is new of @part.  Returns true if @fresh is to be recorded: the same file, its file
  * system under a new device number, or a header put back from a backup. */
 static bool
-lukshdrScanCheckPart(const lukshdrLink *link, const lukshdrLinkVolume *part, lukshdrIdentity *fresh)
+lukshdrScanCheckPart(const lukshdrLink *link, const lukshdrVolume *part, lukshdrIdentity *fresh)
 {
     g_autofree char *key = lukshdrScanKey(part->pool, part->volume);
     g_autoptr(GError) error = NULL;
@@ -275,7 +275,7 @@ static bool
 lukshdrScanRenew(lukshdrLink *link, void *opaque)
 {
     const lukshdrScanFresh *fresh = opaque;
-    lukshdrLinkVolume *part = lukshdrScanPart(link, fresh->i);
+    lukshdrVolume *part = lukshdrScanPart(link, fresh->i);
 
     /* it may be another by now */
     if (!part || g_strcmp0(part->path, fresh->path))
@@ -287,7 +287,7 @@ lukshdrScanRenew(lukshdrLink *link, void *opaque)
 static void
 lukshdrScanCheckParts(lukshdrLink *link)
 {
-    const lukshdrLinkVolume *part;
+    const lukshdrVolume *part;
     guint i;
 
     for (i = 0; (part = lukshdrScanPart(link, i)); i++) {
@@ -303,7 +303,7 @@ lukshdrScanCheckParts(lukshdrLink *link)
 static bool
 lukshdrScanNames(lukshdrLink *link, const char *pool)
 {
-    const lukshdrLinkVolume *part;
+    const lukshdrVolume *part;
     guint i;
 
     for (i = 0; (part = lukshdrScanPart(link, i)); i++) {

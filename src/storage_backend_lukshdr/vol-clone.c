@@ -79,7 +79,7 @@ lukshdrCloneTakeSource(virStorageVolPtr vol, lukshdrCloneSource *source, GError 
 {
     const lukshdrStorage *state = &lukshdrStorageState;
     g_autoptr(virStoragePool) pool = NULL;
-    lukshdrLinkVolume part = { 0 };
+    lukshdrVolume part = { 0 };
 
     if (source->link)
         return (

@@ -57,10 +57,7 @@
 
 /* Records what stock has made.  @link is this thread's alone until it is stored. */
 static bool
-lukshdrStorageRecord(lukshdrLink *link,
-                     lukshdrLinkVolume *part,
-                     virStorageVolPtr vol,
-                     GError **error)
+lukshdrStorageRecord(lukshdrLink *link, lukshdrVolume *part, virStorageVolPtr vol, GError **error)
 {
     const lukshdrStorage *state = &lukshdrStorageState;
     g_autofree char *path = state->stock.storageVolGetPath(vol);
@@ -88,7 +85,7 @@ lukshdrStorageMakeVolume(virStoragePoolPtr pool,
                          const char *xml,
                          unsigned int flags,
                          lukshdrLink *link,
-                         lukshdrLinkVolume *part,
+                         lukshdrVolume *part,
                          GError **error)
 {
     const lukshdrStorage *state = &lukshdrStorageState;
@@ -210,7 +207,7 @@ lukshdrStorageWriteHeader(lukshdrLink *link,
     }
 
     for (i = 1; ok && i <= link->replicas->len; i++) {
-        const lukshdrLinkVolume *replica = lukshdrLinkHeaderCopy(link, i);
+        const lukshdrVolume *replica = lukshdrLinkHeaderCopy(link, i);
         int to = open(replica->path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
 
         if (to < 0) {

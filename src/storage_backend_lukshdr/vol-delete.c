@@ -30,7 +30,7 @@
 #include "parts.h"
 
 static bool
-lukshdrStorageDeletePart(const lukshdrLinkVolume *part, virConnectPtr conn, GError **error)
+lukshdrStorageDeletePart(const lukshdrVolume *part, virConnectPtr conn, GError **error)
 {
     g_autoptr(virStorageVol) vol = lukshdrStorageLookupPart(part, conn, error);
 

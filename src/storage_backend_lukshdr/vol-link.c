@@ -39,7 +39,7 @@
 
 /* Fills in @part from the volume of that name, which the client must be allowed to write to */
 static virStorageVolPtr
-lukshdrAdoptFind(virStoragePoolPtr pool, const char *name, lukshdrLinkVolume *part, GError **error)
+lukshdrAdoptFind(virStoragePoolPtr pool, const char *name, lukshdrVolume *part, GError **error)
 {
     const lukshdrStorage *state = &lukshdrStorageState;
     g_autoptr(virStorageVol) vol = NULL;
@@ -71,7 +71,7 @@ lukshdrAdoptFind(virStoragePoolPtr pool, const char *name, lukshdrLinkVolume *pa
 }
 
 static int
-lukshdrAdoptOpen(const lukshdrLinkVolume *part, GError **error)
+lukshdrAdoptOpen(const lukshdrVolume *part, GError **error)
 {
     int fd = open(part->path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
@@ -122,7 +122,7 @@ lukshdrAdoptReadPayload(virStorageVolPtr vol, lukshdrLink *link, GError **error)
 
 /* Whoever has the payload open as a plain disk must not have it under a linked one as well. */
 static bool
-lukshdrAdoptCheckIdle(const lukshdrLinkVolume *part, GError **error)
+lukshdrAdoptCheckIdle(const lukshdrVolume *part, GError **error)
 {
     int fd = lukshdrAdoptOpen(part, error);
     bool ok = fd >= 0 && lukshdrStorageCheckLocks(part, fd, error);
@@ -240,7 +240,7 @@ lukshdrAdoptGrow(const lukshdrLink *link, int fd, GError **error)
 /* A replica must exist, and be blank or have this header already: nothing else is overwritten. */
 static bool
 lukshdrAdoptCheckReplica(const lukshdrLink *link,
-                         const lukshdrLinkVolume *replica,
+                         const lukshdrVolume *replica,
                          int fd,
                          GError **error)
 {
@@ -267,7 +267,7 @@ lukshdrAdoptCheckReplica(const lukshdrLink *link,
 
 static bool
 lukshdrAdoptFillReplica(const lukshdrLink *link,
-                        const lukshdrLinkVolume *replica,
+                        const lukshdrVolume *replica,
                         int from,
                         GError **error)
 {
@@ -347,7 +347,7 @@ lukshdrAdoptHeaders(virConnectPtr conn,
 static bool
 lukshdrAdoptIsRecorded(const lukshdrLink *link, const char *path)
 {
-    const lukshdrLinkVolume *copy;
+    const lukshdrVolume *copy;
     guint i;
 
     for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
@@ -362,7 +362,7 @@ static bool
 lukshdrAdoptCheckHeaders(const lukshdrLink *link, const lukshdrLink *known, GError **error)
 {
     lukshdrRegistry *registry = lukshdrStorageState.registry;
-    const lukshdrLinkVolume *copy;
+    const lukshdrVolume *copy;
     guint i;
 
     for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
@@ -438,8 +438,8 @@ lukshdrAdoptChange(lukshdrLink *link, void *opaque)
 
     g_ptr_array_set_size(link->replicas, 0);
     for (i = 1; i <= found->replicas->len; i++) {
-        const lukshdrLinkVolume *from = lukshdrLinkHeaderCopy(found, i);
-        lukshdrLinkVolume *to;
+        const lukshdrVolume *from = lukshdrLinkHeaderCopy(found, i);
+        lukshdrVolume *to;
 
         lukshdrLinkAddReplica(link, from->pool, from->volume);
         to = lukshdrLinkHeaderCopy(link, i);
@@ -459,7 +459,7 @@ lukshdrAdoptChange(lukshdrLink *link, void *opaque)
 static guint32
 lukshdrAdoptGeneration(const lukshdrLink *link)
 {
-    const lukshdrLinkVolume *copy;
+    const lukshdrVolume *copy;
     guint32 highest = link->generation;
     guint i;
 

@@ -22,7 +22,7 @@ lukshdrStorageShareNamesReplicas(const lukshdrLink *owner, const lukshdrVolumeXM
 
     for (i = 1; i < xml->headers->len; i++) {
         const lukshdrHeaderSource *source = g_ptr_array_index(xml->headers, i);
-        const lukshdrLinkVolume *copy = lukshdrLinkHeaderCopy(owner, i);
+        const lukshdrVolume *copy = lukshdrLinkHeaderCopy(owner, i);
 
         if (!copy || g_strcmp0(copy->pool, source->pool) || g_strcmp0(copy->volume, source->volume))
             return false;
@@ -75,13 +75,13 @@ lukshdrStorageShareBegin(lukshdrLink *link, const lukshdrVolumeXML *xml, GError 
         return false;
 
     for (i = 1; i <= owner->replicas->len; i++) {
-        const lukshdrLinkVolume *replica = lukshdrLinkHeaderCopy(owner, i);
+        const lukshdrVolume *replica = lukshdrLinkHeaderCopy(owner, i);
 
         lukshdrLinkAddReplica(link, replica->pool, replica->volume);
     }
     for (i = 0; i <= owner->replicas->len; i++) {
-        const lukshdrLinkVolume *from = lukshdrLinkHeaderCopy(owner, i);
-        lukshdrLinkVolume *to = lukshdrLinkHeaderCopy(link, i);
+        const lukshdrVolume *from = lukshdrLinkHeaderCopy(owner, i);
+        lukshdrVolume *to = lukshdrLinkHeaderCopy(link, i);
 
         to->path = g_strdup(from->path);
         to->identity = from->identity;

@@ -47,7 +47,7 @@ lukshdrStorageFindReplaced(virStorageVolPtr vol, lukshdrLink **header)
     g_autofree char *path = state->stock.storageVolGetPath(vol);
     g_autoptr(virStoragePool) pool = path ? state->stock.storagePoolLookupByVolume(vol) : NULL;
     g_autoptr(lukshdrLink) link = NULL;
-    const lukshdrLinkVolume *copy;
+    const lukshdrVolume *copy;
     guint i;
     int fd;
     bool is;

@@ -101,7 +101,7 @@ lukshdrVolumeXMLEncryption(xmlNode *root, const lukshdrLink *link)
 }
 
 static void
-lukshdrVolumeXMLAddSource(xmlNode *parent, const lukshdrLinkVolume *vol)
+lukshdrVolumeXMLAddSource(xmlNode *parent, const lukshdrVolume *vol)
 {
     xmlNode *source = lukshdrXMLAddChild(parent, LUKSHDR_XML_SOURCE, NULL);
 
@@ -113,7 +113,7 @@ char *
 lukshdrVolumeXMLShowPayload(const char *text, const lukshdrLink *link)
 {
     g_autoptr(xmlDoc) doc = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_VOLUME, NULL);
-    const lukshdrLinkVolume *copy;
+    const lukshdrVolume *copy;
     xmlNode *encryption;
     xmlNode *header;
     guint i;

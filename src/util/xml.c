@@ -134,6 +134,19 @@ lukshdrXMLOnlyChildren(xmlNode *parent, const char *const *names, GError **error
     return true;
 }
 
+bool
+lukshdrXMLAtMostOnce(xmlNode *parent, const char *const *names, GError **error)
+{
+    for (; *names; names++) {
+        if (lukshdrXMLChildCount(parent, *names) > 1) {
+            g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR, _("'%s' may have only one '%s'"),
+                        parent->name, *names);
+            return false;
+        }
+    }
+    return true;
+}
+
 /* libxml2 has an allocator of its own: hand out GLib's */
 static char *
 lukshdrXMLSteal(xmlChar *value)
@@ -175,4 +188,15 @@ lukshdrXMLAddChild(xmlNode *parent, const char *name, const char *text)
     if (!node)
         g_error("out of memory");
     return node;
+}
+
+bool
+lukshdrXMLOnlyText(xmlNode *node, char **text, GError **error)
+{
+    static const char *const children[] = { NULL };
+
+    if (!lukshdrXMLOnlyChildren(node, children, error))
+        return false;
+    *text = lukshdrXMLText(node);
+    return true;
 }

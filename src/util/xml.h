@@ -58,6 +58,10 @@
 
 /* registry, label and guest records */
 #define LUKSHDR_XML_LINK "link"
+#define LUKSHDR_XML_REMOTE "remote"
+#define LUKSHDR_XML_PROTOCOL "protocol"
+#define LUKSHDR_XML_SERVER "server"
+#define LUKSHDR_XML_USER "user"
 #define LUKSHDR_XML_UUID "uuid"
 #define LUKSHDR_XML_IDENTITY "identity"
 #define LUKSHDR_XML_LUKS "luks"
@@ -127,6 +131,31 @@ lukshdrXMLChildCount(xmlNode *parent, const char *name);
  */
 bool
 lukshdrXMLOnlyChildren(xmlNode *parent, const char *const *names, GError **error);
+
+/**
+ * lukshdrXMLAtMostOnce:
+ * @parent: an element
+ * @names: names of children, NULL-terminated
+ * @error: VIR_ERR_XML_ERROR, naming the child that is there twice
+ *
+ * Which of two would count, two readers may see differently.
+ *
+ * Returns: true if @parent has each of @names at most once, or false with @error set.
+ */
+bool
+lukshdrXMLAtMostOnce(xmlNode *parent, const char *const *names, GError **error);
+
+/**
+ * lukshdrXMLOnlyText:
+ * @node: an element
+ * @text: set to its text, freed with g_free
+ * @error: VIR_ERR_XML_ERROR if it has elements in it: nobody could say what a text stands for that
+ *         was put together from theirs
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrXMLOnlyText(xmlNode *node, char **text, GError **error);
 
 /**
  * lukshdrXMLAttribute:

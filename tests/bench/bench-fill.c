@@ -54,7 +54,7 @@ fillFile(const char *path, const char *content, size_t len, off_t size)
 }
 
 static void
-fillVolume(lukshdrLinkVolume *vol, const char *dir, char *name)
+fillVolume(lukshdrVolume *vol, const char *dir, char *name)
 {
     g_autoptr(GError) error = NULL;
 

@@ -1,0 +1,209 @@
+/*
+ * volume.c: a volume of a link: where it is, what libvirt calls it, which it is
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "config.h"
+
+#include "volume.h"
+
+#include <glib/gi18n-lib.h>
+#include <string.h>
+
+#include "util/error.h"
+#include "util/xml.h"
+
+/* libvirt's names of the protocols */
+static const struct {
+    const char *protocol;
+    lukshdrLocationKind kind;
+} lukshdrRemoteProtocols[] = {
+    { "rbd", LUKSHDR_LOCATION_RBD },
+    { "iscsi", LUKSHDR_LOCATION_ISCSI },
+};
+
+static void
+lukshdrRemoteFree(lukshdrRemote *remote)
+{
+    if (!remote)
+        return;
+
+    g_strfreev(remote->servers);
+    g_free(remote->name);
+    g_free(remote->user);
+    g_free(remote->secretUUID);
+    g_free(remote);
+}
+
+static lukshdrRemote *
+lukshdrRemoteCopy(const lukshdrRemote *src)
+{
+    lukshdrRemote *dst = g_new0(lukshdrRemote, 1);
+
+    dst->kind = src->kind;
+    dst->servers = g_strdupv(src->servers);
+    dst->name = g_strdup(src->name);
+    dst->user = g_strdup(src->user);
+    dst->secretUUID = g_strdup(src->secretUUID);
+    return dst;
+}
+
+void
+lukshdrVolumeClear(lukshdrVolume *vol)
+{
+    g_free(vol->pool);
+    g_free(vol->volume);
+    g_free(vol->path);
+    lukshdrRemoteFree(vol->remote);
+    *vol = (lukshdrVolume){ 0 };
+}
+
+void
+lukshdrVolumeFree(lukshdrVolume *vol)
+{
+    if (vol)
+        lukshdrVolumeClear(vol);
+    g_free(vol);
+}
+
+void
+lukshdrVolumeCopy(lukshdrVolume *dst, const lukshdrVolume *src)
+{
+    dst->pool = g_strdup(src->pool);
+    dst->volume = g_strdup(src->volume);
+    dst->path = g_strdup(src->path);
+    dst->remote = src->remote ? lukshdrRemoteCopy(src->remote) : NULL;
+    dst->identity = src->identity;
+}
+
+lukshdrLocationKind
+lukshdrVolumeLocation(const lukshdrVolume *vol)
+{
+    if (vol->path)
+        return LUKSHDR_LOCATION_PATH;
+    return vol->remote ? vol->remote->kind : LUKSHDR_LOCATION_NONE;
+}
+
+static void
+lukshdrRemoteFormat(xmlNode *parent, const lukshdrRemote *remote)
+{
+    xmlNode *node = lukshdrXMLAddChild(parent, LUKSHDR_XML_REMOTE, NULL);
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(lukshdrRemoteProtocols); i++) {
+        if (lukshdrRemoteProtocols[i].kind == remote->kind)
+            lukshdrXMLSetAttribute(node, LUKSHDR_XML_PROTOCOL, lukshdrRemoteProtocols[i].protocol);
+    }
+    lukshdrXMLSetAttribute(node, LUKSHDR_XML_NAME, remote->name);
+    if (remote->user)
+        lukshdrXMLSetAttribute(node, LUKSHDR_XML_USER, remote->user);
+    if (remote->secretUUID)
+        lukshdrXMLSetAttribute(node, LUKSHDR_XML_SECRET, remote->secretUUID);
+    for (i = 0; remote->servers[i]; i++)
+        lukshdrXMLAddChild(node, LUKSHDR_XML_SERVER, remote->servers[i]);
+}
+
+void
+lukshdrVolumeFormat(xmlNode *node, const lukshdrVolume *vol)
+{
+    lukshdrXMLSetAttribute(node, LUKSHDR_XML_POOL, vol->pool);
+    lukshdrXMLSetAttribute(node, LUKSHDR_XML_VOLUME, vol->volume);
+    if (vol->path)
+        lukshdrXMLAddChild(node, LUKSHDR_XML_PATH, vol->path);
+    if (vol->remote)
+        lukshdrRemoteFormat(node, vol->remote);
+    lukshdrIdentityFormat(node, &vol->identity);
+}
+
+static bool
+lukshdrRemoteParse(xmlNode *node, lukshdrRemote *remote, GError **error)
+{
+    static const char *const children[] = { LUKSHDR_XML_SERVER, NULL };
+    g_autofree char *protocol = lukshdrXMLAttribute(node, LUKSHDR_XML_PROTOCOL);
+    g_autoptr(GPtrArray) servers = g_ptr_array_new_with_free_func(g_free);
+    xmlNode *child;
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(lukshdrRemoteProtocols); i++) {
+        if (g_strcmp0(protocol, lukshdrRemoteProtocols[i].protocol) == 0)
+            remote->kind = lukshdrRemoteProtocols[i].kind;
+    }
+    remote->name = lukshdrXMLAttribute(node, LUKSHDR_XML_NAME);
+    remote->user = lukshdrXMLAttribute(node, LUKSHDR_XML_USER);
+    remote->secretUUID = lukshdrXMLAttribute(node, LUKSHDR_XML_SECRET);
+
+    if (!remote->kind || !remote->name || !*remote->name ||
+        (remote->secretUUID && !g_uuid_string_is_valid(remote->secretUUID))) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                    _("'%s' needs a known protocol, a name, and a UUID for a secret"), node->name);
+        return false;
+    }
+    if (!lukshdrXMLOnlyChildren(node, children, error))
+        return false;
+
+    for (child = node->children; child; child = child->next) {
+        char *server = NULL;
+
+        if (child->type != XML_ELEMENT_NODE)
+            continue;
+        if (!lukshdrXMLOnlyText(child, &server, error))
+            return false;
+        g_ptr_array_add(servers, server);
+    }
+    g_ptr_array_add(servers, NULL);
+    remote->servers = (GStrv)g_ptr_array_free(g_steal_pointer(&servers), FALSE);
+    return true;
+}
+
+/* A volume's name becomes part of messages and of calls to libvirt only, never
+ * of a path; libvirt itself allows no '/' in either name. */
+static bool
+lukshdrVolumeCheckName(const char *name)
+{
+    return name && *name && !strchr(name, '/');
+}
+
+bool
+lukshdrVolumeParse(xmlNode *node, lukshdrVolume *vol, GError **error)
+{
+    static const char *const children[] = { LUKSHDR_XML_PATH, LUKSHDR_XML_REMOTE,
+                                            LUKSHDR_XML_IDENTITY, NULL };
+    const char *name = (const char *)node->name;
+    xmlNode *child;
+
+    if (!lukshdrXMLOnlyChildren(node, children, error) ||
+        !lukshdrXMLAtMostOnce(node, children, error))
+        return false;
+
+    vol->pool = lukshdrXMLAttribute(node, LUKSHDR_XML_POOL);
+    vol->volume = lukshdrXMLAttribute(node, LUKSHDR_XML_VOLUME);
+    if (!lukshdrVolumeCheckName(vol->pool) || !lukshdrVolumeCheckName(vol->volume)) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                    _("'%s' needs the name of a pool and of a volume"), name);
+        return false;
+    }
+
+    if ((child = lukshdrXMLChild(node, LUKSHDR_XML_PATH))) {
+        if (!lukshdrXMLOnlyText(child, &vol->path, error))
+            return false;
+        if (!g_path_is_absolute(vol->path)) {
+            g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR, _("path of '%s' must be absolute"),
+                        name);
+            return false;
+        }
+    }
+
+    if ((child = lukshdrXMLChild(node, LUKSHDR_XML_REMOTE))) {
+        if (vol->path) {
+            g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                        _("'%s' cannot have a path and be elsewhere, too"), name);
+            return false;
+        }
+        vol->remote = g_new0(lukshdrRemote, 1);
+        if (!lukshdrRemoteParse(child, vol->remote, error))
+            return false;
+    }
+
+    return lukshdrIdentityParse(node, &vol->identity, error);
+}

@@ -1,0 +1,94 @@
+/*
+ * volume.h: a volume of a link: where it is, what libvirt calls it, which it is
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Names and paths say where to look, and prove nothing: anybody who may write to
+ * a directory can put something else there.  The identity says which volume it
+ * is.  What is read or written is opened by handle.h, which compares the two.
+ */
+
+#pragma once
+
+#include "identity.h"
+
+/* How a volume is reached */
+typedef enum {
+    LUKSHDR_LOCATION_NONE,  /* it does not exist yet, or nobody here has seen it */
+    LUKSHDR_LOCATION_PATH,  /* a file or a block device of this host */
+    LUKSHDR_LOCATION_RBD,   /* an image of a Ceph cluster; no operation supports it yet */
+    LUKSHDR_LOCATION_ISCSI, /* a LUN that QEMU opens by itself; no operation supports it yet */
+} lukshdrLocationKind;
+
+/* Where a volume is that has no path on this host */
+typedef struct _lukshdrRemote lukshdrRemote;
+struct _lukshdrRemote {
+    lukshdrLocationKind kind; /* RBD or ISCSI */
+    GStrv servers;    /* "HOST:PORT" or "HOST", in libvirt's order; may be empty, not NULL */
+    char *name;       /* as libvirt's <source name=''>: POOL/IMAGE, IQN/LUN */
+    char *user;       /* whom to authenticate as, or NULL */
+    char *secretUUID; /* of the libvirt secret with that user's key, or NULL */
+};
+
+typedef struct _lukshdrVolume lukshdrVolume;
+struct _lukshdrVolume {
+    char *pool;               /* libvirt's name of the pool */
+    char *volume;             /* libvirt's name of the volume */
+    char *path;               /* target path, absolute; NULL for a volume that has none (yet) */
+    lukshdrRemote *remote;    /* where it is instead, or NULL */
+    lukshdrIdentity identity; /* type NONE until the volume exists */
+};
+
+/**
+ * lukshdrVolumeClear:
+ * @vol: a volume
+ *
+ * Frees what is in it, and leaves an empty one.
+ */
+void
+lukshdrVolumeClear(lukshdrVolume *vol);
+
+/**
+ * lukshdrVolumeFree:
+ * @vol: a volume that was allocated by itself, or NULL
+ */
+void
+lukshdrVolumeFree(lukshdrVolume *vol);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(lukshdrVolume, lukshdrVolumeFree)
+
+/**
+ * lukshdrVolumeCopy:
+ * @dst: an empty volume, filled in
+ * @src: the volume to copy
+ */
+void
+lukshdrVolumeCopy(lukshdrVolume *dst, const lukshdrVolume *src);
+
+/**
+ * lukshdrVolumeLocation:
+ * @vol: a volume
+ *
+ * Returns: how it is reached.
+ */
+lukshdrLocationKind
+lukshdrVolumeLocation(const lukshdrVolume *vol);
+
+/**
+ * lukshdrVolumeFormat:
+ * @node: element of the volume (<payload>, <header>, <replica>): gets attributes and children
+ * @vol: a volume
+ */
+void
+lukshdrVolumeFormat(xmlNode *node, const lukshdrVolume *vol);
+
+/**
+ * lukshdrVolumeParse:
+ * @node: an element that lukshdrVolumeFormat has filled; hostile until proven otherwise
+ * @vol: an empty volume, filled in; to be cleared also after a failure
+ * @error: VIR_ERR_XML_ERROR
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrVolumeParse(xmlNode *node, lukshdrVolume *vol, GError **error);
