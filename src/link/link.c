@@ -138,7 +138,7 @@ lukshdrRoleToString(lukshdrRole role)
 lukshdrVolume *
 lukshdrLinkHeaderCopy(const lukshdrLink *link, guint i)
 {
-    return lukshdrLinkVolumeAt(link, i + 1);
+    return i < G_MAXUINT ? lukshdrLinkVolumeAt(link, i + 1) : NULL;
 }
 
 const char *

@@ -19,7 +19,8 @@
 #include "util/log.h"
 #include "link/luks.h"
 #include "link/replica.h"
-#include "parts.h"
+#include "entry.h"
+#include "lookup.h"
 
 static void
 lukshdrHeaderVolumeClear(lukshdrHeaderVolume *header)

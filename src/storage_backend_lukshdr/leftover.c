@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "util/log.h"
-#include "parts.h"
+#include "lookup.h"
 
 /* How long after the registry entry stock may take to begin with the volume, ns.  Whoever makes
  * one of that name by hand does not come that soon. */

@@ -26,7 +26,7 @@
 #include "busy.h"
 #include "discover.h"
 #include "leftover.h"
-#include "parts.h"
+#include "entry.h"
 
 /* The lock protects the tables below it.  It is a leaf: nothing is called with it held. */
 static GMutex lukshdrScanLock;

@@ -33,7 +33,8 @@
 #include "vol-create.h"
 #include "defaults.h"
 #include "headers.h"
-#include "parts.h"
+#include "recognise.h"
+#include "use.h"
 #include "validate.h"
 #include "vol-xml.h"
 

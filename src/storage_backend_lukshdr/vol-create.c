@@ -44,6 +44,7 @@
 #include "link/luks.h"
 #include "link/replica.h"
 #include "storage.h"
+#include "lookup.h"
 #include "vol-link.h"
 #include "busy.h"
 #include "vol-create.h"

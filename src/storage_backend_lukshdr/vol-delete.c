@@ -21,13 +21,18 @@
 
 #include "config.h"
 
+#include <errno.h>
 #include <glib/gi18n-lib.h>
+#include <unistd.h>
 
 #include "util/error.h"
 #include "util/log.h"
 #include "storage.h"
 #include "busy.h"
-#include "parts.h"
+#include "entry.h"
+#include "lookup.h"
+#include "recognise.h"
+#include "use.h"
 
 static bool
 lukshdrStorageDeletePart(const lukshdrVolume *part, virConnectPtr conn, GError **error)
@@ -42,6 +47,27 @@ lukshdrStorageDeletePart(const lukshdrVolume *part, virConnectPtr conn, GError *
         return false;
     }
     return true;
+}
+
+/* Returns 1 if the recorded payload stands at its path, 0 if there is nothing, or -1 with @error set
+ * if there is something else */
+static int
+lukshdrStoragePayloadIsThere(const lukshdrLink *link, GError **error)
+{
+    lukshdrIdentity found;
+
+    if (!link->payload.path || (access(link->payload.path, F_OK) < 0 && errno == ENOENT))
+        return 0;
+
+    if (!lukshdrIdentityFromPath(link->payload.path, &found, error))
+        return -1;
+    if (lukshdrIdentityCompare(&link->payload.identity, &found) != LUKSHDR_IDENTITY_DIFFERENT)
+        return 1;
+
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                _("'%s' is not the volume '%s' of pool '%s' that was recorded there"),
+                link->payload.path, link->payload.volume, link->payload.pool);
+    return -1;
 }
 
 /* As lukshdrStoragePayloadIsThere.  A path that is empty because its pool is not mounted is not

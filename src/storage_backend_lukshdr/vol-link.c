@@ -35,7 +35,10 @@
 #include "link/replica.h"
 #include "busy.h"
 #include "convert.h"
-#include "parts.h"
+#include "entry.h"
+#include "lookup.h"
+#include "recognise.h"
+#include "use.h"
 
 /* Fills in @part from the volume of that name, which the client must be allowed to write to */
 static virStorageVolPtr

@@ -12,7 +12,8 @@
 
 #include "util/error.h"
 #include "link/header.h"
-#include "parts.h"
+#include "entry.h"
+#include "headers.h"
 
 /* As vol-dumpxml shows them, or not at all */
 static bool

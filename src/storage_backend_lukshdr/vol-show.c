@@ -15,85 +15,10 @@
 #include "link/header.h"
 #include "util/log.h"
 #include "busy.h"
-#include "parts.h"
+#include "recognise.h"
+#include "use.h"
 #include "scan.h"
 #include "vol-xml.h"
-
-bool
-lukshdrStorageFindByPath(virStorageVolPtr vol,
-                         lukshdrLink **payload,
-                         lukshdrLink **header,
-                         GError **error)
-{
-    const lukshdrStorage *state = &lukshdrStorageState;
-    g_autofree char *path = state->stock.storageVolGetPath(vol);
-
-    *payload = NULL;
-    *header = NULL;
-
-    if (!path) {
-        virResetLastError();
-        return true;
-    }
-
-    return lukshdrRegistryFindPayload(state->registry, path, payload, error) &&
-           (*payload || lukshdrRegistryFindHeader(state->registry, path, header, error));
-}
-
-bool
-lukshdrStorageFindReplaced(virStorageVolPtr vol, lukshdrLink **header)
-{
-    const lukshdrStorage *state = &lukshdrStorageState;
-    g_autofree char *path = state->stock.storageVolGetPath(vol);
-    g_autoptr(virStoragePool) pool = path ? state->stock.storagePoolLookupByVolume(vol) : NULL;
-    g_autoptr(lukshdrLink) link = NULL;
-    const lukshdrVolume *copy;
-    guint i;
-    int fd;
-    bool is;
-
-    *header = NULL;
-    virResetLastError();
-    if (!pool ||
-        !lukshdrRegistryLookup(state->registry, virStoragePoolGetName(pool),
-                               virStorageVolGetName(vol), NULL, &link, NULL) ||
-        !link || link->state != LUKSHDR_LINK_STATE_ACTIVE)
-        return false;
-
-    for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
-        if (g_strcmp0(copy->path, path) == 0)
-            break;
-    }
-    if (!copy || (fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)) < 0)
-        return false;
-
-    is = lukshdrHeaderCheck(link, copy, fd, NULL, NULL);
-    close(fd);
-    *header = g_steal_pointer(&link);
-    return !is;
-}
-
-virStoragePoolPtr
-lukshdrStorageOpenPool(virConnectPtr conn, const char *name, GError **error)
-{
-    const lukshdrStorage *state = &lukshdrStorageState;
-    g_autoptr(virStoragePool) pool = state->stock.storagePoolLookupByName(conn, name);
-    int active;
-
-    if (!pool || (active = state->stock.storagePoolIsActive(pool)) < 0) {
-        lukshdrErrorFromLast(error);
-        return NULL;
-    }
-
-    if (!active) {
-        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                    _("storage pool '%s', which holds the header volume, is not active; start it "
-                      "with virsh pool-start"),
-                    name);
-        return NULL;
-    }
-    return g_steal_pointer(&pool);
-}
 
 /* Returns @xml, or what shows which volumes named in it are lost instead; as of the last look, since
  * a server that hangs must not stop everybody who only wants to see */
@@ -141,15 +66,6 @@ lukshdrStorageVolGetXMLDesc(virStorageVolPtr vol, unsigned int flags)
 
     free(xml);
     return lukshdrStorageMarkLost(shown);
-}
-
-void
-lukshdrStorageSetHeaderInUse(const lukshdrLink *header, GError **error)
-{
-    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                _("volume '%s' holds the LUKS header of volume '%s' in pool '%s', which could not "
-                  "be opened any more"),
-                header->header.volume, header->payload.volume, header->payload.pool);
 }
 
 /* Whether what stock is about to change of @vol may go on: true, with @busy set to be ended when it

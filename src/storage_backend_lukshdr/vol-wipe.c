@@ -24,7 +24,9 @@
 #include "util/log.h"
 #include "storage.h"
 #include "busy.h"
-#include "parts.h"
+#include "entry.h"
+#include "recognise.h"
+#include "use.h"
 
 bool
 lukshdrStorageWipeFinish(lukshdrLink *link, virConnectPtr conn, GError **error)

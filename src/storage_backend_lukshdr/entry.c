@@ -1,0 +1,65 @@
+/*
+ * entry.c: changing what the registry has of a link
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "config.h"
+
+#include "entry.h"
+
+/* Entries of the registry are read, changed and written again with this lock held; who makes or
+ * removes one need not hold it.  Nothing but the registry's files is touched meanwhile. */
+static GMutex lukshdrStorageUpdateLock;
+
+bool
+lukshdrStorageUpdate(const lukshdrLink *link,
+                     lukshdrStorageChange change,
+                     void *opaque,
+                     GError **error)
+{
+    lukshdrRegistry *registry = lukshdrStorageState.registry;
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrStorageUpdateLock);
+    g_autoptr(lukshdrLink) current = lukshdrRegistryGet(registry, link->uuid);
+    g_autoptr(lukshdrLink) copy = NULL;
+
+    if (!current)
+        return true;
+
+    copy = lukshdrLinkCopy(current);
+    return !change(copy, opaque) || lukshdrRegistryStore(registry, copy, error);
+}
+
+/* A lukshdrStorageChange */
+static bool
+lukshdrStorageChangeShared(lukshdrLink *link, void *opaque)
+{
+    const bool *shared = opaque;
+
+    if (link->state != LUKSHDR_LINK_STATE_ACTIVE || link->headerShared == *shared)
+        return false;
+    link->headerShared = *shared;
+    return true;
+}
+
+bool
+lukshdrStorageSetShared(const lukshdrLink *link, bool shared, GError **error)
+{
+    return lukshdrStorageUpdate(link, lukshdrStorageChangeShared, &shared, error);
+}
+
+/* A lukshdrStorageChange */
+static bool
+lukshdrStorageChangeState(lukshdrLink *link, void *opaque)
+{
+    const lukshdrLinkState *linkState = opaque;
+
+    link->state = *linkState;
+    return true;
+}
+
+bool
+lukshdrStorageSetState(const lukshdrLink *link, lukshdrLinkState linkState, GError **error)
+{
+    return lukshdrStorageUpdate(link, lukshdrStorageChangeState, &linkState, error);
+}

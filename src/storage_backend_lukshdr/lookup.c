@@ -1,0 +1,82 @@
+/*
+ * lookup.c: pools and volumes by the names that links have of them
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "config.h"
+
+#include "lookup.h"
+
+#include <glib/gi18n-lib.h>
+#include <unistd.h>
+
+#include "util/error.h"
+#include "util/log.h"
+
+virStoragePoolPtr
+lukshdrStorageOpenPool(virConnectPtr conn, const char *name, GError **error)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    g_autoptr(virStoragePool) pool = state->stock.storagePoolLookupByName(conn, name);
+    int active;
+
+    if (!pool || (active = state->stock.storagePoolIsActive(pool)) < 0) {
+        lukshdrErrorFromLast(error);
+        return NULL;
+    }
+
+    if (!active) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("storage pool '%s' is not active; start it "
+                      "with virsh pool-start"),
+                    name);
+        return NULL;
+    }
+    return g_steal_pointer(&pool);
+}
+
+/* A replica that came back by itself is not known to its pool before that is refreshed, which is
+ * done as the system: the client has asked for something else. */
+static virStorageVolPtr
+lukshdrStorageLookupVolume(virStoragePoolPtr pool, const lukshdrVolume *part)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    virStorageVolPtr vol = state->stock.storageVolLookupByName(pool, part->volume);
+    virIdentity *client;
+    int rc;
+
+    if (vol || virGetLastErrorCode() != VIR_ERR_NO_STORAGE_VOL || access(part->path, F_OK) < 0)
+        return vol;
+
+    client = lukshdrStorageBecomeSystem();
+    rc = state->stock.storagePoolRefresh(pool, 0);
+    lukshdrStorageBecomeClient(client);
+    return rc == 0 ? state->stock.storageVolLookupByName(pool, part->volume) : NULL;
+}
+
+virStorageVolPtr
+lukshdrStorageLookupPart(const lukshdrVolume *part, virConnectPtr conn, GError **error)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    g_autoptr(virStoragePool) pool = lukshdrStorageOpenPool(conn, part->pool, error);
+    g_autoptr(virStorageVol) vol = NULL;
+    g_autofree char *path = NULL;
+
+    if (!pool)
+        return NULL;
+
+    if (!(vol = lukshdrStorageLookupVolume(pool, part)) ||
+        !(path = state->stock.storageVolGetPath(vol))) {
+        lukshdrErrorFromLast(error);
+        return NULL;
+    }
+
+    if (!g_str_equal(path, part->path)) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("volume '%s' of pool '%s' is '%s' now and was '%s' when it was linked"),
+                    part->volume, part->pool, path, part->path);
+        return NULL;
+    }
+    return g_steal_pointer(&vol);
+}

@@ -1,0 +1,35 @@
+/*
+ * lookup.h: pools and volumes by the names that links have of them
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#pragma once
+
+#include "storage.h"
+
+/**
+ * lukshdrStorageOpenPool:
+ * @conn: connection of the storage driver
+ * @name: name of a pool
+ * @error: stock's if there is none, VIR_ERR_OPERATION_INVALID if it is not active
+ *
+ * Returns: the pool, which is active, freed with virStoragePoolFree, or NULL with
+ * @error set.
+ */
+virStoragePoolPtr
+lukshdrStorageOpenPool(virConnectPtr conn, const char *name, GError **error);
+
+/**
+ * lukshdrStorageLookupPart:
+ * @part: payload or header of a link, with a path
+ * @conn: connection
+ * @error: stock's; VIR_ERR_OPERATION_INVALID if the name is that of another volume now
+ *
+ * Stock deletes and wipes by name, and a pool can be defined anew elsewhere: the volume must
+ * have the recorded path.
+ *
+ * Returns: the volume, freed with virStorageVolFree, or NULL with @error set.
+ */
+virStorageVolPtr
+lukshdrStorageLookupPart(const lukshdrVolume *part, virConnectPtr conn, GError **error);
