@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "util/error.h"
+#include "util/text.h"
 #include "util/xml.h"
 
 static const char *const lukshdrLinkStates[] = {
@@ -398,9 +399,9 @@ lukshdrLinkParseNode(xmlNode *root, GError **error)
 
     link->format = lukshdrXMLAttribute(lukshdrXMLChild(root, LUKSHDR_XML_PAYLOAD),
                                        LUKSHDR_XML_FORMAT);
-    if (!link->format || !*link->format) {
+    if (!link->format || !lukshdrTextIsToken(link->format)) {
         g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
-                            _("the payload of a link needs a format"));
+                            _("the payload of a link needs the name of a format"));
         return NULL;
     }
 

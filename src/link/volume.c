@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "util/error.h"
+#include "util/text.h"
 #include "util/xml.h"
 
 /* libvirt's names of the protocols */
@@ -133,7 +134,8 @@ lukshdrRemoteParse(xmlNode *node, lukshdrRemote *remote, GError **error)
     remote->user = lukshdrXMLAttribute(node, LUKSHDR_XML_USER);
     remote->secretUUID = lukshdrXMLAttribute(node, LUKSHDR_XML_SECRET);
 
-    if (!remote->kind || !remote->name || !*remote->name ||
+    if (!remote->kind || !remote->name || !*remote->name || !lukshdrTextIsName(remote->name) ||
+        (remote->user && !lukshdrTextIsName(remote->user)) ||
         (remote->secretUUID && !g_uuid_string_is_valid(remote->secretUUID))) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
                     _("'%s' needs a known protocol, a name, and a UUID for a secret"), node->name);
@@ -150,6 +152,11 @@ lukshdrRemoteParse(xmlNode *node, lukshdrRemote *remote, GError **error)
         if (!lukshdrXMLOnlyText(child, &server, error))
             return false;
         g_ptr_array_add(servers, server);
+        if (!lukshdrTextIsName(server)) {
+            g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR, _("malformed '%s' in '%s'"),
+                        LUKSHDR_XML_SERVER, node->name);
+            return false;
+        }
     }
     g_ptr_array_add(servers, NULL);
     remote->servers = (GStrv)g_ptr_array_free(g_steal_pointer(&servers), FALSE);
@@ -157,11 +164,12 @@ lukshdrRemoteParse(xmlNode *node, lukshdrRemote *remote, GError **error)
 }
 
 /* A volume's name becomes part of messages and of calls to libvirt only, never
- * of a path; libvirt itself allows no '/' in either name. */
+ * of a path; libvirt itself allows no '/' in either name. Of control characters a name
+ * has only those that libvirt's have. */
 static bool
 lukshdrVolumeCheckName(const char *name)
 {
-    return name && *name && !strchr(name, '/');
+    return name && *name && !strchr(name, '/') && lukshdrTextIsName(name);
 }
 
 bool

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "util/error.h"
+#include "util/text.h"
 #include "util/xml.h"
 
 /* Each is written when the volume is made, and looked at when the header is damaged; more are
@@ -77,15 +78,8 @@ lukshdrVolumeXMLCountHeaders(xmlNode *node)
 static bool
 lukshdrVolumeXMLToken(xmlNode *node, const char *attribute, char **token, GError **error)
 {
-    const char *p;
-
     *token = lukshdrXMLAttribute(node, attribute);
-
-    for (p = *token; p && *p; p++) {
-        if (!g_ascii_isalnum(*p) && *p != '-' && *p != '_')
-            break;
-    }
-    if (*token && (*p || p == *token)) {
+    if (*token && !lukshdrTextIsToken(*token)) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
                     _("malformed attribute '%s' of element '%s': '%s'"), attribute, node->name,
                     *token);
@@ -156,7 +150,8 @@ lukshdrVolumeXMLParseSecret(xmlNode *secret, lukshdrVolumeXML *xml, GError **err
 static bool
 lukshdrVolumeXMLCheckName(const char *what, const char *name, GError **error)
 {
-    if (*name && !strchr(name, '/') && !g_str_equal(name, ".") && !g_str_equal(name, ".."))
+    if (*name && !strchr(name, '/') && !g_str_equal(name, ".") && !g_str_equal(name, "..") &&
+        lukshdrTextIsName(name))
         return true;
 
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR, _("'%s' cannot be the name of a %s"), name,

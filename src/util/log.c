@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "error.h"
+#include "text.h"
 
 /* set once by lukshdrLogInit, read-only afterwards; virLogMessage itself updates
  * the two numbers of the source under libvirt's lock */
@@ -32,33 +33,35 @@ void
 lukshdrLog(int priority, const char *file, int line, const char *func, const char *format, ...)
 {
     g_autofree char *message = NULL;
+    g_autofree char *shown = NULL;
     va_list args;
 
     va_start(args, format);
     message = g_strdup_vprintf(format, args);
     va_end(args);
+    shown = lukshdrTextShown(message);
 
     if (lukshdrLogABI.virLogMessage)
         lukshdrLogABI.virLogMessage(&lukshdrLogSource, priority, file, line, func, NULL, "%s",
-                                    message);
+                                    shown);
     else if (priority >= LUKSHDR_VIR_LOG_WARN)
-        fprintf(stderr, "%s: %s\n", lukshdrLogSource.name, message);
+        fprintf(stderr, "%s: %s\n", lukshdrLogSource.name, shown);
 }
 
 void
 lukshdrReportError(const GError *error)
 {
+    g_autofree char *shown = lukshdrTextShown(error->message);
     int code = lukshdrErrorCode(error);
 
     if (error->domain == LUKSHDR_STOCK_ERROR && lukshdrLogABI.virRaiseErrorFull)
         lukshdrLogABI.virRaiseErrorFull(__FILE__, __func__, __LINE__, lukshdrLogDomain, code,
-                                        VIR_ERR_ERROR, NULL, error->message, NULL, -1, -1, "%s",
-                                        error->message);
+                                        VIR_ERR_ERROR, NULL, shown, NULL, -1, -1, "%s", shown);
     else if (lukshdrLogABI.virReportErrorHelper)
         lukshdrLogABI.virReportErrorHelper(lukshdrLogDomain, code, __FILE__, __func__, __LINE__,
-                                           "%s", error->message);
+                                           "%s", shown);
     else
-        LUKSHDR_LOG_ERROR("%s", error->message);
+        LUKSHDR_LOG_ERROR("%s", shown);
 }
 
 void

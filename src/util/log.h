@@ -4,7 +4,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Both go through libvirt's own functions, so that filters, outputs and error
- * handlers treat the plugin as they treat libvirt.
+ * handlers treat the plugin as they treat libvirt.  What others wrote can be part of
+ * any message: both pass it through lukshdrTextShown, so a message is always one line.
  */
 
 #pragma once
