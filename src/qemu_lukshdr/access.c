@@ -93,7 +93,7 @@ lukshdrQemuAccessGrant(virQEMUDriver *driver,
         return -1;
     }
 
-    if (lukshdrQemu.stock.qemuSecuritySetImageLabel(driver, vm, header, false, remember) < 0) {
+    if (LUKSHDR_STOCK(qemuSecuritySetImageLabel)(driver, vm, header, false, remember) < 0) {
         /* the stock function has undone its own part, so nothing is to be restored */
         lukshdrQemuGuestUngrant(name, disk->nodeName, remember, added);
         return -1;
@@ -151,7 +151,7 @@ lukshdrQemuAccessRevoke(virQEMUDriver *driver,
     if (migrated && lukshdrQemuSharedHas(disk->headerPath)) {
         if (remembered == 0)
             return 0;
-        return lukshdrQemu.stock.qemuSecurityMoveImageMetadata(driver, vm, header, NULL);
+        return LUKSHDR_STOCK(qemuSecurityMoveImageMetadata)(driver, vm, header, NULL);
     }
 
     /* without the payload's source nobody else knows that stock would not restore it */
@@ -159,7 +159,7 @@ lukshdrQemuAccessRevoke(virQEMUDriver *driver,
         return 0;
 
     for (; times > 0; times--) {
-        if (lukshdrQemu.stock.qemuSecurityRestoreImageLabel(driver, vm, header, false) < 0)
+        if (LUKSHDR_STOCK(qemuSecurityRestoreImageLabel)(driver, vm, header, false) < 0)
             rc = -1;
     }
     return rc;

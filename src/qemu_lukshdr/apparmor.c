@@ -83,7 +83,7 @@ lukshdrQemuAppArmorRenew(virQEMUDriver *driver, virDomainObj *vm)
         /* not as a chain's top: the owner is remembered already, and the drivers that count
          * must not count this */
         if (!header ||
-            lukshdrQemu.stock.qemuSecuritySetImageLabel(driver, vm, header, false, false) < 0) {
+            LUKSHDR_STOCK(qemuSecuritySetImageLabel)(driver, vm, header, false, false) < 0) {
             LUKSHDR_LOG_WARN(_("AppArmor may now deny guest '%s' the header volume '%s': %s"), name,
                              disk->headerPath, virGetLastErrorMessage());
         }
@@ -96,7 +96,7 @@ qemuSecurityRestoreHostdevLabel(virQEMUDriver *driver,
                                 virDomainObj *vm,
                                 virDomainHostdevDef *hostdev)
 {
-    int rc = lukshdrQemu.stock.qemuSecurityRestoreHostdevLabel(driver, vm, hostdev);
+    int rc = LUKSHDR_STOCK(qemuSecurityRestoreHostdevLabel)(driver, vm, hostdev);
 
     lukshdrQemuAppArmorRenew(driver, vm);
     return rc;
@@ -105,7 +105,7 @@ qemuSecurityRestoreHostdevLabel(virQEMUDriver *driver,
 int
 qemuSecurityRestoreMemoryLabel(virQEMUDriver *driver, virDomainObj *vm, virDomainMemoryDef *mem)
 {
-    int rc = lukshdrQemu.stock.qemuSecurityRestoreMemoryLabel(driver, vm, mem);
+    int rc = LUKSHDR_STOCK(qemuSecurityRestoreMemoryLabel)(driver, vm, mem);
 
     lukshdrQemuAppArmorRenew(driver, vm);
     return rc;
@@ -114,7 +114,7 @@ qemuSecurityRestoreMemoryLabel(virQEMUDriver *driver, virDomainObj *vm, virDomai
 int
 qemuSecurityRestoreInputLabel(virDomainObj *vm, virDomainInputDef *input)
 {
-    int rc = lukshdrQemu.stock.qemuSecurityRestoreInputLabel(vm, input);
+    int rc = LUKSHDR_STOCK(qemuSecurityRestoreInputLabel)(vm, input);
 
     lukshdrQemuAppArmorRenew(NULL, vm);
     return rc;
@@ -123,7 +123,7 @@ qemuSecurityRestoreInputLabel(virDomainObj *vm, virDomainInputDef *input)
 int
 qemuSecurityRestoreChardevLabel(virQEMUDriver *driver, virDomainObj *vm, virDomainChrDef *chr)
 {
-    int rc = lukshdrQemu.stock.qemuSecurityRestoreChardevLabel(driver, vm, chr);
+    int rc = LUKSHDR_STOCK(qemuSecurityRestoreChardevLabel)(driver, vm, chr);
 
     lukshdrQemuAppArmorRenew(driver, vm);
     return rc;
@@ -132,7 +132,7 @@ qemuSecurityRestoreChardevLabel(virQEMUDriver *driver, virDomainObj *vm, virDoma
 int
 qemuSecurityRestoreNetdevLabel(virQEMUDriver *driver, virDomainObj *vm, virDomainNetDef *net)
 {
-    int rc = lukshdrQemu.stock.qemuSecurityRestoreNetdevLabel(driver, vm, net);
+    int rc = LUKSHDR_STOCK(qemuSecurityRestoreNetdevLabel)(driver, vm, net);
 
     lukshdrQemuAppArmorRenew(driver, vm);
     return rc;
@@ -141,7 +141,7 @@ qemuSecurityRestoreNetdevLabel(virQEMUDriver *driver, virDomainObj *vm, virDomai
 int
 qemuSecurityDomainRestorePathLabel(virQEMUDriver *driver, virDomainObj *vm, const char *path)
 {
-    int rc = lukshdrQemu.stock.qemuSecurityDomainRestorePathLabel(driver, vm, path);
+    int rc = LUKSHDR_STOCK(qemuSecurityDomainRestorePathLabel)(driver, vm, path);
 
     lukshdrQemuAppArmorRenew(driver, vm);
     return rc;

@@ -13,7 +13,6 @@
 #include "client.h"
 
 #include <glib/gi18n-lib.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "util/error.h"
@@ -21,9 +20,9 @@
 #include "util/xml.h"
 #include "qemu.h"
 #include "client-xml.h"
+#include "context.h"
 #include "metadata.h"
 #include "migrate.h"
-#include "prepare.h"
 #include "renew.h"
 #include "snapshot-xml.h"
 #include "table.h"
@@ -234,20 +233,18 @@ static bool
 lukshdrQemuConfigCheckSnapshot(virDomainPtr domain, const char *xml, unsigned int flags)
 {
     g_autoptr(GError) error = NULL;
-    char *config; /* freed with free(3): an API result */
-    bool ok;
+    g_autofree char *config = NULL;
 
     if ((flags & VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE) || virDomainIsActive(domain) != 0)
         return true;
     if (!(config = virDomainGetXMLDesc(domain, VIR_DOMAIN_XML_INACTIVE)))
         return false;
 
-    ok = lukshdrQemuSnapshotXMLCheck(lukshdrQemu.registry, lukshdrQemu.privileged, config, xml,
-                                     flags & VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY, &error);
-    free(config);
-    if (!ok)
-        lukshdrReportError(error);
-    return ok;
+    if (lukshdrQemuSnapshotXMLCheck(lukshdrQemu.registry, lukshdrQemu.privileged, config, xml,
+                                    flags & VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY, &error))
+        return true;
+    lukshdrReportError(error);
+    return false;
 }
 
 static virDomainSnapshotPtr
@@ -266,16 +263,13 @@ static int
 lukshdrQemuConfigRevertToSnapshot(virDomainSnapshotPtr snapshot, unsigned int flags)
 {
     g_autoptr(GError) error = NULL;
-    char *xml = virDomainSnapshotGetXMLDesc(snapshot, 0); /* freed with free(3): an API result */
-    bool ok;
+    g_autofree char *xml = virDomainSnapshotGetXMLDesc(snapshot, 0);
 
     if (!xml)
         return -1;
 
-    ok = lukshdrQemuSnapshotXMLCheck(lukshdrQemu.registry, lukshdrQemu.privileged, xml, xml, false,
-                                     &error);
-    free(xml);
-    if (!ok) {
+    if (!lukshdrQemuSnapshotXMLCheck(lukshdrQemu.registry, lukshdrQemu.privileged, xml, xml, false,
+                                     &error)) {
         lukshdrReportError(error);
         return -1;
     }
@@ -290,15 +284,17 @@ lukshdrQemuConfigBlockCopy(virDomainPtr domain,
                            int nparams,
                            unsigned int flags)
 {
+    lukshdrQemuContext context = { .kind = LUKSHDR_QEMU_CONTEXT_COPY };
     g_autofree char *rewritten = NULL;
     int rc;
 
     if (!lukshdrQemuConfigRewrite(&xml, &rewritten))
         return -1;
 
-    lukshdrQemuPrepareCopy(true);
+    /* libvirt prepares the target of a copy as it does an overlay */
+    lukshdrQemuContextBegin(&context);
     rc = lukshdrQemuConfigStock.domainBlockCopy(domain, disk, xml, params, nparams, flags);
-    lukshdrQemuPrepareCopy(false);
+    lukshdrQemuContextEnd(&context);
     return rc;
 }
 
@@ -310,11 +306,12 @@ lukshdrQemuConfigBlockRebase(virDomainPtr domain,
                              unsigned long bandwidth,
                              unsigned int flags)
 {
+    lukshdrQemuContext context = { .kind = LUKSHDR_QEMU_CONTEXT_COPY };
     int rc;
 
-    lukshdrQemuPrepareCopy(true);
+    lukshdrQemuContextBegin(&context);
     rc = lukshdrQemuConfigStock.domainBlockRebase(domain, disk, base, bandwidth, flags);
-    lukshdrQemuPrepareCopy(false);
+    lukshdrQemuContextEnd(&context);
     return rc;
 }
 

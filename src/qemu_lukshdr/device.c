@@ -48,7 +48,7 @@ lukshdrQemuDeviceAllow(virDomainObj *vm,
                        virStorageSource *header,
                        const lukshdrGuestDisk *disk G_GNUC_UNUSED)
 {
-    return lukshdrQemu.stock.qemuSetupImageCgroup(vm, header);
+    return LUKSHDR_STOCK(qemuSetupImageCgroup)(vm, header);
 }
 
 static int
@@ -58,7 +58,7 @@ lukshdrQemuDeviceDeny(virDomainObj *vm, virStorageSource *header, const lukshdrG
 
     if (name && lukshdrQemuGuestUsesHeader(name, disk))
         return 0;
-    return lukshdrQemu.stock.qemuTeardownImageCgroup(vm, header);
+    return LUKSHDR_STOCK(qemuTeardownImageCgroup)(vm, header);
 }
 
 /* Only of a disk that is just being plugged in: the control group of a guest that
@@ -83,8 +83,8 @@ lukshdrQemuDeviceSetup(virDomainObj *vm, virStorageSource *src, bool chain)
     if (lukshdrQemu.active)
         rc = lukshdrQemuDeviceForEach(vm, src, chain, lukshdrQemuDeviceAllow);
     if (rc == 0) {
-        rc = chain ? lukshdrQemu.stock.qemuSetupImageChainCgroup(vm, src)
-                   : lukshdrQemu.stock.qemuSetupImageCgroup(vm, src);
+        rc = chain ? LUKSHDR_STOCK(qemuSetupImageChainCgroup)(vm, src)
+                   : LUKSHDR_STOCK(qemuSetupImageCgroup)(vm, src);
     }
 
     if (rc < 0 && lukshdrQemu.active) {
@@ -110,7 +110,7 @@ qemuSetupImageChainCgroup(virDomainObj *vm, virStorageSource *src)
 int
 qemuTeardownImageCgroup(virDomainObj *vm, virStorageSource *src)
 {
-    int rc = lukshdrQemu.stock.qemuTeardownImageCgroup(vm, src);
+    int rc = LUKSHDR_STOCK(qemuTeardownImageCgroup)(vm, src);
 
     if (lukshdrQemu.active && lukshdrQemuDeviceForEach(vm, src, false, lukshdrQemuDeviceDeny) < 0)
         rc = -1;
@@ -124,7 +124,7 @@ lukshdrQemuDeviceShow(virDomainObj *vm,
 {
     bool created = false;
 
-    return lukshdrQemu.stock.qemuDomainNamespaceSetupDisk(vm, header, &created);
+    return LUKSHDR_STOCK(qemuDomainNamespaceSetupDisk)(vm, header, &created);
 }
 
 /* The first thing that happens to the devices of a guest that starts.  If it fails, QEMU has
@@ -134,7 +134,7 @@ qemuDomainBuildNamespace(virQEMUDriverConfig *cfg, virDomainObj *vm)
 {
     g_autoptr(GPtrArray) sources = NULL;
     g_autofree char *name = NULL;
-    int rc = lukshdrQemu.stock.qemuDomainBuildNamespace(cfg, vm);
+    int rc = LUKSHDR_STOCK(qemuDomainBuildNamespace)(cfg, vm);
     guint i;
 
     if (rc < 0 || !lukshdrQemu.active)
@@ -165,7 +165,7 @@ qemuDomainNamespaceSetupDisk(virDomainObj *vm, virStorageSource *src, bool *crea
     if (lukshdrQemu.active && lukshdrQemuPrepareEarly(vm, src, true) < 0)
         return -1;
 
-    rc = lukshdrQemu.stock.qemuDomainNamespaceSetupDisk(vm, src, created);
+    rc = LUKSHDR_STOCK(qemuDomainNamespaceSetupDisk)(vm, src, created);
     if (rc == 0 && lukshdrQemu.active)
         rc = lukshdrQemuDeviceForEach(vm, src, true, lukshdrQemuDeviceShow);
     return rc;

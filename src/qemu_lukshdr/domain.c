@@ -24,9 +24,6 @@ static size_t lukshdrQemuDomainSourceOffset; /* of the source's pointer in a vir
 
 static size_t lukshdrQemuDomainTargetOffset; /* of the target's name in a virDomainDiskDef */
 
-/* the innermost domain that this thread is stopping */
-static __thread lukshdrQemuDomainStop *lukshdrQemuDomainStopping;
-
 static void *
 lukshdrQemuDomainWord(const void *structure, size_t offset)
 {
@@ -150,16 +147,6 @@ lukshdrQemuDomainMeasure(GError **error)
     return true;
 }
 
-static lukshdrQemuDomainStop *
-lukshdrQemuDomainFindStop(virDomainObj *vm)
-{
-    lukshdrQemuDomainStop *stop = lukshdrQemuDomainStopping;
-
-    while (stop && stop->vm != vm)
-        stop = stop->outer;
-    return stop;
-}
-
 /* The definition and name of @vm, if it is running. */
 static virDomainDef *
 lukshdrQemuDomainRunning(virDomainObj *vm, char **name)
@@ -189,7 +176,7 @@ lukshdrQemuDomainRunning(virDomainObj *vm, char **name)
 char *
 lukshdrQemuDomainName(virDomainObj *vm)
 {
-    lukshdrQemuDomainStop *stop = lukshdrQemuDomainFindStop(vm);
+    const lukshdrQemuContext *stop = lukshdrQemuContextFind(LUKSHDR_QEMU_CONTEXT_STOP, vm);
     char *name = NULL;
 
     if (stop)
@@ -262,7 +249,7 @@ lukshdrQemuDomainCollect(virDomainDef *def G_GNUC_UNUSED,
 GPtrArray *
 lukshdrQemuDomainSources(virDomainObj *vm)
 {
-    lukshdrQemuDomainStop *stop = lukshdrQemuDomainFindStop(vm);
+    const lukshdrQemuContext *stop = lukshdrQemuContextFind(LUKSHDR_QEMU_CONTEXT_STOP, vm);
     GPtrArray *sources = g_ptr_array_new();
     g_autofree char *name = NULL;
     virDomainDef *def = stop ? stop->def : lukshdrQemuDomainRunning(vm, &name);
@@ -273,27 +260,25 @@ lukshdrQemuDomainSources(virDomainObj *vm)
 }
 
 void
-lukshdrQemuDomainStopBegin(lukshdrQemuDomainStop *stop, virDomainObj *vm)
+lukshdrQemuDomainStopBegin(lukshdrQemuContext *stop, virDomainObj *vm)
 {
-    stop->vm = vm;
-    stop->name = NULL;
+    *stop = (lukshdrQemuContext){ .kind = LUKSHDR_QEMU_CONTEXT_STOP, .vm = vm };
     stop->def = lukshdrQemuDomainRunning(vm, &stop->name);
-    stop->outer = lukshdrQemuDomainStopping;
-    lukshdrQemuDomainStopping = stop;
+    lukshdrQemuContextBegin(stop);
 }
 
 bool
 lukshdrQemuDomainIsStopping(virDomainObj *vm)
 {
-    return lukshdrQemuDomainFindStop(vm) != NULL;
+    return lukshdrQemuContextFind(LUKSHDR_QEMU_CONTEXT_STOP, vm) != NULL;
 }
 
 char *
-lukshdrQemuDomainStopEnd(lukshdrQemuDomainStop *stop)
+lukshdrQemuDomainStopEnd(lukshdrQemuContext *stop)
 {
     g_autofree char *now = NULL;
 
-    lukshdrQemuDomainStopping = stop->outer;
+    lukshdrQemuContextEnd(stop);
 
     /* stopping can fail to begin, and then the guest goes on */
     lukshdrQemuDomainRunning(stop->vm, &now);

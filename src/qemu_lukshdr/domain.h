@@ -12,7 +12,7 @@
 
 #include <glib.h>
 
-#include "util/abi.h"
+#include "context.h"
 
 /**
  * lukshdrQemuDomainMeasure:
@@ -88,14 +88,6 @@ lukshdrQemuDomainMetadata(virDomainObj *vm, char **metadata, GError **error);
 GPtrArray *
 lukshdrQemuDomainSources(virDomainObj *vm);
 
-typedef struct _lukshdrQemuDomainStop lukshdrQemuDomainStop;
-struct _lukshdrQemuDomainStop {
-    virDomainObj *vm;
-    virDomainDef *def;
-    char *name; /* NULL if the domain was not running */
-    lukshdrQemuDomainStop *outer;
-};
-
 /**
  * lukshdrQemuDomainStopBegin:
  * @stop: filled in; lives until lukshdrQemuDomainStopEnd
@@ -105,7 +97,7 @@ struct _lukshdrQemuDomainStop {
  * the thread remembers name and definition.
  */
 void
-lukshdrQemuDomainStopBegin(lukshdrQemuDomainStop *stop, virDomainObj *vm);
+lukshdrQemuDomainStopBegin(lukshdrQemuContext *stop, virDomainObj *vm);
 
 /**
  * lukshdrQemuDomainIsStopping:
@@ -124,4 +116,4 @@ lukshdrQemuDomainIsStopping(virDomainObj *vm);
  * with g_free, NULL otherwise.
  */
 char *
-lukshdrQemuDomainStopEnd(lukshdrQemuDomainStop *stop);
+lukshdrQemuDomainStopEnd(lukshdrQemuContext *stop);

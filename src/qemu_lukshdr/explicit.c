@@ -18,26 +18,9 @@
 #include "link/luks.h"
 #include "util/xml.h"
 #include "qemu.h"
+#include "context.h"
 #include "domain.h"
 #include "header.h"
-
-/* the innermost domain whose disks this thread prepares */
-static __thread lukshdrQemuScope *lukshdrQemuScopeInnermost;
-
-void
-lukshdrQemuScopeBegin(lukshdrQemuScope *scope, virDomainObj *vm, virDomainDiskDef *disk)
-{
-    scope->vm = vm;
-    scope->disk = disk;
-    scope->outer = lukshdrQemuScopeInnermost;
-    lukshdrQemuScopeInnermost = scope;
-}
-
-void
-lukshdrQemuScopeEnd(lukshdrQemuScope *scope)
-{
-    lukshdrQemuScopeInnermost = scope->outer;
-}
 
 bool
 lukshdrQemuExplicitFind(virDomainDiskDef *disk,
@@ -45,7 +28,7 @@ lukshdrQemuExplicitFind(virDomainDiskDef *disk,
                         lukshdrQemuHeaderSource **header,
                         GError **error)
 {
-    const lukshdrQemuScope *scope = lukshdrQemuScopeInnermost;
+    const lukshdrQemuContext *context = lukshdrQemuContextFind(LUKSHDR_QEMU_CONTEXT_PREPARE, NULL);
     g_autoptr(GHashTable) headers = NULL;
     g_autofree char *metadata = NULL;
     g_autofree char *key = NULL;
@@ -53,14 +36,14 @@ lukshdrQemuExplicitFind(virDomainDiskDef *disk,
 
     *header = NULL;
 
-    if (!disk && scope)
-        disk = scope->disk;
+    if (!disk && context)
+        disk = context->disk;
     /* images behind the disk's top one, and copies of it, are not what is meant */
-    if (!scope || !disk || lukshdrQemuDomainDiskSource(disk) != src ||
+    if (!context || !disk || lukshdrQemuDomainDiskSource(disk) != src ||
         !(target = lukshdrQemuDomainDiskTarget(disk)))
         return true;
 
-    if (!lukshdrQemuDomainMetadata(scope->vm, &metadata, error))
+    if (!lukshdrQemuDomainMetadata(context->vm, &metadata, error))
         return false;
     if (!metadata)
         return true;

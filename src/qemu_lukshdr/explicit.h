@@ -14,31 +14,6 @@
 #include "metadata.h"
 #include "source.h"
 
-typedef struct _lukshdrQemuScope lukshdrQemuScope;
-struct _lukshdrQemuScope {
-    virDomainObj *vm;
-    virDomainDiskDef *disk;
-    lukshdrQemuScope *outer;
-};
-
-/**
- * lukshdrQemuScopeBegin:
- * @scope: filled in; lives until lukshdrQemuScopeEnd
- * @vm: the domain whose disks the calling thread is about to prepare
- * @disk: the one disk that is plugged in; NULL if it is not known, or all of them are
- *
- * libvirt prepares a disk without saying for whom; from here on the thread remembers.
- */
-void
-lukshdrQemuScopeBegin(lukshdrQemuScope *scope, virDomainObj *vm, virDomainDiskDef *disk);
-
-/**
- * lukshdrQemuScopeEnd:
- * @scope: from lukshdrQemuScopeBegin in the same thread
- */
-void
-lukshdrQemuScopeEnd(lukshdrQemuScope *scope);
-
 /**
  * lukshdrQemuExplicitFind:
  * @disk: a disk that is prepared; NULL for the one that is plugged in, if there is such
@@ -47,7 +22,7 @@ lukshdrQemuScopeEnd(lukshdrQemuScope *scope);
  *          lukshdrQemuHeaderSourceFree, or to NULL
  * @error: VIR_ERR_XML_ERROR, VIR_ERR_OPERATION_INVALID
  *
- * The metadata is that of the domain in whose scope the thread is: the running one's, which
+ * The metadata is that of the domain whose disks the thread prepares (context.h): the running one's, which
  * libvirt keeps across a restart of the daemon, not what will count the next time.
  *
  * Returns: true, or false with @error set.

@@ -23,9 +23,9 @@
 virJSONValue *
 lukshdrQemuFormatStock(virStorageSource *src, virStorageSource *backing)
 {
-    if (lukshdrQemu.stock.qemuBlockStorageSourceGetFormatProps)
-        return lukshdrQemu.stock.qemuBlockStorageSourceGetFormatProps(src, backing);
-    return lukshdrQemu.stock.qemuBlockStorageSourceGetBlockdevProps(src, backing);
+    if (LUKSHDR_STOCK(qemuBlockStorageSourceGetFormatProps))
+        return LUKSHDR_STOCK(qemuBlockStorageSourceGetFormatProps)(src, backing);
+    return LUKSHDR_STOCK(qemuBlockStorageSourceGetBlockdevProps)(src, backing);
 }
 
 JsonObject *
@@ -133,7 +133,7 @@ qemuBlockStorageSourceCreateGetFormatProps(virStorageSource *src,
 {
     g_autoptr(lukshdrGuestDisk) disk = NULL;
     g_autoptr(GError) error = NULL;
-    int rc = lukshdrQemu.stock.qemuBlockStorageSourceCreateGetFormatProps(src, backing, props);
+    int rc = LUKSHDR_STOCK(qemuBlockStorageSourceCreateGetFormatProps)(src, backing, props);
 
     if (rc < 0 || !*props || !lukshdrQemu.active || !(disk = lukshdrQemuDiskFind(src, NULL)))
         return rc;

@@ -13,7 +13,6 @@
 #include "migrate.h"
 
 #include <glib/gi18n-lib.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "util/error.h"
@@ -32,18 +31,16 @@ static bool
 lukshdrQemuMigrateCheckOne(virDomainPtr domain, unsigned int which, const char *sent)
 {
     g_autoptr(GError) error = NULL;
-    char *own = virDomainGetXMLDesc(domain, which); /* freed with free(3): an API result */
-    bool ok;
+    g_autofree char *own = virDomainGetXMLDesc(domain, which);
 
     if (!own)
         return false;
 
-    ok = lukshdrQemuMigrateXMLCheck(lukshdrQemu.registry, lukshdrQemu.privileged, own,
-                                    sent ? sent : own, &error);
-    free(own);
-    if (!ok)
-        lukshdrReportError(error);
-    return ok;
+    if (lukshdrQemuMigrateXMLCheck(lukshdrQemu.registry, lukshdrQemu.privileged, own,
+                                   sent ? sent : own, &error))
+        return true;
+    lukshdrReportError(error);
+    return false;
 }
 
 /* Of a guest that runs, what it runs on, of which Prepare has seen to it that linked disks have an
@@ -171,14 +168,13 @@ lukshdrQemuMigrateFindPool(virConnectPtr conn, xmlNode *disk)
 static bool
 lukshdrQemuMigratePoolGives(virStoragePoolPtr pool, const char *uuid)
 {
-    char *text = virStoragePoolGetXMLDesc(pool, 0); /* freed with free(3): an API result */
+    g_autofree char *text = virStoragePoolGetXMLDesc(pool, 0);
     g_autoptr(xmlDoc) doc = text ? lukshdrQemuConfigXMLRead(text) : NULL;
     xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
     xmlNode *target = root ? lukshdrXMLChild(root, LUKSHDR_XML_TARGET) : NULL;
     xmlNode *encryption = target ? lukshdrXMLChild(target, LUKSHDR_XML_ENCRYPTION) : NULL;
     g_autofree char *given = encryption ? lukshdrQemuMigrateSecret(encryption) : NULL;
 
-    free(text);
     return given && uuid && g_str_equal(given, uuid);
 }
 
@@ -332,8 +328,8 @@ lukshdrQemuMigrateConfigure(virConnectPtr dconn, virDomainPtr domain, unsigned l
     g_autofree char *rewritten = NULL;
     virErrorPtr saved;
     virDomainPtr defined;
+    g_autofree char *text = NULL;
     const char *xml;
-    char *text; /* freed with free(3): an API result */
 
     if (!domain || !(flags & VIR_MIGRATE_PERSIST_DEST))
         return;
@@ -352,7 +348,6 @@ lukshdrQemuMigrateConfigure(virConnectPtr dconn, virDomainPtr domain, unsigned l
               "disks are opened on this host, define it anew (virsh define): %s"),
             virDomainGetName(domain), virGetLastErrorMessage());
     }
-    free(text);
     lukshdrQemuErrorRestore(saved);
 }
 

@@ -29,31 +29,11 @@
 #include "shared-fs.h"
 #include "source.h"
 
-lukshdrQemuState lukshdrQemu;
-
 #define LUKSHDR_QEMU_NAME(ret, name, args) #name,
 
 static const char *const lukshdrQemuNames[] = { LUKSHDR_ABI_QEMU_WRAPPED(LUKSHDR_QEMU_NAME) NULL };
 
-virErrorPtr
-lukshdrQemuErrorSave(void)
-{
-    virErrorPtr saved = NULL;
-
-    lukshdrQemu.common.virErrorPreserveLast(&saved);
-    return saved;
-}
-
-void
-lukshdrQemuErrorRestore(virErrorPtr saved)
-{
-    if (saved)
-        lukshdrQemu.common.virErrorRestore(&saved);
-    else
-        virResetLastError();
-}
-
-/* Of those of which a release has one of two, do those that this one has lead here? */
+/* Where releases export one of two functions, check that the one present is bound to our wrapper. */
 static bool
 lukshdrQemuCheckEither(void *stock, GError **error)
 {

@@ -21,6 +21,7 @@
 #include "util/xml.h"
 #include "qemu.h"
 #include "client-xml.h"
+#include "context.h"
 #include "disk.h"
 #include "domain.h"
 #include "explicit.h"
@@ -103,7 +104,7 @@ lukshdrQemuPrepareCheckShared(const lukshdrLink *link, virStorageSource *src)
     g_autoptr(GError) error = NULL;
 
     if (!lukshdrQemuSourceIsShared(src) ||
-        lukshdrQemu.stock.qemuBlockStorageSourceSupportsConcurrentAccess(src))
+        LUKSHDR_STOCK(qemuBlockStorageSourceSupportsConcurrentAccess)(src))
         return true;
 
     error = g_error_new(
@@ -202,15 +203,6 @@ lukshdrQemuPrepareCheck(const char *path,
     return lukshdrQemuHeaderCheck(*link, lukshdrQemu.privileged, error);
 }
 
-/* whether this thread is serving the copying of a disk */
-static __thread bool lukshdrQemuPrepareIsCopy;
-
-void
-lukshdrQemuPrepareCopy(bool copying)
-{
-    lukshdrQemuPrepareIsCopy = copying;
-}
-
 /* The linked disk in the chain of @top, if @src is not in that chain: then it is to become an
  * overlay above it or a copy of it. */
 static lukshdrGuestDisk *
@@ -250,7 +242,7 @@ lukshdrQemuPrepareOther(virDomainDiskDef *disk, virStorageSource *src, GError **
         return false;
     }
 
-    if (lukshdrQemuPrepareIsCopy || lukshdrQemuSourceEncryption(src))
+    if (lukshdrQemuContextFind(LUKSHDR_QEMU_CONTEXT_COPY, NULL) || lukshdrQemuSourceEncryption(src))
         return true;
 
     g_set_error(
@@ -268,7 +260,8 @@ lukshdrQemuPrepareWarnCopy(virDomainDiskDef *disk, virStorageSource *src, const 
 {
     g_autoptr(lukshdrGuestDisk) below = NULL;
 
-    if (!lukshdrQemuPrepareIsCopy || !disk || lukshdrQemuSourceEncryption(src) ||
+    if (!lukshdrQemuContextFind(LUKSHDR_QEMU_CONTEXT_COPY, NULL) || !disk ||
+        lukshdrQemuSourceEncryption(src) ||
         !(below = lukshdrQemuPrepareFindBelow(lukshdrQemuDomainDiskSource(disk), src)))
         return;
 
@@ -317,7 +310,7 @@ qemuDomainPrepareStorageSourceBlockdev(virDomainDiskDef *disk,
     int rc;
 
     if (!lukshdrQemu.active)
-        return lukshdrQemu.stock.qemuDomainPrepareStorageSourceBlockdev(disk, src, priv, cfg);
+        return LUKSHDR_STOCK(qemuDomainPrepareStorageSourceBlockdev)(disk, src, priv, cfg);
 
     path = lukshdrQemuSourcePath(src);
     if (!lukshdrQemuLookupDirectory(src, &error) || !lukshdrQemuPrepareOther(disk, src, &error) ||
@@ -331,7 +324,7 @@ qemuDomainPrepareStorageSourceBlockdev(virDomainDiskDef *disk,
         return -1;
     lukshdrQemuPrepareWarnCopy(disk, src, path);
 
-    rc = lukshdrQemu.stock.qemuDomainPrepareStorageSourceBlockdev(disk, src, priv, cfg);
+    rc = LUKSHDR_STOCK(qemuDomainPrepareStorageSourceBlockdev)(disk, src, priv, cfg);
     if (rc < 0) {
         if (link)
             lukshdrQemuPrepareExplainSecret(link);
@@ -418,7 +411,7 @@ qemuDomainPrepareDiskSource(virDomainDiskDef *disk,
                             qemuDomainObjPrivate *priv,
                             virQEMUDriverConfig *cfg)
 {
-    int rc = lukshdrQemu.stock.qemuDomainPrepareDiskSource(disk, priv, cfg);
+    int rc = LUKSHDR_STOCK(qemuDomainPrepareDiskSource)(disk, priv, cfg);
     virStorageSource *n;
 
     if (rc < 0 || !lukshdrQemu.active)

@@ -23,13 +23,3 @@
  */
 int
 lukshdrQemuPrepareEarly(virDomainObj *vm, virStorageSource *src, bool chain);
-
-/**
- * lukshdrQemuPrepareCopy:
- * @copying: whether the calling thread begins or ends serving a client that copies a disk
- *           (blockcopy), and so knows that the copy is what the guest sees
- *
- * libvirt prepares the target of a copy as it does an overlay.
- */
-void
-lukshdrQemuPrepareCopy(bool copying);

@@ -29,6 +29,9 @@ struct _lukshdrQemuState {
 /* Set by qemuRegister, before any thread of the QEMU driver exists; only read afterwards. */
 extern lukshdrQemuState lukshdrQemu;
 
+/* The stock module's own function @name, in front of which our wrapper of that name stands */
+#define LUKSHDR_STOCK(name) (lukshdrQemu.stock.name)
+
 /* The wrappers, under the names that the stock driver calls */
 #define LUKSHDR_QEMU_DECLARE(ret, name, args) LUKSHDR_QEMU_EXPORT ret name args;
 LUKSHDR_ABI_QEMU_WRAPPED(LUKSHDR_QEMU_DECLARE)

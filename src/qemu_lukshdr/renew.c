@@ -14,7 +14,6 @@
 #include "renew.h"
 
 #include <glib/gi18n-lib.h>
-#include <stdlib.h>
 
 #include "util/error.h"
 #include "util/log.h"
@@ -27,8 +26,8 @@ lukshdrQemuRenew(virDomainPtr domain,
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *rewritten = NULL;
+    g_autofree char *config = NULL;
     virDomainPtr defined;
-    char *config = NULL; /* freed with free(3): an API result */
 
     if (virDomainIsActive(domain) == 0 && virDomainIsPersistent(domain) == 1)
         config = virDomainGetXMLDesc(domain, VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE);
@@ -42,7 +41,6 @@ lukshdrQemuRenew(virDomainPtr domain,
         else
             lukshdrErrorFromLast(&error);
     }
-    free(config);
 
     if (error)
         LUKSHDR_LOG_WARN(_("The configuration of domain '%s' does not say how its linked volumes "

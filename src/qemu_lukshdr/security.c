@@ -49,7 +49,7 @@ qemuSecuritySetImageLabel(virQEMUDriver *driver,
     int rc;
 
     if (!lukshdrQemu.active) {
-        return lukshdrQemu.stock.qemuSecuritySetImageLabel(driver, vm, src, backingChain, chainTop);
+        return LUKSHDR_STOCK(qemuSecuritySetImageLabel)(driver, vm, src, backingChain, chainTop);
     }
 
     if (lukshdrQemuPrepareEarly(vm, src, backingChain) < 0)
@@ -58,7 +58,7 @@ qemuSecuritySetImageLabel(virQEMUDriver *driver,
     grants = lukshdrQemuGrantsNew();
     rc = lukshdrQemuSecurityGrantChain(driver, vm, src, backingChain, chainTop, false, grants);
     if (rc == 0) {
-        rc = lukshdrQemu.stock.qemuSecuritySetImageLabel(driver, vm, src, backingChain, chainTop);
+        rc = LUKSHDR_STOCK(qemuSecuritySetImageLabel)(driver, vm, src, backingChain, chainTop);
     }
     if (rc < 0)
         lukshdrQemuAccessUndo(driver, vm, grants);
@@ -74,7 +74,7 @@ qemuSecurityRestoreImageLabel(virQEMUDriver *driver,
     g_autoptr(lukshdrGuestDisk) disk = NULL;
     g_autofree char *name = NULL;
     virStorageSource *n;
-    int rc = lukshdrQemu.stock.qemuSecurityRestoreImageLabel(driver, vm, src, backingChain);
+    int rc = LUKSHDR_STOCK(qemuSecurityRestoreImageLabel)(driver, vm, src, backingChain);
 
     if (!lukshdrQemu.active)
         return rc;
@@ -116,7 +116,7 @@ qemuSecuritySetAllLabel(virQEMUDriver *driver,
     guint i;
 
     if (!lukshdrQemu.active)
-        return lukshdrQemu.stock.qemuSecuritySetAllLabel(driver, vm, incomingPath, migrated);
+        return LUKSHDR_STOCK(qemuSecuritySetAllLabel)(driver, vm, incomingPath, migrated);
 
     sources = lukshdrQemuDomainSources(vm);
     grants = lukshdrQemuGrantsNew();
@@ -126,7 +126,7 @@ qemuSecuritySetAllLabel(virQEMUDriver *driver,
                                            migrated && !incomingPath, grants);
     }
     if (rc == 0)
-        rc = lukshdrQemu.stock.qemuSecuritySetAllLabel(driver, vm, incomingPath, migrated);
+        rc = LUKSHDR_STOCK(qemuSecuritySetAllLabel)(driver, vm, incomingPath, migrated);
     if (rc < 0)
         lukshdrQemuAccessUndo(driver, vm, grants);
     return rc;
@@ -157,7 +157,7 @@ qemuSecurityRestoreAllLabel(virQEMUDriver *driver, virDomainObj *vm, bool migrat
     virErrorPtr saved;
     guint i;
 
-    lukshdrQemu.stock.qemuSecurityRestoreAllLabel(driver, vm, migrated);
+    LUKSHDR_STOCK(qemuSecurityRestoreAllLabel)(driver, vm, migrated);
 
     if (!lukshdrQemu.active)
         return;
@@ -203,7 +203,7 @@ lukshdrQemuSecurityMoveHeader(virQEMUDriver *driver,
         return -1;
 
     lukshdrQemuGuestMoveGrants(name, disk->nodeName, dstDisk ? dstDisk->nodeName : NULL);
-    return lukshdrQemu.stock.qemuSecurityMoveImageMetadata(driver, vm, header, dstHeader);
+    return LUKSHDR_STOCK(qemuSecurityMoveImageMetadata)(driver, vm, header, dstHeader);
 }
 
 int
@@ -212,7 +212,7 @@ qemuSecurityMoveImageMetadata(virQEMUDriver *driver,
                               virStorageSource *src,
                               virStorageSource *dst)
 {
-    int rc = lukshdrQemu.stock.qemuSecurityMoveImageMetadata(driver, vm, src, dst);
+    int rc = LUKSHDR_STOCK(qemuSecurityMoveImageMetadata)(driver, vm, src, dst);
 
     if (lukshdrQemu.active && src && lukshdrQemuSecurityMoveHeader(driver, vm, src, dst) < 0)
         rc = -1;

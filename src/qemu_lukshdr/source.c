@@ -291,7 +291,7 @@ static char *
 lukshdrQemuSourceAsk(virStorageSource *src)
 {
     virErrorPtr saved = lukshdrQemuErrorSave();
-    virJSONValue *props = lukshdrQemu.stock.qemuBlockStorageSourceGetBackendProps(
+    virJSONValue *props = LUKSHDR_STOCK(qemuBlockStorageSourceGetBackendProps)(
         src, LUKSHDR_BACKEND_PROPS_TARGET_ONLY);
     char *path = NULL;
 

@@ -215,7 +215,7 @@ struct _lukshdrVirStateDriver {
 #define LUKSHDR_ABI_QEMU_WRAPPED(X) \
     X(void, qemuProcessStop, /* words: see qemu_lukshdr/process.c */ \
       (guintptr first, guintptr second, guintptr third, guintptr fourth, guintptr fifth)) \
-    X(int, qemuProcessPrepareDomain, /* words: see qemu_lukshdr/scope.c */ \
+    X(int, qemuProcessPrepareDomain, /* words: see qemu_lukshdr/process.c */ \
       (guintptr first, guintptr second, guintptr third)) \
     X(int, qemuDomainPrepareDiskSource, \
       (virDomainDiskDef *disk, qemuDomainObjPrivate *priv, virQEMUDriverConfig *cfg)) \
