@@ -177,12 +177,11 @@ lukshdrGuestLoad(const char *dir, const char *name, GError **error)
         !(doc = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_GUEST, error)))
         return NULL;
 
-    for (node = xmlDocGetRootElement(doc)->children; node; node = node->next) {
-        lukshdrGuestDisk *disk;
+    for (node = lukshdrXMLChild(xmlDocGetRootElement(doc), LUKSHDR_XML_DISK); node;
+         node = lukshdrXMLNext(node, LUKSHDR_XML_DISK)) {
+        lukshdrGuestDisk *disk = lukshdrGuestParseDisk(node, error);
 
-        if (node->type != XML_ELEMENT_NODE || !xmlStrEqual(node->name, BAD_CAST LUKSHDR_XML_DISK))
-            continue;
-        if (!(disk = lukshdrGuestParseDisk(node, error)))
+        if (!disk)
             return NULL;
         g_ptr_array_add(disks, disk);
     }

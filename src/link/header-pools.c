@@ -79,13 +79,11 @@ static bool
 lukshdrHeaderPoolsNames(xmlDoc *ours, const char *name)
 {
     xmlNode *encryption = lukshdrXMLChild(xmlDocGetRootElement(ours), LUKSHDR_XML_ENCRYPTION);
-    xmlNode *header = encryption ? lukshdrXMLChild(encryption, LUKSHDR_XML_HEADER) : NULL;
+    xmlNode *header = lukshdrXMLChild(encryption, LUKSHDR_XML_HEADER);
     xmlNode *node;
 
-    for (node = header ? header->children : NULL; node; node = node->next) {
-        g_autofree char *pool = node->type == XML_ELEMENT_NODE
-                                    ? lukshdrXMLAttribute(node, LUKSHDR_XML_POOL)
-                                    : NULL;
+    for (node = lukshdrXMLChild(header, NULL); node; node = lukshdrXMLNext(node, NULL)) {
+        g_autofree char *pool = lukshdrXMLAttribute(node, LUKSHDR_XML_POOL);
 
         if (g_strcmp0(pool, name) == 0)
             return true;

@@ -273,12 +273,10 @@ lukshdrLinkParseReplicas(xmlNode *root, lukshdrLink *link, GError **error)
 {
     xmlNode *node;
 
-    for (node = root->children; node; node = node->next) {
-        lukshdrVolume *replica;
+    for (node = lukshdrXMLChild(root, LUKSHDR_XML_REPLICA); node;
+         node = lukshdrXMLNext(node, LUKSHDR_XML_REPLICA)) {
+        lukshdrVolume *replica = g_new0(lukshdrVolume, 1);
 
-        if (node->type != XML_ELEMENT_NODE || strcmp((const char *)node->name, LUKSHDR_XML_REPLICA))
-            continue;
-        replica = g_new0(lukshdrVolume, 1);
         g_ptr_array_add(link->replicas, replica);
         if (!lukshdrVolumeParse(node, replica, error))
             return false;
@@ -449,12 +447,11 @@ lukshdrLinkListParse(const char *xml, gsize len, GError **error)
         return NULL;
     }
 
-    for (node = list ? root->children : root; node; node = list ? node->next : NULL) {
-        lukshdrLink *link;
+    for (node = list ? lukshdrXMLChild(root, NULL) : root; node;
+         node = list ? lukshdrXMLNext(node, NULL) : NULL) {
+        lukshdrLink *link = lukshdrLinkParseNode(node, error);
 
-        if (node->type != XML_ELEMENT_NODE)
-            continue;
-        if (!(link = lukshdrLinkParseNode(node, error)))
+        if (!link)
             return NULL;
         g_ptr_array_add(links, link);
         if (lukshdrLinkListFind(links, link->uuid) != link) {

@@ -144,11 +144,9 @@ lukshdrRemoteParse(xmlNode *node, lukshdrRemote *remote, GError **error)
     if (!lukshdrXMLOnlyChildren(node, children, error))
         return false;
 
-    for (child = node->children; child; child = child->next) {
+    for (child = lukshdrXMLChild(node, NULL); child; child = lukshdrXMLNext(child, NULL)) {
         char *server = NULL;
 
-        if (child->type != XML_ELEMENT_NODE)
-            continue;
         if (!lukshdrXMLOnlyText(child, &server, error))
             return false;
         g_ptr_array_add(servers, server);

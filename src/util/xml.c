@@ -88,22 +88,26 @@ lukshdrXMLFormat(xmlNode *root)
     return text;
 }
 
-static bool
-lukshdrXMLIsElement(const xmlNode *node, const char *name)
+/* The first of @node and those behind it that is an element so named */
+static xmlNode *
+lukshdrXMLElement(xmlNode *node, const char *name)
 {
-    return node->type == XML_ELEMENT_NODE && xmlStrEqual(node->name, BAD_CAST name);
+    while (node &&
+           (node->type != XML_ELEMENT_NODE || (name && !xmlStrEqual(node->name, BAD_CAST name))))
+        node = node->next;
+    return node;
 }
 
 xmlNode *
 lukshdrXMLChild(xmlNode *parent, const char *name)
 {
-    xmlNode *node;
+    return parent ? lukshdrXMLElement(parent->children, name) : NULL;
+}
 
-    for (node = parent->children; node; node = node->next) {
-        if (lukshdrXMLIsElement(node, name))
-            return node;
-    }
-    return NULL;
+xmlNode *
+lukshdrXMLNext(xmlNode *node, const char *name)
+{
+    return lukshdrXMLElement(node->next, name);
 }
 
 unsigned int
@@ -112,10 +116,8 @@ lukshdrXMLChildCount(xmlNode *parent, const char *name)
     xmlNode *node;
     unsigned int count = 0;
 
-    for (node = parent->children; node; node = node->next) {
-        if (lukshdrXMLIsElement(node, name))
-            count++;
-    }
+    for (node = lukshdrXMLChild(parent, name); node; node = lukshdrXMLNext(node, name))
+        count++;
     return count;
 }
 
@@ -124,8 +126,8 @@ lukshdrXMLOnlyChildren(xmlNode *parent, const char *const *names, GError **error
 {
     xmlNode *node;
 
-    for (node = parent->children; node; node = node->next) {
-        if (node->type == XML_ELEMENT_NODE && !g_strv_contains(names, (const char *)node->name)) {
+    for (node = lukshdrXMLChild(parent, NULL); node; node = lukshdrXMLNext(node, NULL)) {
+        if (!g_strv_contains(names, (const char *)node->name)) {
             g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
                         _("unexpected element '%s' in '%s'"), node->name, parent->name);
             return false;

@@ -103,13 +103,23 @@ lukshdrXMLFormat(xmlNode *root);
 
 /**
  * lukshdrXMLChild:
- * @parent: an element
- * @name: element name
+ * @parent: an element, or NULL, which has no children
+ * @name: element name, or NULL for any
  *
  * Returns: the first child element of @parent so named, or NULL.
  */
 xmlNode *
 lukshdrXMLChild(xmlNode *parent, const char *name);
+
+/**
+ * lukshdrXMLNext:
+ * @node: an element
+ * @name: element name, or NULL for any
+ *
+ * Returns: the next element behind @node, with the same parent, so named, or NULL.
+ */
+xmlNode *
+lukshdrXMLNext(xmlNode *node, const char *name);
 
 /**
  * lukshdrXMLChildCount:
