@@ -496,6 +496,106 @@ testPayloadOffset(void)
     close(fd);
 }
 
+/* Makes all key slots of @phdr active or not, with @iterations, and its digest's @digestIterations */
+static void
+testSetIterations(char *phdr, guint active, guint32 iterations, guint32 digestIterations)
+{
+    guint32 numbers[3] = { GUINT32_TO_BE(iterations), GUINT32_TO_BE(digestIterations) };
+    guint slot;
+
+    memcpy(phdr + 164, &numbers[1], 4);
+    for (slot = 0; slot < 8; slot++) {
+        numbers[2] = GUINT32_TO_BE(slot < active ? LUKSHDR_LUKS_SLOT_ACTIVE
+                                                 : LUKSHDR_LUKS_SLOT_INACTIVE);
+        memcpy(phdr + 208 + slot * 48, &numbers[2], 4);
+        memcpy(phdr + 208 + slot * 48 + 4, &numbers[0], 4);
+    }
+}
+
+static void
+testOpenTime(void)
+{
+    static const char *const golden[] = { "luks1-cryptsetup-xts-256", "luks1-cryptsetup-xts-512",
+                                          "luks1-qemu-aes-256", "luks1-qemu-serpent-128" };
+    /* 64 bytes of key are two blocks of sha256, the digest of 20 is one.  50,000 rounds are a
+     * second; 6 hours are 1,080,000,000 rounds. */
+    static const struct {
+        guint active;
+        guint32 iterations;
+        guint32 digestIterations;
+        guint32 keyBytes;
+        const char *hash;
+        guint seconds; /* 0: refused */
+    } cases[] = {
+        { 1, 1000000, 100000, 64, "sha256", 42 + 1 },
+        { 2, 1000000, 100000, 64, "sha256", 84 + 1 },
+        { 1, 1000000, 100000, 64, "sha512", 22 + 1 },
+        { 1, 1000000, 100000, 64, "sha1", 82 + 1 },
+        { 1, 1000000, 100000, 65, "SHA256", 62 + 1 },
+        { 1, 1000000, 100000, 64, "unheard-of", 84 + 1 },
+        { 1, 540000000, 0, 64, "sha256", 21600 + 1 },
+        { 1, 540000001, 0, 64, "sha256", 0 },
+        { 1, 0, 1080000000, 64, "sha256", 21600 + 1 },
+        { 1, 0, 1080000001, 64, "sha256", 0 },
+        { 8, 67500000, 0, 64, "sha256", 21600 + 1 },
+        { 8, 67500001, 0, 64, "sha256", 0 },
+        { 1, G_MAXUINT32, 1000, 32, "sha256", 0 },
+        { 1, 1000, G_MAXUINT32, 32, "sha256", 0 },
+        { 1, 1000, 1000, G_MAXUINT32, "sha256", 0 },
+        { 8, G_MAXUINT32, G_MAXUINT32, G_MAXUINT32, "", 0 },
+        /* nothing is tried that is not in use */
+        { 0, G_MAXUINT32, G_MAXUINT32, G_MAXUINT32, "sha256", 0 + 1 },
+    };
+    g_autoptr(GError) error = NULL;
+    guint seconds;
+    size_t i;
+    int fd;
+
+    for (i = 0; i < G_N_ELEMENTS(golden); i++) {
+        g_autofree char *phdr = utilTestPhdr(golden[i]);
+
+        fd = testFile(phdr, PHDR_LEN);
+        g_assert_true(lukshdrLuksOpenTime(fd, &seconds, &error));
+        g_assert_no_error(error);
+        g_assert_cmpuint(seconds, <, 600);
+        g_assert_true(lukshdrLuksCheckCost(fd, &error));
+        close(fd);
+    }
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *phdr = utilTestPhdr("luks1-qemu-aes-256");
+        guint32 keyBytes = GUINT32_TO_BE(cases[i].keyBytes);
+
+        testSetIterations(phdr, cases[i].active, cases[i].iterations, cases[i].digestIterations);
+        memset(phdr + 72, 0, 32);
+        memcpy(phdr + 72, cases[i].hash, strlen(cases[i].hash));
+        memcpy(phdr + 108, &keyBytes, 4);
+        fd = testFile(phdr, PHDR_LEN);
+        if (cases[i].seconds) {
+            g_assert_true(lukshdrLuksOpenTime(fd, &seconds, &error));
+            g_assert_no_error(error);
+            g_assert_cmpuint(seconds, ==, cases[i].seconds);
+        } else {
+            g_autofree char *expected = g_strdup_printf(
+                "OPERATION_INVALID hours of computing before it opens (%u iterations in a key "
+                "slot, %u for",
+                cases[i].iterations, cases[i].digestIterations);
+
+            g_assert_false(lukshdrLuksOpenTime(fd, &seconds, &error));
+            utilTestError(error, expected);
+            g_clear_error(&error);
+            g_assert_false(lukshdrLuksCheckCost(fd, &error));
+            g_clear_error(&error);
+        }
+        close(fd);
+    }
+
+    fd = testFile("", 0);
+    g_assert_false(lukshdrLuksCheckCost(fd, &error));
+    utilTestError(error, "OPERATION_INVALID there is no LUKS header");
+    close(fd);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -509,6 +609,7 @@ main(int argc, char **argv)
     g_test_add_func("/luks/digest-fails", testDigestFails);
     g_test_add_func("/luks/set-uuid", testSetUUID);
     g_test_add_func("/luks/payload-offset", testPayloadOffset);
+    g_test_add_func("/luks/open-time", testOpenTime);
     g_test_add_func("/luks/erase", testErase);
     g_test_add_func("/luks/erase-fails", testEraseFails);
     return g_test_run();

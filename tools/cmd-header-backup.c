@@ -29,23 +29,24 @@
 #include <unistd.h>
 
 #include "util/error.h"
+#include "util/io.h"
 #include "cmd-link.h"
 #include "state.h"
 
 static bool
-lukshdrToolBackupCopy(const lukshdrToolHeader *header, int fd)
+lukshdrToolBackupCopy(const lukshdrToolHeader *header, int fd, GError **error)
 {
     char block[64 * 1024];
-    guint64 pos = 0;
+    guint64 pos;
 
-    while (pos < header->bytes) {
-        ssize_t got = TEMP_FAILURE_RETRY(pread(header->fd, block, sizeof(block), pos));
+    for (pos = 0; pos < header->bytes; pos += sizeof(block)) {
+        gsize len = MIN(sizeof(block), header->bytes - pos);
 
-        if (got <= 0 || TEMP_FAILURE_RETRY(write(fd, block, got)) != got)
+        if (!lukshdrIOReadAll(header->fd, block, len, pos, error) ||
+            !lukshdrIOWrite(fd, block, len, pos, error))
             return false;
-        pos += got;
     }
-    return fsync(fd) == 0;
+    return lukshdrIOSync(fd, error);
 }
 
 /* Under a temporary name until it is whole: a crash leaves that, or the whole file.  The
@@ -67,18 +68,19 @@ lukshdrToolBackupWrite(const lukshdrToolHeader *header,
         return false;
     }
 
-    errno = 0;
-    ok = lukshdrToolBackupCopy(header, fd);
-    if (close(fd) < 0)
+    ok = lukshdrToolBackupCopy(header, fd, error);
+    close(fd);
+    if (!ok) {
+        g_prefix_error(error, _("Unable to write '%s': "), temporary);
+    } else if ((force ? rename(temporary, path) : link(temporary, path)) < 0) {
+        /* link, unlike rename, does not replace a file */
+        if (errno == EEXIST)
+            g_set_error(error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_REFUSED,
+                        _("'%s' exists already; --force replaces it"), path);
+        else
+            lukshdrErrorSetErrno(error, errno, _("Unable to write '%s'"), path);
         ok = false;
-    /* link, unlike rename, does not replace a file */
-    if (ok && (force ? rename(temporary, path) : link(temporary, path)) < 0)
-        ok = false;
-    if (!ok && errno == EEXIST)
-        g_set_error(error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_REFUSED,
-                    _("'%s' exists already; --force replaces it"), path);
-    else if (!ok)
-        lukshdrErrorSetErrno(error, errno ? errno : EIO, _("Unable to write '%s'"), path);
+    }
     if (!ok || !force)
         unlink(temporary);
 

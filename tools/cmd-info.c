@@ -34,7 +34,7 @@ lukshdrToolInfoSlots(const lukshdrToolHeader *content)
 {
     guint i;
 
-    for (i = 0; i < LUKSHDR_TOOL_SLOTS; i++) {
+    for (i = 0; i < LUKSHDR_LUKS_SLOTS; i++) {
         g_autofree char *name = g_strdup_printf(_("Key slot %u:"), i);
 
         if (content->slots[i].active)
@@ -99,7 +99,7 @@ lukshdrToolInfoJSONSlots(JsonBuilder *builder, const lukshdrToolHeader *content)
     guint i;
 
     json_builder_begin_array(builder);
-    for (i = 0; i < LUKSHDR_TOOL_SLOTS; i++) {
+    for (i = 0; i < LUKSHDR_LUKS_SLOTS; i++) {
         json_builder_begin_object(builder);
         json_builder_set_member_name(builder, "slot");
         json_builder_add_int_value(builder, i);

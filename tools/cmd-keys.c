@@ -206,9 +206,9 @@ lukshdrToolKeysFind(lukshdrTool *tool, lukshdrToolKeys *keys, const char *name, 
         return false;
     }
 
-    if (keys->slot >= LUKSHDR_TOOL_SLOTS) {
+    if (keys->slot >= LUKSHDR_LUKS_SLOTS) {
         g_set_error(error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_USAGE,
-                    _("there are key slots 0 to %d, not %d"), LUKSHDR_TOOL_SLOTS - 1, keys->slot);
+                    _("there are key slots 0 to %d, not %d"), LUKSHDR_LUKS_SLOTS - 1, keys->slot);
         return false;
     }
     return true;

@@ -3,9 +3,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Offsets are from the "LUKS On-Disk Format Specification Version 1.2.3" (cryptsetup
- * project), tables 2.1 and 2.2.  The content is hostile: it may come from anyone
- * who can write to the pool.
+ * The content is hostile: it may come from anyone who can write to the pool.
  */
 
 #include "config.h"
@@ -21,36 +19,14 @@
 #include <unistd.h>
 
 #include "util/error.h"
+#include "util/io.h"
 #include "link/label.h"
-#include "link/luks.h"
-
-#define LUKSHDR_TOOL_PHDR_LEN 592
-#define LUKSHDR_TOOL_CIPHER_OFFSET 8
-#define LUKSHDR_TOOL_MODE_OFFSET 40
-#define LUKSHDR_TOOL_HASH_OFFSET 72
-#define LUKSHDR_TOOL_NAME_LEN 32
-#define LUKSHDR_TOOL_KEY_BYTES_OFFSET 108
-#define LUKSHDR_TOOL_ITERATIONS_OFFSET 164
-#define LUKSHDR_TOOL_SLOTS_OFFSET 208
-#define LUKSHDR_TOOL_SLOT_LEN 48
-#define LUKSHDR_TOOL_SLOT_ACTIVE 0x00AC71F3
-#define LUKSHDR_TOOL_SLOT_INACTIVE 0x0000DEAD
-
-static guint32
-lukshdrToolHeaderNumber(const guint8 *phdr, size_t offset)
-{
-    guint32 value;
-
-    memcpy(&value, phdr + offset, sizeof(value));
-    return GUINT32_FROM_BE(value);
-}
 
 /* The names of algorithms are printable ASCII in every header that anybody made */
 static char *
-lukshdrToolHeaderName(const guint8 *phdr, size_t offset)
+lukshdrToolHeaderName(const char name[LUKSHDR_LUKS_NAME_LEN])
 {
-    const char *name = (const char *)phdr + offset;
-    size_t len = strnlen(name, LUKSHDR_TOOL_NAME_LEN);
+    size_t len = strnlen(name, LUKSHDR_LUKS_NAME_LEN);
     size_t i;
 
     for (i = 0; i < len; i++) {
@@ -76,46 +52,46 @@ lukshdrToolHeaderClear(lukshdrToolHeader *header)
 
 /* Returns: what is wrong, or NULL */
 static char *
-lukshdrToolHeaderReadPhdr(lukshdrToolHeader *header)
+lukshdrToolHeaderReadLuks(lukshdrToolHeader *header)
 {
     g_autoptr(GError) error = NULL;
-    guint8 phdr[LUKSHDR_TOOL_PHDR_LEN];
+    lukshdrLuksHeader luks;
     guint64 end;
     size_t i;
 
-    if (!lukshdrLuksReadUUID(header->fd, &header->uuid, &error) ||
+    if (!lukshdrLuksRead(header->fd, &luks, &error) ||
+        !lukshdrLuksReadUUID(header->fd, &header->uuid, &error) ||
         !lukshdrLuksKeyMaterialEnd(header->fd, &end, &error))
         return g_strdup(error->message);
 
-    if (TEMP_FAILURE_RETRY(pread(header->fd, phdr, sizeof(phdr), 0)) != sizeof(phdr) ||
-        end > header->bytes) {
+    if (end > header->bytes) {
         return g_strdup_printf(
             _("the header is cut short: its key material ends at %llu bytes, and "
               "there are %llu"),
             (unsigned long long)end, (unsigned long long)header->bytes);
     }
 
-    header->cipher = lukshdrToolHeaderName(phdr, LUKSHDR_TOOL_CIPHER_OFFSET);
-    header->mode = lukshdrToolHeaderName(phdr, LUKSHDR_TOOL_MODE_OFFSET);
-    header->hash = lukshdrToolHeaderName(phdr, LUKSHDR_TOOL_HASH_OFFSET);
-    header->keyBytes = lukshdrToolHeaderNumber(phdr, LUKSHDR_TOOL_KEY_BYTES_OFFSET);
-    header->iterations = lukshdrToolHeaderNumber(phdr, LUKSHDR_TOOL_ITERATIONS_OFFSET);
+    header->cipher = lukshdrToolHeaderName(luks.cipher);
+    header->mode = lukshdrToolHeaderName(luks.mode);
+    header->hash = lukshdrToolHeaderName(luks.hash);
+    header->keyBytes = luks.keyBytes;
+    header->iterations = luks.digestIterations;
     if (!header->cipher || !header->mode || !header->hash)
         return g_strdup(_("the LUKS header names no cipher"));
 
-    for (i = 0; i < LUKSHDR_TOOL_SLOTS; i++) {
-        size_t at = LUKSHDR_TOOL_SLOTS_OFFSET + i * LUKSHDR_TOOL_SLOT_LEN;
-        guint32 state = lukshdrToolHeaderNumber(phdr, at);
+    for (i = 0; i < LUKSHDR_LUKS_SLOTS; i++) {
+        const lukshdrLuksSlot *slot = &luks.slots[i];
 
-        if (state != LUKSHDR_TOOL_SLOT_ACTIVE && state != LUKSHDR_TOOL_SLOT_INACTIVE)
+        if (slot->active != LUKSHDR_LUKS_SLOT_ACTIVE && slot->active != LUKSHDR_LUKS_SLOT_INACTIVE)
             return g_strdup_printf(_("key slot %zu of the LUKS header is damaged"), i);
-        header->slots[i].active = state == LUKSHDR_TOOL_SLOT_ACTIVE;
-        header->slots[i].iterations = lukshdrToolHeaderNumber(phdr, at + 4);
+        header->slots[i].active = slot->active == LUKSHDR_LUKS_SLOT_ACTIVE;
+        header->slots[i].iterations = slot->iterations;
         header->active += header->slots[i].active;
     }
     if (!header->active)
         return g_strdup(_("no key slot of the LUKS header is in use: nothing opens it"));
-    if (!lukshdrLuksDigest(header->fd, &header->digest, &error))
+    if (!lukshdrLuksCheckCost(header->fd, &error) ||
+        !lukshdrLuksDigest(header->fd, &header->digest, &error))
         return g_strdup(error->message);
     return NULL;
 }
@@ -126,7 +102,7 @@ lukshdrToolHeaderExamine(lukshdrToolHeader *header)
     g_autoptr(GError) error = NULL;
 
     lukshdrToolHeaderClear(header);
-    header->damage = lukshdrToolHeaderReadPhdr(header);
+    header->damage = lukshdrToolHeaderReadLuks(header);
     if (!lukshdrLabelRead(header->fd, &header->labels, &error))
         header->labelDamage = g_strdup(error->message);
 }
@@ -160,16 +136,14 @@ static int
 lukshdrToolHeaderSink(virStreamPtr stream G_GNUC_UNUSED, const char *data, size_t len, void *opaque)
 {
     lukshdrToolHeader *header = opaque;
-    ssize_t done;
 
     /* a daemon that sends more than was asked for */
-    if (header->bytes + len > LUKSHDR_HEADER_VOLUME_SIZE)
+    if (header->bytes + len > LUKSHDR_HEADER_VOLUME_SIZE ||
+        !lukshdrIOWrite(header->fd, data, len, header->bytes, NULL))
         return -1;
 
-    done = TEMP_FAILURE_RETRY(pwrite(header->fd, data, len, header->bytes));
-    if (done > 0)
-        header->bytes += done;
-    return (int)done;
+    header->bytes += len;
+    return (int)len;
 }
 
 lukshdrToolHeader *
@@ -215,7 +189,7 @@ static int
 lukshdrToolHeaderSend(virStreamPtr stream G_GNUC_UNUSED, char *data, size_t len, void *opaque)
 {
     lukshdrToolHeaderSource *source = opaque;
-    ssize_t got = TEMP_FAILURE_RETRY(pread(source->header->fd, data, len, source->pos));
+    gssize got = lukshdrIORead(source->header->fd, data, len, source->pos, NULL);
 
     if (got > 0)
         source->pos += got;

@@ -10,10 +10,8 @@
 #pragma once
 
 #include "link/link.h"
+#include "link/luks.h"
 #include "tool.h"
-
-/* Number of key slots of LUKS1 (LUKS_NUMKEYS in table 2.1 of its specification) */
-#define LUKSHDR_TOOL_SLOTS 8
 
 typedef struct _lukshdrToolSlot lukshdrToolSlot;
 struct _lukshdrToolSlot {
@@ -33,7 +31,7 @@ struct _lukshdrToolHeader {
     char *hash;
     guint32 keyBytes;
     guint32 iterations; /* of the master key's digest */
-    lukshdrToolSlot slots[LUKSHDR_TOOL_SLOTS];
+    lukshdrToolSlot slots[LUKSHDR_LUKS_SLOTS];
     guint active; /* how many slots are */
 
     char *digest; /* of header and key material, as labels have it */

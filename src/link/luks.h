@@ -3,9 +3,9 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Only recognising a header and destroying its key material; everything
- * cryptographic is QEMU's.  Offsets are from the "LUKS On-Disk Format
- * Specification Version 1.2.3" (cryptsetup project), tables 2.1 and 2.2.
+ * Recognising a header, what it asks for, and destroying its key material;
+ * everything cryptographic is QEMU's.  The layout is that of the "LUKS On-Disk
+ * Format Specification Version 1.2.3" (cryptsetup project), tables 2.1 and 2.2.
  */
 
 #pragma once
@@ -13,12 +13,61 @@
 #include <glib.h>
 #include <stdbool.h>
 
+#define LUKSHDR_LUKS_SLOTS 8
+#define LUKSHDR_LUKS_NAME_LEN 32
+#define LUKSHDR_LUKS_UUID_LEN 40
+#define LUKSHDR_LUKS_SALT_LEN 32
+#define LUKSHDR_LUKS_DIGEST_LEN 20
+#define LUKSHDR_LUKS_SECTOR 512 /* bytes; what offsets are counted in */
+
+#define LUKSHDR_LUKS_SLOT_ACTIVE 0x00AC71F3
+#define LUKSHDR_LUKS_SLOT_INACTIVE 0x0000DEAD
+
+/* Table 2.2 */
+typedef struct _lukshdrLuksSlot lukshdrLuksSlot;
+struct _lukshdrLuksSlot {
+    guint32 active; /* LUKSHDR_LUKS_SLOT_ACTIVE, _INACTIVE, or damage */
+    guint32 iterations;
+    guint8 salt[LUKSHDR_LUKS_SALT_LEN];
+    guint32 offset; /* of the key material, sectors */
+    guint32 stripes;
+} __attribute__((packed));
+
+/* Table 2.1, the first bytes of a LUKS1 header, with the numbers in the machine's order.
+ * Hostile: only magic and version are known to be right. */
+typedef struct _lukshdrLuksHeader lukshdrLuksHeader;
+struct _lukshdrLuksHeader {
+    char magic[6];
+    guint16 version;
+    char cipher[LUKSHDR_LUKS_NAME_LEN]; /* names may lack the NUL at their end */
+    char mode[LUKSHDR_LUKS_NAME_LEN];
+    char hash[LUKSHDR_LUKS_NAME_LEN];
+    guint32 payloadOffset; /* sectors; 0 for a detached header */
+    guint32 keyBytes;      /* length of the master key */
+    guint8 digest[LUKSHDR_LUKS_DIGEST_LEN];
+    guint8 digestSalt[LUKSHDR_LUKS_SALT_LEN];
+    guint32 digestIterations;
+    char uuid[LUKSHDR_LUKS_UUID_LEN];
+    lukshdrLuksSlot slots[LUKSHDR_LUKS_SLOTS];
+} __attribute__((packed));
+
+/**
+ * lukshdrLuksRead:
+ * @fd: header volume, open for reading
+ * @header: filled in
+ * @error: VIR_ERR_SYSTEM_ERROR; VIR_ERR_OPERATION_INVALID if there is no LUKS1
+ *         header at its start (LUKS2 is told apart in the message)
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrLuksRead(int fd, lukshdrLuksHeader *header, GError **error);
+
 /**
  * lukshdrLuksReadUUID:
  * @fd: header volume, open for reading
  * @uuid: set to the header's UUID, to be freed with g_free
- * @error: VIR_ERR_SYSTEM_ERROR; VIR_ERR_OPERATION_INVALID if there is no LUKS1
- *         header at its start (LUKS2 is told apart in the message)
+ * @error: as lukshdrLuksRead; VIR_ERR_OPERATION_INVALID, too, if the UUID is malformed
  *
  * Returns: true, or false with @error set.
  */
@@ -77,6 +126,32 @@ lukshdrLuksSetUUID(int fd, const char *uuid, GError **error);
  */
 bool
 lukshdrLuksPayloadOffset(int fd, guint32 *sectors, GError **error);
+
+/**
+ * lukshdrLuksOpenTime:
+ * @fd: header volume with a LUKS1 header, open for reading
+ * @seconds: set to how long QEMU may take to open it, or to find that a passphrase is wrong; may
+ *           be NULL
+ * @error: as lukshdrLuksRead; VIR_ERR_OPERATION_INVALID, too, if the header asks for hours
+ *
+ * What stretching a passphrase costs is in the header, which others may have written: 2^32 - 1
+ * iterations keep a processor busy for hours, a slot.  The time is for a slow processor and all
+ * key slots that are in use, since QEMU tries one after the other.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrLuksOpenTime(int fd, guint *seconds, GError **error);
+
+/**
+ * lukshdrLuksCheckCost:
+ * @fd: header volume with a LUKS1 header, open for reading
+ * @error: as lukshdrLuksOpenTime
+ *
+ * Returns: true if opening the header takes a sensible time, or false with @error set.
+ */
+bool
+lukshdrLuksCheckCost(int fd, GError **error);
 
 /**
  * lukshdrLuksErase:
