@@ -197,12 +197,13 @@ lukshdrToolDetachXML(virDomainPtr domain,
     }
     doc = lukshdrXMLParse(text, strlen(text), "domain", error);
     free(text);
-    if (!doc || !(node = lukshdrXMLChild(xmlDocGetRootElement(doc), "devices")))
+    if (!doc)
         return NULL;
 
-    for (node = node->children; node; node = node->next) {
-        if (node->type == XML_ELEMENT_NODE && xmlStrEqual(node->name, BAD_CAST LUKSHDR_XML_DISK) &&
-            lukshdrToolDetachIs(node, name, payload))
+    node = lukshdrXMLChild(xmlDocGetRootElement(doc), LUKSHDR_XML_DEVICES);
+    for (node = lukshdrXMLChild(node, LUKSHDR_XML_DISK); node;
+         node = lukshdrXMLNext(node, LUKSHDR_XML_DISK)) {
+        if (lukshdrToolDetachIs(node, name, payload))
             return lukshdrXMLFormat(node);
     }
     return NULL;

@@ -37,10 +37,7 @@ lukshdrToolUseAdd(lukshdrToolUse *use, char *key, const char *domain)
 static void
 lukshdrToolUseRead(lukshdrToolUse *use, xmlNode *node, const char *domain)
 {
-    for (node = node->children; node; node = node->next) {
-        if (node->type != XML_ELEMENT_NODE)
-            continue;
-
+    for (node = lukshdrXMLChild(node, NULL); node; node = lukshdrXMLNext(node, NULL)) {
         if (xmlStrEqual(node->name, BAD_CAST LUKSHDR_XML_SOURCE)) {
             char *path = lukshdrXMLAttribute(node, "file");
             g_autofree char *pool = lukshdrXMLAttribute(node, "pool");
@@ -70,14 +67,13 @@ lukshdrToolUseNew(lukshdrTool *tool)
     for (i = 0; i < count; i++) {
         char *xml = virDomainGetXMLDesc(domains[i], 0);
         g_autoptr(xmlDoc) doc = xml ? lukshdrXMLParse(xml, strlen(xml), "domain", NULL) : NULL;
-        xmlNode *devices = doc ? lukshdrXMLChild(xmlDocGetRootElement(doc), "devices") : NULL;
+        xmlNode *devices = doc ? lukshdrXMLChild(xmlDocGetRootElement(doc), LUKSHDR_XML_DEVICES)
+                               : NULL;
         xmlNode *node;
 
-        for (node = devices ? devices->children : NULL; node; node = node->next) {
-            if (node->type == XML_ELEMENT_NODE &&
-                xmlStrEqual(node->name, BAD_CAST LUKSHDR_XML_DISK))
-                lukshdrToolUseRead(use, node, virDomainGetName(domains[i]));
-        }
+        for (node = lukshdrXMLChild(devices, LUKSHDR_XML_DISK); node;
+             node = lukshdrXMLNext(node, LUKSHDR_XML_DISK))
+            lukshdrToolUseRead(use, node, virDomainGetName(domains[i]));
         free(xml);
         virDomainFree(domains[i]);
     }

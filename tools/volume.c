@@ -66,13 +66,12 @@ lukshdrToolVolumeReadOthers(lukshdrToolVolume *volume, xmlNode *node)
     const lukshdrToolName *first;
     xmlNode *source;
 
-    for (source = node->children; source; source = source->next) {
+    for (source = lukshdrXMLChild(node, LUKSHDR_XML_SOURCE); source;
+         source = lukshdrXMLNext(source, LUKSHDR_XML_SOURCE)) {
+        g_autofree char *pool = lukshdrXMLAttribute(source, "pool");
         lukshdrToolName *name;
-        g_autofree char *pool = NULL;
 
-        if (source->type != XML_ELEMENT_NODE ||
-            !xmlStrEqual(source->name, BAD_CAST LUKSHDR_XML_SOURCE) ||
-            !(pool = lukshdrXMLAttribute(source, "pool")))
+        if (!pool)
             continue;
 
         name = g_new0(lukshdrToolName, 1);
