@@ -38,14 +38,10 @@ lukshdrStorageDefaultCheckHeader(xmlNode *header)
     if (action || !lukshdrXMLOnlyChildren(header, children, NULL))
         return false;
 
-    for (node = header->children; node; node = node->next) {
-        g_autofree char *pool = NULL;
-        g_autofree char *volume = NULL;
+    for (node = lukshdrXMLChild(header, NULL); node; node = lukshdrXMLNext(node, NULL)) {
+        g_autofree char *pool = lukshdrXMLAttribute(node, LUKSHDR_XML_POOL);
+        g_autofree char *volume = lukshdrXMLAttribute(node, LUKSHDR_XML_VOLUME);
 
-        if (node->type != XML_ELEMENT_NODE)
-            continue;
-        pool = lukshdrXMLAttribute(node, "pool");
-        volume = lukshdrXMLAttribute(node, LUKSHDR_XML_VOLUME);
         if (!pool || !*pool || volume)
             return false;
         count++;
@@ -191,7 +187,8 @@ lukshdrStorageDefaultShow(const char *text, xmlDoc *ours)
     if (!(target = lukshdrXMLChild(xmlDocGetRootElement(doc), LUKSHDR_XML_TARGET)))
         target = lukshdrXMLAddChild(xmlDocGetRootElement(doc), LUKSHDR_XML_TARGET, NULL);
 
-    for (node = xmlDocGetRootElement(ours)->children; node; node = node->next)
+    for (node = lukshdrXMLChild(xmlDocGetRootElement(ours), NULL); node;
+         node = lukshdrXMLNext(node, NULL))
         xmlAddChild(target, xmlDocCopyNode(node, doc, 1));
 
     shown = lukshdrXMLFormat(xmlDocGetRootElement(doc));

@@ -160,15 +160,11 @@ lukshdrVolumeXMLMarkSources(xmlNode *parent, bool (*isLost)(const char *pool, co
 {
     xmlNode *node;
 
-    for (node = parent->children; node; node = node->next) {
-        g_autofree char *pool = NULL;
-        g_autofree char *volume = NULL;
+    for (node = lukshdrXMLChild(parent, LUKSHDR_XML_SOURCE); node;
+         node = lukshdrXMLNext(node, LUKSHDR_XML_SOURCE)) {
+        g_autofree char *pool = lukshdrXMLAttribute(node, LUKSHDR_XML_POOL);
+        g_autofree char *volume = lukshdrXMLAttribute(node, LUKSHDR_XML_VOLUME);
 
-        if (node->type != XML_ELEMENT_NODE || !xmlStrEqual(node->name, BAD_CAST LUKSHDR_XML_SOURCE))
-            continue;
-
-        pool = lukshdrXMLAttribute(node, "pool");
-        volume = lukshdrXMLAttribute(node, LUKSHDR_XML_VOLUME);
         if (pool && volume && isLost(pool, volume))
             lukshdrXMLSetAttribute(node, LUKSHDR_XML_STATE, LUKSHDR_XML_STATE_MISSING);
     }

@@ -63,9 +63,7 @@ lukshdrVolumeXMLCountHeaders(xmlNode *node)
     xmlNode *child;
     unsigned int count = 0;
 
-    for (child = node->children; child; child = child->next) {
-        if (child->type != XML_ELEMENT_NODE)
-            continue;
+    for (child = lukshdrXMLChild(node, NULL); child; child = lukshdrXMLNext(child, NULL)) {
         if (xmlStrEqual(child->name, BAD_CAST LUKSHDR_XML_HEADER))
             count++;
         count += lukshdrVolumeXMLCountHeaders(child);
@@ -266,8 +264,8 @@ lukshdrVolumeXMLParseHeader(xmlNode *header, lukshdrVolumeXML *xml, GError **err
         !lukshdrVolumeXMLParseAction(header, xml, error))
         return false;
 
-    for (node = header->children; node; node = node->next) {
-        if (node->type == XML_ELEMENT_NODE && !lukshdrVolumeXMLParseSource(node, xml, error))
+    for (node = lukshdrXMLChild(header, NULL); node; node = lukshdrXMLNext(node, NULL)) {
+        if (!lukshdrVolumeXMLParseSource(node, xml, error))
             return false;
     }
 
