@@ -37,17 +37,6 @@ struct _lukshdrQemuConfigXML {
 #define LUKSHDR_QEMU_CONFIG_LUKS "luks"
 #define LUKSHDR_QEMU_CONFIG_ENGINE "qemu"
 
-/* The next element @name behind @previous, or the first below @parent */
-static xmlNode *
-lukshdrQemuConfigXMLNext(xmlNode *parent, xmlNode *previous, const char *name)
-{
-    xmlNode *node = previous ? previous->next : parent->children;
-
-    while (node && (node->type != XML_ELEMENT_NODE || !xmlStrEqual(node->name, BAD_CAST name)))
-        node = node->next;
-    return node;
-}
-
 xmlDoc *
 lukshdrQemuConfigXMLRead(const char *xml)
 {
@@ -178,17 +167,16 @@ lukshdrQemuConfigXMLComplete(lukshdrQemuConfigXML *state, xmlNode *encryption)
 static void
 lukshdrQemuConfigXMLStrip(lukshdrQemuConfigXML *state, xmlNode *encryption, const lukshdrLink *link)
 {
-    xmlNode *node = lukshdrQemuConfigXMLNext(encryption, NULL, LUKSHDR_XML_HEADER);
+    xmlNode *node;
+    xmlNode *next;
 
-    while (node) {
-        xmlNode *next = lukshdrQemuConfigXMLNext(encryption, node, LUKSHDR_XML_HEADER);
-
+    for (node = lukshdrXMLChild(encryption, LUKSHDR_XML_HEADER); node; node = next) {
+        next = lukshdrXMLNext(node, LUKSHDR_XML_HEADER);
         if (lukshdrQemuConfigXMLIsHeaderOf(node, link)) {
             xmlUnlinkNode(node);
             xmlFreeNode(node);
             state->changed = true;
         }
-        node = next;
     }
 }
 
@@ -249,11 +237,12 @@ lukshdrQemuConfigXMLImage(lukshdrQemuConfigXML *state,
 {
     g_autofree char *type = lukshdrXMLAttribute(image, LUKSHDR_XML_TYPE);
     xmlNode *outer = lukshdrXMLChild(image, LUKSHDR_XML_ENCRYPTION); /* its older place */
-    xmlNode *source = NULL;
+    xmlNode *source;
 
     *encrypted = outer != NULL;
 
-    while ((source = lukshdrQemuConfigXMLNext(image, source, LUKSHDR_XML_SOURCE))) {
+    for (source = lukshdrXMLChild(image, LUKSHDR_XML_SOURCE); source;
+         source = lukshdrXMLNext(source, LUKSHDR_XML_SOURCE)) {
         xmlNode *inner = lukshdrXMLChild(source, LUKSHDR_XML_ENCRYPTION);
         g_autoptr(lukshdrLink) link = NULL;
 
@@ -317,11 +306,9 @@ lukshdrQemuConfigXMLCheckRest(xmlNode *disk, xmlNode *node, GError **error)
 {
     xmlNode *child;
 
-    for (child = node->children; child; child = child->next) {
+    for (child = lukshdrXMLChild(node, NULL); child; child = lukshdrXMLNext(child, NULL)) {
         g_autofree char *target = NULL;
 
-        if (child->type != XML_ELEMENT_NODE)
-            continue;
         if (!xmlStrEqual(child->name, BAD_CAST LUKSHDR_XML_HEADER) ||
             !xmlStrEqual(node->name, BAD_CAST LUKSHDR_XML_ENCRYPTION)) {
             if (!lukshdrQemuConfigXMLCheckRest(disk, child, error))
@@ -370,9 +357,8 @@ lukshdrQemuConfigXMLMetadata(xmlNode *domain)
     xmlNode *metadata = lukshdrXMLChild(domain, LUKSHDR_XML_METADATA);
     xmlNode *node;
 
-    for (node = metadata ? metadata->children : NULL; node; node = node->next) {
-        if (node->type == XML_ELEMENT_NODE && node->ns &&
-            xmlStrEqual(node->ns->href, BAD_CAST LUKSHDR_XML_METADATA_URI))
+    for (node = lukshdrXMLChild(metadata, NULL); node; node = lukshdrXMLNext(node, NULL)) {
+        if (node->ns && xmlStrEqual(node->ns->href, BAD_CAST LUKSHDR_XML_METADATA_URI))
             return node;
     }
     return NULL;
@@ -383,17 +369,18 @@ lukshdrQemuConfigXMLDomain(lukshdrQemuConfigXML *state, xmlNode *domain, GError 
 {
     xmlNode *metadata = lukshdrQemuConfigXMLMetadata(domain);
     g_autoptr(GHashTable) headers = NULL;
-    xmlNode *devices = NULL;
+    xmlNode *devices;
+    xmlNode *disk;
     bool ok = true;
 
     if (metadata && !(headers = lukshdrQemuMetadataParse(metadata, error)))
         return false;
     state->headers = headers;
 
-    while (ok && (devices = lukshdrQemuConfigXMLNext(domain, devices, LUKSHDR_XML_DEVICES))) {
-        xmlNode *disk = NULL;
-
-        while (ok && (disk = lukshdrQemuConfigXMLNext(devices, disk, LUKSHDR_XML_DISK)))
+    for (devices = lukshdrXMLChild(domain, LUKSHDR_XML_DEVICES); devices;
+         devices = lukshdrXMLNext(devices, LUKSHDR_XML_DEVICES)) {
+        for (disk = lukshdrXMLChild(devices, LUKSHDR_XML_DISK); ok && disk;
+             disk = lukshdrXMLNext(disk, LUKSHDR_XML_DISK))
             ok = lukshdrQemuConfigXMLDisk(state, disk, error);
     }
 
@@ -408,7 +395,7 @@ lukshdrQemuConfigXMLSnapshot(lukshdrQemuConfigXML *state, xmlNode *snapshot, GEr
 {
     static const char *const names[] = { LUKSHDR_XML_DOMAIN, LUKSHDR_XML_INACTIVE_DOMAIN };
     xmlNode *disks = lukshdrXMLChild(snapshot, LUKSHDR_XML_DISKS);
-    xmlNode *disk = NULL;
+    xmlNode *disk;
     size_t i;
 
     for (i = 0; i < G_N_ELEMENTS(names); i++) {
@@ -420,9 +407,10 @@ lukshdrQemuConfigXMLSnapshot(lukshdrQemuConfigXML *state, xmlNode *snapshot, GEr
     if (!disks)
         return true;
 
-    while ((disk = lukshdrQemuConfigXMLNext(disks, disk, LUKSHDR_XML_DISK))) {
+    for (disk = lukshdrXMLChild(disks, LUKSHDR_XML_DISK); disk;
+         disk = lukshdrXMLNext(disk, LUKSHDR_XML_DISK)) {
         xmlNode *source = lukshdrXMLChild(disk, LUKSHDR_XML_SOURCE);
-        xmlNode *encryption = source ? lukshdrXMLChild(source, LUKSHDR_XML_ENCRYPTION) : NULL;
+        xmlNode *encryption = lukshdrXMLChild(source, LUKSHDR_XML_ENCRYPTION);
 
         if (encryption)
             lukshdrQemuConfigXMLComplete(state, encryption);

@@ -162,8 +162,8 @@ lukshdrQemuMetadataParse(xmlNode *root, GError **error)
 
     if (!lukshdrXMLOnlyChildren(root, names, error))
         return NULL;
-    for (node = root->children; node; node = node->next) {
-        if (node->type == XML_ELEMENT_NODE && !lukshdrQemuMetadataParseDisk(headers, node, error))
+    for (node = lukshdrXMLChild(root, NULL); node; node = lukshdrXMLNext(node, NULL)) {
+        if (!lukshdrQemuMetadataParseDisk(headers, node, error))
             return NULL;
     }
     return g_steal_pointer(&headers);

@@ -21,13 +21,9 @@
 xmlNode *
 lukshdrQemuMigrateXMLNextDisk(xmlNode *domain, xmlNode *disk)
 {
-    xmlNode *devices = lukshdrXMLChild(domain, LUKSHDR_XML_DEVICES);
-    xmlNode *node = disk ? disk->next : devices ? devices->children : NULL;
-
-    while (node &&
-           (node->type != XML_ELEMENT_NODE || !xmlStrEqual(node->name, BAD_CAST LUKSHDR_XML_DISK)))
-        node = node->next;
-    return node;
+    if (disk)
+        return lukshdrXMLNext(disk, LUKSHDR_XML_DISK);
+    return lukshdrXMLChild(lukshdrXMLChild(domain, LUKSHDR_XML_DEVICES), LUKSHDR_XML_DISK);
 }
 
 xmlNode *

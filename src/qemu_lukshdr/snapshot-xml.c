@@ -23,12 +23,10 @@ lukshdrQemuSnapshotXMLDisk(xmlNode *snapshot, const char *target, const char *fi
     xmlNode *disks = lukshdrXMLChild(snapshot, LUKSHDR_XML_DISKS);
     xmlNode *node;
 
-    for (node = disks ? disks->children : NULL; node; node = node->next) {
-        g_autofree char *name = NULL;
+    for (node = lukshdrXMLChild(disks, LUKSHDR_XML_DISK); node;
+         node = lukshdrXMLNext(node, LUKSHDR_XML_DISK)) {
+        g_autofree char *name = lukshdrXMLAttribute(node, LUKSHDR_XML_NAME);
 
-        if (node->type != XML_ELEMENT_NODE || !xmlStrEqual(node->name, BAD_CAST LUKSHDR_XML_DISK))
-            continue;
-        name = lukshdrXMLAttribute(node, LUKSHDR_XML_NAME);
         if (g_strcmp0(name, target) == 0 || (file && g_strcmp0(name, file) == 0))
             return node;
     }
@@ -120,11 +118,11 @@ lukshdrQemuSnapshotXMLCheck(lukshdrRegistry *registry,
 
     if (root && xmlStrEqual(root->name, BAD_CAST LUKSHDR_XML_DOMAIN_SNAPSHOT))
         root = lukshdrXMLChild(root, LUKSHDR_XML_DOMAIN);
-    devices = root ? lukshdrXMLChild(root, LUKSHDR_XML_DEVICES) : NULL;
+    devices = asked ? lukshdrXMLChild(root, LUKSHDR_XML_DEVICES) : NULL;
 
-    for (disk = devices && asked ? devices->children : NULL; disk; disk = disk->next) {
-        if (disk->type == XML_ELEMENT_NODE && xmlStrEqual(disk->name, BAD_CAST LUKSHDR_XML_DISK) &&
-            !lukshdrQemuSnapshotXMLCheckDisk(registry, privileged, disk, asked, diskOnly, error))
+    for (disk = lukshdrXMLChild(devices, LUKSHDR_XML_DISK); disk;
+         disk = lukshdrXMLNext(disk, LUKSHDR_XML_DISK)) {
+        if (!lukshdrQemuSnapshotXMLCheckDisk(registry, privileged, disk, asked, diskOnly, error))
             return false;
     }
     return true;
