@@ -2,6 +2,9 @@
 # What a shell test says: one line for each thing it finds out, in TAP ("ok 1 - what"), which is what
 # ./check reads. Also the one EXIT trap of a script: whoever has something to clean up calls at_exit.
 # Test scripts source the three libraries (tap, daemon, guest) and otherwise read as a user's session.
+#
+# Read from the environment:
+#   TAP_PATIENCE   seconds after which something that was waited for counts as never happening (300)
 
 [ -n "${TAP_PASSED:-}" ] && return 0
 
@@ -10,6 +13,7 @@ TAP_FAILED=0
 TAP_SKIPPED=0
 TAP_FINISHED=
 TAP_AT_EXIT=()
+TAP_PATIENCE=${TAP_PATIENCE:-300}
 TAP_OUT=$(mktemp) || exit 1
 # What the command of the last try or refuse printed.
 OUT=
@@ -145,6 +149,21 @@ $2"
     else
         ok "$1"
     fi
+}
+
+# waited COMMAND...: until it succeeds. Tests wait for what happens, not for a time: the limit, TAP_PATIENCE
+# seconds, is there for what never happens, and no machine is so busy that it matters.
+waited() {
+    local deadline=$((SECONDS + TAP_PATIENCE))
+    until "$@"; do
+        [ "$SECONDS" -lt "$deadline" ] || return 1
+        sleep 0.1
+    done
+}
+
+# not COMMAND...: it fails. For waited and try.
+not() {
+    ! "$@"
 }
 
 # finish: the last line of every test script. Ends it with the counts; non-zero if anything failed.
