@@ -259,6 +259,7 @@ testRefused(void)
     g_autofree char *missing = utilTestPath("missing");
     g_autofree char *loop = utilTestPath("loop");
     g_autofree char *dangling = utilTestPath("dangling");
+    g_autofree char *relative = utilTestPath("relative");
     g_autoptr(GError) error = NULL;
     lukshdrIdentity identity;
     int fds[2];
@@ -273,7 +274,12 @@ testRefused(void)
     testRefusePath(missing, "SYSTEM_ERROR Unable to examine");
     testRefusePath(loop, "SYSTEM_ERROR Unable to examine");
     testRefusePath(dangling, "SYSTEM_ERROR Unable to examine");
-    testRefusePath("", "SYSTEM_ERROR Unable to examine");
+    testRefusePath("", "OPERATION_UNSUPPORTED no path on this host");
+    /* "images/one" of a pool without host paths is not the file of that name below the
+     * daemon's working directory */
+    g_assert_cmpint(chdir(utilTestDir()), ==, 0);
+    utilTestWrite(relative, "x", 1);
+    testRefusePath("relative", "OPERATION_UNSUPPORTED no path on this host");
 
     g_assert_cmpint(pipe(fds), ==, 0);
     g_assert_false(lukshdrIdentityFromFD(fds[0], &identity, &error));
@@ -283,6 +289,98 @@ testRefused(void)
     close(fds[1]);
     g_assert_false(lukshdrIdentityFromFD(fds[0], &identity, &error));
     utilTestError(error, "SYSTEM_ERROR Unable to examine");
+}
+
+/* What a label of another host says of a file is believed only of that very file */
+static void
+testClaims(void)
+{
+    const lukshdrIdentity born = { .type = LUKSHDR_IDENTITY_FILE,
+                                   .dev = 5,
+                                   .inode = 7,
+                                   .birthSec = 1700000000,
+                                   .birthNsec = 1,
+                                   .size = 100,
+                                   .id = "fs-1-2" };
+    const lukshdrIdentity disk = { .type = LUKSHDR_IDENTITY_BLOCK,
+                                   .dev = 5,
+                                   .id = "dm/uuid=LVM-x" };
+    lukshdrIdentity found = born;
+    lukshdrIdentity claim = born;
+    const lukshdrIdentity none = { 0 };
+
+    g_assert_true(lukshdrIdentityClaims(&claim, false, &found));
+    g_assert_false(lukshdrIdentityClaims(&none, false, &found));
+    g_assert_false(lukshdrIdentityClaims(&claim, false, &none));
+    g_assert_false(lukshdrIdentityClaims(&none, false, &none));
+
+    /* the device number is another on each host, and the size changes */
+    found.dev = 6;
+    found.size = 200;
+    g_assert_true(lukshdrIdentityClaims(&claim, false, &found));
+    /* another file system, such as a pool of the same name, where numbers begin again */
+    g_strlcpy(found.id, "fs-1-3", sizeof(found.id));
+    g_assert_false(lukshdrIdentityClaims(&claim, false, &found));
+    found = born;
+    found.inode = 8;
+    g_assert_false(lukshdrIdentityClaims(&claim, false, &found));
+    found = born;
+    found.birthNsec = 2;
+    g_assert_false(lukshdrIdentityClaims(&claim, false, &found));
+    found.birthSec = 0;
+    found.birthNsec = 0;
+    g_assert_false(lukshdrIdentityClaims(&claim, false, &found));
+
+    /* a label of release 0.1 names no file system */
+    found = born;
+    claim.id[0] = '\0';
+    g_assert_true(lukshdrIdentityClaims(&claim, false, &found));
+    found.dev = 6;
+    g_assert_false(lukshdrIdentityClaims(&claim, false, &found));
+
+    /* an NFS export without birth times */
+    claim = found = born;
+    claim.birthSec = found.birthSec = 0;
+    claim.birthNsec = found.birthNsec = 0;
+    found.dev = 6;
+    g_assert_true(lukshdrIdentityClaims(&claim, false, &found));
+    found.size = 101;
+    g_assert_false(lukshdrIdentityClaims(&claim, false, &found));
+    g_assert_true(lukshdrIdentityClaims(&claim, true, &found));
+    found.size = 99;
+    g_assert_false(lukshdrIdentityClaims(&claim, true, &found));
+    claim.size = 0;
+    g_assert_false(lukshdrIdentityClaims(&claim, true, &found));
+    claim.id[0] = found.id[0] = '\0';
+    claim.size = found.size = 100;
+    claim.dev = found.dev;
+    g_assert_false(lukshdrIdentityClaims(&claim, true, &found));
+
+    claim = found = disk;
+    found.dev = 6;
+    g_assert_true(lukshdrIdentityClaims(&claim, false, &found));
+    g_strlcpy(found.id, "dm/uuid=LVM-y", sizeof(found.id));
+    g_assert_false(lukshdrIdentityClaims(&claim, false, &found));
+    claim.id[0] = found.id[0] = '\0';
+    found.dev = 5;
+    g_assert_false(lukshdrIdentityClaims(&claim, false, &found));
+}
+
+/* A device's lasting name says which it is, whatever its number */
+static void
+testNamedBlock(void)
+{
+    lukshdrIdentity a = { .type = LUKSHDR_IDENTITY_BLOCK, .dev = 5, .id = "wwid=1" };
+    lukshdrIdentity b = { .type = LUKSHDR_IDENTITY_BLOCK, .dev = 6, .id = "wwid=1" };
+
+    g_assert_cmpint(lukshdrIdentityCompare(&a, &b), ==, LUKSHDR_IDENTITY_SAME);
+    g_strlcpy(b.id, "wwid=2", sizeof(b.id));
+    b.dev = 5;
+    g_assert_cmpint(lukshdrIdentityCompare(&a, &b), ==, LUKSHDR_IDENTITY_DIFFERENT);
+    b.id[0] = '\0';
+    g_assert_cmpint(lukshdrIdentityCompare(&a, &b), ==, LUKSHDR_IDENTITY_UNCERTAIN);
+    b.dev = 6;
+    g_assert_cmpint(lukshdrIdentityCompare(&a, &b), ==, LUKSHDR_IDENTITY_DIFFERENT);
 }
 
 /* Attaches @disk to a loop device that lets go of it with the last descriptor, also
@@ -360,6 +458,8 @@ main(int argc, char **argv)
     g_test_add_func("/identity/reuse", testReuse);
     g_test_add_func("/identity/compare", testCompare);
     g_test_add_func("/identity/refused", testRefused);
+    g_test_add_func("/identity/claims", testClaims);
+    g_test_add_func("/identity/named-block", testNamedBlock);
     g_test_add_func("/identity/block", testBlock);
     if (testCanMount())
         g_test_add_func("/identity/bind-mount", testBindMount);

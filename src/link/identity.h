@@ -18,8 +18,11 @@
 typedef enum {
     LUKSHDR_IDENTITY_NONE,  /* not determined */
     LUKSHDR_IDENTITY_FILE,  /* regular file: device, inode, birth time */
-    LUKSHDR_IDENTITY_BLOCK, /* block device: its device number */
+    LUKSHDR_IDENTITY_BLOCK, /* block device: its lasting name, its device number */
 } lukshdrIdentityType;
+
+/* of lukshdrIdentity.id, its final NUL included */
+#define LUKSHDR_IDENTITY_ID_LEN 160
 
 typedef struct _lukshdrIdentity lukshdrIdentity;
 struct _lukshdrIdentity {
@@ -28,6 +31,10 @@ struct _lukshdrIdentity {
     guint64 inode;   /* FILE only */
     gint64 birthSec; /* FILE only: statx btime; 0/0 where the file system has none */
     guint32 birthNsec;
+    guint64 size; /* FILE only: bytes, when it was examined; not part of what is compared here */
+    /* FILE: what the file system is, on whatever host; BLOCK: what the device calls itself, at
+     * whatever boot; "" where that is not known.  Of the characters [A-Za-z0-9._:+=;@-] only. */
+    char id[LUKSHDR_IDENTITY_ID_LEN];
 };
 
 typedef enum {
@@ -41,9 +48,10 @@ typedef enum {
  * @path: absolute path; symlinks are followed
  * @identity: filled in
  * @error: VIR_ERR_SYSTEM_ERROR if it cannot be examined,
- *         VIR_ERR_OPERATION_UNSUPPORTED if it is neither file nor block device
+ *         VIR_ERR_OPERATION_UNSUPPORTED if it is neither file nor block device, or if @path is
+ *         not absolute: nothing is looked for below the daemon's working directory
  *
- * Examines @path with statx(2) without opening it.
+ * Examines @path without opening it for reading or writing (O_PATH).
  *
  * Returns: true, or false with @error set.
  */
@@ -62,6 +70,18 @@ bool
 lukshdrIdentityFromFD(int fd, lukshdrIdentity *identity, GError **error);
 
 /**
+ * lukshdrIdentityExamine:
+ * @fd: descriptor of a file or block device, which may be one of O_PATH
+ * @what: what to call it in messages
+ * @identity: filled in
+ * @error: as lukshdrIdentityFromPath
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrIdentityExamine(int fd, const char *what, lukshdrIdentity *identity, GError **error);
+
+/**
  * lukshdrIdentityCompare:
  * @recorded: identity that was stored earlier
  * @found: identity of something that exists now
@@ -70,14 +90,42 @@ lukshdrIdentityFromFD(int fd, lukshdrIdentity *identity, GError **error);
  * remount, so the birth time decides between "same inode" and "same file":
  * same inode and birth time on another device is UNCERTAIN (a remount, or a
  * copy of the whole file system), same inode on the same device without a
- * birth time to compare is UNCERTAIN, too.  A block device's number is only
- * good until the next boot: equal numbers are UNCERTAIN by themselves, and the
- * caller compares what the recorded path resolves to now.
+ * birth time to compare is UNCERTAIN, too.  A block device that has a lasting name
+ * is told by that.  Of others the number is only good until the next boot: equal numbers
+ * are UNCERTAIN by themselves, and the caller compares what the recorded path
+ * resolves to now.
  *
  * Returns: the verdict.
  */
 lukshdrIdentityMatch
 lukshdrIdentityCompare(const lukshdrIdentity *recorded, const lukshdrIdentity *found);
+
+/**
+ * lukshdrIdentityClaims:
+ * @claim: what a label says, maybe of another host
+ * @grows: whether the file may have grown since: of every format but raw
+ * @found: what exists on this host
+ *
+ * Device numbers mean nothing between hosts.  A file is the claimed one if it has the inode and
+ * the birth time on the same file system: by its own id, or, of a network file system, by the
+ * server and export that it is mounted from.  Without a birth time the size decides as well.  A block
+ * device is the claimed one by its lasting name.  Labels of release 0.1 name no file system; then
+ * the device number and the birth time must be equal, which holds on one host only.
+ *
+ * Returns: whether @found is certainly what @claim says.
+ */
+bool
+lukshdrIdentityClaims(const lukshdrIdentity *claim, bool grows, const lukshdrIdentity *found);
+
+/**
+ * lukshdrIdentityDescribe:
+ * @identity: an identity
+ *
+ * Returns: words for a message, such as "inode 12 of device 8:1, born 2026-01-02 03:04:05", to be
+ * freed with g_free.
+ */
+char *
+lukshdrIdentityDescribe(const lukshdrIdentity *identity);
 
 /**
  * lukshdrIdentityFormat:

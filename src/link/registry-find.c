@@ -107,10 +107,17 @@ lukshdrRegistryMatch(const lukshdrVolume *vol, const lukshdrIdentity *found)
     lukshdrIdentityMatch match = lukshdrIdentityCompare(&vol->identity, found);
 
     if (vol->identity.type == LUKSHDR_IDENTITY_BLOCK && found->type == LUKSHDR_IDENTITY_BLOCK) {
-        /* the path that libvirt gave the device is the more lasting of the two;
+        bool there = lukshdrRegistryIsAtRecordedPath(vol, found);
+
+        /* a lasting name decides; what has another stands in the volume's place at most */
+        if (match == LUKSHDR_IDENTITY_SAME)
+            return match;
+        if (vol->identity.id[0] && found->id[0])
+            return there ? LUKSHDR_IDENTITY_UNCERTAIN : LUKSHDR_IDENTITY_DIFFERENT;
+
+        /* the path that libvirt gave the device is more lasting than its number;
          * another device under the recorded number is another device */
-        return lukshdrRegistryIsAtRecordedPath(vol, found) ? LUKSHDR_IDENTITY_SAME
-                                                           : LUKSHDR_IDENTITY_DIFFERENT;
+        return there ? LUKSHDR_IDENTITY_SAME : LUKSHDR_IDENTITY_DIFFERENT;
     }
 
     if (match == LUKSHDR_IDENTITY_SAME)

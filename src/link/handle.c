@@ -1,0 +1,216 @@
+/*
+ * handle.c: an open volume that is the recorded one
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "config.h"
+
+#include "handle.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gi18n-lib.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "util/error.h"
+
+/* The directory of @path, its symbolic links resolved, to be freed with free(3); NULL with errno set.
+ * Sets @name to the last component of @path. */
+static char *
+lukshdrHandleDirectory(const char *path, char **name)
+{
+    g_autofree char *dir = g_path_get_dirname(path);
+
+    *name = g_path_get_basename(path);
+    return realpath(dir, NULL);
+}
+
+/* Whether links in @dir, a resolved directory open as @dirfd, are of those that only root and udev make */
+static bool
+lukshdrHandleIsDev(const char *dir, int dirfd)
+{
+    struct stat st;
+
+    return (g_str_equal(dir, "/dev") || g_str_has_prefix(dir, "/dev/")) && fstat(dirfd, &st) == 0 &&
+           st.st_uid == 0 && !(st.st_mode & (S_IWGRP | S_IWOTH));
+}
+
+static int
+lukshdrHandleSetNotThere(const char *path, GError **error)
+{
+    if (errno == ENOENT || errno == ENOTDIR)
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_NO_STORAGE_VOL,
+                    _("there is nothing at '%s': put the volume back, or start the pool that it is "
+                      "in"),
+                    path);
+    else
+        lukshdrErrorSetErrno(error, errno, _("Unable to open '%s'"), path);
+    return -1;
+}
+
+/* Returns an O_PATH descriptor of what stands at @path, which is no symbolic link then; or -1 with @error
+ * set */
+static int
+lukshdrHandleLook(const char *path, GError **error)
+{
+    g_autofree char *name = NULL;
+    char *dir = lukshdrHandleDirectory(path, &name);
+    int dirfd = dir ? open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+    int fd = dirfd >= 0 ? openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC) : -1;
+    bool isDev = dirfd >= 0 && lukshdrHandleIsDev(dir, dirfd);
+    struct stat st;
+
+    if (fd < 0)
+        lukshdrHandleSetNotThere(path, error);
+
+    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISLNK(st.st_mode)) {
+        close(fd);
+        fd = -1;
+        if (!isDev)
+            g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                        _("'%s' is a symbolic link, which could lead anywhere; put the volume "
+                          "itself there"),
+                        path);
+        else if ((fd = openat(dirfd, name, O_PATH | O_CLOEXEC)) < 0)
+            lukshdrHandleSetNotThere(path, error);
+        else if (fstat(fd, &st) < 0 || !S_ISBLK(st.st_mode)) {
+            close(fd);
+            fd = -1;
+            g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                        _("'%s' is a symbolic link that does not lead to a block device"), path);
+        }
+    }
+
+    if (dirfd >= 0)
+        close(dirfd);
+    free(dir);
+    return fd;
+}
+
+/* Opens what @look, an O_PATH descriptor, is of */
+static int
+lukshdrHandleReopen(int look, const char *path, unsigned int flags, int *denied, GError **error)
+{
+    /* open(2), at O_PATH: a descriptor as a name, which nothing can be put in the place of */
+    g_autofree char *name = g_strdup_printf("/proc/self/fd/%d", look);
+    const int common = O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    bool writable = flags & (LUKSHDR_HANDLE_WRITE | LUKSHDR_HANDLE_PERHAPS_WRITE);
+    int fd = open(name, (writable ? O_RDWR : O_RDONLY) | common);
+
+    if (fd < 0 && (flags & LUKSHDR_HANDLE_PERHAPS_WRITE)) {
+        *denied = errno;
+        fd = open(name, O_RDONLY | common);
+    }
+    if (fd < 0)
+        lukshdrErrorSetErrno(error, errno, _("Unable to open '%s'"), path);
+    return fd;
+}
+
+static void
+lukshdrHandleSetOther(const lukshdrVolume *vol, const lukshdrHandle *handle, GError **error)
+{
+    g_autofree char *recorded = lukshdrIdentityDescribe(&vol->identity);
+    g_autofree char *found = lukshdrIdentityDescribe(&handle->identity);
+
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                _("'%s' is not the volume '%s' of pool '%s' that was recorded there: %s was "
+                  "recorded, %s is there now; put the recorded one back"),
+                vol->path, vol->volume, vol->pool, recorded, found);
+}
+
+lukshdrHandle *
+lukshdrHandleOpen(const lukshdrVolume *vol, unsigned int flags, GError **error)
+{
+    g_autoptr(lukshdrHandle) handle = g_new0(lukshdrHandle, 1);
+    int look;
+
+    handle->fd = -1;
+
+    if (!vol->path || !g_path_is_absolute(vol->path)) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+                    _("volume '%s' of pool '%s' has no path on this host"), vol->volume, vol->pool);
+        return NULL;
+    }
+
+    if ((look = lukshdrHandleLook(vol->path, error)) < 0)
+        return NULL;
+
+    if (!lukshdrIdentityExamine(look, vol->path, &handle->identity, error)) {
+        close(look);
+        return NULL;
+    }
+
+    handle->match = lukshdrIdentityCompare(&vol->identity, &handle->identity);
+    if (handle->match == LUKSHDR_IDENTITY_DIFFERENT &&
+        !(flags & (LUKSHDR_HANDLE_NEW | LUKSHDR_HANDLE_ANY)))
+        lukshdrHandleSetOther(vol, handle, error);
+    else
+        handle->fd = lukshdrHandleReopen(look, vol->path, flags, &handle->denied, error);
+
+    close(look);
+    return handle->fd >= 0 ? g_steal_pointer(&handle) : NULL;
+}
+
+lukshdrHandle *
+lukshdrHandleOpenPath(const char *path, unsigned int flags, GError **error)
+{
+    g_autoptr(lukshdrVolume) vol = g_new0(lukshdrVolume, 1);
+
+    vol->pool = g_path_get_dirname(path);
+    vol->volume = g_path_get_basename(path);
+    vol->path = g_strdup(path);
+    return lukshdrHandleOpen(vol, flags | LUKSHDR_HANDLE_NEW, error);
+}
+
+void
+lukshdrHandleClose(lukshdrHandle *handle)
+{
+    if (handle && handle->fd >= 0)
+        close(handle->fd);
+    g_free(handle);
+}
+
+/* @path with its directories' symbolic links resolved, and below /dev its own; NULL if that is
+ * impossible, or if it is a symbolic link elsewhere */
+static char *
+lukshdrHandleResolve(const char *path)
+{
+    g_autofree char *name = NULL;
+    char *dir = lukshdrHandleDirectory(path, &name);
+    g_autofree char *resolved = dir ? g_build_filename(dir, name, NULL) : NULL;
+    int dirfd = dir ? open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+    struct stat st;
+
+    if (dirfd < 0 || fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+        g_clear_pointer(&resolved, g_free);
+    } else if (S_ISLNK(st.st_mode)) {
+        char *target = lukshdrHandleIsDev(dir, dirfd) ? realpath(resolved, NULL) : NULL;
+
+        g_free(resolved);
+        resolved = g_strdup(target);
+        free(target);
+    }
+
+    if (dirfd >= 0)
+        close(dirfd);
+    free(dir);
+    return g_steal_pointer(&resolved);
+}
+
+bool
+lukshdrHandleIsOwnName(const lukshdrVolume *vol, const char *path)
+{
+    g_autofree char *own = NULL;
+    g_autofree char *given = NULL;
+
+    if (!vol->path || !g_path_is_absolute(path))
+        return false;
+
+    own = lukshdrHandleResolve(vol->path);
+    given = own ? lukshdrHandleResolve(path) : NULL;
+    return own && given && g_str_equal(own, given);
+}

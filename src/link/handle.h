@@ -1,0 +1,96 @@
+/*
+ * handle.h: an open volume that is the recorded one
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Between a look at a path and the next use of it anybody who may write to the
+ * directory can put something else there: a symbolic link to root's files, another
+ * guest's disk, a FIFO.  So a volume is opened once, compared with what is
+ * recorded of it, and then read, written, formatted, copied and erased by
+ * descriptor alone.
+ */
+
+#pragma once
+
+#include "volume.h"
+
+typedef enum {
+    LUKSHDR_HANDLE_READ = 0,
+    /* for writing as well; without this, nothing can be changed by way of the handle */
+    LUKSHDR_HANDLE_WRITE = 1 << 0,
+    /* where writing is not allowed, for reading: lukshdrHandle.denied says why */
+    LUKSHDR_HANDLE_PERHAPS_WRITE = 1 << 1,
+    /* its identity is not recorded yet: whatever stands there, it has just been made */
+    LUKSHDR_HANDLE_NEW = 1 << 2,
+    /* the caller judges by the content: lukshdrHandle.match says whether it is the recorded one */
+    LUKSHDR_HANDLE_ANY = 1 << 3,
+} lukshdrHandleFlags;
+
+typedef struct _lukshdrHandle lukshdrHandle;
+struct _lukshdrHandle {
+    int fd;                     /* of the volume, and of nothing else */
+    int denied;                 /* errno of opening it for writing, or 0 */
+    lukshdrIdentity identity;   /* what was opened */
+    lukshdrIdentityMatch match; /* with what is recorded; DIFFERENT if nothing is */
+};
+
+/**
+ * lukshdrHandleOpen:
+ * @vol: a volume
+ * @flags: lukshdrHandleFlags
+ * @error: VIR_ERR_NO_STORAGE_VOL if there is nothing at its path; VIR_ERR_OPERATION_INVALID if
+ *         something else is, naming both; VIR_ERR_OPERATION_UNSUPPORTED for a volume without a path
+ *         on this host, and for what is neither a regular file nor a block device;
+ *         VIR_ERR_SYSTEM_ERROR
+ *
+ * Directories on the way may be symbolic links, which the administrator makes.  The last
+ * component may not: but below /dev, in a directory that only root may write to, where it is a
+ * name that udev gave a block device and must lead to one.  What stands there is looked at before it is
+ * opened: a FIFO, a tape or a watchdog is not touched.  No call here waits for another process.
+ *
+ * Something of which it is uncertain whether it is the recorded one (a file system that was mounted
+ * again, a block device without a lasting name) is taken for it: that it stands at the recorded
+ * path is the second witness.
+ *
+ * Returns: the handle, ended with lukshdrHandleClose, or NULL with @error set and nothing touched.
+ */
+lukshdrHandle *
+lukshdrHandleOpen(const lukshdrVolume *vol, unsigned int flags, GError **error);
+
+/**
+ * lukshdrHandleOpenPath:
+ * @path: absolute path of a volume that no link has
+ * @flags: LUKSHDR_HANDLE_READ, _WRITE or _PERHAPS_WRITE
+ * @error: as lukshdrHandleOpen
+ *
+ * As lukshdrHandleOpen with LUKSHDR_HANDLE_NEW.
+ *
+ * Returns: as lukshdrHandleOpen.
+ */
+lukshdrHandle *
+lukshdrHandleOpenPath(const char *path, unsigned int flags, GError **error);
+
+/**
+ * lukshdrHandleClose:
+ * @handle: a handle, or NULL
+ *
+ * Closes the volume, which gives locks on it back.
+ */
+void
+lukshdrHandleClose(lukshdrHandle *handle);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(lukshdrHandle, lukshdrHandleClose)
+
+/**
+ * lukshdrHandleIsOwnName:
+ * @vol: a volume of a link
+ * @path: absolute path by which somebody names a file or block device
+ *
+ * A volume is called by its own name if @path leads through whatever directories to the very name
+ * in the very directory that is recorded, and that is no symbolic link; below /dev links are followed, as by
+ * lukshdrHandleOpen.  Says nothing of what stands there.
+ *
+ * Returns: whether @path is @vol's own name.
+ */
+bool
+lukshdrHandleIsOwnName(const lukshdrVolume *vol, const char *path);
