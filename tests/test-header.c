@@ -164,6 +164,15 @@ testOthers(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
     close(fds[1]);
 }
 
+/* A link that does not say which LUKS header it is encrypted with is not encrypted with any one: a
+ * label may have no <luks> */
+static void
+testNoLuks(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
+{
+    g_clear_pointer(&fix->link->luksUUID, g_free);
+    testAssertRefused(fix, "OPERATION_INVALID LUKS header " UTIL_TEST_LUKS_UUID " instead of -");
+}
+
 /* A header that is shared is that of each of the links, and nobody else's */
 static void
 testShared(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
@@ -214,6 +223,7 @@ main(int argc, char **argv)
     testAdd("bits", testBits);
     testAdd("no-digest", testNoDigest);
     testAdd("others", testOthers);
+    testAdd("no-luks", testNoLuks);
     testAdd("shared", testShared);
     return g_test_run();
 }

@@ -96,6 +96,22 @@ testToken(void)
     g_assert_false(lukshdrTextIsToken("ä"));
 }
 
+/* What is not known is equal to nothing */
+static void
+testSame(void)
+{
+    g_assert_true(lukshdrTextSame("a", "a"));
+    g_assert_false(lukshdrTextSame("a", "A"));
+    g_assert_false(lukshdrTextSame("a", NULL));
+    g_assert_false(lukshdrTextSame(NULL, "a"));
+    g_assert_false(lukshdrTextSame(NULL, NULL));
+    g_assert_true(lukshdrTextSameUUID("0d1c8a55", "0D1C8a55"));
+    g_assert_false(lukshdrTextSameUUID("0d1c8a55", "0d1c8a56"));
+    g_assert_false(lukshdrTextSameUUID("0d1c8a55", NULL));
+    g_assert_false(lukshdrTextSameUUID(NULL, "0d1c8a55"));
+    g_assert_false(lukshdrTextSameUUID(NULL, NULL));
+}
+
 /* What stands for libvirt keeps what it was given last */
 static char *testMessage;
 
@@ -204,6 +220,7 @@ main(int argc, char **argv)
     g_test_add_func("/text/each", testEach);
     g_test_add_func("/text/name", testName);
     g_test_add_func("/text/token", testToken);
+    g_test_add_func("/text/same", testSame);
     g_test_add_func("/text/log", testLog);
     g_test_add_func("/text/stderr", testStderr);
     return g_test_run();

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "chain/forms.h"
+#include "util/text.h"
 #include "state.h"
 #include "util/xml.h"
 
@@ -165,7 +166,7 @@ lukshdrToolDetachIs(xmlNode *disk, const char *name, const lukshdrToolVolume *pa
     g_autofree char *pool = NULL;
     g_autofree char *volume = NULL;
 
-    if (g_strcmp0(dev, name) == 0)
+    if (lukshdrTextSame(dev, name))
         return true;
     if (!source || !payload)
         return false;
@@ -174,8 +175,8 @@ lukshdrToolDetachIs(xmlNode *disk, const char *name, const lukshdrToolVolume *pa
         path = lukshdrXMLAttribute(source, "dev");
     pool = lukshdrXMLAttribute(source, "pool");
     volume = lukshdrXMLAttribute(source, "volume");
-    return g_strcmp0(path, payload->path) == 0 ||
-           (g_strcmp0(pool, payload->pool) == 0 && g_strcmp0(volume, payload->name) == 0);
+    return lukshdrTextSame(path, payload->path) ||
+           (lukshdrTextSame(pool, payload->pool) && lukshdrTextSame(volume, payload->name));
 }
 
 /* The XML of the disk in what @flags speak of, or NULL, without an error if it has none */

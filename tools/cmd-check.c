@@ -97,8 +97,8 @@ lukshdrToolCheckCopyWhole(const lukshdrToolVolume *payload,
         *why = g_strdup(content->labelDamage);
     else if (!(label = lukshdrToolStateLabelOf(payload, content)))
         *why = g_strdup(_("its link label does not name this volume"));
-    else if (!label->luksUUID || g_ascii_strcasecmp(label->luksUUID, content->uuid) ||
-             (label->digest && !g_str_equal(label->digest, content->digest)))
+    else if (!lukshdrTextSameUUID(label->luksUUID, content->uuid) ||
+             (label->digest && !lukshdrTextSame(label->digest, content->digest)))
         *why = g_strdup(_("its key material is not what its link label was written for"));
     return !*why;
 }

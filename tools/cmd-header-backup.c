@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "util/error.h"
+#include "util/text.h"
 #include "util/io.h"
 #include "cmd-link.h"
 #include "state.h"
@@ -171,15 +172,15 @@ lukshdrToolRestoreCheck(const lukshdrToolRestore *restore, GError **error)
                 restore->path, state->payload->name, hint);
             return false;
         }
-        if (!label->luksUUID || g_ascii_strcasecmp(label->luksUUID, file->uuid) ||
-            (label->digest && !g_str_equal(label->digest, file->digest))) {
+        if (!lukshdrTextSameUUID(label->luksUUID, file->uuid) ||
+            (label->digest && !lukshdrTextSame(label->digest, file->digest))) {
             g_set_error(error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_REFUSED,
                         _("in '%s' header and link label do not fit together: %s"), restore->path,
                         hint);
             return false;
         }
         if (state->kind == LUKSHDR_TOOL_STATE_OK &&
-            g_ascii_strcasecmp(state->content->uuid, file->uuid)) {
+            !lukshdrTextSameUUID(state->content->uuid, file->uuid)) {
             g_set_error(error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_REFUSED,
                         _("the volume's header has LUKS UUID %s and '%s' has %s: %s"),
                         state->content->uuid, restore->path, file->uuid, hint);

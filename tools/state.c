@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "util/error.h"
+#include "util/text.h"
 #include "use.h"
 
 void
@@ -72,9 +73,9 @@ lukshdrToolStateLabelOf(const lukshdrToolVolume *payload, const lukshdrToolHeade
     for (i = 0; content->labels && i < content->labels->len; i++) {
         const lukshdrLink *label = g_ptr_array_index(content->labels, i);
 
-        if (g_strcmp0(label->payload.path, payload->path) == 0 ||
-            (g_strcmp0(label->payload.pool, payload->pool) == 0 &&
-             g_strcmp0(label->payload.volume, payload->name) == 0))
+        if (lukshdrTextSame(label->payload.path, payload->path) ||
+            (lukshdrTextSame(label->payload.pool, payload->pool) &&
+             lukshdrTextSame(label->payload.volume, payload->name)))
             return label;
     }
     return NULL;
@@ -114,10 +115,10 @@ lukshdrToolStateJudge(lukshdrToolState *state)
         state->kind = LUKSHDR_TOOL_STATE_OK;
     } else if (!(label = lukshdrToolStateLabelOf(state->payload, content))) {
         state->reason = g_strdup_printf(_("by its link label this is the header of %s"), names);
-    } else if (!label->luksUUID || g_ascii_strcasecmp(label->luksUUID, content->uuid)) {
+    } else if (!lukshdrTextSameUUID(label->luksUUID, content->uuid)) {
         state->reason = g_strdup_printf(_("the LUKS header has UUID %s, its link label says %s"),
                                         content->uuid, label->luksUUID ? label->luksUUID : "-");
-    } else if (label->digest && !g_str_equal(label->digest, content->digest)) {
+    } else if (label->digest && !lukshdrTextSame(label->digest, content->digest)) {
         state->reason = g_strdup(
             _("the key material is not what the link label was written for: it is damaged, or its "
               "keys were changed by another tool"));

@@ -12,6 +12,7 @@
 #include <libvirt/virterror.h>
 
 #include "util/error.h"
+#include "util/text.h"
 #include "label.h"
 #include "luks.h"
 
@@ -60,11 +61,11 @@ lukshdrHeaderCheckContent(const lukshdrLink *link, int fd, GPtrArray **labels, G
         return false;
     }
 
-    if (g_ascii_strcasecmp(luksUUID, link->luksUUID) != 0) {
+    if (!lukshdrTextSameUUID(luksUUID, link->luksUUID)) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                     _("it holds LUKS header %s instead of %s; put the right header back from a "
                       "backup"),
-                    luksUUID, link->luksUUID);
+                    luksUUID, link->luksUUID ? link->luksUUID : "-");
         return false;
     }
 

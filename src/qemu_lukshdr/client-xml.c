@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "util/error.h"
+#include "util/text.h"
 #include "link/pool-state.h"
 #include "util/xml.h"
 #include "metadata.h"
@@ -198,7 +199,7 @@ lukshdrQemuConfigXMLIsOthers(lukshdrRegistry *registry, const char *secret, cons
     for (i = 0; links && i < links->len; i++) {
         const lukshdrLink *other = g_ptr_array_index(links, i);
 
-        if (other->secretGenerated && g_strcmp0(other->secretUUID, secret) == 0 &&
+        if (other->secretGenerated && lukshdrTextSameUUID(other->secretUUID, secret) &&
             !g_str_equal(other->uuid, link->uuid))
             return true;
     }
@@ -217,8 +218,7 @@ lukshdrQemuConfigXMLSecret(lukshdrQemuConfigXML *state,
     g_autofree char *uuid = secret ? lukshdrXMLAttribute(secret, LUKSHDR_XML_UUID) : NULL;
 
     if (!uuid || !link->secretUUID || state->ownHeader ||
-        link->state != LUKSHDR_LINK_STATE_ACTIVE ||
-        g_ascii_strcasecmp(uuid, link->secretUUID) == 0 ||
+        link->state != LUKSHDR_LINK_STATE_ACTIVE || lukshdrTextSameUUID(uuid, link->secretUUID) ||
         !lukshdrQemuConfigXMLIsOthers(state->registry, uuid, link))
         return;
 

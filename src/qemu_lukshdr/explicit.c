@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "util/error.h"
+#include "util/text.h"
 #include "link/guest-record.h"
 #include "link/luks.h"
 #include "util/xml.h"
@@ -79,10 +80,11 @@ lukshdrQemuExplicitCheckContent(int fd,
     if (!lukshdrLuksReadUUID(fd, &luksUUID, error))
         return false;
 
-    if (link && g_ascii_strcasecmp(luksUUID, link->luksUUID) != 0) {
+    if (link && !lukshdrTextSameUUID(luksUUID, link->luksUUID)) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                     _("it holds LUKS header %s, but volume '%s' of pool '%s' is linked with %s"),
-                    luksUUID, link->payload.volume, link->payload.pool, link->luksUUID);
+                    luksUUID, link->payload.volume, link->payload.pool,
+                    link->luksUUID ? link->luksUUID : "-");
         return false;
     }
     return true;

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "util/error.h"
+#include "util/text.h"
 #include "util/xml.h"
 #include "client-xml.h"
 
@@ -27,7 +28,7 @@ lukshdrQemuSnapshotXMLDisk(xmlNode *snapshot, const char *target, const char *fi
          node = lukshdrXMLNext(node, LUKSHDR_XML_DISK)) {
         g_autofree char *name = lukshdrXMLAttribute(node, LUKSHDR_XML_NAME);
 
-        if (g_strcmp0(name, target) == 0 || (file && g_strcmp0(name, file) == 0))
+        if (lukshdrTextSame(name, target) || lukshdrTextSame(name, file))
             return node;
     }
     return NULL;

@@ -14,6 +14,7 @@
 
 #include "link/header.h"
 #include "util/error.h"
+#include "util/text.h"
 
 bool
 lukshdrStorageFindByPath(virStorageVolPtr vol,
@@ -57,7 +58,7 @@ lukshdrStorageFindReplaced(virStorageVolPtr vol, lukshdrLink **header)
         return false;
 
     for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
-        if (g_strcmp0(copy->path, path) == 0)
+        if (lukshdrTextSame(copy->path, path))
             break;
     }
     if (!copy || (fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)) < 0)

@@ -26,6 +26,7 @@
 
 #include "chain/chain.h"
 #include "util/error.h"
+#include "util/text.h"
 #include "util/log.h"
 #include "storage.h"
 #include "busy.h"
@@ -215,7 +216,7 @@ lukshdrCloneOwnHeader(lukshdrVolumeXML *xml, const lukshdrLink *source)
         if (xml->action == LUKSHDR_HEADER_LINK_SHARE)
             xml->action = LUKSHDR_HEADER_LINK_NEW;
     }
-    if (source->secretGenerated && g_strcmp0(xml->secretUUID, source->secretUUID) == 0)
+    if (source->secretGenerated && lukshdrTextSameUUID(xml->secretUUID, source->secretUUID))
         g_clear_pointer(&xml->secretUUID, g_free);
 }
 
@@ -233,7 +234,7 @@ lukshdrCloneCheckAction(const lukshdrVolumeXML *xml, const lukshdrLink *source, 
             return false;
         }
         if (xml->hasCipher ||
-            (xml->secretUUID && !g_str_equal(xml->secretUUID, source->secretUUID))) {
+            (xml->secretUUID && !lukshdrTextSameUUID(xml->secretUUID, source->secretUUID))) {
             g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
                                 _("a copy of a header has the cipher and the secret of its "
                                   "source; leave <cipher>, <ivgen> and <secret> out"));

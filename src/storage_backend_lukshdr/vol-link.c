@@ -29,6 +29,7 @@
 
 #include "chain/chain.h"
 #include "util/error.h"
+#include "util/text.h"
 #include "link/label.h"
 #include "util/log.h"
 #include "link/luks.h"
@@ -251,7 +252,7 @@ lukshdrAdoptCheckReplica(const lukshdrLink *link,
     char first[4096];
     size_t i;
 
-    if (lukshdrLuksReadUUID(fd, &uuid, NULL) && g_ascii_strcasecmp(uuid, link->luksUUID) == 0)
+    if (lukshdrLuksReadUUID(fd, &uuid, NULL) && lukshdrTextSameUUID(uuid, link->luksUUID))
         return true;
 
     if (pread(fd, first, sizeof(first), 0) == (ssize_t)sizeof(first)) {
@@ -354,7 +355,7 @@ lukshdrAdoptIsRecorded(const lukshdrLink *link, const char *path)
     guint i;
 
     for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
-        if (g_strcmp0(copy->path, path) == 0)
+        if (lukshdrTextSame(copy->path, path))
             return true;
     }
     return false;
@@ -515,12 +516,12 @@ lukshdrAdoptAgain(lukshdrLink *link,
         return false;
 
     ok = lukshdrAdoptCheckLuks(link, fd, error);
-    if (ok && g_ascii_strcasecmp(link->luksUUID, known->luksUUID)) {
+    if (ok && !lukshdrTextSameUUID(link->luksUUID, known->luksUUID)) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                     _("volume '%s' of pool '%s' holds LUKS header %s, and linked volume '%s' is "
                       "encrypted with %s; part them first if that is meant"),
                     link->header.volume, link->header.pool, link->luksUUID, link->payload.volume,
-                    known->luksUUID);
+                    known->luksUUID ? known->luksUUID : "-");
         ok = false;
     }
 

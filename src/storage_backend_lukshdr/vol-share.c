@@ -11,6 +11,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "util/error.h"
+#include "util/text.h"
 #include "link/header.h"
 #include "entry.h"
 #include "headers.h"
@@ -53,7 +54,7 @@ lukshdrStorageShareCheck(const lukshdrLink *owner, const lukshdrVolumeXML *xml, 
     }
 
     if (xml->hasCipher || !lukshdrStorageShareNamesReplicas(owner, xml) || xml->secretUsage ||
-        (xml->secretUUID && !g_str_equal(xml->secretUUID, owner->secretUUID))) {
+        (xml->secretUUID && !lukshdrTextSameUUID(xml->secretUUID, owner->secretUUID))) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
                     _("a shared header has its cipher, its secret '%s' and its replicas already; "
                       "leave <cipher>, <ivgen>, <secret> and further sources out"),

@@ -72,3 +72,15 @@ lukshdrTextIsToken(const char *text)
         p++;
     return *p == '\0' && p != text;
 }
+
+bool
+lukshdrTextSame(const char *one, const char *other)
+{
+    return one && other && g_str_equal(one, other);
+}
+
+bool
+lukshdrTextSameUUID(const char *one, const char *other)
+{
+    return one && other && g_ascii_strcasecmp(one, other) == 0;
+}

@@ -45,3 +45,27 @@ lukshdrTextIsName(const char *text);
  */
 bool
 lukshdrTextIsToken(const char *text);
+
+/**
+ * lukshdrTextSame:
+ * @one: a name, a path or the like, or NULL if it is not known
+ * @other: as @one
+ *
+ * For what decides whether two things are one and the same.  g_strcmp0 says that two unknown ones are
+ * equal.
+ *
+ * Returns: true if both are known and equal.
+ */
+bool
+lukshdrTextSame(const char *one, const char *other);
+
+/**
+ * lukshdrTextSameUUID:
+ * @one: a UUID as text, or NULL if it is not known
+ * @other: as @one
+ *
+ * Returns: true if both are known and equal, in whatever case they are written; g_ascii_strcasecmp
+ * says that NULL equals anything.
+ */
+bool
+lukshdrTextSameUUID(const char *one, const char *other);
