@@ -22,13 +22,6 @@
 #define LUKSHDR_FORMAT_NODE "header"
 #define LUKSHDR_FORMAT_JOB "format"
 
-typedef struct _lukshdrFormatQMP lukshdrFormatQMP;
-struct _lukshdrFormatQMP {
-    GOutputStream *in;
-    GDataInputStream *out;
-    bool refused; /* it answered, by an error: it is alive, and that is the message */
-};
-
 /* Returns @node's string member, owned by it, or NULL.  json-glib's own functions take
  * another type, or no object, for a programmer's mistake. */
 static const char *
@@ -212,7 +205,7 @@ lukshdrFormatQMPCreate(const lukshdrFormatParams *params)
     return create;
 }
 
-static bool
+bool
 lukshdrFormatQMPSession(lukshdrFormatQMP *qmp,
                         const char *path,
                         const lukshdrFormatParams *params,
