@@ -61,9 +61,7 @@ lukshdrStorageDefinitions(virStorageVolPtr vol,
 }
 
 bool
-lukshdrStorageMay(virStorageVolPtr vol,
-                  int (*ensure)(virConnectPtr conn, virStoragePoolDef *pool, virStorageVolDef *def),
-                  GError **error)
+lukshdrStorageMay(virStorageVolPtr vol, lukshdrStorageEnsureACL ensure, GError **error)
 {
     const lukshdrABIStorage *abi = &lukshdrStorageState.abi;
     virStoragePoolDef *poolDef = NULL;

@@ -14,6 +14,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "util/error.h"
+#include "util/log.h"
 
 /* A volume that is worked on, or, with volume NULL, a whole pool */
 typedef struct _lukshdrBusyPart lukshdrBusyPart;
@@ -284,16 +285,19 @@ lukshdrBusyLook(virStorageVolPtr vol, lukshdrStorageBusyKind kind, GError **erro
     g_autoptr(virStoragePool) pool = NULL;
     g_autofree char *path = NULL;
     lukshdrStorageBusy *wanted;
+    virIdentity *client;
 
     if (!lukshdrBusyIsAny())
         return true;
 
-    /* what stock does not know (any more) it will complain of itself */
+    /* as the system: what the client may not read is no less busy */
+    client = lukshdrStorageBecomeSystem();
     if (!(pool = state->stock.storagePoolLookupByVolume(vol)) ||
-        !(path = state->stock.storageVolGetPath(vol))) {
-        virResetLastError();
-        return true;
-    }
+        !(path = state->stock.storageVolGetPath(vol)))
+        lukshdrErrorFromLast(error);
+    lukshdrStorageBecomeClient(client);
+    if (!path)
+        return false;
 
     wanted = lukshdrBusyNew(kind, NULL);
     wanted->stock = true;

@@ -8,52 +8,78 @@
 
 #include "recognise.h"
 
-#include <fcntl.h>
 #include <glib/gi18n-lib.h>
-#include <unistd.h>
 
+#include "link/handle.h"
 #include "link/header.h"
 #include "util/error.h"
+#include "util/log.h"
 #include "util/text.h"
 
-bool
-lukshdrStorageFindByPath(virStorageVolPtr vol,
-                         lukshdrLink **payload,
-                         lukshdrLink **header,
-                         GError **error)
+/* As the system.  What stock knows of @vol: its path, and with @pool the name of its pool. */
+static char *
+lukshdrStorageFindPath(virStorageVolPtr vol, char **pool, GError **error)
 {
     const lukshdrStorage *state = &lukshdrStorageState;
+    virIdentity *client = lukshdrStorageBecomeSystem();
     g_autofree char *path = state->stock.storageVolGetPath(vol);
+    g_autoptr(virStoragePool) found = path && pool ? state->stock.storagePoolLookupByVolume(vol)
+                                                   : NULL;
 
-    *payload = NULL;
-    *header = NULL;
+    if (found)
+        *pool = g_strdup(virStoragePoolGetName(found));
+    else if (!path || pool)
+        lukshdrErrorFromLast(error);
+    lukshdrStorageBecomeClient(client);
+    return g_steal_pointer(&path);
+}
 
-    if (!path) {
-        virResetLastError();
+bool
+lukshdrStorageRecognise(virStorageVolPtr vol,
+                        lukshdrStorageEnsureACL ensure,
+                        lukshdrRecognised *what,
+                        GError **error)
+{
+    g_autoptr(GError) uncertain = NULL;
+    g_autofree char *path = lukshdrStorageFindPath(vol, NULL, error);
+
+    *what = (lukshdrRecognised){ .as = LUKSHDR_RECOGNISED_PLAIN };
+    if (!path)
+        return false;
+
+    (void)lukshdrRecognise(lukshdrStorageState.registry, path, what, &uncertain);
+    if (!uncertain && what->as == LUKSHDR_RECOGNISED_PLAIN)
         return true;
-    }
 
-    return lukshdrRegistryFindPayload(state->registry, path, payload, error) &&
-           (*payload || lukshdrRegistryFindHeader(state->registry, path, header, error));
+    if (ensure && !lukshdrStorageMay(vol, ensure, error))
+        return false;
+    if (uncertain) {
+        g_propagate_error(error, g_steal_pointer(&uncertain));
+        return false;
+    }
+    return true;
+}
+
+lukshdrLink *
+lukshdrStorageRecognisedPayload(const lukshdrRecognised *what)
+{
+    return what->as == LUKSHDR_RECOGNISED_PAYLOAD ? what->link : NULL;
 }
 
 bool
 lukshdrStorageFindReplaced(virStorageVolPtr vol, lukshdrLink **header)
 {
-    const lukshdrStorage *state = &lukshdrStorageState;
-    g_autofree char *path = state->stock.storageVolGetPath(vol);
-    g_autoptr(virStoragePool) pool = path ? state->stock.storagePoolLookupByVolume(vol) : NULL;
+    g_autofree char *pool = NULL;
+    g_autofree char *path = lukshdrStorageFindPath(vol, &pool, NULL);
     g_autoptr(lukshdrLink) link = NULL;
+    g_autoptr(lukshdrHandle) handle = NULL;
     const lukshdrVolume *copy;
     guint i;
-    int fd;
-    bool is;
 
     *header = NULL;
-    virResetLastError();
     if (!pool ||
-        !lukshdrRegistryLookup(state->registry, virStoragePoolGetName(pool),
-                               virStorageVolGetName(vol), NULL, &link, NULL) ||
+        !lukshdrRegistryLookup(lukshdrStorageState.registry, pool, virStorageVolGetName(vol), NULL,
+                               &link, NULL) ||
         !link || link->state != LUKSHDR_LINK_STATE_ACTIVE)
         return false;
 
@@ -61,13 +87,12 @@ lukshdrStorageFindReplaced(virStorageVolPtr vol, lukshdrLink **header)
         if (lukshdrTextSame(copy->path, path))
             break;
     }
-    if (!copy || (fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)) < 0)
+    if (!copy ||
+        !(handle = lukshdrHandleOpen(copy, LUKSHDR_HANDLE_READ | LUKSHDR_HANDLE_ANY, NULL)))
         return false;
 
-    is = lukshdrHeaderCheck(link, copy, fd, NULL, NULL);
-    close(fd);
-    *header = g_steal_pointer(&link);
-    return !is;
+    *header = lukshdrLinkRef(link);
+    return !lukshdrHeaderCheck(link, copy, handle->fd, NULL, NULL);
 }
 
 void

@@ -1,35 +1,49 @@
 /*
- * recognise.h: which volume of a link is this?
+ * recognise.h: which volume of a link does a client name?
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
 #pragma once
 
+#include "link/recognise.h"
 #include "storage.h"
 
 /**
- * lukshdrStorageFindByPath:
- * @vol: a volume
- * @payload: set to the link of which it is the payload (a reference), or NULL
- * @header: set to a link of which it is the header (a reference), or NULL
- * @error: of the registry
+ * lukshdrStorageRecognise:
+ * @vol: a volume that a client names
+ * @ensure: what the client must be allowed to do to it (lukshdrStorageMay); NULL where stock has asked
+ *          already
+ * @what: filled in, to be cleared with lukshdrRecognisedClear also after a failure
+ * @error: stock's if it knows no such volume or the client may not do that; what lukshdrRecognise says if
+ *         it is uncertain what the volume is
  *
- * By what the volume is, not by its name: a second pool over the same directory shows
- * the same links.  A volume that stock does not know (any more) is nothing to us, and stock
- * will say so in its own words.
+ * What every entry that is about one volume asks first.  By what the volume is, not by its name: a
+ * second pool over the same directory shows the same links.  The question is asked as the system:
+ * a client that may delete a volume need not be allowed to read it, and what it may not read is
+ * not nobody's.  A client without the right is told that, and nothing of links; of a plain
+ * volume stock asks for it.
  *
- * Returns: true, or false with @error set.
+ * Returns: true, or false with @error set: the operation is then refused.
  */
 bool
-lukshdrStorageFindByPath(virStorageVolPtr vol,
-                         lukshdrLink **payload,
-                         lukshdrLink **header,
-                         GError **error);
+lukshdrStorageRecognise(virStorageVolPtr vol,
+                        lukshdrStorageEnsureACL ensure,
+                        lukshdrRecognised *what,
+                        GError **error);
+
+/**
+ * lukshdrStorageRecognisedPayload:
+ * @what: from lukshdrStorageRecognise
+ *
+ * Returns: the link if it is a payload, owned by @what, or NULL.
+ */
+lukshdrLink *
+lukshdrStorageRecognisedPayload(const lukshdrRecognised *what);
 
 /**
  * lukshdrStorageFindReplaced:
- * @vol: a volume of which lukshdrStorageFindByPath cannot decide what it is
+ * @vol: a volume of which lukshdrStorageRecognise cannot decide what it is
  * @header: set to the link that has a header of that pool, name and path (a reference), also if
  *          this is that header in another file, or NULL
  *

@@ -296,6 +296,11 @@ lukshdrStorageBecomeSystem(void);
 void
 lukshdrStorageBecomeClient(virIdentity *client);
 
+/* One of libvirt's virStorageVol...EnsureACL functions: 0, or -1 with a libvirt error */
+typedef int (*lukshdrStorageEnsureACL)(virConnectPtr conn,
+                                       virStoragePoolDef *pool,
+                                       virStorageVolDef *def);
+
 /**
  * lukshdrStorageMay:
  * @vol: a volume
@@ -308,9 +313,7 @@ lukshdrStorageBecomeClient(virIdentity *client);
  * Returns: true, or false with @error set.
  */
 bool
-lukshdrStorageMay(virStorageVolPtr vol,
-                  int (*ensure)(virConnectPtr conn, virStoragePoolDef *pool, virStorageVolDef *def),
-                  GError **error);
+lukshdrStorageMay(virStorageVolPtr vol, lukshdrStorageEnsureACL ensure, GError **error);
 
 /**
  * lukshdrStorageMayPool:

@@ -395,8 +395,7 @@ lukshdrStorageVolCreateXMLFrom(virStoragePoolPtr pool,
     g_autoptr(lukshdrVolumeXML) xml = NULL;
     g_autoptr(xmlDoc) ours = NULL;
     g_autofree char *applied = NULL;
-    g_autoptr(lukshdrLink) payload = NULL;
-    g_autoptr(lukshdrLink) header = NULL;
+    g_auto(lukshdrRecognised) what = { 0 };
     g_autoptr(GError) error = NULL;
     virStorageVolPtr vol = NULL;
 
@@ -404,21 +403,21 @@ lukshdrStorageVolCreateXMLFrom(virStoragePoolPtr pool,
         !lukshdrStorageValidateVolume(xmldesc, flags, ours, &error) ||
         !(applied = lukshdrStorageDefaultApply(xmldesc, ours, &error)) ||
         !lukshdrVolumeXMLParse(applied, &xml, &error) ||
-        !lukshdrStorageFindByPath(clonevol, &payload, &header, &error)) {
+        !lukshdrStorageRecognise(clonevol, NULL, &what, &error)) {
         lukshdrReportError(error);
         return NULL;
     }
 
-    if (!xml && !payload && !header)
+    if (!xml && what.as == LUKSHDR_RECOGNISED_PLAIN)
         return state->stock.storageVolCreateXMLFrom(pool, applied, clonevol, flags);
 
     /* stock would take a header for a volume with attached LUKS and write a new one */
-    if (header)
+    if (what.as != LUKSHDR_RECOGNISED_PLAIN && what.as != LUKSHDR_RECOGNISED_PAYLOAD)
         error = g_error_new_literal(LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                                     _("a header volume cannot be cloned; to back it up, use virsh "
                                       "vol-download"));
     else
-        vol = lukshdrClone(pool, applied, flags, clonevol, g_steal_pointer(&payload), &error);
+        vol = lukshdrClone(pool, applied, flags, clonevol, g_steal_pointer(&what.link), &error);
 
     if (!vol)
         lukshdrReportError(error);

@@ -148,8 +148,7 @@ lukshdrStorageCheckDelete(lukshdrLink *link,
         return false;
     }
 
-    return lukshdrStorageMay(vol, ensure, error) &&
-           (*headers = lukshdrStorageHeadersOpen(link, conn, error)) &&
+    return (*headers = lukshdrStorageHeadersOpen(link, conn, error)) &&
            lukshdrStorageHeadersLookup(*headers, conn, ensure, error);
 }
 
@@ -211,28 +210,36 @@ lukshdrStorageDeletePayload(lukshdrLink *link,
 int
 lukshdrStorageVolDelete(virStorageVolPtr vol, unsigned int flags)
 {
-    g_autoptr(lukshdrLink) payload = NULL;
-    g_autoptr(lukshdrLink) header = NULL;
+    const lukshdrStorage *state = &lukshdrStorageState;
+    g_auto(lukshdrRecognised) what = { 0 };
     g_autoptr(lukshdrStorageBusy) busy = NULL;
+    g_autoptr(lukshdrLink) header = NULL;
     g_autoptr(GError) error = NULL;
-    bool ok = lukshdrStorageFindByPath(vol, &payload, &header, &error) &&
-              lukshdrStorageBusyVolume(vol, payload, LUKSHDR_STORAGE_BUSY_CHANGE, &busy, &error);
 
-    if (ok ? !payload && !header : lukshdrStorageFindReplaced(vol, &header))
-        return lukshdrStorageState.stock.storageVolDelete(vol, flags);
-
-    if (ok && payload)
-        ok = lukshdrStorageDeletePayload(payload, vol, flags, &error);
-
-    if (ok && header) {
-        error = g_error_new(LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                            _("volume '%s' holds the LUKS header of volume '%s' in pool '%s'; "
-                              "delete that volume, its header goes with it"),
-                            header->header.volume, header->payload.volume, header->payload.pool);
-        ok = false;
+    if (!lukshdrStorageRecognise(vol, state->abi.virStorageVolDeleteEnsureACL, &what, &error)) {
+        /* what was made where a header has gone, and is none */
+        if (lukshdrStorageFindReplaced(vol, &header))
+            return state->stock.storageVolDelete(vol, flags);
+    } else if (lukshdrStorageBusyVolume(vol, lukshdrStorageRecognisedPayload(&what),
+                                        LUKSHDR_STORAGE_BUSY_CHANGE, &busy, &error)) {
+        switch (what.as) {
+        case LUKSHDR_RECOGNISED_PLAIN:
+            return state->stock.storageVolDelete(vol, flags);
+        case LUKSHDR_RECOGNISED_PAYLOAD:
+            if (lukshdrStorageDeletePayload(what.link, vol, flags, &error))
+                return 0;
+            break;
+        case LUKSHDR_RECOGNISED_HEADER:
+        case LUKSHDR_RECOGNISED_REPLICA:
+            error = g_error_new(LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                                _("volume '%s' holds the LUKS header of volume '%s' in pool '%s'; "
+                                  "delete that volume, its header goes with it"),
+                                what.vol->volume, what.link->payload.volume,
+                                what.link->payload.pool);
+            break;
+        }
     }
 
-    if (!ok)
-        lukshdrReportError(error);
-    return ok ? 0 : -1;
+    lukshdrReportError(error);
+    return -1;
 }

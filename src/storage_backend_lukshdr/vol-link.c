@@ -606,28 +606,22 @@ lukshdrAdoptVolume(virStoragePoolPtr pool,
 virStorageVolPtr
 lukshdrStorageAdopt(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError **error)
 {
-    g_autoptr(lukshdrLink) link = NULL;
-    g_autoptr(lukshdrLink) known = NULL;
-    g_autoptr(lukshdrLink) header = NULL;
+    const lukshdrStorage *state = &lukshdrStorageState;
+    g_autoptr(lukshdrLink) link = lukshdrLinkNew();
     g_autoptr(virStorageVol) vol = NULL;
-    lukshdrLink *found = lukshdrLinkNew();
+    g_auto(lukshdrRecognised) what = { 0 };
+    const lukshdrLink *known;
 
     if (!lukshdrAdoptCheckXML(xml, error) ||
-        !(vol = lukshdrAdoptFind(pool, xml->name, &found->payload, error)) ||
-        !lukshdrStorageFindByPath(vol, &known, &header, error)) {
-        lukshdrLinkUnref(found);
+        !(vol = lukshdrAdoptFind(pool, xml->name, &link->payload, error)) ||
+        !lukshdrStorageRecognise(vol, state->abi.virStorageVolUploadEnsureACL, &what, error))
         return NULL;
-    }
 
-    if (known) {
-        lukshdrLinkUnref(found);
+    if ((known = lukshdrStorageRecognisedPayload(&what))) {
+        lukshdrLinkUnref(link);
         link = lukshdrLinkCopy(known);
-    } else {
-        link = found;
-    }
-
-    if (header) {
-        lukshdrStorageSetHeaderInUse(header, error);
+    } else if (what.as != LUKSHDR_RECOGNISED_PLAIN) {
+        lukshdrStorageSetHeaderInUse(what.link, error);
         return NULL;
     }
 
@@ -681,10 +675,10 @@ lukshdrStoragePart(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError **error
     const lukshdrStorage *state = &lukshdrStorageState;
     virConnectPtr conn = virStoragePoolGetConnect(pool);
     g_autoptr(virStorageVol) vol = state->stock.storageVolLookupByName(pool, xml->name);
-    g_autoptr(lukshdrLink) link = NULL;
-    g_autoptr(lukshdrLink) header = NULL;
+    g_auto(lukshdrRecognised) what = { 0 };
     g_autoptr(lukshdrStorageBusy) busy = NULL;
     g_autoptr(GArray) headers = NULL;
+    lukshdrLink *link;
 
     if (!vol) {
         lukshdrErrorFromLast(error);
@@ -692,10 +686,11 @@ lukshdrStoragePart(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError **error
     }
 
     /* who may delete a volume may give up its header */
-    if (!lukshdrStorageFindByPath(vol, &link, &header, error) ||
-        !lukshdrPartCheck(link, xml, error) ||
+    if (!lukshdrStorageRecognise(vol, state->abi.virStorageVolDeleteEnsureACL, &what, error))
+        return NULL;
+    link = lukshdrStorageRecognisedPayload(&what);
+    if (!lukshdrPartCheck(link, xml, error) ||
         !(busy = lukshdrStorageBusyLink(link, LUKSHDR_STORAGE_BUSY_CHANGE, error)) ||
-        !lukshdrStorageMay(vol, state->abi.virStorageVolDeleteEnsureACL, error) ||
         !(headers = lukshdrStorageHeadersOpen(link, conn, error)) ||
         !lukshdrStorageHeadersLookup(headers, conn, state->abi.virStorageVolUploadEnsureACL,
                                      error) ||

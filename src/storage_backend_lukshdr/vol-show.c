@@ -6,13 +6,10 @@
 
 #include "config.h"
 
-#include <fcntl.h>
 #include <glib/gi18n-lib.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "util/error.h"
-#include "link/header.h"
 #include "util/log.h"
 #include "busy.h"
 #include "recognise.h"
@@ -38,8 +35,7 @@ lukshdrStorageMarkLost(char *xml)
 char *
 lukshdrStorageVolGetXMLDesc(virStorageVolPtr vol, unsigned int flags)
 {
-    g_autoptr(lukshdrLink) payload = NULL;
-    g_autoptr(lukshdrLink) header = NULL;
+    g_auto(lukshdrRecognised) what = { 0 };
     g_autoptr(GError) error = NULL;
     g_autoptr(GPtrArray) links = NULL;
     char *xml = lukshdrStorageState.stock.storageVolGetXMLDesc(vol, flags);
@@ -48,17 +44,17 @@ lukshdrStorageVolGetXMLDesc(virStorageVolPtr vol, unsigned int flags)
     if (!xml)
         return NULL;
 
-    if (!lukshdrStorageFindByPath(vol, &payload, &header, &error)) {
+    if (!lukshdrStorageRecognise(vol, NULL, &what, &error)) {
         /* what exists can be shown even if nobody knows what it is */
         LUKSHDR_LOG_WARN("%s", error->message);
         virResetLastError();
         return xml;
     }
 
-    if (payload)
-        shown = lukshdrVolumeXMLShowPayload(xml, payload);
-    else if (header && (links = lukshdrStorageHeadersSharers(header, &error))) {
-        g_ptr_array_insert(links, 0, lukshdrLinkRef(header));
+    if (what.as == LUKSHDR_RECOGNISED_PAYLOAD) {
+        shown = lukshdrVolumeXMLShowPayload(xml, what.link);
+    } else if (what.link && (links = lukshdrStorageHeadersSharers(what.link, &error))) {
+        g_ptr_array_insert(links, 0, lukshdrLinkRef(what.link));
         shown = lukshdrVolumeXMLShowHeader(xml, links);
     }
     if (!shown)
@@ -68,49 +64,32 @@ lukshdrStorageVolGetXMLDesc(virStorageVolPtr vol, unsigned int flags)
     return lukshdrStorageMarkLost(shown);
 }
 
-/* Whether what stock is about to change of @vol may go on: true, with @busy set to be ended when it
- * is done, or false with a libvirt error.  A header is refused what would leave a linked volume
- * without it. */
-static bool
-lukshdrStorageAllow(virStorageVolPtr vol, lukshdrStorageBusy **busy)
-{
-    g_autoptr(lukshdrLink) payload = NULL;
-    g_autoptr(lukshdrLink) header = NULL;
-    g_autoptr(GError) error = NULL;
-
-    if (lukshdrStorageFindByPath(vol, &payload, &header, &error)) {
-        if (header)
-            lukshdrStorageSetHeaderInUse(header, &error);
-        else if (lukshdrStorageBusyVolume(vol, payload, LUKSHDR_STORAGE_BUSY_CHANGE, busy, &error))
-            return true;
-    }
-
-    lukshdrReportError(error);
-    return false;
-}
-
 /* A header may be put back, and ciphertext replaced, while nobody uses the volume.  The upload itself
  * comes later, over @stream: who opens the volume meanwhile finds a header that is not what its
  * label says, and does not open it. */
 static bool
 lukshdrStorageAllowUpload(virStorageVolPtr vol, GError **error)
 {
-    g_autoptr(lukshdrLink) payload = NULL;
-    g_autoptr(lukshdrLink) header = NULL;
+    const lukshdrStorage *state = &lukshdrStorageState;
+    g_auto(lukshdrRecognised) what = { 0 };
+    g_autoptr(lukshdrLink) replaced = NULL;
     g_autoptr(GPtrArray) links = NULL;
     g_autoptr(GError) local = NULL;
     g_autoptr(GArray) none = g_array_new(FALSE, FALSE, sizeof(lukshdrHeaderVolume));
+    lukshdrLink *header;
     lukshdrLink *link;
     guint i;
 
     /* what now stands where a header was may become it again, or is it but has not been looked at */
-    if (!lukshdrStorageFindByPath(vol, &payload, &header, &local) &&
-        !lukshdrStorageFindReplaced(vol, &header) && !header) {
+    if (!lukshdrStorageRecognise(vol, state->abi.virStorageVolUploadEnsureACL, &what, &local) &&
+        !lukshdrStorageFindReplaced(vol, &replaced) && !replaced) {
         g_propagate_error(error, g_steal_pointer(&local));
         return false;
     }
-    if (!(link = payload ? payload : header))
+    link = what.link ? what.link : replaced;
+    if (!link)
         return true;
+    header = what.as == LUKSHDR_RECOGNISED_PAYLOAD ? NULL : link;
 
     if (header && !(links = lukshdrStorageHeadersSharers(header, error)))
         return false;
@@ -132,6 +111,16 @@ lukshdrStorageAllowUpload(virStorageVolPtr vol, GError **error)
     return true;
 }
 
+/* What @error says of links is told only to a client that may do what it asks for */
+static int
+lukshdrStorageRefuse(virStorageVolPtr vol, lukshdrStorageEnsureACL ensure, GError *error)
+{
+    g_autoptr(GError) denied = NULL;
+
+    lukshdrReportError(lukshdrStorageMay(vol, ensure, &denied) ? error : denied);
+    return -1;
+}
+
 int
 lukshdrStorageVolDownload(virStorageVolPtr vol,
                           virStreamPtr stream,
@@ -139,15 +128,14 @@ lukshdrStorageVolDownload(virStorageVolPtr vol,
                           unsigned long long length,
                           unsigned int flags)
 {
+    const lukshdrStorage *state = &lukshdrStorageState;
     lukshdrStorageBusy *busy;
     g_autoptr(GError) error = NULL;
 
     /* whose it is does not matter: what can be read may be read, also while nobody knows */
-    if (!lukshdrStorageBusyVolume(vol, NULL, LUKSHDR_STORAGE_BUSY_READ, &busy, &error)) {
-        lukshdrReportError(error);
-        return -1;
-    }
-    return lukshdrStorageState.stock.storageVolDownload(vol, stream, offset, length, flags);
+    if (!lukshdrStorageBusyVolume(vol, NULL, LUKSHDR_STORAGE_BUSY_READ, &busy, &error))
+        return lukshdrStorageRefuse(vol, state->abi.virStorageVolDownloadEnsureACL, error);
+    return state->stock.storageVolDownload(vol, stream, offset, length, flags);
 }
 
 int
@@ -157,23 +145,38 @@ lukshdrStorageVolUpload(virStorageVolPtr vol,
                         unsigned long long length,
                         unsigned int flags)
 {
+    const lukshdrStorage *state = &lukshdrStorageState;
     lukshdrStorageBusy *busy;
     g_autoptr(GError) error = NULL;
 
     if (!lukshdrStorageBusyVolume(vol, NULL, LUKSHDR_STORAGE_BUSY_CHANGE, &busy, &error) ||
-        !lukshdrStorageAllowUpload(vol, &error)) {
-        lukshdrReportError(error);
-        return -1;
-    }
-    return lukshdrStorageState.stock.storageVolUpload(vol, stream, offset, length, flags);
+        !lukshdrStorageAllowUpload(vol, &error))
+        return lukshdrStorageRefuse(vol, state->abi.virStorageVolUploadEnsureACL, error);
+    return state->stock.storageVolUpload(vol, stream, offset, length, flags);
 }
 
 int
 lukshdrStorageVolResize(virStorageVolPtr vol, unsigned long long capacity, unsigned int flags)
 {
+    const lukshdrStorage *state = &lukshdrStorageState;
+    g_auto(lukshdrRecognised) what = { 0 };
     g_autoptr(lukshdrStorageBusy) busy = NULL;
+    g_autoptr(GError) error = NULL;
 
-    if (!lukshdrStorageAllow(vol, &busy))
-        return -1;
-    return lukshdrStorageState.stock.storageVolResize(vol, capacity, flags);
+    if (lukshdrStorageRecognise(vol, state->abi.virStorageVolResizeEnsureACL, &what, &error) &&
+        lukshdrStorageBusyVolume(vol, lukshdrStorageRecognisedPayload(&what),
+                                 LUKSHDR_STORAGE_BUSY_CHANGE, &busy, &error)) {
+        switch (what.as) {
+        case LUKSHDR_RECOGNISED_PLAIN:
+        case LUKSHDR_RECOGNISED_PAYLOAD:
+            return state->stock.storageVolResize(vol, capacity, flags);
+        case LUKSHDR_RECOGNISED_HEADER:
+        case LUKSHDR_RECOGNISED_REPLICA:
+            lukshdrStorageSetHeaderInUse(what.link, &error);
+            break;
+        }
+    }
+
+    lukshdrReportError(error);
+    return -1;
 }

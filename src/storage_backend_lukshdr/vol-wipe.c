@@ -82,8 +82,7 @@ lukshdrStorageCheckWipe(lukshdrLink *link,
         return false;
     }
 
-    if (!lukshdrStorageMay(vol, state->abi.virStorageVolWipePatternEnsureACL, error) ||
-        !lukshdrStorageCheckAlone(link, error) ||
+    if (!lukshdrStorageCheckAlone(link, error) ||
         !(*headers = lukshdrStorageHeadersOpen(link, conn, error)) ||
         !lukshdrStorageHeadersLookup(*headers, conn, state->abi.virStorageVolWipePatternEnsureACL,
                                      error))
@@ -145,19 +144,26 @@ lukshdrStorageWipePayload(lukshdrLink *link,
 int
 lukshdrStorageVolWipePattern(virStorageVolPtr vol, unsigned int algorithm, unsigned int flags)
 {
-    g_autoptr(lukshdrLink) payload = NULL;
-    g_autoptr(lukshdrLink) header = NULL;
+    const lukshdrStorage *state = &lukshdrStorageState;
+    g_auto(lukshdrRecognised) what = { 0 };
     g_autoptr(lukshdrStorageBusy) busy = NULL;
     g_autoptr(GError) error = NULL;
 
-    if (lukshdrStorageFindByPath(vol, &payload, &header, &error) &&
-        lukshdrStorageBusyVolume(vol, payload, LUKSHDR_STORAGE_BUSY_CHANGE, &busy, &error)) {
-        if (header)
-            lukshdrStorageSetHeaderInUse(header, &error);
-        else if (!payload)
-            return lukshdrStorageState.stock.storageVolWipePattern(vol, algorithm, flags);
-        else if (lukshdrStorageWipePayload(payload, vol, algorithm, flags, &error))
-            return 0;
+    if (lukshdrStorageRecognise(vol, state->abi.virStorageVolWipePatternEnsureACL, &what, &error) &&
+        lukshdrStorageBusyVolume(vol, lukshdrStorageRecognisedPayload(&what),
+                                 LUKSHDR_STORAGE_BUSY_CHANGE, &busy, &error)) {
+        switch (what.as) {
+        case LUKSHDR_RECOGNISED_PLAIN:
+            return state->stock.storageVolWipePattern(vol, algorithm, flags);
+        case LUKSHDR_RECOGNISED_PAYLOAD:
+            if (lukshdrStorageWipePayload(what.link, vol, algorithm, flags, &error))
+                return 0;
+            break;
+        case LUKSHDR_RECOGNISED_HEADER:
+        case LUKSHDR_RECOGNISED_REPLICA:
+            lukshdrStorageSetHeaderInUse(what.link, &error);
+            break;
+        }
     }
 
     lukshdrReportError(error);

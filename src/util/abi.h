@@ -126,6 +126,10 @@ struct _lukshdrVirStateDriver {
     X(int, virStoragePoolUndefineEnsureACL, (virConnectPtr conn, virStoragePoolDef *pool)) \
     X(int, virStorageVolDeleteEnsureACL, \
       (virConnectPtr conn, virStoragePoolDef *pool, virStorageVolDef *vol)) \
+    X(int, virStorageVolDownloadEnsureACL, \
+      (virConnectPtr conn, virStoragePoolDef *pool, virStorageVolDef *vol)) \
+    X(int, virStorageVolResizeEnsureACL, \
+      (virConnectPtr conn, virStoragePoolDef *pool, virStorageVolDef *vol)) \
     X(int, virStorageVolUploadEnsureACL, \
       (virConnectPtr conn, virStoragePoolDef *pool, virStorageVolDef *vol)) \
     X(int, virStorageVolWipePatternEnsureACL, \
