@@ -84,6 +84,48 @@ lukshdrStorageMay(virStorageVolPtr vol, lukshdrStorageEnsureACL ensure, GError *
 }
 
 bool
+lukshdrStorageMayCreate(virStoragePoolPtr pool, const char *xmldesc, GError **error)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    virIdentity *client = lukshdrStorageBecomeSystem();
+    g_autofree char *xml = state->stock.storagePoolGetXMLDesc(pool, 0);
+    virStoragePoolDef *poolDef = xml ? state->abi.virStoragePoolDefParse(xml, NULL, 0) : NULL;
+    virStorageVolDef *volDef = NULL;
+    bool ok = poolDef && (volDef = state->abi.virStorageVolDefParse(
+                              poolDef, xmldesc, NULL, LUKSHDR_VIR_VOL_XML_PARSE_NO_CAPACITY));
+
+    if (!ok)
+        lukshdrErrorFromLast(error);
+    lukshdrStorageBecomeClient(client);
+
+    if (ok && state->abi.virStorageVolCreateXMLEnsureACL(virStoragePoolGetConnect(pool), poolDef,
+                                                         volDef) < 0) {
+        lukshdrErrorFromLast(error);
+        ok = false;
+    }
+
+    state->abi.virStorageVolDefFree(volDef);
+    state->abi.virStoragePoolDefFree(poolDef);
+    return ok;
+}
+
+bool
+lukshdrStorageMayPoolXML(virConnectPtr conn,
+                         const char *xmldesc,
+                         int (*ensure)(virConnectPtr conn, virStoragePoolDef *def),
+                         GError **error)
+{
+    const lukshdrABIStorage *abi = &lukshdrStorageState.abi;
+    virStoragePoolDef *def = abi->virStoragePoolDefParse(xmldesc, NULL, 0);
+    bool ok = def && ensure(conn, def) == 0;
+
+    if (!ok)
+        lukshdrErrorFromLast(error);
+    abi->virStoragePoolDefFree(def);
+    return ok;
+}
+
+bool
 lukshdrStorageMayPool(virStoragePoolPtr pool,
                       int (*ensure)(virConnectPtr conn, virStoragePoolDef *def),
                       GError **error)

@@ -18,6 +18,73 @@
 #include "link/header-pools.h"
 #include "util/xml.h"
 
+/* How long one who wants to change a pool waits for another who is at it, microseconds: to build one may
+ * take minutes, to define one takes none */
+#define LUKSHDR_DEFAULT_WAIT (30 * G_USEC_PER_SEC)
+
+struct _lukshdrStorageDefaultHold {
+    char *uuid;
+};
+
+/* The lock protects the list.  It is a leaf: nothing is called under it. */
+static GMutex lukshdrDefaultLock;
+static GCond lukshdrDefaultReleased;
+static GPtrArray *lukshdrDefaultHolds; /* lukshdrStorageDefaultHold *, each owned by its thread */
+
+static bool
+lukshdrStorageDefaultIsHeld(const char *uuid)
+{
+    guint i;
+
+    for (i = 0; i < lukshdrDefaultHolds->len; i++) {
+        const lukshdrStorageDefaultHold *hold = g_ptr_array_index(lukshdrDefaultHolds, i);
+
+        if (g_str_equal(hold->uuid, uuid))
+            return true;
+    }
+    return false;
+}
+
+lukshdrStorageDefaultHold *
+lukshdrStorageDefaultTake(const char *uuid, GError **error)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrDefaultLock);
+    gint64 deadline = g_get_monotonic_time() + LUKSHDR_DEFAULT_WAIT;
+    lukshdrStorageDefaultHold *hold;
+
+    if (!lukshdrDefaultHolds)
+        lukshdrDefaultHolds = g_ptr_array_new();
+
+    while (lukshdrStorageDefaultIsHeld(uuid)) {
+        if (g_cond_wait_until(&lukshdrDefaultReleased, &lukshdrDefaultLock, deadline))
+            continue;
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("storage pool %s is being defined, built, stopped or undefined by another "
+                      "client, which takes long; try again later"),
+                    uuid);
+        return NULL;
+    }
+
+    hold = g_new0(lukshdrStorageDefaultHold, 1);
+    hold->uuid = g_strdup(uuid);
+    g_ptr_array_add(lukshdrDefaultHolds, hold);
+    return hold;
+}
+
+void
+lukshdrStorageDefaultRelease(lukshdrStorageDefaultHold *hold)
+{
+    if (!hold)
+        return;
+
+    g_mutex_lock(&lukshdrDefaultLock);
+    g_ptr_array_remove_fast(lukshdrDefaultHolds, hold);
+    g_cond_broadcast(&lukshdrDefaultReleased);
+    g_mutex_unlock(&lukshdrDefaultLock);
+    g_free(hold->uuid);
+    g_free(hold);
+}
+
 static char *
 lukshdrStorageDefaultPath(const char *dir, const char *uuid)
 {
@@ -108,6 +175,27 @@ lukshdrStorageDefaultNew(void)
     return doc;
 }
 
+/* The UUID that stock reads in @text, as it writes it itself: files have that for a name.  It takes 32
+ * hexadecimal digits, in capitals or not, and '-' and ' ' between any two pairs. */
+static char *
+lukshdrStorageDefaultUUID(const char *text)
+{
+    g_autoptr(GString) uuid = g_string_new(NULL);
+    unsigned int digits = 0;
+
+    for (; *text; text++) {
+        if (g_ascii_isspace(*text) || *text == '-')
+            continue;
+        if (!g_ascii_isxdigit(*text))
+            return NULL;
+        if (digits == 8 || digits == 12 || digits == 16 || digits == 20)
+            g_string_append_c(uuid, '-');
+        g_string_append_c(uuid, g_ascii_tolower(*text));
+        digits++;
+    }
+    return digits == 32 ? g_string_free(g_steal_pointer(&uuid), FALSE) : NULL;
+}
+
 bool
 lukshdrStorageDefaultSplit(const char *text,
                            char **uuid,
@@ -146,22 +234,21 @@ lukshdrStorageDefaultSplit(const char *text,
 
     /* stock replaces the definition of a pool by UUID; of a new one it would make one up */
     if ((node = lukshdrXMLChild(root, LUKSHDR_XML_UUID))) {
-        *uuid = lukshdrXMLText(node);
-        g_strstrip(*uuid);
+        g_autofree char *given = lukshdrXMLText(node);
+
+        /* what is none is refused by stock, in its own words */
+        if (!(*uuid = lukshdrStorageDefaultUUID(given)) && !encryption && !headers)
+            return true;
+        if (!*uuid) {
+            g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                                _("malformed uuid element"));
+            return false;
+        }
     } else if (encryption || headers) {
         *uuid = g_uuid_string_random();
         lukshdrXMLAddChild(root, LUKSHDR_XML_UUID, *uuid);
     } else {
         return true;
-    }
-
-    if (!g_uuid_string_is_valid(*uuid)) {
-        /* stock knows other spellings, with which it can stay alone if nothing is ours */
-        g_clear_pointer(uuid, g_free);
-        if (!encryption && !headers)
-            return true;
-        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR, _("malformed uuid element"));
-        return false;
     }
 
     if (encryption || headers) {
@@ -193,6 +280,43 @@ lukshdrStorageDefaultShow(const char *text, xmlDoc *ours)
 
     shown = lukshdrXMLFormat(xmlDocGetRootElement(doc));
     return strdup(shown);
+}
+
+GPtrArray *
+lukshdrStorageDefaultPools(xmlDoc *ours)
+{
+    GPtrArray *pools = g_ptr_array_new_with_free_func(g_free);
+    xmlNode *encryption = ours ? lukshdrXMLChild(xmlDocGetRootElement(ours), LUKSHDR_XML_ENCRYPTION)
+                               : NULL;
+    xmlNode *header = encryption ? lukshdrXMLChild(encryption, LUKSHDR_XML_HEADER) : NULL;
+    xmlNode *node;
+
+    for (node = header ? header->children : NULL; node; node = node->next) {
+        if (node->type == XML_ELEMENT_NODE)
+            g_ptr_array_add(pools, lukshdrXMLAttribute(node, LUKSHDR_XML_POOL));
+    }
+    return pools;
+}
+
+char *
+lukshdrStorageDefaultStandIn(const char *name)
+{
+    g_autoptr(xmlDoc) doc = lukshdrStorageDefaultNew();
+    xmlNode *root = xmlDocGetRootElement(doc);
+
+    lukshdrXMLSetAttribute(root, "type", "dir");
+    lukshdrXMLAddChild(root, LUKSHDR_XML_NAME, name);
+    lukshdrXMLAddChild(lukshdrXMLAddChild(root, LUKSHDR_XML_TARGET, NULL), "path", "/");
+    return lukshdrXMLFormat(root);
+}
+
+bool
+lukshdrStorageDefaultIsSame(xmlDoc *a, xmlDoc *b)
+{
+    g_autofree char *textA = a ? lukshdrXMLFormat(xmlDocGetRootElement(a)) : NULL;
+    g_autofree char *textB = b ? lukshdrXMLFormat(xmlDocGetRootElement(b)) : NULL;
+
+    return g_strcmp0(textA, textB) == 0;
 }
 
 bool

@@ -13,11 +13,38 @@
 #include <libxml/tree.h>
 #include <stdbool.h>
 
+/* The right to change one pool together with its file, and to tell from the one what the other must be:
+ * of two who define, stop or undefine a pool of one UUID the second waits for the first. */
+typedef struct _lukshdrStorageDefaultHold lukshdrStorageDefaultHold;
+
+/**
+ * lukshdrStorageDefaultTake:
+ * @uuid: a pool's, as libvirt writes it
+ * @error: VIR_ERR_OPERATION_INVALID if another client does not let go of it within 30 seconds
+ *
+ * Not a lock that is held while stock is called, although it lasts as long: stock never comes back here
+ * from inside, and whoever waits here holds nothing of stock's.  The client's right comes first, or
+ * one without any could make others wait.
+ *
+ * Returns: the hold, ended by lukshdrStorageDefaultRelease, or NULL with @error set.
+ */
+lukshdrStorageDefaultHold *
+lukshdrStorageDefaultTake(const char *uuid, GError **error);
+
+/**
+ * lukshdrStorageDefaultRelease:
+ * @hold: from lukshdrStorageDefaultTake, or NULL
+ */
+void
+lukshdrStorageDefaultRelease(lukshdrStorageDefaultHold *hold);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(lukshdrStorageDefaultHold, lukshdrStorageDefaultRelease)
+
 /**
  * lukshdrStorageDefaultSplit:
  * @text: pool XML as a client sent it
- * @uuid: set to the pool's UUID, made up and put into @stock if @text has none; to NULL if @text
- *        is nothing to us; freed with g_free
+ * @uuid: set to the pool's UUID, as libvirt writes it, made up and put into @stock if @text has none;
+ *        to NULL if @text is nothing to us; freed with g_free
  * @stock: set to the XML without what is ours, freed with g_free, or to NULL as @uuid
  * @ours: set to a document with the root element <pool> that holds what is ours, freed with
  *        xmlFreeDoc, or to NULL if there is nothing of it
@@ -44,6 +71,35 @@ lukshdrStorageDefaultSplit(const char *text,
  */
 char *
 lukshdrStorageDefaultShow(const char *text, xmlDoc *ours);
+
+/**
+ * lukshdrStorageDefaultPools:
+ * @ours: what is ours of a pool, or NULL
+ *
+ * Returns: the names of the pools in which the default, if there is one, puts headers; freed with
+ * g_ptr_array_unref.
+ */
+GPtrArray *
+lukshdrStorageDefaultPools(xmlDoc *ours);
+
+/**
+ * lukshdrStorageDefaultStandIn:
+ * @name: name of a pool that does not exist
+ *
+ * Returns: XML of some pool of that name, to ask libvirt's access driver with, freed with g_free.
+ */
+char *
+lukshdrStorageDefaultStandIn(const char *name);
+
+/**
+ * lukshdrStorageDefaultIsSame:
+ * @a: what is ours of a pool, or NULL
+ * @b: the same
+ *
+ * Returns: whether both ask for the same.
+ */
+bool
+lukshdrStorageDefaultIsSame(xmlDoc *a, xmlDoc *b);
 
 /**
  * lukshdrStorageDefaultLoad:

@@ -3,11 +3,22 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Defining a pool: our file is written before stock defines the pool, so that at no
- * moment is there a pool that makes plain volumes where encrypted ones were
- * asked for.  A crash in between leaves a file for a pool that does not exist, or, for
- * one that does, the new default with the old definition.  If stock refuses, the old
- * file is put back.
+ * Making a pool, in this order; what a crash after each step leaves:
+ *
+ *   1 the client's right asked for             nothing
+ *   of a pool that exists
+ *   2 stock defines it                         the new definition with the old default.  Nobody
+ *                                              has been told that the new one holds, and what was
+ *                                              encrypted still is
+ *   3 our file written                         the pool as asked for
+ *   of a pool that does not exist
+ *   2 our file written                         a file for a pool that does not exist, which the
+ *                                              next one of that UUID replaces
+ *   3 stock makes it                           the pool as asked for
+ *
+ * So at no moment is there a new pool that makes plain volumes where encrypted ones were asked for,
+ * and what stock refuses changes no pool that there is.  Where stock refuses a new pool, the file is
+ * what it was before.
  */
 
 #include "config.h"
@@ -43,72 +54,201 @@ lukshdrStoragePoolDefault(virStoragePoolPtr pool, xmlDoc **ours, GError **error)
     return false;
 }
 
-/* @func is stock's way to define or create a pool */
+/* A pool that is there, or NULL with a libvirt error if there is none; looked for as the system, since a
+ * client who may make pools need not see them all */
+static virStoragePoolPtr
+lukshdrStoragePoolFind(virConnectPtr conn, const char *uuid)
+{
+    unsigned char bytes[VIR_UUID_BUFLEN];
+    virIdentity *client;
+    virStoragePoolPtr pool;
+    size_t i;
+
+    for (i = 0; i < sizeof(bytes); i++) {
+        while (*uuid == '-')
+            uuid++;
+        bytes[i] = g_ascii_xdigit_value(uuid[0]) << 4 | g_ascii_xdigit_value(uuid[1]);
+        uuid += 2;
+    }
+
+    client = lukshdrStorageBecomeSystem();
+    pool = lukshdrStorageState.stock.storagePoolLookupByUUID(conn, bytes);
+    lukshdrStorageBecomeClient(client);
+    return pool;
+}
+
+/* May the client say that the pool called @name holds headers?  What he may say in that pool's own
+ * definition, he may say in another's, whether it exists yet or not. */
+static bool
+lukshdrStoragePoolMayDeclare(virConnectPtr conn, const char *name, GError **error)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    virIdentity *client = lukshdrStorageBecomeSystem();
+    g_autoptr(virStoragePool) pool = state->stock.storagePoolLookupByName(conn, name);
+    char uuid[VIR_UUID_STRING_BUFLEN] = "";
+    bool ok;
+
+    lukshdrStorageBecomeClient(client);
+    if (pool && virStoragePoolGetUUIDString(pool, uuid) == 0 &&
+        lukshdrStorageDefaultDeclares(state->poolsDir, uuid, name))
+        return true;
+
+    if (pool) {
+        ok = lukshdrStorageMayPool(pool, state->abi.virStoragePoolDefineXMLEnsureACL, error);
+    } else {
+        g_autofree char *xml = lukshdrStorageDefaultStandIn(name);
+
+        virResetLastError();
+        ok = lukshdrStorageMayPoolXML(conn, xml, state->abi.virStoragePoolDefineXMLEnsureACL,
+                                      error);
+    }
+
+    if (!ok)
+        g_prefix_error(error,
+                       _("storage pool '%s' would become a header pool by being named in an "
+                         "encryption default, for which one must be allowed to define it: "),
+                       name);
+    return ok;
+}
+
+/* Those that the default has named before stay what they are */
+static bool
+lukshdrStoragePoolMayDeclareAll(virConnectPtr conn, xmlDoc *ours, xmlDoc *before, GError **error)
+{
+    g_autoptr(GPtrArray) pools = lukshdrStorageDefaultPools(ours);
+    g_autoptr(GPtrArray) known = lukshdrStorageDefaultPools(before);
+    guint i;
+
+    for (i = 0; i < pools->len; i++) {
+        const char *name = g_ptr_array_index(pools, i);
+
+        if (!g_ptr_array_find_with_equal_func(known, name, g_str_equal, NULL) &&
+            !lukshdrStoragePoolMayDeclare(conn, name, error))
+            return false;
+    }
+    return true;
+}
+
+/* The pool that stock has made of XML in which we read @uuid */
+static bool
+lukshdrStoragePoolStore(virStoragePoolPtr pool, const char *uuid, xmlDoc *ours, GError **error)
+{
+    char made[VIR_UUID_STRING_BUFLEN];
+
+    if (virStoragePoolGetUUIDString(pool, made) < 0) {
+        lukshdrErrorFromLast(error);
+        return false;
+    }
+    if (!g_str_equal(made, uuid)) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_INTERNAL_ERROR,
+                    _("storage pool %s was meant, and libvirt has defined %s"), uuid, made);
+        return false;
+    }
+    if (lukshdrStorageDefaultStore(lukshdrStorageState.poolsDir, uuid, ours, error))
+        return true;
+
+    g_prefix_error(error,
+                   _("storage pool '%s' has been defined, but its encryption default is still the "
+                     "one of before; define it again: "),
+                   virStoragePoolGetName(pool));
+    return false;
+}
+
 static virStoragePoolPtr
 lukshdrStoragePoolMake(virConnectPtr conn,
                        const char *xmldesc,
                        unsigned int flags,
-                       virStoragePoolPtr (*func)(virConnectPtr conn,
-                                                 const char *xmldesc,
-                                                 unsigned int flags))
+                       bool create,
+                       GError **error)
 {
-    const char *dir = lukshdrStorageState.poolsDir;
+    const lukshdrStorage *state = &lukshdrStorageState;
+    virStoragePoolPtr (*func)(virConnectPtr, const char *,
+                              unsigned int) = create ? state->stock.storagePoolCreateXML
+                                                     : state->stock.storagePoolDefineXML;
     g_autofree char *uuid = NULL;
     g_autofree char *stock = NULL;
     g_autoptr(xmlDoc) ours = NULL;
     g_autoptr(xmlDoc) before = NULL;
-    g_autoptr(GError) error = NULL;
+    g_autoptr(lukshdrStorageDefaultHold) hold = NULL;
+    g_autoptr(virStoragePool) there = NULL;
+    g_autoptr(virStoragePool) pool = NULL;
+    g_autoptr(GError) damage = NULL;
     g_autoptr(GError) undo = NULL;
-    virStoragePoolPtr pool;
+    bool changed;
 
-    if (!lukshdrStorageDefaultSplit(xmldesc, &uuid, &stock, &ours, &error)) {
-        lukshdrReportError(error);
+    if (!lukshdrStorageDefaultSplit(xmldesc, &uuid, &stock, &ours, error))
         return NULL;
+    if (!uuid) {
+        if (!(pool = func(conn, xmldesc, flags)))
+            lukshdrErrorFromLast(error);
+        return g_steal_pointer(&pool);
     }
-    if (!uuid)
-        return func(conn, xmldesc, flags);
+
+    if (!lukshdrStorageMayPoolXML(conn, stock ? stock : xmldesc,
+                                  create ? state->abi.virStoragePoolCreateXMLEnsureACL
+                                         : state->abi.virStoragePoolDefineXMLEnsureACL,
+                                  error) ||
+        !(hold = lukshdrStorageDefaultTake(uuid, error)))
+        return NULL;
+
+    if (!lukshdrStorageDefaultLoad(state->poolsDir, uuid, &before, &damage))
+        LUKSHDR_LOG_WARN("%s", damage->message);
+    if (!lukshdrStoragePoolMayDeclareAll(conn, ours, before, error))
+        return NULL;
 
     /* a damaged file is what a new definition replaces */
-    if (!lukshdrStorageDefaultLoad(dir, uuid, &before, &error)) {
-        LUKSHDR_LOG_WARN("%s", error->message);
-        g_clear_error(&error);
+    changed = damage || !lukshdrStorageDefaultIsSame(ours, before);
+    if (!(there = lukshdrStoragePoolFind(conn, uuid)))
+        virResetLastError();
+
+    if (there && create && changed) {
+        /* stock goes back to the definition that it keeps when the pool is stopped */
+        if (damage || ours) {
+            g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+                        _("storage pool '%s' is defined with another encryption default; change "
+                          "that with virsh pool-edit, or leave <encryption> and <headers> out"),
+                        virStoragePoolGetName(there));
+            return NULL;
+        }
+        changed = false;
     }
 
-    if ((ours || before) && !lukshdrStorageDefaultStore(dir, uuid, ours, &error)) {
-        lukshdrReportError(error);
+    if (!there && changed && !lukshdrStorageDefaultStore(state->poolsDir, uuid, ours, error))
+        return NULL;
+
+    if (!(pool = func(conn, stock ? stock : xmldesc, flags))) {
+        lukshdrErrorFromLast(error);
+        if (!there && changed && !lukshdrStorageDefaultStore(state->poolsDir, uuid, before, &undo))
+            LUKSHDR_LOG_ERROR("%s", undo->message);
         return NULL;
     }
-
-    pool = func(conn, stock ? stock : xmldesc, flags);
-    if (!pool && (ours || before) && !lukshdrStorageDefaultStore(dir, uuid, before, &undo))
-        LUKSHDR_LOG_ERROR("%s", undo->message);
-    return pool;
+    if (there && changed && !lukshdrStoragePoolStore(pool, uuid, ours, error))
+        return NULL;
+    return g_steal_pointer(&pool);
 }
 
 virStoragePoolPtr
 lukshdrStoragePoolDefineXML(virConnectPtr conn, const char *xmldesc, unsigned int flags)
 {
     g_autoptr(GError) error = NULL;
+    virStoragePoolPtr pool = NULL;
 
-    if (!lukshdrStorageValidatePool(xmldesc, flags, &error)) {
+    if (!lukshdrStorageValidatePool(xmldesc, flags, &error) ||
+        !(pool = lukshdrStoragePoolMake(conn, xmldesc, flags, false, &error)))
         lukshdrReportError(error);
-        return NULL;
-    }
-    return lukshdrStoragePoolMake(conn, xmldesc, flags,
-                                  lukshdrStorageState.stock.storagePoolDefineXML);
+    return pool;
 }
 
 virStoragePoolPtr
 lukshdrStoragePoolCreateXML(virConnectPtr conn, const char *xmldesc, unsigned int flags)
 {
     g_autoptr(GError) error = NULL;
+    virStoragePoolPtr pool = NULL;
 
-    if (!lukshdrStoragePoolAllowBuildXML(conn, xmldesc, flags, &error)) {
+    if (!lukshdrStoragePoolAllowBuildXML(conn, xmldesc, flags, &error) ||
+        !(pool = lukshdrStoragePoolMake(conn, xmldesc, flags, true, &error)))
         lukshdrReportError(error);
-        return NULL;
-    }
-    return lukshdrStoragePoolMake(conn, xmldesc, flags,
-                                  lukshdrStorageState.stock.storagePoolCreateXML);
+    return pool;
 }
 
 char *

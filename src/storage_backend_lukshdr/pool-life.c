@@ -104,22 +104,8 @@ lukshdrPoolCheckUnlinked(const char *name, GError **error)
     return false;
 }
 
-/* Before a client is told what lies in a pool: may it do what it asks for?  If not, that is what
- * @error says instead. */
-static void
-lukshdrPoolRefuse(virStoragePoolPtr pool,
-                  int (*ensure)(virConnectPtr conn, virStoragePoolDef *def),
-                  GError **error)
-{
-    g_autoptr(GError) denied = NULL;
-
-    if (!lukshdrStorageMayPool(pool, ensure, &denied)) {
-        g_clear_error(error);
-        g_propagate_error(error, g_steal_pointer(&denied));
-    }
-}
-
-/* Takes the pool, and, if @unlinked, only if no link names it.  NULL with a libvirt error. */
+/* Takes the pool, and, if @unlinked, only if no link names it.  NULL with a libvirt error.  The client's
+ * right comes first: one who has none neither learns what lies there nor keeps others from it. */
 static lukshdrStorageBusy *
 lukshdrPoolTake(virStoragePoolPtr pool,
                 bool unlinked,
@@ -127,15 +113,28 @@ lukshdrPoolTake(virStoragePoolPtr pool,
 {
     const char *name = virStoragePoolGetName(pool);
     g_autoptr(GError) error = NULL;
-    g_autoptr(lukshdrStorageBusy) busy = lukshdrStorageBusyPool(name, &error);
+    g_autoptr(lukshdrStorageBusy) busy = NULL;
 
     /* looked at once nothing can be linked there any more */
-    if (busy && (!unlinked || lukshdrPoolCheckUnlinked(name, &error)))
+    if (lukshdrStorageMayPool(pool, ensure, &error) &&
+        (busy = lukshdrStorageBusyPool(name, &error)) &&
+        (!unlinked || lukshdrPoolCheckUnlinked(name, &error)))
         return g_steal_pointer(&busy);
 
-    lukshdrPoolRefuse(pool, ensure, &error);
     lukshdrReportError(error);
     return NULL;
+}
+
+/* Keeps others from defining a pool of that UUID meanwhile.  NULL with a libvirt error. */
+static lukshdrStorageDefaultHold *
+lukshdrPoolHold(const char *uuid)
+{
+    g_autoptr(GError) error = NULL;
+    lukshdrStorageDefaultHold *hold = lukshdrStorageDefaultTake(uuid, &error);
+
+    if (!hold)
+        lukshdrReportError(error);
+    return hold;
 }
 
 /* Forgets the default of a pool that exists no more */
@@ -153,11 +152,13 @@ lukshdrStoragePoolUndefine(virStoragePoolPtr pool)
 {
     const lukshdrStorage *state = &lukshdrStorageState;
     g_autoptr(lukshdrStorageBusy) busy = NULL;
+    g_autoptr(lukshdrStorageDefaultHold) hold = NULL;
     char uuid[VIR_UUID_STRING_BUFLEN];
     int rc;
 
     if (virStoragePoolGetUUIDString(pool, uuid) < 0 ||
-        !(busy = lukshdrPoolTake(pool, true, state->abi.virStoragePoolUndefineEnsureACL)))
+        !(busy = lukshdrPoolTake(pool, true, state->abi.virStoragePoolUndefineEnsureACL)) ||
+        !(hold = lukshdrPoolHold(uuid)))
         return -1;
 
     /* stock undefines inactive pools only, so the pool is gone then */
@@ -182,14 +183,23 @@ lukshdrStoragePoolDestroy(virStoragePoolPtr pool)
 {
     const lukshdrStorage *state = &lukshdrStorageState;
     g_autoptr(lukshdrStorageBusy) busy = NULL;
+    g_autoptr(lukshdrStorageDefaultHold) hold = NULL;
     char uuid[VIR_UUID_STRING_BUFLEN];
+    virIdentity *client;
     int persistent;
     bool found;
     int rc;
 
     if (virStoragePoolGetUUIDString(pool, uuid) < 0 ||
-        (persistent = state->stock.storagePoolIsPersistent(pool)) < 0 ||
-        !(busy = lukshdrPoolTake(pool, false, state->abi.virStoragePoolDestroyEnsureACL)))
+        !(busy = lukshdrPoolTake(pool, false, state->abi.virStoragePoolDestroyEnsureACL)) ||
+        !(hold = lukshdrPoolHold(uuid)))
+        return -1;
+
+    /* who may stop a pool need not be allowed to ask */
+    client = lukshdrStorageBecomeSystem();
+    persistent = state->stock.storagePoolIsPersistent(pool);
+    lukshdrStorageBecomeClient(client);
+    if (persistent < 0)
         return -1;
 
     /* first, so that a crash leaves the pool inactive for guests, whatever stock has come to */
@@ -240,19 +250,27 @@ lukshdrStoragePoolRefresh(virStoragePoolPtr pool, unsigned int flags)
 {
     const lukshdrStorage *state = &lukshdrStorageState;
     g_autoptr(GError) error = NULL;
+    virIdentity *client;
+    virErrorPtr saved;
+    int rc;
 
-    if (lukshdrStorageBusyCheckPool(virStoragePoolGetName(pool), &error)) {
-        int rc = state->stock.storagePoolRefresh(pool, flags);
-
-        /* one that cannot be refreshed is not active any more */
-        if (rc < 0 && state->stock.storagePoolIsActive(pool) == 0)
-            lukshdrPoolStateForget(state->privileged, virStoragePoolGetName(pool));
-        return rc;
+    if (!lukshdrStorageMayPool(pool, state->abi.virStoragePoolRefreshEnsureACL, &error) ||
+        !lukshdrStorageBusyCheckPool(virStoragePoolGetName(pool), &error)) {
+        lukshdrReportError(error);
+        return -1;
     }
 
-    lukshdrPoolRefuse(pool, state->abi.virStoragePoolRefreshEnsureACL, &error);
-    lukshdrReportError(error);
-    return -1;
+    if ((rc = state->stock.storagePoolRefresh(pool, flags)) == 0)
+        return 0;
+
+    /* one that cannot be refreshed is not active any more */
+    state->common.virErrorPreserveLast(&saved);
+    client = lukshdrStorageBecomeSystem();
+    if (state->stock.storagePoolIsActive(pool) == 0)
+        lukshdrPoolStateForget(state->privileged, virStoragePoolGetName(pool));
+    lukshdrStorageBecomeClient(client);
+    state->common.virErrorRestore(&saved);
+    return rc;
 }
 
 /* Name that stock gives the pool, or NULL */
@@ -280,28 +298,17 @@ lukshdrStoragePoolAllowBuildXML(virConnectPtr conn,
                                 unsigned int flags,
                                 GError **error)
 {
-    const lukshdrABIStorage *abi = &lukshdrStorageState.abi;
     g_autoptr(GPtrArray) links = NULL;
     g_autofree char *name = NULL;
-    virStoragePoolDef *def;
 
     if (!(flags & VIR_STORAGE_POOL_CREATE_WITH_BUILD_OVERWRITE))
         return true;
-    if (!(links = lukshdrRegistryList(lukshdrStorageState.registry, error)))
+    if (!lukshdrStorageMayPoolXML(
+            conn, xmldesc, lukshdrStorageState.abi.virStoragePoolCreateXMLEnsureACL, error) ||
+        !(links = lukshdrRegistryList(lukshdrStorageState.registry, error)))
         return false;
     if (links->len == 0)
         return true; /* also for what our parser refuses and stock's takes */
 
-    if (!(name = lukshdrPoolNameOf(xmldesc, error)))
-        return false;
-    if (lukshdrPoolCheckUnlinked(name, error))
-        return true;
-
-    def = abi->virStoragePoolDefParse(xmldesc, NULL, 0);
-    if (!def || abi->virStoragePoolCreateXMLEnsureACL(conn, def) < 0) {
-        g_clear_error(error);
-        lukshdrErrorFromLast(error);
-    }
-    abi->virStoragePoolDefFree(def);
-    return false;
+    return (name = lukshdrPoolNameOf(xmldesc, error)) && lukshdrPoolCheckUnlinked(name, error);
 }

@@ -13,7 +13,7 @@
  * @conn: connection
  * @xmldesc: XML of a pool that a client wants to create
  * @flags: virStoragePoolCreateFlags
- * @error: VIR_ERR_OPERATION_INVALID, naming a linked volume
+ * @error: stock's if the client may not; VIR_ERR_OPERATION_INVALID, naming a linked volume
  *
  * A pool that was transient and has been destroyed can be created again under its name, which
  * must not format what its linked volumes lie on.

@@ -332,6 +332,37 @@ lukshdrStorageMayPool(virStoragePoolPtr pool,
                       GError **error);
 
 /**
+ * lukshdrStorageMayCreate:
+ * @pool: a pool
+ * @xmldesc: XML of a volume that is to be made there, as stock is to get it
+ * @error: stock's
+ *
+ * Asks libvirt's access driver whether the calling client may make that volume: before the link
+ * registry is written, and before he is told what is there.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrStorageMayCreate(virStoragePoolPtr pool, const char *xmldesc, GError **error);
+
+/**
+ * lukshdrStorageMayPoolXML:
+ * @conn: the client's connection
+ * @xmldesc: XML of a pool, as stock is to get it
+ * @ensure: one of libvirt's virStoragePool...XMLEnsureACL functions
+ * @error: stock's
+ *
+ * Asks libvirt's access driver whether the calling client may make a pool of that name and UUID.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrStorageMayPoolXML(virConnectPtr conn,
+                         const char *xmldesc,
+                         int (*ensure)(virConnectPtr conn, virStoragePoolDef *def),
+                         GError **error);
+
+/**
  * lukshdrStorageSecretGenerate:
  * @link: a link whose payload has a path, and for which a secret UUID is set
  * @from: a generated secret to take the value of, or NULL

@@ -29,7 +29,7 @@ struct _lukshdrStorageTable {
     lukshdrStorageEntry connectStoragePoolEventDeregisterAny;
     lukshdrStorageEntry connectGetStoragePoolCapabilities;
     virStoragePoolPtr (*storagePoolLookupByName)(virConnectPtr conn, const char *name);
-    lukshdrStorageEntry storagePoolLookupByUUID;
+    virStoragePoolPtr (*storagePoolLookupByUUID)(virConnectPtr conn, const unsigned char *uuid);
     virStoragePoolPtr (*storagePoolLookupByVolume)(virStorageVolPtr vol);
     lukshdrStorageEntry storagePoolLookupByTargetPath;
     virStoragePoolPtr (*storagePoolCreateXML)(virConnectPtr conn,

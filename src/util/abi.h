@@ -120,10 +120,13 @@ struct _lukshdrVirStateDriver {
     X(int, virStoragePoolBuildEnsureACL, (virConnectPtr conn, virStoragePoolDef *pool)) \
     X(int, virStoragePoolCreateEnsureACL, (virConnectPtr conn, virStoragePoolDef *pool)) \
     X(int, virStoragePoolCreateXMLEnsureACL, (virConnectPtr conn, virStoragePoolDef *pool)) \
+    X(int, virStoragePoolDefineXMLEnsureACL, (virConnectPtr conn, virStoragePoolDef *pool)) \
     X(int, virStoragePoolDeleteEnsureACL, (virConnectPtr conn, virStoragePoolDef *pool)) \
     X(int, virStoragePoolDestroyEnsureACL, (virConnectPtr conn, virStoragePoolDef *pool)) \
     X(int, virStoragePoolRefreshEnsureACL, (virConnectPtr conn, virStoragePoolDef *pool)) \
     X(int, virStoragePoolUndefineEnsureACL, (virConnectPtr conn, virStoragePoolDef *pool)) \
+    X(int, virStorageVolCreateXMLEnsureACL, \
+      (virConnectPtr conn, virStoragePoolDef *pool, virStorageVolDef *vol)) \
     X(int, virStorageVolDeleteEnsureACL, \
       (virConnectPtr conn, virStoragePoolDef *pool, virStorageVolDef *vol)) \
     X(int, virStorageVolDownloadEnsureACL, \

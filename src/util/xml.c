@@ -88,12 +88,22 @@ lukshdrXMLFormat(xmlNode *root)
     return text;
 }
 
+/* In no other namespace than its parent: libvirt's paths such as "./uuid" do not match <x:uuid/>, and
+ * what stock reads and what we read must be the same element. */
+static bool
+lukshdrXMLIs(const xmlNode *node, const char *name)
+{
+    const xmlNs *outer = node->parent->ns;
+
+    return xmlStrEqual(node->name, BAD_CAST name) &&
+           (!node->ns || (outer && xmlStrEqual(node->ns->href, outer->href)));
+}
+
 /* The first of @node and those behind it that is an element so named */
 static xmlNode *
 lukshdrXMLElement(xmlNode *node, const char *name)
 {
-    while (node &&
-           (node->type != XML_ELEMENT_NODE || (name && !xmlStrEqual(node->name, BAD_CAST name))))
+    while (node && (node->type != XML_ELEMENT_NODE || (name && !lukshdrXMLIs(node, name))))
         node = node->next;
     return node;
 }

@@ -8,6 +8,7 @@
 #   DAEMON_MODE          system or session; unset: system as root, session otherwise. As root, session
 #                        runs the daemon as the user nobody
 #   DAEMON_DEBUG         log filters such as "1:storage 1:lukshdr 3:util": debug messages as well
+#   DAEMON_LIBVIRTD_CONF further lines for libvirtd.conf
 #   DAEMON_QEMU_CONF     further lines for qemu.conf
 #   DAEMON_WRAPPER       a command to run libvirtd under, such as valgrind
 #   DAEMON_CGROUPS       non-empty: let libvirt use control groups (they are the machine's, not private)
@@ -187,6 +188,7 @@ log_outputs = "$level:file:$DAEMON_LOG"
 log_filters = "${DAEMON_DEBUG:-}"
 # Two daemons of one machine must pass for two hosts, or libvirt refuses to migrate between them.
 host_uuid = "$(cat /proc/sys/kernel/random/uuid)"
+${DAEMON_LIBVIRTD_CONF:-}
 CONF
 }
 

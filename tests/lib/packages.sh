@@ -14,7 +14,8 @@ build="gcc libc6-dev meson ninja-build pkg-config libglib2.0-dev libjson-glib-de
 virt="libvirt-dev libvirt-daemon libvirt-daemon-driver-qemu libvirt-daemon-driver-storage
     libvirt-daemon-driver-secret libvirt-clients qemu-system-x86 qemu-utils qemu-block-extra"
 check="clang clang-format clang-tidy cppcheck valgrind shellcheck libxml2-utils nbdkit libnbd-bin
-    cryptsetup-bin attr e2fsprogs parted jq tmux python3-docutils man-db virtinst"
+    cryptsetup-bin attr e2fsprogs parted jq tmux python3-docutils man-db virtinst polkitd dbus
+    libglib2.0-bin"
 
 case ${1:-build} in
     build) check= ;;
