@@ -5,7 +5,7 @@
 . "$(dirname "$0")/../tool/lib/vl.sh"
 . "$(dirname "$0")/../lib/guest.sh"
 
-try "there is a kernel for the guest" guest_build || finish
+need_guest
 try "a daemon starts" linked_start || finish
 quick_keys
 create one.qcow2 qcow2 >/dev/null && create two raw >/dev/null

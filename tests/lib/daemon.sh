@@ -14,7 +14,6 @@
 #   DAEMON_CGROUPS       non-empty: let libvirt use control groups (they are the machine's, not private)
 #   DAEMON_REACHABLE     non-empty: every process of the machine finds /run/libvirt, where a system daemon's
 #                        socket is, as $DAEMON_DIR/run
-#   DAEMON_TIMEOUT       seconds that the daemon may take to answer (60)
 #   DAEMON_KEEP          non-empty: leave the directory behind
 #   LUKSHDR_LOGS         a directory that gets a copy of all logs at the end
 #
@@ -65,8 +64,17 @@ _daemon_as_nobody() {
     setpriv --reuid nobody --regid "$(id -g nobody)" --clear-groups --inh-caps=-all -- "$@"
 }
 
+# The watcher last: who ends this shell may give it little time, and then the watcher has to do it.
 _daemon_cleanup() {
-    local dir
+    _daemon_end_all
+    kill -KILL "$DAEMON_WATCHER" 2>/dev/null
+    wait "$DAEMON_WATCHER" 2>/dev/null
+}
+
+# Copies the logs, ends whatever was started below DAEMON_WORK and removes it. Also run by the watcher.
+_daemon_end_all() {
+    local holder pid init dir
+    [ -d "$DAEMON_WORK" ] || return 0
     if [ -n "${LUKSHDR_LOGS:-}" ]; then
         for dir in "$DAEMON_WORK"/*/; do
             mkdir -p "$LUKSHDR_LOGS/$(basename "$dir")"
@@ -74,15 +82,6 @@ _daemon_cleanup() {
                 "$dir"cache/libvirt/qemu/log "$LUKSHDR_LOGS/$(basename "$dir")/" 2>/dev/null
         done
     fi
-    kill -KILL "$DAEMON_WATCHER" 2>/dev/null
-    wait "$DAEMON_WATCHER" 2>/dev/null
-    _daemon_end_all
-}
-
-# Ends whatever was started below DAEMON_WORK and removes it. Also run by the watcher.
-_daemon_end_all() {
-    local holder pid init
-    [ -d "$DAEMON_WORK" ] || return 0
     for holder in "$DAEMON_WORK"/*/holder.pid; do
         read -r pid init <"$holder" || continue
         # The number may belong to someone else by now.
@@ -99,18 +98,18 @@ _daemon_end_all() {
     fi
 }
 
-# _daemon_dead PID...: waits, up to 10 seconds, until they have ended.
+# _daemon_dead PID...: waits until they have ended.
 _daemon_dead() {
-    local pid i
+    local pid deadline=$((SECONDS + ${TAP_PATIENCE:-300}))
     for pid; do
-        for ((i = 0; i < 100; i++)); do
+        while :; do
             # The state follows the name, which may contain anything but ends with the last parenthesis.
             case $(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null) in
                 "" | [ZX]*) break ;;
             esac
+            [ "$SECONDS" -lt "$deadline" ] || return 1
             sleep 0.1
         done
-        [ "$i" -lt 100 ] || return 1
     done
 }
 
@@ -213,7 +212,7 @@ _daemon_write_in() {
 }
 
 _daemon_prepare_system() {
-    local flags=(--mount --uts --pid --fork --kill-child --mount-proc) namespaces='' pid init i
+    local flags=(--mount --uts --pid --fork --kill-child --mount-proc) namespaces='' pid init
     [ "$(id -u)" -eq 0 ] || {
         echo "daemon.sh: a system daemon needs root; DAEMON_MODE=session does not" >&2
         return 1
@@ -267,11 +266,7 @@ _daemon_prepare_system() {
         </dev/null >"$DAEMON_DIR/holder.log" 2>&1 &
     pid=$!
     disown
-    for ((i = 0; i < 100; i++)); do
-        [ ! -e "$DAEMON_DIR/ready" ] || break
-        [ -e "/proc/$pid" ] || break
-        sleep 0.05
-    done
+    waited eval '[ -e "$DAEMON_DIR/ready" ] || [ ! -e "/proc/$pid" ]'
     init=$(cat "/proc/$pid/task/$pid/children" 2>/dev/null)
     echo "$pid $init" >"$DAEMON_DIR/holder.pid"
     # The root as well: without it, entering the mount namespace would leave a chroot.
@@ -299,7 +294,7 @@ _daemon_prepare_session() {
 
 # Starts libvirtd in what has been prepared, and waits until it answers.
 _daemon_launch() {
-    local launched conf=/etc/libvirt/libvirtd.conf deadline=$((SECONDS + ${DAEMON_TIMEOUT:-60}))
+    local launched conf=/etc/libvirt/libvirtd.conf deadline=$((SECONDS + TAP_PATIENCE))
     [ "$DAEMON_RUNS" = system ] || conf=$DAEMON_DIR/config/libvirt/libvirtd.conf
     # shellcheck disable=SC2086 # a wrapper may have arguments
     PATH=$PATH:/usr/sbin "$DAEMON_IN" ${DAEMON_WRAPPER:-} libvirtd -f "$conf" -p "$DAEMON_DIR/libvirtd.pid" \
@@ -312,7 +307,7 @@ _daemon_launch() {
             return
         fi
         if [ "$SECONDS" -ge "$deadline" ]; then
-            _daemon_complain "libvirtd does not answer after ${DAEMON_TIMEOUT:-60} seconds"
+            _daemon_complain "libvirtd does not answer after $TAP_PATIENCE seconds"
             return
         fi
         sleep 0.1
@@ -327,17 +322,13 @@ daemon_pid() {
         echo "$pid"
 }
 
-# _daemon_signal SIGNAL: sends it to libvirtd alone, and waits up to 30 seconds for its end.
+# _daemon_signal SIGNAL: sends it to libvirtd alone, and waits for its end.
 _daemon_signal() {
-    local pid i
+    local pid
     pid=$(daemon_pid) || return 0
     "$DAEMON_IN" kill -s "$1" "$pid"
-    for ((i = 0; i < 300; i++)); do
-        "$DAEMON_IN" kill -0 "$pid" 2>/dev/null || break
-        sleep 0.1
-    done
-    [ "$i" -lt 300 ] || {
-        echo "daemon.sh: libvirtd has not ended 30 seconds after SIG$1" >&2
+    waited not "$DAEMON_IN" kill -0 "$pid" 2>/dev/null || {
+        echo "daemon.sh: libvirtd has not ended $TAP_PATIENCE seconds after SIG$1" >&2
         return 1
     }
     rm -f "$DAEMON_DIR/libvirtd.pid"

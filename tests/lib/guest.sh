@@ -151,6 +151,12 @@ guest_build() {
     return "$status"
 }
 
+# need_guest: this script makes no sense without a kernel for the guest, which may have to be downloaded.
+need_guest() {
+    need_command qemu-system-x86_64
+    guest_build || skip_all "there is no kernel for the guest, and it cannot be downloaded"
+}
+
 # disk_xml TARGET SOURCE FORMAT [SECRET]: the XML of a disk. SOURCE is a file or device by its path, or
 # POOL/VOLUME. SECRET is the UUID of the passphrase of a LUKS disk; without it there is no <encryption>.
 disk_xml() {

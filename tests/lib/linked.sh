@@ -18,6 +18,7 @@ BUILDDIR=$(cd "${BUILDDIR:-build}" 2>/dev/null && pwd)
 export LIBVIRT_DRIVER_DIR=${LIBVIRT_DRIVER_DIR:-$BUILDDIR/src/modules}
 export LUKSHDR_SCHEMA_DIR=${LUKSHDR_SCHEMA_DIR:-$BUILDDIR/schemas}
 [ -e "$BUILDDIR/src/modules/libvirt_driver_storage.so" ] || skip_all "no build found; set BUILDDIR"
+PATH=$PATH:/usr/sbin need_command libvirtd virsh
 
 SECRET_UUID=5a3d3a1c-6f0e-4b56-9d0c-3e3b7f5f2c11
 PASSPHRASE=${PASSPHRASE:-correct-horse-battery-staple}

@@ -4,6 +4,7 @@
 # Test scripts source the three libraries (tap, daemon, guest) and otherwise read as a user's session.
 #
 # Read from the environment:
+#   TAP_LINES      a file that gets each result as well, behind the test's name: what ./check follows
 #   TAP_PATIENCE   seconds after which something that was waited for counts as never happening (300)
 
 [ -n "${TAP_PASSED:-}" ] && return 0
@@ -12,6 +13,8 @@ TAP_PASSED=0
 TAP_FAILED=0
 TAP_SKIPPED=0
 TAP_FINISHED=
+# FOLDER/SCRIPT
+TAP_NAME=$(basename "$(cd "$(dirname "$0")" && pwd)")/$(basename "$0" .sh)
 TAP_AT_EXIT=()
 TAP_PATIENCE=${TAP_PATIENCE:-300}
 TAP_OUT=$(mktemp) || exit 1
@@ -54,16 +57,22 @@ note() {
     printf '%s\n' "$*" | sed 's/^/# /'
 }
 
+# _tap_say LINE
+_tap_say() {
+    printf '%s\n' "$1"
+    [ -z "${TAP_LINES:-}" ] || printf '%s %s\n' "$TAP_NAME" "$1" >>"$TAP_LINES"
+}
+
 # ok WHAT: WHAT was found true.
 ok() {
     TAP_PASSED=$((TAP_PASSED + 1))
-    printf 'ok %d - %s\n' "$(_tap_count)" "$1"
+    _tap_say "ok $(_tap_count) - ${1//$'\n'/ }"
 }
 
 # fail WHAT [DETAIL]: WHAT was found untrue; DETAIL says what was there instead.
 fail() {
     TAP_FAILED=$((TAP_FAILED + 1))
-    printf 'not ok %d - %s\n' "$(_tap_count)" "$1"
+    _tap_say "not ok $(_tap_count) - ${1//$'\n'/ }"
     [ -z "${2:-}" ] || note "$2"
     return 1
 }
@@ -71,7 +80,7 @@ fail() {
 # skip WHAT REASON: WHAT cannot be found out here.
 skip() {
     TAP_SKIPPED=$((TAP_SKIPPED + 1))
-    printf 'ok %d - %s # SKIP %s\n' "$(_tap_count)" "$1" "$2"
+    _tap_say "ok $(_tap_count) - ${1//$'\n'/ } # SKIP $2"
 }
 
 # skip_all REASON: nothing of this script can be found out here.

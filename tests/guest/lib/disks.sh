@@ -5,6 +5,7 @@
 
 . "$(dirname "${BASH_SOURCE[0]}")/../../lib/linked.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/../../lib/guest.sh"
+need_guest
 
 # link_edit NAME SED: changes the registry's entry of the linked volume as with an editor that renews the
 # digest, and as the plugin itself writes it: at once.

@@ -1,0 +1,16 @@
+#!/bin/sh
+# Whether each shell test is one of meson's. Usage: listed.sh DIRECTORY SCRIPT...: the SCRIPTs are those that
+# meson knows, below DIRECTORY.
+cd "$1" || exit
+shift
+status=0
+for script in attack/*.sh daemon/*.sh tool/*.sh guest/*.sh; do
+    case " $* " in
+        *" $script "*) ;;
+        *)
+            [ ! -e "$script" ] || status=1
+            echo "tests/meson.build does not list $script"
+            ;;
+    esac
+done
+exit "$status"
