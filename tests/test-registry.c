@@ -13,14 +13,49 @@
 #include <libxml/parser.h>
 #include <linux/loop.h>
 #include <string.h>
+#include <linux/magic.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "util/error.h"
 #include "util/file.h"
 #include "link/registry.h"
 #include "utiltest.h"
+
+/* How changes of the directory can be noticed; each test runs in all ways */
+typedef enum {
+    TEST_EVENTS,    /* by events of inotify */
+    TEST_NO_EVENTS, /* there is no queue of events to be had */
+    TEST_SHARED,    /* other hosts may write to the file system */
+} testWay;
+
+static testWay testHow;
+
+/* In front of the C library's */
+int
+inotify_init1(int flags)
+{
+    if (testHow == TEST_NO_EVENTS) {
+        errno = EMFILE;
+        return -1;
+    }
+    return syscall(SYS_inotify_init1, flags);
+}
+
+int
+statfs(const char *path, struct statfs *buf)
+{
+    int rc = syscall(SYS_statfs, path, buf);
+
+    if (rc == 0 && testHow == TEST_SHARED)
+        buf->f_type = NFS_SUPER_MAGIC;
+    return rc;
+}
 
 typedef struct {
     char *root;
@@ -39,8 +74,9 @@ testPath(const testFixture *fix, const char *name)
 }
 
 static void
-testSetUp(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
+testSetUp(testFixture *fix, gconstpointer opaque)
 {
+    testHow = GPOINTER_TO_INT(opaque);
     fix->root = utilTestPath("registry");
     g_assert_cmpint(g_mkdir(fix->root, 0700), ==, 0);
     fix->dir = testPath(fix, "links");
@@ -229,6 +265,16 @@ testAddReplica(lukshdrLink *link, const char *pool, const char *path)
     g_assert_true(lukshdrIdentityFromPath(path, &vol->identity, NULL));
 }
 
+/* @links, which is taken over, holds that many */
+static void
+testAssertListed(GPtrArray *links, guint count)
+{
+    g_autoptr(GPtrArray) owned = links;
+
+    g_assert_nonnull(links);
+    g_assert_cmpuint(links->len, ==, count);
+}
+
 /* The fixture's link with two replicas, whose paths are given */
 static lukshdrLink *
 testReplicated(const testFixture *fix, const char *first, const char *second)
@@ -370,11 +416,26 @@ testReplicasUndecided(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
 
     /* planned only: it has no path yet */
     g_clear_pointer(&vol->path, g_free);
+    link->state = LUKSHDR_LINK_STATE_CREATING;
     testStore(fix->writer, link);
     testAssertHeader(fix->reader, second, "");
     g_assert_true(lukshdrRegistryLookup(fix->reader, "far", "second.luks", NULL, &header, NULL));
     g_assert_nonnull(header);
     g_clear_pointer(&header, lukshdrLinkUnref);
+    testAssertListed(lukshdrRegistryListPool(fix->reader, "far", NULL), 1);
+
+    /* later on that is a volume which a label names and nobody here has seen */
+    for (link->state = LUKSHDR_LINK_STATE_ACTIVE; link->state <= LUKSHDR_LINK_STATE_PARTING;
+         link->state++) {
+        testStore(fix->writer, link);
+        testAssertHeader(fix->reader, second, "");
+        g_assert_true(
+            lukshdrRegistryLookup(fix->reader, "far", "second.luks", NULL, &header, NULL));
+        g_assert_null(header);
+        testAssertListed(lukshdrRegistryListPool(fix->reader, "far", NULL), 0);
+        testAssertListed(lukshdrRegistryListPool(fix->reader, "copies", NULL), 1);
+    }
+    link->state = LUKSHDR_LINK_STATE_ACTIVE;
 
     /* in a place that cannot be examined */
     vol->path = testPath(fix, "loop");
@@ -938,6 +999,8 @@ testThreads(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
 
     testStoreFixture(fix);
     testAssertPayload(fix->reader, fix->payload, UTIL_TEST_UUID);
+    testAssertPayload(fix->writer, fix->payload, UTIL_TEST_UUID);
+    /* each has a queue of events now */
     fds = utilTestOpenFDs();
     for (i = 0; i < G_N_ELEMENTS(workers); i++) {
         workers[i] = (testWorker){ fix, i };
@@ -1128,12 +1191,276 @@ testFollow(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
         g_free(uuids[i]);
 }
 
+/* Enough links that reading all of them could not be overlooked */
+#define TEST_SINGLE_LINKS 40
+
+/* As many links, each with a file of its own as payload; the fixture's is one of them */
+static void
+testStoreMany(testFixture *fix)
+{
+    unsigned int i;
+
+    testStoreFixture(fix);
+    for (i = 1; i < TEST_SINGLE_LINKS; i++) {
+        g_autofree char *name = g_strdup_printf("many-%u", i);
+        g_autofree char *path = testPath(fix, name);
+        g_autoptr(lukshdrLink) link = NULL;
+
+        utilTestWrite(path, "", 0);
+        link = utilTestLink(path, fix->header);
+        g_free(link->uuid);
+        link->uuid = g_uuid_string_random();
+        testStore(fix->writer, link);
+    }
+}
+
+/* What was opened in the registry's directory since the last call: names of files with a space behind
+ * each, "." for the directory itself */
+static char *
+testOpened(int fd)
+{
+    char buf[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+    GString *opened = g_string_new(NULL);
+    ssize_t len;
+
+    while ((len = read(fd, buf, sizeof(buf))) > 0) {
+        const char *at = buf;
+
+        while (at < buf + len) {
+            const struct inotify_event *event = (const void *)at;
+
+            g_assert_false(event->mask & IN_Q_OVERFLOW);
+            g_string_append_printf(opened, "%s ", event->len > 0 ? event->name : ".");
+            at += sizeof(*event) + event->len;
+        }
+    }
+    return g_string_free(opened, FALSE);
+}
+
+static void
+testAssertOpened(int fd, const char *expected)
+{
+    g_autofree char *opened = testOpened(fd);
+
+    g_assert_cmpstr(opened, ==, expected);
+}
+
+/* Everything that can be asked of one volume */
+static void
+testAskAll(testFixture *fix, lukshdrRegistry *reg, const char *payload)
+{
+    g_autoptr(lukshdrLink) link = NULL;
+
+    testAssertPayload(reg, fix->payload, payload);
+    testAssertPayload(reg, fix->plain, "");
+    testAssertHeader(reg, fix->plain, "");
+    g_assert_true(lukshdrRegistryLookup(reg, "images", "data.img", &link, NULL, NULL));
+    g_assert_cmpstr(link ? link->uuid : "", ==, payload);
+    testAssertListed(lukshdrRegistryListAt(reg, fix->payload, NULL), !!link);
+    g_clear_pointer(&link, lukshdrLinkUnref);
+    link = lukshdrRegistryGet(reg, UTIL_TEST_UUID);
+    g_assert_cmpstr(link ? link->uuid : "", ==, payload);
+    g_assert_true(lukshdrRegistryIsActive(reg, UTIL_TEST_UUID) == !!link);
+    g_assert_true((lukshdrRegistryWritten(reg, UTIL_TEST_UUID) != 0) == !!link);
+}
+
+/* Whatever happens to one link, no other's entry is read for it, nor the directory */
+static void
+testSingle(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
+{
+    g_autofree char *file = g_build_filename(fix->dir, UTIL_TEST_UUID ".xml", NULL);
+    g_autoptr(lukshdrLink) link = utilTestLink(fix->payload, fix->header);
+    g_autoptr(GError) error = NULL;
+    g_autofree char *content = NULL;
+    int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    unsigned int i;
+    gsize len;
+
+    testStoreMany(fix);
+    g_assert_cmpint(inotify_add_watch(fd, fix->dir, IN_OPEN), >=, 0);
+    testAskAll(fix, fix->reader, UTIL_TEST_UUID);
+    testAskAll(fix, fix->writer, UTIL_TEST_UUID);
+    g_free(testOpened(fd));
+
+    testAskAll(fix, fix->reader, UTIL_TEST_UUID);
+    testAskAll(fix, fix->writer, UTIL_TEST_UUID);
+    testAssertOpened(fd, "");
+
+    /* it is stored: by somebody else, and by the registry that is asked */
+    for (i = 0; i < 2; i++) {
+        testStore(fix->writer, link);
+        g_free(testOpened(fd));
+        testAskAll(fix, i == 0 ? fix->reader : fix->writer, UTIL_TEST_UUID);
+        testAssertOpened(fd, UTIL_TEST_UUID ".xml ");
+    }
+
+    /* removed */
+    g_assert_true(lukshdrRegistryRemove(fix->writer, UTIL_TEST_UUID, &error));
+    g_assert_no_error(error);
+    g_free(testOpened(fd));
+    testAskAll(fix, fix->reader, "");
+    testAskAll(fix, fix->writer, "");
+    testAssertOpened(fd, "");
+    testStore(fix->writer, link);
+
+    /* edited by hand, where the directory tells nothing */
+    g_assert_true(g_file_get_contents(file, &content, &len, NULL));
+    testAskAll(fix, fix->reader, UTIL_TEST_UUID);
+    content[len - 10] ^= 1;
+    utilTestWrite(file, content, len);
+    g_free(testOpened(fd));
+    testAssertPayload(fix->reader, fix->plain, NULL);
+    testAssertPayload(fix->reader, fix->payload, NULL);
+    g_assert_cmpuint(testDamageCount(fix->reader), ==, 1);
+    testAssertOpened(fd, UTIL_TEST_UUID ".xml ");
+    content[len - 10] ^= 1;
+    utilTestWrite(file, content, len);
+    g_free(testOpened(fd));
+    testAskAll(fix, fix->reader, UTIL_TEST_UUID);
+    g_assert_cmpuint(testDamageCount(fix->reader), ==, 0);
+    testAssertOpened(fd, UTIL_TEST_UUID ".xml ");
+
+    /* and something that is no link */
+    g_clear_pointer(&content, g_free);
+    content = g_build_filename(fix->dir, "README", NULL);
+    utilTestWrite(content, "", 0);
+    g_free(testOpened(fd));
+    testAskAll(fix, fix->reader, UTIL_TEST_UUID);
+    testAssertOpened(fd, "");
+    g_assert_cmpuint(testCount(fix->reader), ==, TEST_SINGLE_LINKS);
+    close(fd);
+}
+
+/* More changes than the kernel remembers */
+static void
+testOverflow(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
+{
+    g_autofree char *file = g_build_filename(fix->dir, UTIL_TEST_UUID ".xml", NULL);
+    g_autofree char *other = g_build_filename(fix->dir, UTIL_TEST_LUKS_UUID ".xml", NULL);
+    g_autofree char *limit = NULL;
+    int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    guint64 i;
+
+    testStoreMany(fix);
+    testAskAll(fix, fix->reader, UTIL_TEST_UUID);
+    g_assert_true(
+        g_file_get_contents("/proc/sys/fs/inotify/max_queued_events", &limit, NULL, NULL));
+    /* a rename is two */
+    for (i = 0; i <= g_ascii_strtoull(limit, NULL, 10) / 2; i++)
+        g_assert_cmpint(i % 2 ? g_rename(other, file) : g_rename(file, other), ==, 0);
+    if (i % 2)
+        g_assert_cmpint(g_rename(other, file), ==, 0);
+    g_assert_true(lukshdrRegistryRemove(fix->writer, UTIL_TEST_UUID, NULL));
+    testAskAll(fix, fix->reader, "");
+    g_assert_cmpuint(testCount(fix->reader), ==, TEST_SINGLE_LINKS - 1);
+    testStoreFixture(fix);
+    testAskAll(fix, fix->reader, UTIL_TEST_UUID);
+
+    /* single changes are followed again */
+    testStoreFixture(fix);
+    g_assert_cmpint(inotify_add_watch(fd, fix->dir, IN_OPEN), >=, 0);
+    testAskAll(fix, fix->reader, UTIL_TEST_UUID);
+    testAssertOpened(fd, UTIL_TEST_UUID ".xml ");
+    close(fd);
+}
+
+/* The directory goes, comes, and is another one */
+static void
+testDirectory(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
+{
+    g_autofree char *away = testPath(fix, "away");
+    g_autofree char *third = testPath(fix, "third");
+    g_autofree char *copy = testPath(fix, "third/" UTIL_TEST_UUID ".xml");
+    g_autofree char *file = g_build_filename(fix->dir, UTIL_TEST_UUID ".xml", NULL);
+    g_autofree char *content = NULL;
+
+    testAskAll(fix, fix->reader, "");
+    testStoreFixture(fix);
+    testAskAll(fix, fix->reader, UTIL_TEST_UUID);
+    g_assert_true(g_file_get_contents(file, &content, NULL, NULL));
+
+    /* moved away: what happens there is nothing to us */
+    g_assert_cmpint(g_rename(fix->dir, away), ==, 0);
+    testAskAll(fix, fix->reader, "");
+    g_assert_cmpint(g_rename(away, fix->dir), ==, 0);
+    testAskAll(fix, fix->reader, UTIL_TEST_UUID);
+
+    /* another stands in its place */
+    g_assert_cmpint(g_mkdir(third, 0700), ==, 0);
+    g_assert_cmpint(g_rename(fix->dir, away), ==, 0);
+    g_assert_cmpint(g_rename(third, fix->dir), ==, 0);
+    testAskAll(fix, fix->reader, "");
+    g_assert_true(g_file_set_contents(file, content, -1, NULL));
+    testAskAll(fix, fix->reader, UTIL_TEST_UUID);
+    g_assert_cmpint(g_unlink(file), ==, 0);
+    testAskAll(fix, fix->reader, "");
+
+    /* and, exchanged for the first one, at the very next look */
+    g_assert_cmpint(g_rename(fix->dir, third), ==, 0);
+    g_assert_cmpint(g_rename(away, fix->dir), ==, 0);
+    testAskAll(fix, fix->reader, UTIL_TEST_UUID);
+
+    /* removed, made again, both in one */
+    utilTestClear(fix->dir);
+    testStoreFixture(fix);
+    testAskAll(fix, fix->reader, UTIL_TEST_UUID);
+    utilTestClear(fix->dir);
+    testAskAll(fix, fix->reader, "");
+
+    /* by way of a symbolic link, that then leads elsewhere */
+    g_assert_true(g_file_set_contents(copy, content, -1, NULL));
+    g_assert_cmpint(symlink(third, fix->dir), ==, 0);
+    testAskAll(fix, fix->reader, UTIL_TEST_UUID);
+    g_assert_cmpint(g_mkdir(away, 0700), ==, 0);
+    g_assert_cmpint(g_unlink(fix->dir), ==, 0);
+    g_assert_cmpint(symlink(away, fix->dir), ==, 0);
+    testAskAll(fix, fix->reader, "");
+}
+
+/* What a forked process asks takes nothing away from its parent */
+static void
+testForked(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
+{
+    g_autoptr(GError) error = NULL;
+    int status;
+    pid_t pid;
+
+    testStoreFixture(fix);
+    testAskAll(fix, fix->reader, UTIL_TEST_UUID);
+    g_assert_true(lukshdrRegistryRemove(fix->writer, UTIL_TEST_UUID, &error));
+    if ((pid = fork()) == 0) {
+        testAskAll(fix, fix->reader, "");
+        testStoreFixture(fix);
+        testAskAll(fix, fix->reader, UTIL_TEST_UUID);
+        _exit(0);
+    }
+    g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
+    g_assert_cmpint(status, ==, 0);
+    testAskAll(fix, fix->reader, UTIL_TEST_UUID);
+    g_assert_true(lukshdrRegistryRemove(fix->writer, UTIL_TEST_UUID, &error));
+    testAskAll(fix, fix->reader, "");
+}
+
 static void
 testAdd(const char *name, void (*func)(testFixture *fix, gconstpointer opaque))
 {
-    g_autofree char *path = g_strconcat("/registry/", name, NULL);
+    static const char *const ways[] = { "events", "no-events", "shared" };
+    size_t i;
 
-    g_test_add(path, testFixture, NULL, testSetUp, func, testTearDown);
+    for (i = 0; i < G_N_ELEMENTS(ways); i++) {
+        g_autofree char *path = g_strdup_printf("/registry/%s/%s", ways[i], name);
+
+        g_test_add(path, testFixture, GINT_TO_POINTER(i), testSetUp, func, testTearDown);
+    }
+}
+
+/* What is so with events only */
+static void
+testAddEvents(const char *name, void (*func)(testFixture *fix, gconstpointer opaque))
+{
+    g_autofree char *path = g_strconcat("/registry/events/", name, NULL);
+
+    g_test_add(path, testFixture, GINT_TO_POINTER(TEST_EVENTS), testSetUp, func, testTearDown);
 }
 
 int
@@ -1161,5 +1488,9 @@ main(int argc, char **argv)
     testAdd("threads", testThreads);
     testAdd("follow", testFollow);
     testAdd("many", testMany);
+    testAdd("directory", testDirectory);
+    testAdd("forked", testForked);
+    testAddEvents("single", testSingle);
+    testAddEvents("overflow", testOverflow);
     return g_test_run();
 }

@@ -23,35 +23,22 @@ typedef enum {
     LUKSHDR_REGISTRY_HEADER,
 } lukshdrRegistrySide;
 
-char *
-lukshdrRegistryKeyName(const char *pool, const char *volume)
-{
-    return g_strdup_printf("name %s/%s", pool, volume);
-}
-
-char *
-lukshdrRegistryKeyPath(const char *path)
-{
-    /* doubled slashes and the like; two at the beginning would be kept as special */
-    g_autofree char *canonical = g_canonicalize_filename(path + MAX(strspn(path, "/"), 1) - 1, "/");
-
-    return g_strdup_printf("path %s", canonical);
-}
-
-char *
-lukshdrRegistryKeyInode(guint64 inode)
-{
-    return g_strdup_printf("inode %" G_GUINT64_FORMAT, inode);
-}
-
-/* The @i-th volume of @entry on that side: a link has one payload, and one header or more
- * copies of it; NULL behind the last */
+/* Goes through the volumes of @entry on that side that can be found: a link has one payload, and one
+ * header or more copies of it.  @i is 0 at first and then left alone; returns NULL behind the last. */
 static const lukshdrVolume *
-lukshdrRegistryVolume(const lukshdrRegistryEntry *entry, lukshdrRegistrySide side, guint i)
+lukshdrRegistryNext(const lukshdrRegistryEntry *entry, lukshdrRegistrySide side, guint *i)
 {
-    if (side == LUKSHDR_REGISTRY_PAYLOAD)
-        return i == 0 ? &entry->link->payload : NULL;
-    return lukshdrLinkHeaderCopy(entry->link, i);
+    const lukshdrVolume *vol;
+
+    while ((vol = lukshdrLinkVolumeAt(entry->link, *i))) {
+        guint at = (*i)++;
+        bool isPayload = lukshdrLinkRoleAt(at) == LUKSHDR_ROLE_PAYLOAD;
+
+        if (isPayload == (side == LUKSHDR_REGISTRY_PAYLOAD) &&
+            lukshdrRegistryVolumeCounts(entry->link, at))
+            return vol;
+    }
+    return NULL;
 }
 
 static void
@@ -146,9 +133,9 @@ lukshdrRegistryMatchEntry(const lukshdrRegistryEntry *entry,
 {
     lukshdrIdentityMatch best = LUKSHDR_IDENTITY_DIFFERENT;
     const lukshdrVolume *candidate;
-    guint i;
+    guint i = 0;
 
-    for (i = 0; (candidate = lukshdrRegistryVolume(entry, side, i)); i++) {
+    while ((candidate = lukshdrRegistryNext(entry, side, &i))) {
         lukshdrIdentityMatch match = lukshdrRegistryMatch(candidate, found);
 
         if (match > best) {
@@ -162,7 +149,7 @@ lukshdrRegistryMatchEntry(const lukshdrRegistryEntry *entry,
 /* Examines one bucket of candidates.  Returns false with @error set if one of
  * them cannot be decided and none is certain. */
 static bool
-lukshdrRegistryFindInBucket(GPtrArray *bucket,
+lukshdrRegistryFindInBucket(const GList *bucket,
                             lukshdrRegistrySide side,
                             const char *path,
                             const lukshdrIdentity *found,
@@ -172,10 +159,10 @@ lukshdrRegistryFindInBucket(GPtrArray *bucket,
     const lukshdrRegistryEntry *certain = NULL;
     const lukshdrRegistryEntry *undecided = NULL;
     const lukshdrVolume *undecidedVol = NULL;
-    guint i;
 
-    for (i = 0; bucket && i < bucket->len; i++) {
-        const lukshdrRegistryEntry *entry = g_ptr_array_index(bucket, i);
+    /* many payloads may share a header: the first says that it is one */
+    for (; bucket && !(certain && side == LUKSHDR_REGISTRY_HEADER); bucket = bucket->next) {
+        const lukshdrRegistryEntry *entry = bucket->data;
         const lukshdrVolume *vol = NULL;
 
         switch (lukshdrRegistryMatchEntry(entry, side, found, &vol)) {
@@ -185,8 +172,7 @@ lukshdrRegistryFindInBucket(GPtrArray *bucket,
                 undecidedVol = vol;
                 break;
             }
-            /* many payloads may share a header, but a payload has one */
-            if (certain && certain != entry && side == LUKSHDR_REGISTRY_PAYLOAD) {
+            if (certain) {
                 g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                             _("'%s' is the payload of two links; remove the one that is wrong from "
                               "the link registry: '%s' or '%s'"),
@@ -222,9 +208,9 @@ lukshdrRegistryRecordedAt(const lukshdrRegistryEntry *entry,
                           const char *key)
 {
     const lukshdrVolume *vol;
-    guint i;
+    guint i = 0;
 
-    for (i = 0; (vol = lukshdrRegistryVolume(entry, side, i)); i++) {
+    while ((vol = lukshdrRegistryNext(entry, side, &i))) {
         g_autofree char *recorded = vol->path ? lukshdrRegistryKeyPath(vol->path) : NULL;
 
         if (g_strcmp0(recorded, key) == 0)
@@ -243,11 +229,10 @@ lukshdrRegistryFindUnexaminable(lukshdrRegistry *reg,
                                 GError **error)
 {
     g_autofree char *key = lukshdrRegistryKeyPath(path);
-    GPtrArray *bucket = g_hash_table_lookup(reg->byKey, key);
-    guint i;
+    const GList *at;
 
-    for (i = 0; bucket && i < bucket->len; i++) {
-        const lukshdrRegistryEntry *entry = g_ptr_array_index(bucket, i);
+    for (at = lukshdrRegistryIndexFind(reg->index, key); at; at = at->next) {
+        const lukshdrRegistryEntry *entry = at->data;
         const lukshdrVolume *vol = lukshdrRegistryRecordedAt(entry, side, key);
 
         if (vol) {
@@ -273,16 +258,18 @@ lukshdrRegistryCheckLoop(lukshdrRegistry *reg,
                          const lukshdrRegistryQuestion *question,
                          GError **error)
 {
-    g_autofree char *key = lukshdrRegistryKeyInode(question->behind.inode);
-    GPtrArray *bucket = g_hash_table_lookup(reg->byKey, key);
-    guint i;
+    g_autofree char *key = lukshdrRegistryKeyIdentity(&question->behind);
+    const GList *at;
 
-    for (i = 0; question->behind.type && bucket && i < bucket->len; i++) {
-        const lukshdrRegistryEntry *entry = g_ptr_array_index(bucket, i);
+    if (question->behind.type == LUKSHDR_IDENTITY_NONE)
+        return true;
+
+    for (at = lukshdrRegistryIndexFind(reg->index, key); at; at = at->next) {
+        const lukshdrRegistryEntry *entry = at->data;
         const lukshdrVolume *vol;
-        guint n;
+        guint n = 0;
 
-        for (n = 0; (vol = lukshdrRegistryVolume(entry, side, n)); n++) {
+        while ((vol = lukshdrRegistryNext(entry, side, &n))) {
             if (!lukshdrRegistryIsBehind(vol, question))
                 continue;
             g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_DENIED,
@@ -304,15 +291,17 @@ lukshdrRegistryFindLocked(lukshdrRegistry *reg,
                           lukshdrLink **link,
                           GError **error)
 {
-    g_autofree char *byIdentity = lukshdrRegistryKeyInode(question->found.inode);
+    g_autofree char *byIdentity = lukshdrRegistryKeyIdentity(&question->found);
     g_autofree char *byPath = lukshdrRegistryKeyPath(question->path);
     g_autofree char *byRealPath = lukshdrRegistryKeyPath(question->real ? question->real
                                                                         : question->path);
     /* by what it is first, then by where it is */
-    const char *keys[] = { question->found.type == LUKSHDR_IDENTITY_BLOCK
-                               ? LUKSHDR_REGISTRY_KEY_BLOCK
-                               : byIdentity,
-                           byPath, byRealPath };
+    const char *keys[] = { byIdentity, byPath, byRealPath,
+                           question->found.type == LUKSHDR_IDENTITY_BLOCK
+                               ? LUKSHDR_REGISTRY_KEY_NAMELESS
+                               : byPath };
+    GHashTableIter iter;
+    const lukshdrRegistryEntry *unknown;
     size_t i;
 
     if (!question->examined)
@@ -321,19 +310,20 @@ lukshdrRegistryFindLocked(lukshdrRegistry *reg,
         return false;
 
     for (i = 0; i < G_N_ELEMENTS(keys) && !*link; i++) {
-        GPtrArray *bucket = g_hash_table_lookup(reg->byKey, keys[i]);
+        const GList *bucket = lukshdrRegistryIndexFind(reg->index, keys[i]);
 
         if (!lukshdrRegistryFindInBucket(bucket, side, question->path, &question->found, link,
                                          error))
             return false;
     }
 
-    if (!*link && reg->unknown) {
+    g_hash_table_iter_init(&iter, reg->damaged);
+    if (!*link && g_hash_table_iter_next(&iter, (void **)&unknown, NULL)) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                     _("it is uncertain whether '%s' belongs to a linked volume, since an entry of "
                       "the link registry cannot be believed (put it back from a backup, or remove "
                       "it): %s"),
-                    question->path, reg->unknown->damage);
+                    question->path, unknown->damage);
         return false;
     }
     return true;
@@ -400,9 +390,9 @@ lukshdrRegistryNamed(const lukshdrRegistryEntry *entry,
                      const char *volume)
 {
     const lukshdrVolume *vol;
-    guint i;
+    guint i = 0;
 
-    for (i = 0; (vol = lukshdrRegistryVolume(entry, side, i)); i++) {
+    while ((vol = lukshdrRegistryNext(entry, side, &i))) {
         if (g_str_equal(vol->pool, pool) && g_str_equal(vol->volume, volume))
             return vol;
     }
@@ -411,21 +401,19 @@ lukshdrRegistryNamed(const lukshdrRegistryEntry *entry,
 
 /* Sets @link, which may be NULL, to the link of which that volume is the @side */
 static bool
-lukshdrRegistryByName(GPtrArray *bucket,
+lukshdrRegistryByName(const GList *bucket,
                       lukshdrRegistrySide side,
                       const char *pool,
                       const char *volume,
                       lukshdrLink **link,
                       GError **error)
 {
-    guint i;
-
     if (!link)
         return true;
     *link = NULL;
 
-    for (i = 0; bucket && i < bucket->len; i++) {
-        const lukshdrRegistryEntry *entry = g_ptr_array_index(bucket, i);
+    for (; bucket; bucket = bucket->next) {
+        const lukshdrRegistryEntry *entry = bucket->data;
         const lukshdrVolume *vol = lukshdrRegistryNamed(entry, side, pool, volume);
 
         if (!vol)
@@ -452,37 +440,54 @@ lukshdrRegistryLookup(lukshdrRegistry *reg,
 {
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
     g_autofree char *key = lukshdrRegistryKeyName(pool, volume);
-    GPtrArray *bucket;
+    const GList *bucket;
 
     if (!lukshdrRegistryLoadLocked(reg, error))
         return false;
 
-    bucket = g_hash_table_lookup(reg->byKey, key);
+    bucket = lukshdrRegistryIndexFind(reg->index, key);
     return lukshdrRegistryByName(bucket, LUKSHDR_REGISTRY_PAYLOAD, pool, volume, payload, error) &&
            lukshdrRegistryByName(bucket, LUKSHDR_REGISTRY_HEADER, pool, volume, header, error);
 }
 
-GPtrArray *
-lukshdrRegistryListAt(lukshdrRegistry *reg, const char *path, GError **error)
+/* The links under @key, which is taken over */
+static GPtrArray *
+lukshdrRegistryListKey(lukshdrRegistry *reg, char *key, GError **error)
 {
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
-    g_autofree char *key = lukshdrRegistryKeyPath(path);
-    GPtrArray *bucket;
+    g_autofree char *owned = key;
     GPtrArray *links;
-    guint i;
+    const GList *at;
 
     if (!lukshdrRegistryLoadLocked(reg, error))
         return NULL;
 
     links = g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrLinkUnref);
-    bucket = g_hash_table_lookup(reg->byKey, key);
-    for (i = 0; bucket && i < bucket->len; i++) {
-        const lukshdrRegistryEntry *entry = g_ptr_array_index(bucket, i);
+    for (at = lukshdrRegistryIndexFind(reg->index, key); at; at = at->next) {
+        const lukshdrRegistryEntry *entry = at->data;
 
         if (!entry->damage)
             g_ptr_array_add(links, lukshdrLinkRef(entry->link));
     }
     return links;
+}
+
+GPtrArray *
+lukshdrRegistryListAt(lukshdrRegistry *reg, const char *path, GError **error)
+{
+    return lukshdrRegistryListKey(reg, lukshdrRegistryKeyPath(path), error);
+}
+
+GPtrArray *
+lukshdrRegistryListPool(lukshdrRegistry *reg, const char *pool, GError **error)
+{
+    return lukshdrRegistryListKey(reg, lukshdrRegistryKeyPool(pool), error);
+}
+
+GPtrArray *
+lukshdrRegistryListSecret(lukshdrRegistry *reg, const char *uuid, GError **error)
+{
+    return lukshdrRegistryListKey(reg, lukshdrRegistryKeySecret(uuid), error);
 }
 
 lukshdrLink *

@@ -7,9 +7,11 @@
 #pragma once
 
 #include "registry.h"
+#include "util/dir-watch.h"
 
-#include <dirent.h>
 #include <sys/stat.h>
+
+typedef struct _lukshdrRegistryPlace lukshdrRegistryPlace;
 
 typedef struct _lukshdrRegistryEntry lukshdrRegistryEntry;
 struct _lukshdrRegistryEntry {
@@ -19,7 +21,9 @@ struct _lukshdrRegistryEntry {
     gint64 mtime;      /* of the file then, ns */
     ino_t inode;
     off_t size;
-    guint64 scan; /* the last one that saw the file */
+    guint64 scan;                 /* the last one that saw the file */
+    lukshdrRegistryPlace *places; /* where it is in the index; registry-index.c's */
+    guint nplaces;
 };
 
 struct _lukshdrRegistry {
@@ -28,47 +32,113 @@ struct _lukshdrRegistry {
     /* The lock protects all below.  It is a leaf: held while files in dir are
      * read or volumes are examined with statx, never while libvirt is called. */
     GMutex lock;
+    lukshdrDirWatch *watch;
+    GHashTable *names;   /* set of char *: files that may have changed; empty between calls */
     GHashTable *entries; /* char * (UUID) -> lukshdrRegistryEntry * */
-    GHashTable *byKey;   /* char * (see below) -> GPtrArray of lukshdrRegistryEntry *,
-                          * of payloads and headers alike, owned by entries */
-    /* one of the damaged entries, which may be about any file, or NULL */
-    const lukshdrRegistryEntry *unknown;
-    guint64 scan;   /* how often the directory was read */
-    gint64 loaded;  /* when the directory was read, ns; 0 for never */
-    gint64 dirTime; /* its modification time then, ns */
-    ino_t dirInode;
+    GHashTable *damaged; /* set of those of which the damage is set: each may be about any file */
+    GHashTable *index;   /* char * (a key, see below) -> registry-index.c's */
+    guint64 scan;        /* how often the directory was read as a whole */
 };
 
-/* all entries on block devices, whose numbers are only good until a reboot */
-#define LUKSHDR_REGISTRY_KEY_BLOCK "block"
+/**
+ * lukshdrRegistryIndexNew:
+ *
+ * Returns: an empty index of entries.  One entry costs the same to add, find and remove, however
+ * many there are, also if all have a key in common.
+ */
+GHashTable *
+lukshdrRegistryIndexNew(void);
+
+/**
+ * lukshdrRegistryIndexAdd:
+ * @index: an index
+ * @entry: an entry that is in none, to be removed from it before it is freed
+ *
+ * Puts @entry under all its keys, each once.
+ */
+void
+lukshdrRegistryIndexAdd(GHashTable *index, lukshdrRegistryEntry *entry);
+
+/**
+ * lukshdrRegistryIndexRemove:
+ * @index: an index
+ * @entry: an entry that is in it
+ */
+void
+lukshdrRegistryIndexRemove(GHashTable *index, lukshdrRegistryEntry *entry);
+
+/**
+ * lukshdrRegistryIndexFind:
+ * @index: an index
+ * @key: of one of the functions below
+ *
+ * Returns: the entries under @key, a list of lukshdrRegistryEntry * that is owned by @index.
+ */
+const GList *
+lukshdrRegistryIndexFind(GHashTable *index, const char *key);
+
+/**
+ * lukshdrRegistryVolumeCounts:
+ * @link: a link
+ * @i: as lukshdrLinkVolumeAt
+ *
+ * A replica without a location is one that a label names and nobody here has proven, unless the link
+ * is just being created: nothing follows from it.
+ *
+ * Returns: whether that volume is to be found at all.
+ */
+bool
+lukshdrRegistryVolumeCounts(const lukshdrLink *link, guint i);
 
 /**
  * lukshdrRegistryKeyName:
  * @pool: name of a pool
  * @volume: name of a volume
  *
- * Returns: key of the volume in byKey; '/' is in neither name.
+ * Returns: key of the volume; '/' is in neither name.
  */
 char *
 lukshdrRegistryKeyName(const char *pool, const char *volume);
 
 /**
+ * lukshdrRegistryKeyPool:
+ * @pool: name of a pool
+ *
+ * Returns: key of all volumes in it.
+ */
+char *
+lukshdrRegistryKeyPool(const char *pool);
+
+/**
+ * lukshdrRegistryKeySecret:
+ * @uuid: UUID of a libvirt secret, in either case
+ *
+ * Returns: key of what it opens.
+ */
+char *
+lukshdrRegistryKeySecret(const char *uuid);
+
+/**
  * lukshdrRegistryKeyPath:
  * @path: an absolute path
  *
- * Returns: key of the path in byKey.
+ * Returns: key of the path.
  */
 char *
 lukshdrRegistryKeyPath(const char *path);
 
 /**
- * lukshdrRegistryKeyInode:
- * @inode: an inode number
+ * lukshdrRegistryKeyIdentity:
+ * @identity: identity of a volume, not of type NONE
  *
- * Returns: key of the inode number, on whatever device, in byKey.
+ * Returns: key of a file's inode number, on whatever device, or of a block device's lasting name;
+ * for one that has none, LUKSHDR_REGISTRY_KEY_NAMELESS.
  */
 char *
-lukshdrRegistryKeyInode(guint64 inode);
+lukshdrRegistryKeyIdentity(const lukshdrIdentity *identity);
+
+/* all entries on block devices of which only a number is recorded, good until a reboot */
+#define LUKSHDR_REGISTRY_KEY_NAMELESS "block"
 
 /**
  * lukshdrRegistryLoadLocked:

@@ -3,16 +3,17 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The files are the truth.  This file keeps them in memory, notices when they
- * change, and writes them; looking things up is in registry-find.c.
+ * The files are the truth.  This file keeps them in memory, reads again those that have changed, and
+ * writes them: what it writes itself it learns of like everybody, so there is one way only.  By what
+ * they are found is in registry-index.c, and looking things up in registry-find.c.
  */
 
 #include "config.h"
 
 #include "registry-priv.h"
 
+#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <glib/gi18n-lib.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,6 +23,9 @@
 
 #define LUKSHDR_REGISTRY_SUFFIX ".xml"
 
+/* how often a directory is looked at again that changes all the time */
+#define LUKSHDR_REGISTRY_TRIES 3
+
 /* of a UUID in text */
 #define LUKSHDR_REGISTRY_UUID_LEN 36
 
@@ -30,91 +34,8 @@ lukshdrRegistryEntryFree(lukshdrRegistryEntry *entry)
 {
     lukshdrLinkUnref(entry->link);
     g_free(entry->damage);
+    g_free(entry->places);
     g_free(entry);
-}
-
-typedef void (*lukshdrRegistryIndexFunc)(lukshdrRegistry *reg,
-                                         const char *key,
-                                         lukshdrRegistryEntry *entry);
-
-static void
-lukshdrRegistryIndexAdd(lukshdrRegistry *reg, const char *key, lukshdrRegistryEntry *entry)
-{
-    GPtrArray *bucket = g_hash_table_lookup(reg->byKey, key);
-
-    if (!bucket) {
-        bucket = g_ptr_array_new();
-        g_hash_table_insert(reg->byKey, g_strdup(key), bucket);
-    }
-    /* once is enough, say for payload and header on block devices: each costs a look-up time */
-    if (bucket->len == 0 || g_ptr_array_index(bucket, bucket->len - 1) != entry)
-        g_ptr_array_add(bucket, entry);
-}
-
-static void
-lukshdrRegistryIndexRemove(lukshdrRegistry *reg, const char *key, lukshdrRegistryEntry *entry)
-{
-    GPtrArray *bucket = g_hash_table_lookup(reg->byKey, key);
-
-    if (bucket && g_ptr_array_remove_fast(bucket, entry) && bucket->len == 0)
-        g_hash_table_remove(reg->byKey, key);
-}
-
-static void
-lukshdrRegistryIndexVolume(lukshdrRegistry *reg,
-                           lukshdrRegistryEntry *entry,
-                           const lukshdrVolume *vol,
-                           lukshdrRegistryIndexFunc func)
-{
-    g_autofree char *name = lukshdrRegistryKeyName(vol->pool, vol->volume);
-
-    func(reg, name, entry);
-
-    if (vol->path) {
-        g_autofree char *path = lukshdrRegistryKeyPath(vol->path);
-
-        func(reg, path, entry);
-    }
-
-    if (vol->identity.type == LUKSHDR_IDENTITY_FILE) {
-        g_autofree char *inode = lukshdrRegistryKeyInode(vol->identity.inode);
-
-        func(reg, inode, entry);
-    } else if (vol->identity.type == LUKSHDR_IDENTITY_BLOCK) {
-        func(reg, LUKSHDR_REGISTRY_KEY_BLOCK, entry);
-    }
-}
-
-/* Puts @entry under all its keys, or takes it away from there: links do not change, so
- * what adds it now names the same keys as what removes it later. */
-static void
-lukshdrRegistryIndexEntry(lukshdrRegistry *reg,
-                          lukshdrRegistryEntry *entry,
-                          lukshdrRegistryIndexFunc func)
-{
-    const lukshdrVolume *vol;
-    guint i;
-
-    if (!entry->link)
-        return;
-    lukshdrRegistryIndexVolume(reg, entry, &entry->link->payload, func);
-    for (i = 0; (vol = lukshdrLinkHeaderCopy(entry->link, i)); i++)
-        lukshdrRegistryIndexVolume(reg, entry, vol, func);
-}
-
-/* What a damaged entry says is not believed, so it may be about any file */
-static void
-lukshdrRegistryFindUnknown(lukshdrRegistry *reg)
-{
-    GHashTableIter iter;
-    lukshdrRegistryEntry *entry;
-
-    reg->unknown = NULL;
-    g_hash_table_iter_init(&iter, reg->entries);
-    while (!reg->unknown && g_hash_table_iter_next(&iter, NULL, (void **)&entry)) {
-        if (entry->damage)
-            reg->unknown = entry;
-    }
 }
 
 lukshdrRegistry *
@@ -124,10 +45,12 @@ lukshdrRegistryNew(const char *dir)
 
     g_mutex_init(&reg->lock);
     reg->dir = g_strdup(dir);
+    reg->watch = lukshdrDirWatchNew(dir);
+    reg->names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     reg->entries = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
                                          (GDestroyNotify)lukshdrRegistryEntryFree);
-    reg->byKey = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
-                                       (GDestroyNotify)g_ptr_array_unref);
+    reg->damaged = g_hash_table_new(NULL, NULL);
+    reg->index = lukshdrRegistryIndexNew();
     return reg;
 }
 
@@ -137,7 +60,10 @@ lukshdrRegistryFree(lukshdrRegistry *reg)
     if (!reg)
         return;
 
-    g_hash_table_unref(reg->byKey);
+    lukshdrDirWatchFree(reg->watch);
+    g_hash_table_unref(reg->names);
+    g_hash_table_unref(reg->index);
+    g_hash_table_unref(reg->damaged);
     g_hash_table_unref(reg->entries);
     g_mutex_clear(&reg->lock);
     g_free(reg->dir);
@@ -183,16 +109,28 @@ lukshdrRegistryEntryCurrent(const lukshdrRegistryEntry *entry, const struct stat
            entry->size == st->st_size && !lukshdrFileIsRacy(entry->mtime, entry->read);
 }
 
+/* There is no link @uuid any more */
+static void
+lukshdrRegistryForget(lukshdrRegistry *reg, const char *uuid)
+{
+    lukshdrRegistryEntry *entry = g_hash_table_lookup(reg->entries, uuid);
+
+    if (!entry)
+        return;
+    lukshdrRegistryIndexRemove(reg->index, entry);
+    g_hash_table_remove(reg->damaged, entry);
+    g_hash_table_remove(reg->entries, uuid);
+}
+
 /* @uuid's file has been looked at: what is known of it is now @entry, which is taken over */
 static void
 lukshdrRegistryReplace(lukshdrRegistry *reg, const char *uuid, lukshdrRegistryEntry *entry)
 {
-    lukshdrRegistryEntry *old = g_hash_table_lookup(reg->entries, uuid);
-
-    if (old)
-        lukshdrRegistryIndexEntry(reg, old, lukshdrRegistryIndexRemove);
-    lukshdrRegistryIndexEntry(reg, entry, lukshdrRegistryIndexAdd);
-    g_hash_table_replace(reg->entries, g_strdup(uuid), entry);
+    lukshdrRegistryForget(reg, uuid);
+    lukshdrRegistryIndexAdd(reg->index, entry);
+    if (entry->damage)
+        g_hash_table_add(reg->damaged, entry);
+    g_hash_table_insert(reg->entries, g_strdup(uuid), entry);
 }
 
 /* Sets @uuid to what the file @name is called by if it is a link's */
@@ -209,29 +147,36 @@ lukshdrRegistryNameToUUID(const char *name, char uuid[LUKSHDR_REGISTRY_UUID_LEN 
     return g_uuid_string_is_valid(uuid);
 }
 
-/* Looks at one name in the directory.  Returns false with errno set if that is not possible. */
+/* Looks at one name in the directory; @told if an event told that the file has changed.  Returns
+ * false with errno set if that is not possible. */
 static bool
-lukshdrRegistryScanName(lukshdrRegistry *reg, DIR *dir, const char *name)
+lukshdrRegistryLookAt(lukshdrRegistry *reg, const char *name, bool told)
 {
     char uuid[LUKSHDR_REGISTRY_UUID_LEN + 1];
     g_autofree char *path = NULL;
     lukshdrRegistryEntry *known;
     struct stat st;
+    bool gone;
 
     if (!lukshdrRegistryNameToUUID(name, uuid))
         return true;
-    if (fstatat(dirfd(dir), name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-        return errno == ENOENT;
-    if (!S_ISREG(st.st_mode))
+
+    path = g_build_filename(reg->dir, name, NULL);
+    gone = lstat(path, &st) < 0;
+    if (gone && errno != ENOENT)
+        return false;
+    if (gone || !S_ISREG(st.st_mode)) {
+        lukshdrRegistryForget(reg, uuid);
         return true;
+    }
 
     known = g_hash_table_lookup(reg->entries, uuid);
-    if (!known || !lukshdrRegistryEntryCurrent(known, &st)) {
-        path = g_build_filename(reg->dir, name, NULL);
+    if (told || !known || !lukshdrRegistryEntryCurrent(known, &st)) {
         known = lukshdrRegistryReadEntry(path, uuid, &st);
         if (!known->link && access(path, F_OK) < 0 && errno == ENOENT) {
             /* removed since it was listed: gone, not damaged */
             lukshdrRegistryEntryFree(known);
+            lukshdrRegistryForget(reg, uuid);
             return true;
         }
         lukshdrRegistryReplace(reg, uuid, known);
@@ -241,23 +186,28 @@ lukshdrRegistryScanName(lukshdrRegistry *reg, DIR *dir, const char *name)
 }
 
 /* Reads what is new in the directory and forgets what is not there any more; what has not
- * changed costs an fstatat(2).  Called with the lock held. */
+ * changed costs an lstat(2).  Returns false with errno set. */
 static bool
-lukshdrRegistryScan(lukshdrRegistry *reg, DIR *dir, GError **error)
+lukshdrRegistryScan(lukshdrRegistry *reg)
 {
+    DIR *dir = opendir(reg->dir);
     GHashTableIter iter;
     lukshdrRegistryEntry *entry;
     struct dirent *ent;
     bool ok = true;
+    int saved;
+
+    if (!dir)
+        return false;
 
     reg->scan++;
     while (ok && (errno = 0, ent = readdir(dir)))
-        ok = lukshdrRegistryScanName(reg, dir, ent->d_name);
-
-    if (errno) {
-        lukshdrErrorSetErrno(error, errno, _("Unable to read link registry '%s'"), reg->dir);
+        ok = lukshdrRegistryLookAt(reg, ent->d_name, false);
+    saved = errno;
+    closedir(dir);
+    if (saved) {
         /* what was not come to stays: better old than gone */
-        lukshdrRegistryFindUnknown(reg);
+        errno = saved;
         return false;
     }
 
@@ -265,50 +215,62 @@ lukshdrRegistryScan(lukshdrRegistry *reg, DIR *dir, GError **error)
     while (g_hash_table_iter_next(&iter, NULL, (void **)&entry)) {
         if (entry->scan == reg->scan)
             continue;
-        lukshdrRegistryIndexEntry(reg, entry, lukshdrRegistryIndexRemove);
+        lukshdrRegistryIndexRemove(reg->index, entry);
+        g_hash_table_remove(reg->damaged, entry);
         g_hash_table_iter_remove(&iter);
     }
-    lukshdrRegistryFindUnknown(reg);
+    return true;
+}
+
+/* Looks at what may have changed, as @verdict says.  Returns false with errno set. */
+static bool
+lukshdrRegistryFollow(lukshdrRegistry *reg, lukshdrDirWatchVerdict verdict)
+{
+    GHashTableIter iter;
+    gpointer name;
+
+    switch (verdict) {
+    case LUKSHDR_DIR_WATCH_FAILED:
+        return false;
+    case LUKSHDR_DIR_WATCH_MISSING:
+        g_hash_table_remove_all(reg->index);
+        g_hash_table_remove_all(reg->damaged);
+        g_hash_table_remove_all(reg->entries);
+        return true;
+    case LUKSHDR_DIR_WATCH_SAME:
+        return true;
+    case LUKSHDR_DIR_WATCH_ALL:
+        return lukshdrRegistryScan(reg);
+    case LUKSHDR_DIR_WATCH_SOME:
+        break;
+    }
+
+    g_hash_table_iter_init(&iter, reg->names);
+    while (g_hash_table_iter_next(&iter, &name, NULL)) {
+        if (!lukshdrRegistryLookAt(reg, name, true))
+            return false;
+    }
     return true;
 }
 
 bool
 lukshdrRegistryLoadLocked(lukshdrRegistry *reg, GError **error)
 {
-    struct stat st;
-    gint64 now = lukshdrFileNow();
-    DIR *dir;
+    lukshdrDirWatchVerdict verdict;
+    unsigned int tries = 0;
     bool ok;
 
-    if (stat(reg->dir, &st) < 0) {
-        if (errno != ENOENT) {
+    do {
+        verdict = lukshdrDirWatchNext(reg->watch, reg->names);
+        ok = lukshdrRegistryFollow(reg, verdict);
+        if (!ok) {
             lukshdrErrorSetErrno(error, errno, _("Unable to read link registry '%s'"), reg->dir);
-            return false;
+            lukshdrDirWatchForget(reg->watch);
         }
-        g_hash_table_remove_all(reg->entries);
-        g_hash_table_remove_all(reg->byKey);
-        reg->unknown = NULL;
-        reg->loaded = 0;
-        return true;
-    }
-
-    /* every write ends in a rename or an unlink, which stamp the directory */
-    if (reg->loaded && reg->dirTime == lukshdrFileTime(&st.st_mtim) && reg->dirInode == st.st_ino &&
-        !lukshdrFileIsRacy(reg->dirTime, reg->loaded))
-        return true;
-
-    if (!(dir = opendir(reg->dir))) {
-        lukshdrErrorSetErrno(error, errno, _("Unable to read link registry '%s'"), reg->dir);
-        return false;
-    }
-    ok = lukshdrRegistryScan(reg, dir, error);
-    closedir(dir);
-
-    if (ok) {
-        reg->loaded = now;
-        reg->dirTime = lukshdrFileTime(&st.st_mtim);
-        reg->dirInode = st.st_ino;
-    }
+        g_hash_table_remove_all(reg->names);
+        /* readdir(3) may miss a file that is replaced meanwhile, and then there are events */
+    } while (ok && verdict == LUKSHDR_DIR_WATCH_ALL && lukshdrDirWatchFollows(reg->watch) &&
+             tries++ < LUKSHDR_REGISTRY_TRIES);
     return ok;
 }
 
@@ -323,19 +285,17 @@ lukshdrRegistryLoad(lukshdrRegistry *reg, GPtrArray **damaged, GError **error)
         *damaged = NULL;
 
     /* whoever asks for damage wants to hear of files that were edited in place, too */
-    if (damaged)
-        reg->loaded = 0;
+    if (damaged && !lukshdrDirWatchFollows(reg->watch))
+        lukshdrDirWatchForget(reg->watch);
 
     if (!lukshdrRegistryLoadLocked(reg, error))
         return false;
 
     if (damaged) {
         *damaged = g_ptr_array_new_with_free_func(g_free);
-        g_hash_table_iter_init(&iter, reg->entries);
-        while (g_hash_table_iter_next(&iter, NULL, (void **)&entry)) {
-            if (entry->damage)
-                g_ptr_array_add(*damaged, g_strdup(entry->damage));
-        }
+        g_hash_table_iter_init(&iter, reg->damaged);
+        while (g_hash_table_iter_next(&iter, (void **)&entry, NULL))
+            g_ptr_array_add(*damaged, g_strdup(entry->damage));
     }
     return true;
 }

@@ -5,7 +5,9 @@
  *
  * One file a link in a directory (DESIGN.md section 5).  The storage half
  * writes, both halves read, possibly in separate processes: the directory is
- * the truth, and the memory of each process a cache of it.
+ * the truth, and the memory of each process a cache of it, which follows single
+ * changes.  Only lukshdrRegistryList takes a time that depends on how many links
+ * there are, and the first use of all.
  */
 
 #pragma once
@@ -103,6 +105,29 @@ GPtrArray *
 lukshdrRegistryListAt(lukshdrRegistry *reg, const char *path, GError **error);
 
 /**
+ * lukshdrRegistryListPool:
+ * @reg: a registry
+ * @pool: name of a pool
+ * @error: VIR_ERR_SYSTEM_ERROR
+ *
+ * Returns: as lukshdrRegistryListAt, those with a volume in that pool.  A replica that a label names and
+ * that was never seen here is none.
+ */
+GPtrArray *
+lukshdrRegistryListPool(lukshdrRegistry *reg, const char *pool, GError **error);
+
+/**
+ * lukshdrRegistryListSecret:
+ * @reg: a registry
+ * @uuid: UUID of a libvirt secret
+ * @error: VIR_ERR_SYSTEM_ERROR
+ *
+ * Returns: as lukshdrRegistryListAt, those that the secret opens.
+ */
+GPtrArray *
+lukshdrRegistryListSecret(lukshdrRegistry *reg, const char *uuid, GError **error);
+
+/**
  * lukshdrRegistryFindPayload:
  * @reg: a registry
  * @path: path that somebody is about to open
@@ -181,7 +206,8 @@ lukshdrRegistryIsActive(lukshdrRegistry *reg, const char *uuid);
  *          the parameter may be NULL
  * @error: VIR_ERR_SYSTEM_ERROR; VIR_ERR_OPERATION_INVALID if the entry is damaged
  *
- * Looks up by libvirt's names, as the storage half's entries get them.
+ * Looks up by libvirt's names, as the storage half's entries get them.  A replica that a label names
+ * and that was never seen here (it has no path, and the link is not just being created) is nobody's.
  *
  * Returns: true, or false with @error set.
  */

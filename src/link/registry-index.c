@@ -1,0 +1,165 @@
+/*
+ * registry-index.c: by what the entries of the registry are found
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "config.h"
+
+#include <string.h>
+
+#include "registry-priv.h"
+
+/* What is under one key */
+typedef struct _lukshdrRegistryBucket lukshdrRegistryBucket;
+struct _lukshdrRegistryBucket {
+    GQueue entries; /* of the links in the entries' places */
+    char key[];
+};
+
+/* One of the places of an entry */
+struct _lukshdrRegistryPlace {
+    GList link; /* its data is the entry */
+    lukshdrRegistryBucket *bucket;
+};
+
+GHashTable *
+lukshdrRegistryIndexNew(void)
+{
+    return g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
+}
+
+char *
+lukshdrRegistryKeyName(const char *pool, const char *volume)
+{
+    return g_strconcat("name ", pool, "/", volume, NULL);
+}
+
+char *
+lukshdrRegistryKeyPool(const char *pool)
+{
+    return g_strconcat("pool ", pool, NULL);
+}
+
+char *
+lukshdrRegistryKeySecret(const char *uuid)
+{
+    g_autofree char *lower = g_ascii_strdown(uuid, -1);
+
+    return g_strconcat("secret ", lower, NULL);
+}
+
+char *
+lukshdrRegistryKeyPath(const char *path)
+{
+    /* doubled slashes and the like; two at the beginning would be kept as special */
+    g_autofree char *canonical = g_canonicalize_filename(path + MAX(strspn(path, "/"), 1) - 1, "/");
+
+    return g_strconcat("path ", canonical, NULL);
+}
+
+char *
+lukshdrRegistryKeyIdentity(const lukshdrIdentity *identity)
+{
+    if (identity->type == LUKSHDR_IDENTITY_BLOCK)
+        return g_strdup(LUKSHDR_REGISTRY_KEY_NAMELESS);
+    return g_strdup_printf("inode %" G_GUINT64_FORMAT, identity->inode);
+}
+
+bool
+lukshdrRegistryVolumeCounts(const lukshdrLink *link, guint i)
+{
+    return lukshdrLinkRoleAt(i) != LUKSHDR_ROLE_REPLICA ||
+           link->state == LUKSHDR_LINK_STATE_CREATING ||
+           lukshdrVolumeLocation(lukshdrLinkVolumeAt(link, i)) != LUKSHDR_LOCATION_NONE;
+}
+
+/* Takes @key over, unless it is one of @keys, of which there are few */
+static void
+lukshdrRegistryAddKey(GPtrArray *keys, char *key)
+{
+    if (g_ptr_array_find_with_equal_func(keys, key, g_str_equal, NULL))
+        g_free(key);
+    else
+        g_ptr_array_add(keys, key);
+}
+
+static GPtrArray *
+lukshdrRegistryKeys(const lukshdrLink *link)
+{
+    GPtrArray *keys = g_ptr_array_new_with_free_func(g_free);
+    const lukshdrVolume *vol;
+    guint i;
+
+    for (i = 0; (vol = lukshdrLinkVolumeAt(link, i)); i++) {
+        if (!lukshdrRegistryVolumeCounts(link, i))
+            continue;
+        lukshdrRegistryAddKey(keys, lukshdrRegistryKeyName(vol->pool, vol->volume));
+        lukshdrRegistryAddKey(keys, lukshdrRegistryKeyPool(vol->pool));
+        if (vol->path)
+            lukshdrRegistryAddKey(keys, lukshdrRegistryKeyPath(vol->path));
+        if (vol->identity.type != LUKSHDR_IDENTITY_NONE)
+            lukshdrRegistryAddKey(keys, lukshdrRegistryKeyIdentity(&vol->identity));
+    }
+    if (link->secretUUID)
+        lukshdrRegistryAddKey(keys, lukshdrRegistryKeySecret(link->secretUUID));
+    return keys;
+}
+
+static lukshdrRegistryBucket *
+lukshdrRegistryBucketNew(GHashTable *index, const char *key)
+{
+    gsize len = strlen(key) + 1;
+    lukshdrRegistryBucket *bucket = g_malloc0(sizeof(*bucket) + len);
+
+    memcpy(bucket->key, key, len);
+    g_hash_table_insert(index, bucket->key, bucket);
+    return bucket;
+}
+
+void
+lukshdrRegistryIndexAdd(GHashTable *index, lukshdrRegistryEntry *entry)
+{
+    g_autoptr(GPtrArray) keys = NULL;
+    guint i;
+
+    if (!entry->link)
+        return;
+
+    keys = lukshdrRegistryKeys(entry->link);
+    entry->places = g_new0(lukshdrRegistryPlace, keys->len);
+    entry->nplaces = keys->len;
+    for (i = 0; i < keys->len; i++) {
+        const char *key = g_ptr_array_index(keys, i);
+        lukshdrRegistryPlace *place = &entry->places[i];
+
+        place->link.data = entry;
+        if (!(place->bucket = g_hash_table_lookup(index, key)))
+            place->bucket = lukshdrRegistryBucketNew(index, key);
+        g_queue_push_tail_link(&place->bucket->entries, &place->link);
+    }
+}
+
+void
+lukshdrRegistryIndexRemove(GHashTable *index, lukshdrRegistryEntry *entry)
+{
+    guint i;
+
+    for (i = 0; i < entry->nplaces; i++) {
+        lukshdrRegistryPlace *place = &entry->places[i];
+
+        g_queue_unlink(&place->bucket->entries, &place->link);
+        if (g_queue_is_empty(&place->bucket->entries))
+            g_hash_table_remove(index, place->bucket->key);
+    }
+    g_clear_pointer(&entry->places, g_free);
+    entry->nplaces = 0;
+}
+
+const GList *
+lukshdrRegistryIndexFind(GHashTable *index, const char *key)
+{
+    const lukshdrRegistryBucket *bucket = g_hash_table_lookup(index, key);
+
+    return bucket ? bucket->entries.head : NULL;
+}
