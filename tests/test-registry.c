@@ -24,7 +24,7 @@
 
 #include "util/error.h"
 #include "util/file.h"
-#include "link/registry.h"
+#include "link/registry-priv.h"
 #include "utiltest.h"
 
 /* How changes of the directory can be noticed; each test runs in all ways */
@@ -1331,6 +1331,52 @@ testSingle(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
     close(fd);
 }
 
+static guint
+testIndexed(GHashTable *indexed, const char *key)
+{
+    return g_list_length((GList *)lukshdrRegistryIndexFind(indexed, key));
+}
+
+/* Volumes on block devices are found by their devices' names, and those without name by themselves */
+static void
+testIndex(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
+{
+    g_autoptr(GHashTable) indexed = lukshdrRegistryIndexNew();
+    lukshdrRegistryEntry entries[TEST_SINGLE_LINKS] = { 0 };
+    lukshdrIdentity named = { .type = LUKSHDR_IDENTITY_BLOCK, .dev = 7, .id = "dm/uuid=LVM-3" };
+    g_autofree char *key = lukshdrRegistryKeyIdentity(&named);
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(entries); i++) {
+        lukshdrVolume *vol;
+
+        entries[i].link = utilTestLink(fix->payload, fix->header);
+        vol = &entries[i].link->payload;
+        vol->identity = named;
+        if (i % 4 == 0)
+            vol->identity.id[0] = '\0';
+        else
+            g_snprintf(vol->identity.id, sizeof(vol->identity.id), "dm/uuid=LVM-%zu", i);
+        lukshdrRegistryIndexAdd(indexed, &entries[i]);
+    }
+    g_assert_cmpuint(testIndexed(indexed, key), ==, 1);
+    g_assert_true(lukshdrRegistryIndexFind(indexed, key)->data == &entries[3]);
+    g_assert_cmpuint(testIndexed(indexed, LUKSHDR_REGISTRY_KEY_NAMELESS), ==,
+                     TEST_SINGLE_LINKS / 4);
+    g_assert_cmpuint(testIndexed(indexed, LUKSHDR_REGISTRY_KEY_BLOCKS), ==, TEST_SINGLE_LINKS);
+
+    /* in whatever order they go, nothing is left of them, and the others are where they were */
+    for (i = 1; i <= G_N_ELEMENTS(entries); i++) {
+        lukshdrRegistryEntry *entry = &entries[i * 7 % G_N_ELEMENTS(entries)];
+
+        lukshdrRegistryIndexRemove(indexed, entry);
+        g_assert_cmpuint(testIndexed(indexed, LUKSHDR_REGISTRY_KEY_BLOCKS), ==,
+                         TEST_SINGLE_LINKS - i);
+        lukshdrLinkUnref(entry->link);
+    }
+    g_assert_cmpuint(g_hash_table_size(indexed), ==, 0);
+}
+
 /* More changes than the kernel remembers */
 static void
 testOverflow(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
@@ -1490,6 +1536,7 @@ main(int argc, char **argv)
     testAdd("many", testMany);
     testAdd("directory", testDirectory);
     testAdd("forked", testForked);
+    testAddEvents("index", testIndex);
     testAddEvents("single", testSingle);
     testAddEvents("overflow", testOverflow);
     return g_test_run();

@@ -296,10 +296,7 @@ lukshdrRegistryFindLocked(lukshdrRegistry *reg,
     g_autofree char *byRealPath = lukshdrRegistryKeyPath(question->real ? question->real
                                                                         : question->path);
     /* by what it is first, then by where it is */
-    const char *keys[] = { byIdentity, byPath, byRealPath,
-                           question->found.type == LUKSHDR_IDENTITY_BLOCK
-                               ? LUKSHDR_REGISTRY_KEY_NAMELESS
-                               : byPath };
+    const char *keys[] = { byIdentity, byPath, byRealPath, NULL };
     GHashTableIter iter;
     const lukshdrRegistryEntry *unknown;
     size_t i;
@@ -309,7 +306,10 @@ lukshdrRegistryFindLocked(lukshdrRegistry *reg,
     if (!lukshdrRegistryCheckLoop(reg, side, question, error))
         return false;
 
-    for (i = 0; i < G_N_ELEMENTS(keys) && !*link; i++) {
+    if (question->found.type == LUKSHDR_IDENTITY_BLOCK)
+        keys[G_N_ELEMENTS(keys) - 1] = question->found.id[0] ? LUKSHDR_REGISTRY_KEY_NAMELESS
+                                                             : LUKSHDR_REGISTRY_KEY_BLOCKS;
+    for (i = 0; i < G_N_ELEMENTS(keys) && keys[i] && !*link; i++) {
         const GList *bucket = lukshdrRegistryIndexFind(reg->index, keys[i]);
 
         if (!lukshdrRegistryFindInBucket(bucket, side, question->path, &question->found, link,

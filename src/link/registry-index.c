@@ -62,7 +62,8 @@ char *
 lukshdrRegistryKeyIdentity(const lukshdrIdentity *identity)
 {
     if (identity->type == LUKSHDR_IDENTITY_BLOCK)
-        return g_strdup(LUKSHDR_REGISTRY_KEY_NAMELESS);
+        return identity->id[0] ? g_strconcat("block ", identity->id, NULL)
+                               : g_strdup(LUKSHDR_REGISTRY_KEY_NAMELESS);
     return g_strdup_printf("inode %" G_GUINT64_FORMAT, identity->inode);
 }
 
@@ -100,6 +101,8 @@ lukshdrRegistryKeys(const lukshdrLink *link)
             lukshdrRegistryAddKey(keys, lukshdrRegistryKeyPath(vol->path));
         if (vol->identity.type != LUKSHDR_IDENTITY_NONE)
             lukshdrRegistryAddKey(keys, lukshdrRegistryKeyIdentity(&vol->identity));
+        if (vol->identity.type == LUKSHDR_IDENTITY_BLOCK)
+            lukshdrRegistryAddKey(keys, g_strdup(LUKSHDR_REGISTRY_KEY_BLOCKS));
     }
     if (link->secretUUID)
         lukshdrRegistryAddKey(keys, lukshdrRegistryKeySecret(link->secretUUID));

@@ -137,8 +137,10 @@ lukshdrRegistryKeyPath(const char *path);
 char *
 lukshdrRegistryKeyIdentity(const lukshdrIdentity *identity);
 
-/* all entries on block devices of which only a number is recorded, good until a reboot */
-#define LUKSHDR_REGISTRY_KEY_NAMELESS "block"
+/* Entries on block devices of which only a number is recorded, good until a reboot, and all that are on
+ * block devices; of what has no name now either, only the recorded paths can tell. */
+#define LUKSHDR_REGISTRY_KEY_NAMELESS "nameless"
+#define LUKSHDR_REGISTRY_KEY_BLOCKS "blocks"
 
 /**
  * lukshdrRegistryLoadLocked:

@@ -3,12 +3,13 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * bench-fill REGISTRY TEMPLATE DATA VAULT FIRST LAST
+ * bench-fill REGISTRY TEMPLATE DATA VAULT FIRST LAST [GUESTS]
  *
  * Payloads are sparse files in DATA, headers in VAULT are TEMPLATE (a detached header) under a UUID
  * of its own each, with its label, but without key material: nothing that is measured on them reads
  * that, and 10,000 times 4 MiB is a lot.  Registry entries and labels are written by the project's
- * own functions, so the volumes are to the daemon what vol-create would have left.
+ * own functions, so the volumes are to the daemon what vol-create would have left.  With GUESTS, each
+ * hundredth has a guest's record in that directory.
  */
 
 #include <fcntl.h>
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #include "util/error.h"
+#include "link/guest-record.h"
 #include "link/label.h"
 #include "link/registry.h"
 
@@ -66,7 +68,34 @@ fillVolume(lukshdrVolume *vol, const char *dir, char *name)
 }
 
 static void
-fillLink(lukshdrRegistry *reg, char *template, const char *data, const char *vault, unsigned int i)
+fillGuest(const char *dir, const lukshdrLink *link, unsigned int i)
+{
+    g_autoptr(GPtrArray)
+        disks = g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrGuestDiskFree);
+    lukshdrGuestDisk *disk = g_new0(lukshdrGuestDisk, 1);
+    g_autofree char *name = g_strdup_printf("%u-guest-%u", i, i);
+    g_autoptr(GError) error = NULL;
+
+    disk->linkUUID = g_strdup(link->uuid);
+    disk->nodeName = g_strdup("libvirt-1-format");
+    disk->payloadPath = g_strdup(link->payload.path);
+    disk->payloadIdentity = link->payload.identity;
+    disk->headerPath = g_strdup(link->header.path);
+    disk->headerIdentity = link->header.identity;
+    disk->format = g_strdup(link->format);
+    disk->granted = 1;
+    g_ptr_array_add(disks, disk);
+    if (!lukshdrGuestStore(dir, name, disks, &error))
+        g_error("%s", error->message);
+}
+
+static void
+fillLink(lukshdrRegistry *reg,
+         char *template,
+         const char *data,
+         const char *vault,
+         const char *guests,
+         unsigned int i)
 {
     g_autoptr(lukshdrLink) link = lukshdrLinkNew();
     g_autoptr(GError) error = NULL;
@@ -91,6 +120,8 @@ fillLink(lukshdrRegistry *reg, char *template, const char *data, const char *vau
     if (!lukshdrLabelWriteOne(header, link, &error) || !lukshdrRegistryStore(reg, link, &error))
         g_error("%s", error->message);
     close(header);
+    if (guests && i % 100 == 0)
+        fillGuest(guests, link, i);
 }
 
 int
@@ -102,8 +133,8 @@ main(int argc, char *argv[])
     gsize len = 0;
     int i;
 
-    if (argc != 7) {
-        g_printerr("Usage: %s REGISTRY TEMPLATE DATA VAULT FIRST LAST\n", argv[0]);
+    if (argc != 7 && argc != 8) {
+        g_printerr("Usage: %s REGISTRY TEMPLATE DATA VAULT FIRST LAST [GUESTS]\n", argv[0]);
         return EXIT_FAILURE;
     }
     if (!g_file_get_contents(argv[2], &template, &len, &error) || len < FILL_HEADER_LEN)
@@ -111,7 +142,7 @@ main(int argc, char *argv[])
 
     reg = lukshdrRegistryNew(argv[1]);
     for (i = atoi(argv[5]); i <= atoi(argv[6]); i++)
-        fillLink(reg, template, argv[3], argv[4], i);
+        fillLink(reg, template, argv[3], argv[4], argc == 8 ? argv[7] : NULL, i);
     lukshdrRegistryFree(reg);
     xmlCleanupParser();
     return EXIT_SUCCESS;
