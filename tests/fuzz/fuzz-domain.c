@@ -1,0 +1,178 @@
+/*
+ * fuzz-domain.c: any bytes as the XML of a domain, a disk, a snapshot, or a domain's metadata
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What is behind a NUL is a second XML: what a migration sends, or the snapshot to be made.
+ */
+
+#include <libxml/tree.h>
+#include <string.h>
+
+#include "link/registry.h"
+#include "qemu_lukshdr/client-xml.h"
+#include "qemu_lukshdr/metadata.h"
+#include "qemu_lukshdr/migrate-xml.h"
+#include "qemu_lukshdr/snapshot-xml.h"
+#include "util/xml.h"
+#include "fuzz.h"
+
+static lukshdrRegistry *registry;
+
+/* Two linked volumes, the second with a secret of its own that was generated for it; no pool is
+ * active */
+static void
+fuzzRegistry(void)
+{
+    g_autoptr(lukshdrLink) link = fuzzLink();
+    g_autofree char *dir = g_build_filename(fuzzDir(), "links", NULL);
+
+    g_setenv("XDG_RUNTIME_DIR", fuzzDir(), TRUE);
+    g_setenv("XDG_CONFIG_HOME", fuzzDir(), TRUE);
+    registry = lukshdrRegistryNew(dir);
+    g_assert_true(lukshdrRegistryStore(registry, link, NULL));
+
+    link->uuid[0] = 'a';
+    link->secretUUID[0] = 'a';
+    link->secretGenerated = true;
+    g_free(link->payload.volume);
+    link->payload.volume = g_strdup("second.qcow2");
+    g_free(link->payload.path);
+    link->payload.path = g_strdup("/var/lib/libvirt/images/second.qcow2");
+    g_free(link->header.volume);
+    link->header.volume = g_strdup("second.luks");
+    g_free(link->header.path);
+    link->header.path = g_strdup("/var/lib/libvirt/headers/second.luks");
+    g_assert_true(lukshdrRegistryStore(registry, link, NULL));
+}
+
+/* libvirt would ignore a <header>, and open the payload as what it is not */
+static void
+fuzzNoHeader(xmlNode *node)
+{
+    xmlNode *child;
+
+    for (child = lukshdrXMLChild(node, NULL); child; child = lukshdrXMLNext(child, NULL)) {
+        g_assert_false(xmlStrEqual(node->name, BAD_CAST LUKSHDR_XML_ENCRYPTION) &&
+                       xmlStrEqual(child->name, BAD_CAST LUKSHDR_XML_HEADER));
+        fuzzNoHeader(child);
+    }
+}
+
+/* A disk whose source is a linked payload has an <encryption>, or a format that can have none */
+static void
+fuzzDisk(xmlNode *disk)
+{
+    xmlNode *driver = lukshdrXMLChild(disk, LUKSHDR_XML_DRIVER);
+    g_autofree char *type = lukshdrXMLAttribute(disk, LUKSHDR_XML_TYPE);
+    g_autofree char *format = driver ? lukshdrXMLAttribute(driver, LUKSHDR_XML_TYPE) : NULL;
+    xmlNode *source = lukshdrXMLChild(disk, LUKSHDR_XML_SOURCE);
+    g_autoptr(lukshdrLink) link = NULL;
+
+    fuzzNoHeader(disk);
+    if (!source || (format && strcmp(format, "raw") && strcmp(format, "qcow2")))
+        return;
+    g_assert_true(lukshdrQemuConfigXMLFind(registry, false, type, source, &link, NULL));
+    if (link)
+        g_assert_nonnull(lukshdrQemuMigrateXMLEncryption(disk));
+}
+
+static void
+fuzzCorrected(const char *text)
+{
+    g_autoptr(xmlDoc) doc = lukshdrQemuConfigXMLRead(text);
+    xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
+    xmlNode *disk = NULL;
+
+    if (!root)
+        return;
+    if (xmlStrEqual(root->name, BAD_CAST LUKSHDR_XML_DISK))
+        fuzzDisk(root);
+    if (xmlStrEqual(root->name, BAD_CAST LUKSHDR_XML_DOMAIN)) {
+        while ((disk = lukshdrQemuMigrateXMLNextDisk(root, disk)))
+            fuzzDisk(disk);
+    }
+}
+
+/* What libvirt gets instead of @text, or NULL if it gets nothing */
+static char *
+fuzzRewrite(const char *text)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GError) againError = NULL;
+    g_autofree char *rewritten = NULL;
+    g_autofree char *again = NULL;
+    bool ok = lukshdrQemuConfigXMLRewrite(registry, false, text, &rewritten, &error);
+
+    fuzzError(ok, error);
+    g_assert_true(ok || !rewritten);
+    if (!ok)
+        return NULL;
+
+    /* what is right stays as it is */
+    if (rewritten) {
+        ok = lukshdrQemuConfigXMLRewrite(registry, false, rewritten, &again, &againError);
+        g_assert_no_error(againError);
+        g_assert_true(ok && !again);
+    }
+    fuzzCorrected(rewritten ? rewritten : text);
+    return g_strdup(rewritten ? rewritten : text);
+}
+
+static void
+fuzzMetadata(const char *text)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GHashTable) headers = lukshdrQemuMetadataParseText(text, &error);
+    GHashTableIter iter;
+    gpointer target;
+    gpointer value;
+
+    fuzzError(headers, error);
+    if (!headers)
+        return;
+
+    g_hash_table_iter_init(&iter, headers);
+    while (g_hash_table_iter_next(&iter, &target, &value)) {
+        const lukshdrQemuHeaderSource *header = value;
+
+        g_assert_true(*(const char *)target != '\0');
+        if (header->type == LUKSHDR_QEMU_HEADER_VOLUME)
+            g_assert_true(header->pool && header->volume);
+        else
+            g_assert_true(header->path && g_path_is_absolute(header->path));
+    }
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    g_autofree char *text = g_strndup((const char *)data, size);
+    size_t len = MIN(strlen(text) + 1, size);
+    g_autofree char *other = g_strndup((const char *)data + len, size - len);
+    g_autofree char *own = NULL;
+    g_autofree char *sent = NULL;
+    g_autoptr(GError) error = NULL;
+    bool ok;
+
+    if (!registry)
+        fuzzRegistry();
+
+    fuzzMetadata(text);
+    if (!(own = fuzzRewrite(text)))
+        return 0;
+
+    ok = lukshdrQemuSnapshotXMLCheck(registry, false, own, other, size & 1, &error);
+    fuzzError(ok, error);
+    g_clear_error(&error);
+    ok = lukshdrQemuMigrateXMLCheck(registry, false, own, other, &error);
+    fuzzError(ok, error);
+    g_clear_error(&error);
+
+    /* a second domain that is right has the disks of the first as it must */
+    if ((sent = fuzzRewrite(other))) {
+        ok = lukshdrQemuMigrateXMLCheck(registry, false, own, sent, &error);
+        fuzzError(ok, error);
+    }
+    return 0;
+}
