@@ -6,8 +6,7 @@
  * libvirt's daemons load this module under the name of the storage driver's.  It
  * loads the stock one, adds a state driver behind it, and when that is
  * initialised (after the storage driver, before any client is served) puts its
- * own functions in front of some of the stock driver's.  The map of what is taken
- * over is lukshdrStorageTakeOver, at the end.
+ * own functions in front of some of the stock driver's: lukshdrStorageOurs is the map.
  */
 
 #include "config.h"
@@ -39,8 +38,29 @@ lukshdrStorageStayAway(const GError *error)
                       error->message);
 }
 
-static void
-lukshdrStorageTakeOver(lukshdrStorageTable *table);
+/* The map: what stands in front of the stock storage driver, entry by entry.  Everything else stays
+ * stock's. */
+static const lukshdrStorageTable lukshdrStorageOurs = {
+    .storageVolCreateXML = lukshdrStorageVolCreateXML,         /* vol-create.c */
+    .storageVolCreateXMLFrom = lukshdrStorageVolCreateXMLFrom, /* vol-clone.c */
+    .storageVolDelete = lukshdrStorageVolDelete,               /* vol-delete.c */
+    .storageVolWipe = lukshdrStorageVolWipe,                   /* vol-wipe.c */
+    .storageVolWipePattern = lukshdrStorageVolWipePattern,     /* vol-wipe.c */
+    .storageVolGetXMLDesc = lukshdrStorageVolGetXMLDesc,       /* vol-show.c */
+    .storageVolDownload = lukshdrStorageVolDownload,           /* vol-show.c */
+    .storageVolUpload = lukshdrStorageVolUpload,               /* vol-show.c */
+    .storageVolResize = lukshdrStorageVolResize,               /* vol-show.c */
+
+    .storagePoolDefineXML = lukshdrStoragePoolDefineXML,   /* pool-define.c */
+    .storagePoolCreateXML = lukshdrStoragePoolCreateXML,   /* pool-define.c */
+    .storagePoolGetXMLDesc = lukshdrStoragePoolGetXMLDesc, /* pool-define.c */
+    .storagePoolBuild = lukshdrStoragePoolBuild,           /* pool-life.c */
+    .storagePoolCreate = lukshdrStoragePoolCreate,         /* pool-life.c */
+    .storagePoolRefresh = lukshdrStoragePoolRefresh,       /* pool-life.c */
+    .storagePoolDestroy = lukshdrStoragePoolDestroy,       /* pool-life.c */
+    .storagePoolDelete = lukshdrStoragePoolDelete,         /* pool-life.c */
+    .storagePoolUndefine = lukshdrStoragePoolUndefine,     /* pool-life.c */
+};
 
 static bool
 lukshdrStorageActivate(GError **error)
@@ -66,7 +86,7 @@ lukshdrStorageActivate(GError **error)
     state->poolsDir = lukshdrPathPools(state->privileged);
 
     lukshdrStorageStart(conn);
-    lukshdrStorageTakeOver(table);
+    lukshdrStorageTableTakeOver(table, &lukshdrStorageOurs);
     if (!lukshdrStorageWatchStart(conn, &watch))
         LUKSHDR_LOG_ERROR(_("What becomes of linked volumes when pools are started or refreshed "
                             "is noticed at the next start of the daemon only: %s"),
@@ -173,31 +193,4 @@ storageRegister(void)
         virResetLastError();
     }
     return 0;
-}
-
-/* The entries that linked volumes need; everything else stays stock's.  No client
- * is served yet, so nobody reads the table meanwhile. */
-static void
-lukshdrStorageTakeOver(lukshdrStorageTable *table)
-{
-    table->storageVolCreateXML = lukshdrStorageVolCreateXML;         /* vol-create.c */
-    table->storageVolDelete = lukshdrStorageVolDelete;               /* vol-delete.c */
-    table->storageVolGetXMLDesc = lukshdrStorageVolGetXMLDesc;       /* vol-show.c */
-    table->storageVolCreateXMLFrom = lukshdrStorageVolCreateXMLFrom; /* vol-clone.c */
-    table->storageVolDownload = lukshdrStorageVolDownload;           /* vol-show.c */
-    table->storageVolUpload = lukshdrStorageVolUpload;               /* vol-show.c */
-    table->storageVolWipe = lukshdrStorageVolWipe;                   /* vol-wipe.c */
-    table->storageVolWipePattern = lukshdrStorageVolWipePattern;     /* vol-wipe.c */
-    table->storageVolResize = lukshdrStorageVolResize;               /* vol-show.c */
-
-    table->storagePoolDefineXML = lukshdrStoragePoolDefineXML;   /* pool-define.c */
-    table->storagePoolCreateXML = lukshdrStoragePoolCreateXML;   /* pool-define.c */
-    table->storagePoolGetXMLDesc = lukshdrStoragePoolGetXMLDesc; /* pool-define.c */
-
-    table->storagePoolBuild = lukshdrStoragePoolBuild;       /* pool-life.c */
-    table->storagePoolCreate = lukshdrStoragePoolCreate;     /* pool-life.c */
-    table->storagePoolRefresh = lukshdrStoragePoolRefresh;   /* pool-life.c */
-    table->storagePoolDestroy = lukshdrStoragePoolDestroy;   /* pool-life.c */
-    table->storagePoolDelete = lukshdrStoragePoolDelete;     /* pool-life.c */
-    table->storagePoolUndefine = lukshdrStoragePoolUndefine; /* pool-life.c */
 }

@@ -103,3 +103,16 @@ lukshdrStorageTableFind(void *handle, virConnectPtr conn, GError **error)
     }
     return found;
 }
+
+void
+lukshdrStorageTableTakeOver(lukshdrStorageTable *table, const lukshdrStorageTable *ours)
+{
+    void *const *from = (void *const *)ours;
+    void **to = (void **)table;
+    size_t i;
+
+    for (i = 1; i <= LUKSHDR_STORAGE_TABLE_ENTRIES; i++) {
+        if (from[i])
+            to[i] = from[i];
+    }
+}
