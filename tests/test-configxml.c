@@ -11,6 +11,7 @@
  *   NAME.error     instead: "CODE fragment of the message"
  */
 
+#include <fcntl.h>
 #include <libxml/parser.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,7 +24,22 @@
 #define CONFIG_DIR "xml/config"
 #define CONFIG_GENERATED "0d8e5a52-51a6-4f36-8d0c-9a3a1f7bb001"
 
-static lukshdrRegistry *registry;
+#define CONFIG_NOT_HERE "00000000-0000-4000-8000-00000000dead"
+
+/* one secret of usage "demo/data" is there, that of the linked volume; the others by their UUID */
+static char *
+secretByUsage(const char *usage)
+{
+    return g_str_equal(usage, "demo/data") ? g_strdup(UTIL_TEST_SECRET_UUID) : NULL;
+}
+
+static bool
+secretExists(const char *uuid)
+{
+    return !g_str_equal(uuid, CONFIG_NOT_HERE);
+}
+
+static lukshdrQemuHost host = { .secretByUsage = secretByUsage, .secretExists = secretExists };
 
 static void
 testGolden(gconstpointer opaque)
@@ -40,7 +56,7 @@ testGolden(gconstpointer opaque)
     /* a case whose input was misspelt would test nothing */
     g_assert_nonnull(in);
 
-    ok = lukshdrQemuConfigXMLRewrite(registry, false, in, &rewritten, &error);
+    ok = lukshdrQemuConfigXMLRewrite(&host, in, &rewritten, &error);
     g_assert_true(ok == !error);
     if (refusal) {
         g_assert_null(out);
@@ -56,42 +72,148 @@ testGolden(gconstpointer opaque)
     utilTestGolden(CONFIG_DIR, name, ".out.xml", rewritten);
 
     /* what libvirt gets is right as it is */
-    g_assert_true(lukshdrQemuConfigXMLRewrite(registry, false, rewritten, &again, &error));
+    g_assert_true(lukshdrQemuConfigXMLRewrite(&host, rewritten, &again, &error));
     g_assert_null(again);
 }
 
-/* By what a file is, not by its name; and a registry that cannot say refuses */
-static void
-testFile(void)
+/* a <disk> of @type 'file' over @path, with the secret that @attribute names, or without <encryption> */
+static char *
+diskXML(const char *path, const char *attribute)
 {
-    g_autofree char *payload = utilTestPath("config.raw");
-    g_autofree char *alias = utilTestPath("alias.raw");
-    g_autofree char *dir = utilTestPath("config-links");
-    g_autofree char *entry = g_strdup_printf("%s/%s.xml", dir, UTIL_TEST_UUID);
-    g_autofree char *xml = g_strdup_printf("<disk><source file='%s'/></disk>", alias);
+    g_autofree char *inner = attribute ? g_strdup_printf("<encryption format='luks'><secret "
+                                                         "type='passphrase' %s/></encryption>",
+                                                         attribute)
+                                       : g_strdup("");
+
+    return g_strdup_printf("<disk><source file='%s'>%s</source></disk>", path, inner);
+}
+
+/* What becomes of a disk: @secret is what its XML has in the end, NULL if it is refused in words
+ * with @refusal in them */
+static void
+checkDisk(lukshdrRegistry *reg,
+          const char *path,
+          const char *attribute,
+          const char *secret,
+          const char *refusal)
+{
+    lukshdrQemuHost here = { .registry = reg,
+                             .secretByUsage = secretByUsage,
+                             .secretExists = secretExists };
+    g_autofree char *xml = diskXML(path, attribute);
     g_autofree char *rewritten = NULL;
-    g_autofree char *again = NULL;
-    g_autoptr(lukshdrRegistry) reg = lukshdrRegistryNew(dir);
-    g_autoptr(lukshdrRegistry) fresh = NULL;
-    g_autoptr(lukshdrLink) link = NULL;
     g_autoptr(GError) error = NULL;
 
+    if (!secret) {
+        g_assert_false(lukshdrQemuConfigXMLRewrite(&here, xml, &rewritten, &error));
+        g_assert_null(rewritten);
+        utilTestError(error, refusal);
+        return;
+    }
+    g_assert_true(lukshdrQemuConfigXMLRewrite(&here, xml, &rewritten, &error));
+    g_assert_no_error(error);
+    g_assert_nonnull(strstr(rewritten ? rewritten : xml, secret));
+}
+
+/* A payload is whoever's file it is; it is unlocked for who calls it by its own name, or by its secret */
+static void
+testNames(void)
+{
+    g_autofree char *payload = utilTestPath("names.raw");
+    g_autofree char *symbolic = utilTestPath("symbolic.raw");
+    g_autofree char *hard = utilTestPath("hard.raw");
+    g_autofree char *plain = utilTestPath("plain.raw");
+    g_autofree char *dir = utilTestPath("names-links");
+    g_autofree char *folder = utilTestPath("folder");
+    g_autofree char *parent = g_path_get_dirname(payload);
+    g_autofree char *through = g_build_filename(folder, "names.raw", NULL);
+    g_autoptr(lukshdrRegistry) reg = lukshdrRegistryNew(dir);
+    g_autoptr(lukshdrLink) link = NULL;
+    g_autoptr(GError) error = NULL;
+    static const char own[] = "uuid='" UTIL_TEST_SECRET_UUID "'";
+    static const char other[] = "uuid='" CONFIG_GENERATED "'";
+    static const char gone[] = "uuid='" CONFIG_NOT_HERE "'";
+
     utilTestWrite(payload, "x", 1);
-    g_assert_cmpint(symlink(payload, alias), ==, 0);
+    utilTestWrite(plain, "x", 1);
+    g_assert_cmpint(symlink(payload, symbolic), ==, 0);
+    g_assert_cmpint(linkat(AT_FDCWD, payload, AT_FDCWD, hard, 0), ==, 0);
+    g_assert_cmpint(symlink(parent, folder), ==, 0);
     link = utilTestLink(payload, payload);
     g_assert_true(lukshdrRegistryStore(reg, link, &error));
     g_assert_no_error(error);
 
-    g_assert_true(lukshdrQemuConfigXMLRewrite(reg, false, xml, &rewritten, &error));
-    g_assert_no_error(error);
-    g_assert_nonnull(strstr(rewritten, UTIL_TEST_SECRET_UUID));
+    checkDisk(reg, payload, NULL, UTIL_TEST_SECRET_UUID, NULL);
+    checkDisk(reg, through, NULL, UTIL_TEST_SECRET_UUID, NULL);
+    checkDisk(reg, symbolic, NULL, NULL, "OPERATION_DENIED names.raw");
+    checkDisk(reg, hard, NULL, NULL, "OPERATION_DENIED names.raw");
+    checkDisk(reg, symbolic, other, NULL, "OPERATION_DENIED names.raw");
+    checkDisk(reg, hard, gone, NULL, "OPERATION_DENIED names.raw");
+    checkDisk(reg, hard, "usage='nobody'", NULL, "OPERATION_DENIED names.raw");
+    checkDisk(reg, symbolic, own, UTIL_TEST_SECRET_UUID, NULL);
+    checkDisk(reg, hard, own, UTIL_TEST_SECRET_UUID, NULL);
+    checkDisk(reg, hard, "usage='demo/data'", "demo/data", NULL);
+
+    /* of this host, generated for nobody here: may open this volume, too */
+    checkDisk(reg, payload, other, CONFIG_GENERATED, NULL);
+    checkDisk(reg, payload, gone, UTIL_TEST_SECRET_UUID, NULL);
+    checkDisk(reg, payload, "usage='nobody'", UTIL_TEST_SECRET_UUID, NULL);
+    checkDisk(reg, payload, "usage='demo/data'", "demo/data", NULL);
+
+    /* another's file is where it should be */
+    g_assert_cmpint(rename(plain, payload), ==, 0);
+    checkDisk(reg, payload, own, NULL, "OPERATION_INVALID names.raw");
+}
+
+/* A registry that cannot say what a file is refuses it */
+static void
+testDamaged(void)
+{
+    g_autofree char *payload = utilTestPath("config.raw");
+    g_autofree char *dir = utilTestPath("config-links");
+    g_autofree char *entry = g_strdup_printf("%s/%s.xml", dir, UTIL_TEST_UUID);
+    g_autoptr(lukshdrRegistry) reg = lukshdrRegistryNew(dir);
+    g_autoptr(lukshdrRegistry) fresh = NULL;
+    g_autoptr(lukshdrLink) link = NULL;
+
+    utilTestWrite(payload, "x", 1);
+    link = utilTestLink(payload, payload);
+    g_assert_true(lukshdrRegistryStore(reg, link, NULL));
+    checkDisk(reg, payload, NULL, UTIL_TEST_SECRET_UUID, NULL);
 
     /* in place, which only who reads the directory anew is sure to notice */
     utilTestWrite(entry, "damaged", -1);
     fresh = lukshdrRegistryNew(dir);
-    g_assert_false(lukshdrQemuConfigXMLRewrite(fresh, false, xml, &again, &error));
-    utilTestError(error, "OPERATION_INVALID link registry");
-    g_assert_null(again);
+    checkDisk(fresh, payload, NULL, NULL, "OPERATION_INVALID link registry");
+}
+
+/* The files of two linked volumes are exchanged: neither opens as the other, whatever secret is named */
+static void
+testExchanged(void)
+{
+    g_autofree char *one = utilTestPath("one.raw");
+    g_autofree char *two = utilTestPath("two.raw");
+    g_autofree char *aside = utilTestPath("aside.raw");
+    g_autofree char *dir = utilTestPath("exchanged-links");
+    g_autoptr(lukshdrRegistry) reg = lukshdrRegistryNew(dir);
+    g_autoptr(lukshdrLink) first = NULL;
+    g_autoptr(lukshdrLink) second = NULL;
+
+    utilTestWrite(one, "1", 1);
+    utilTestWrite(two, "2", 1);
+    first = utilTestLink(one, one);
+    second = utilTestLink(two, two);
+    second->uuid[0] = second->uuid[0] == 'a' ? 'b' : 'a';
+    g_assert_true(lukshdrRegistryStore(reg, first, NULL));
+    g_assert_true(lukshdrRegistryStore(reg, second, NULL));
+
+    checkDisk(reg, one, NULL, UTIL_TEST_SECRET_UUID, NULL);
+    g_assert_cmpint(rename(one, aside), ==, 0);
+    g_assert_cmpint(rename(two, one), ==, 0);
+    g_assert_cmpint(rename(aside, two), ==, 0);
+    checkDisk(reg, one, NULL, NULL, "OPERATION_DENIED exchanged");
+    checkDisk(reg, two, NULL, NULL, "OPERATION_DENIED exchanged");
+    checkDisk(reg, one, "uuid='" UTIL_TEST_SECRET_UUID "'", NULL, "OPERATION_DENIED exchanged");
 }
 
 static void
@@ -108,7 +230,7 @@ storeOther(void)
     g_free(link->secretUUID);
     link->secretUUID = g_strdup(CONFIG_GENERATED);
     link->secretGenerated = true;
-    g_assert_true(lukshdrRegistryStore(registry, link, NULL));
+    g_assert_true(lukshdrRegistryStore(host.registry, link, NULL));
 }
 
 int
@@ -130,13 +252,15 @@ main(int argc, char **argv)
     utilTestWrite(payload, "x", 1);
     utilTestWrite(header, "x", 1);
     link = utilTestLink(payload, header);
-    registry = lukshdrRegistryNew(dir);
-    g_assert_true(lukshdrRegistryStore(registry, link, NULL));
+    host.registry = lukshdrRegistryNew(dir);
+    g_assert_true(lukshdrRegistryStore(host.registry, link, NULL));
     storeOther();
 
     utilTestCases(CONFIG_DIR, suffixes, "/configxml/", testGolden);
-    g_test_add_func("/configxml-file", testFile);
+    g_test_add_func("/configxml-names", testNames);
+    g_test_add_func("/configxml-damaged", testDamaged);
+    g_test_add_func("/configxml-exchanged", testExchanged);
     rc = g_test_run();
-    lukshdrRegistryFree(registry);
+    lukshdrRegistryFree(host.registry);
     return rc;
 }

@@ -84,7 +84,7 @@ lukshdrQemuAccessGrant(virQEMUDriver *driver,
     /* Whoever deletes or wipes the volume stores that in the link and then looks for our
      * record: now that the record is written, one of the two sees the other. */
     if (added && !g_str_equal(disk->linkUUID, LUKSHDR_GUEST_NO_LINK) &&
-        !lukshdrRegistryIsActive(lukshdrQemu.registry, disk->linkUUID)) {
+        !lukshdrRegistryIsActive(lukshdrQemu.host.registry, disk->linkUUID)) {
         lukshdrQemuGuestUngrant(name, disk->nodeName, remember, added);
         error = g_error_new(LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                             _("the linked volume with payload '%s' is just being deleted or wiped"),

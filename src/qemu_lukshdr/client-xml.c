@@ -18,17 +18,19 @@
 #include <libvirt/virterror.h>
 #include <libxml/parser.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "util/error.h"
+#include "link/handle.h"
 #include "util/text.h"
 #include "link/pool-state.h"
+#include "link/recognise.h"
 #include "util/xml.h"
 #include "metadata.h"
 
 typedef struct _lukshdrQemuConfigXML lukshdrQemuConfigXML;
 struct _lukshdrQemuConfigXML {
-    lukshdrRegistry *registry;
-    bool privileged;
+    const lukshdrQemuHost *host;
     GHashTable *headers; /* from metadata, by disk target; NULL if there is none */
     bool ownHeader;      /* the disk at hand is one of @headers */
     bool changed;
@@ -72,54 +74,91 @@ lukshdrQemuConfigXMLEncryption(xmlNode *encryption, const lukshdrLink *link)
     lukshdrXMLSetAttribute(secret, LUKSHDR_XML_UUID, link->secretUUID);
 }
 
-/* By its names, or as a volume of whatever pool over the same directory.  A pool that is not
- * active leads to no file, and a guest cannot be started from it either. */
+/* As a volume of the pool, by its names or as a volume of another pool over the same directory.  What a
+ * pool that is not active leads to cannot be examined, nor a volume that is not there: then
+ * the names count, and a guest cannot be started from it either. */
 static bool
-lukshdrQemuConfigXMLFindVolume(lukshdrRegistry *registry,
-                               bool privileged,
+lukshdrQemuConfigXMLFindVolume(const lukshdrQemuHost *host,
                                xmlNode *source,
-                               lukshdrLink **link,
+                               lukshdrRecognised *found,
+                               char **path,
                                GError **error)
 {
     g_autofree char *pool = lukshdrXMLAttribute(source, LUKSHDR_XML_POOL);
     g_autofree char *volume = lukshdrXMLAttribute(source, LUKSHDR_XML_VOLUME);
-    g_autofree char *path = NULL;
 
     if (!pool || !volume)
         return true;
-    if (!lukshdrRegistryLookup(registry, pool, volume, link, NULL, error))
+
+    if ((*path = lukshdrPoolStateVolumePath(host->privileged, pool, volume, NULL))) {
+        if (!lukshdrRecognise(host->registry, *path, found, error))
+            return false;
+        if (found->link || access(*path, F_OK) == 0)
+            return true;
+        g_clear_pointer(path, g_free);
+    }
+
+    if (!lukshdrRegistryLookup(host->registry, pool, volume, &found->link, NULL, error))
         return false;
-    if (*link || !(path = lukshdrPoolStateVolumePath(privileged, pool, volume, NULL)))
+    if (!found->link)
         return true;
-    return lukshdrRegistryFindPayload(registry, path, link, error);
+    found->as = LUKSHDR_RECOGNISED_PAYLOAD;
+    found->vol = &found->link->payload;
+
+    /* of an active pool whose volumes' paths are not known by their names alone */
+    if (found->vol->path && access(found->vol->path, F_OK) == 0 &&
+        lukshdrPoolStateIsActive(host->privileged, pool)) {
+        *path = g_strdup(found->vol->path);
+        lukshdrRecognisedClear(found);
+        return lukshdrRecognise(host->registry, *path, found, error);
+    }
+    return true;
 }
 
 bool
-lukshdrQemuConfigXMLFind(lukshdrRegistry *registry,
-                         bool privileged,
+lukshdrQemuConfigXMLFind(const lukshdrQemuHost *host,
                          const char *type,
                          xmlNode *source,
                          lukshdrLink **link,
+                         char **path,
                          GError **error)
 {
-    g_autofree char *path = NULL;
+    g_auto(lukshdrRecognised) found = { 0 };
+    g_autofree char *named = NULL;
     g_autofree char *absolute = NULL;
 
     *link = NULL;
 
     if (!type || g_str_equal(type, "file"))
-        path = lukshdrXMLAttribute(source, LUKSHDR_XML_FILE);
+        named = lukshdrXMLAttribute(source, LUKSHDR_XML_FILE);
     else if (g_str_equal(type, "block"))
-        path = lukshdrXMLAttribute(source, LUKSHDR_XML_DEV);
-    else if (g_str_equal(type, "volume"))
-        return lukshdrQemuConfigXMLFindVolume(registry, privileged, source, link, error);
+        named = lukshdrXMLAttribute(source, LUKSHDR_XML_DEV);
 
-    if (!path || !*path)
-        return true;
+    if (g_strcmp0(type, "volume") == 0) {
+        if (!lukshdrQemuConfigXMLFindVolume(host, source, &found, &absolute, error))
+            return false;
+    } else if (named && *named) {
+        /* QEMU's working directory is the root */
+        absolute = g_path_is_absolute(named) ? g_strdup(named) : g_build_filename("/", named, NULL);
+        if (!lukshdrRecognise(host->registry, absolute, &found, error))
+            return false;
+    }
 
-    /* QEMU's working directory is the root */
-    absolute = g_path_is_absolute(path) ? g_strdup(path) : g_build_filename("/", path, NULL);
-    return lukshdrRegistryFindPayload(registry, absolute, link, error);
+    if (found.as == LUKSHDR_RECOGNISED_PAYLOAD)
+        *link = lukshdrLinkRef(found.link);
+    if (path)
+        *path = g_steal_pointer(&absolute);
+    return true;
+}
+
+char *
+lukshdrQemuConfigXMLSecretUUID(const lukshdrQemuHost *host, xmlNode *encryption)
+{
+    xmlNode *secret = lukshdrXMLChild(encryption, LUKSHDR_XML_SECRET);
+    char *uuid = secret ? lukshdrXMLAttribute(secret, LUKSHDR_XML_UUID) : NULL;
+    g_autofree char *usage = secret ? lukshdrXMLAttribute(secret, LUKSHDR_XML_USAGE) : NULL;
+
+    return uuid || !usage ? uuid : host->secretByUsage(usage);
 }
 
 static bool
@@ -191,39 +230,55 @@ lukshdrQemuConfigXMLFormatKnown(const char *format)
 /* Whether a registered link other than @link has @secret, which was generated for its volume: it opens
  * nothing else */
 static bool
-lukshdrQemuConfigXMLIsOthers(lukshdrRegistry *registry, const char *secret, const lukshdrLink *link)
+lukshdrQemuConfigXMLIsOthers(const lukshdrQemuHost *host,
+                             const char *secret,
+                             const lukshdrLink *link)
 {
-    g_autoptr(GPtrArray) links = lukshdrRegistryList(registry, NULL);
+    g_autoptr(GPtrArray) links = lukshdrRegistryListSecret(host->registry, secret, NULL);
     guint i;
 
     for (i = 0; links && i < links->len; i++) {
         const lukshdrLink *other = g_ptr_array_index(links, i);
 
-        if (other->secretGenerated && lukshdrTextSameUUID(other->secretUUID, secret) &&
-            !g_str_equal(other->uuid, link->uuid))
+        if (other->secretGenerated && !g_str_equal(other->uuid, link->uuid))
             return true;
     }
     return false;
 }
 
 /* A domain that was made of another by copying its XML (virt-clone) names the secrets of that one's
- * volumes for its own.  A secret that somebody gave may open both, and is left; so is what goes with a
- * header of the domain's metadata. */
+ * volumes for its own, and one that comes from another host names secrets of that host.  A secret that
+ * somebody gave may open both, and is left; so is what goes with a header of the domain's metadata. */
 static void
 lukshdrQemuConfigXMLSecret(lukshdrQemuConfigXML *state,
                            xmlNode *encryption,
                            const lukshdrLink *link)
 {
     xmlNode *secret = lukshdrXMLChild(encryption, LUKSHDR_XML_SECRET);
-    g_autofree char *uuid = secret ? lukshdrXMLAttribute(secret, LUKSHDR_XML_UUID) : NULL;
+    g_autofree char *uuid = lukshdrQemuConfigXMLSecretUUID(state->host, encryption);
 
-    if (!uuid || !link->secretUUID || state->ownHeader ||
-        link->state != LUKSHDR_LINK_STATE_ACTIVE || lukshdrTextSameUUID(uuid, link->secretUUID) ||
-        !lukshdrQemuConfigXMLIsOthers(state->registry, uuid, link))
+    if (!secret || (!uuid && !xmlHasProp(secret, BAD_CAST LUKSHDR_XML_USAGE)) ||
+        !link->secretUUID || state->ownHeader || link->state != LUKSHDR_LINK_STATE_ACTIVE ||
+        lukshdrTextSameUUID(uuid, link->secretUUID) ||
+        (uuid && state->host->secretExists(uuid) &&
+         !lukshdrQemuConfigXMLIsOthers(state->host, uuid, link)))
         return;
 
+    xmlUnsetProp(secret, BAD_CAST LUKSHDR_XML_USAGE);
     lukshdrXMLSetAttribute(secret, LUKSHDR_XML_UUID, link->secretUUID);
     state->changed = true;
+}
+
+/* An <encryption> of @link's payload: @own if the payload is called by its own name */
+static void
+lukshdrQemuConfigXMLCorrect(lukshdrQemuConfigXML *state,
+                            xmlNode *encryption,
+                            const lukshdrLink *link,
+                            bool own)
+{
+    lukshdrQemuConfigXMLStrip(state, encryption, link);
+    if (own)
+        lukshdrQemuConfigXMLSecret(state, encryption, link);
 }
 
 /* One image: @image is a <disk> or a <backingStore>, @format what it declares.  Sets
@@ -245,22 +300,27 @@ lukshdrQemuConfigXMLImage(lukshdrQemuConfigXML *state,
          source = lukshdrXMLNext(source, LUKSHDR_XML_SOURCE)) {
         xmlNode *inner = lukshdrXMLChild(source, LUKSHDR_XML_ENCRYPTION);
         g_autoptr(lukshdrLink) link = NULL;
+        g_autofree char *secret = NULL;
+        g_autofree char *path = NULL;
+        bool own;
 
         if (inner)
             *encrypted = true;
-        if (!lukshdrQemuConfigXMLFind(state->registry, state->privileged, type, source, &link,
-                                      error))
+        if (!lukshdrQemuConfigXMLFind(state->host, type, source, &link, &path, error))
             return false;
         if (!link)
             continue;
 
-        if (outer) {
-            lukshdrQemuConfigXMLStrip(state, outer, link);
-            lukshdrQemuConfigXMLSecret(state, outer, link);
-        }
+        if (inner || outer)
+            secret = lukshdrQemuConfigXMLSecretUUID(state->host, inner ? inner : outer);
+        if (path && !lukshdrQemuLookupNamed(state->host, link, path, secret, error))
+            return false;
+        own = !path || lukshdrHandleIsOwnName(&link->payload, path);
+
+        if (outer)
+            lukshdrQemuConfigXMLCorrect(state, outer, link, own);
         if (inner) {
-            lukshdrQemuConfigXMLStrip(state, inner, link);
-            lukshdrQemuConfigXMLSecret(state, inner, link);
+            lukshdrQemuConfigXMLCorrect(state, inner, link, own);
             lukshdrQemuConfigXMLComplete(state, inner);
         }
         if (outer || inner || !lukshdrQemuConfigXMLFormatKnown(format) ||
@@ -431,13 +491,12 @@ lukshdrQemuConfigXMLRoot(lukshdrQemuConfigXML *state, xmlNode *root, GError **er
 }
 
 bool
-lukshdrQemuConfigXMLRewrite(lukshdrRegistry *registry,
-                            bool privileged,
+lukshdrQemuConfigXMLRewrite(const lukshdrQemuHost *host,
                             const char *xml,
                             char **rewritten,
                             GError **error)
 {
-    lukshdrQemuConfigXML state = { .registry = registry, .privileged = privileged };
+    lukshdrQemuConfigXML state = { .host = host };
     g_autoptr(xmlDoc) doc = lukshdrQemuConfigXMLRead(xml);
     xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
 

@@ -3,12 +3,12 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Public XML in, public XML out; needs the link registry and no libvirt.
+ * Public XML in, public XML out; does not call libvirt (lookup.h).
  */
 
 #pragma once
 
-#include "link/registry.h"
+#include "lookup.h"
 
 /**
  * lukshdrQemuConfigXMLRead:
@@ -53,22 +53,34 @@ lukshdrQemuConfigXMLEncryption(xmlNode *encryption, const lukshdrLink *link);
 
 /**
  * lukshdrQemuConfigXMLFind:
- * @registry: the link registry
- * @privileged: whether the daemon runs as root
+ * @host: what this host knows
  * @type: what the disk or image says is its type, or NULL
  * @source: its <source>
  * @link: set to the link (a reference) of which it is the payload, or to NULL
- * @error: as lukshdrRegistryFindPayload
+ * @path: set to the path by which it is named, freed with g_free; NULL if it is named by pool and
+ *        volume as registered, and nothing stands there that could be examined; may be NULL
+ * @error: as lukshdrRecognise
  *
  * Returns: true, or false with @error set.
  */
 bool
-lukshdrQemuConfigXMLFind(lukshdrRegistry *registry,
-                         bool privileged,
+lukshdrQemuConfigXMLFind(const lukshdrQemuHost *host,
                          const char *type,
                          xmlNode *source,
                          lukshdrLink **link,
+                         char **path,
                          GError **error);
+
+/**
+ * lukshdrQemuConfigXMLSecretUUID:
+ * @host: what this host knows
+ * @encryption: an <encryption>
+ *
+ * Returns: UUID of the secret that it names, by UUID or usage, freed with g_free; NULL if it names none
+ * that exists.
+ */
+char *
+lukshdrQemuConfigXMLSecretUUID(const lukshdrQemuHost *host, xmlNode *encryption);
 
 /**
  * lukshdrQemuConfigXMLMetadata:
@@ -81,20 +93,22 @@ lukshdrQemuConfigXMLMetadata(xmlNode *domain);
 
 /**
  * lukshdrQemuConfigXMLRewrite:
- * @registry: the link registry
- * @privileged: whether the daemon runs as root
+ * @host: what this host knows
  * @xml: XML of a domain, of a disk or of a snapshot, as a client sent it
  * @rewritten: set to the XML that libvirt is to have instead, to be freed with g_free, or to
  *             NULL if @xml is right as it is
  * @error: VIR_ERR_CONFIG_UNSUPPORTED for a <header> that would be ignored, and for a disk
  *         that metadata gives a header but nothing gives a secret; VIR_ERR_XML_ERROR for
- *         malformed metadata; VIR_ERR_OPERATION_INVALID for what the registry cannot decide
+ *         malformed metadata; VIR_ERR_OPERATION_INVALID for what the registry cannot decide;
+ *         VIR_ERR_OPERATION_DENIED for a linked payload that is neither called by its own name nor
+ *         by its secret (lukshdrQemuLookupNamed)
  *
  * A disk, or an image that the XML lists behind it, that names a linked payload and has no
  * <encryption> gets the link's, so that a daemon without the plugin refuses it.  A <header>
  * in an <encryption> is libvirt's to ignore: one that is exactly the link's goes, every
- * other is refused.  The engine of a linked disk's or an overlay's <encryption> is completed, and a
- * secret that was generated for another linked volume is replaced by the one that opens this.
+ * other is refused.  The engine of a linked disk's or an overlay's <encryption> is completed.  A secret that was
+ * generated for another linked volume of this host, or that does not exist here, is replaced by the one that
+ * opens this volume, if it is called by its own name.
  *
  * What is no well-formed XML, or is about something else, is left to stock as it is: its
  * errors are better.  A declared format that libvirt knows no <encryption> for is left, too;
@@ -103,8 +117,7 @@ lukshdrQemuConfigXMLMetadata(xmlNode *domain);
  * Returns: true, or false with @error set.
  */
 bool
-lukshdrQemuConfigXMLRewrite(lukshdrRegistry *registry,
-                            bool privileged,
+lukshdrQemuConfigXMLRewrite(const lukshdrQemuHost *host,
                             const char *xml,
                             char **rewritten,
                             GError **error);

@@ -39,8 +39,7 @@ lukshdrQemuConfigRewrite(const char **xml, char **rewritten)
 
     if (!*xml)
         return true;
-    if (!lukshdrQemuConfigXMLRewrite(lukshdrQemu.registry, lukshdrQemu.privileged, *xml, rewritten,
-                                     &error)) {
+    if (!lukshdrQemuConfigXMLRewrite(&lukshdrQemu.host, *xml, rewritten, &error)) {
         lukshdrReportError(error);
         return false;
     }
@@ -227,6 +226,18 @@ lukshdrQemuConfigManagedSaveDefineXML(virDomainPtr domain, const char *dxml, uns
     return lukshdrQemuConfigStock.domainManagedSaveDefineXML(domain, dxml, flags);
 }
 
+/* May the domain have all disks that @xml, its definition or a snapshot's, names?  libvirt makes and
+ * reverts internal snapshots of a domain that does not run with qemu-img, by their names and
+ * without asking anything else. */
+static bool
+lukshdrQemuConfigCheckDisks(const char *xml)
+{
+    g_autofree char *rewritten = NULL;
+    const char *checked = xml;
+
+    return lukshdrQemuConfigRewrite(&checked, &rewritten);
+}
+
 /* Of a domain that runs, Prepare is asked (prepare.c).  One that is just started in
  * between is refused there, one that just stopped may get a plain overlay. */
 static bool
@@ -237,10 +248,11 @@ lukshdrQemuConfigCheckSnapshot(virDomainPtr domain, const char *xml, unsigned in
 
     if ((flags & VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE) || virDomainIsActive(domain) != 0)
         return true;
-    if (!(config = virDomainGetXMLDesc(domain, VIR_DOMAIN_XML_INACTIVE)))
+    if (!(config = virDomainGetXMLDesc(domain, VIR_DOMAIN_XML_INACTIVE)) ||
+        !lukshdrQemuConfigCheckDisks(config))
         return false;
 
-    if (lukshdrQemuSnapshotXMLCheck(lukshdrQemu.registry, lukshdrQemu.privileged, config, xml,
+    if (lukshdrQemuSnapshotXMLCheck(&lukshdrQemu.host, config, xml,
                                     flags & VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY, &error))
         return true;
     lukshdrReportError(error);
@@ -265,11 +277,10 @@ lukshdrQemuConfigRevertToSnapshot(virDomainSnapshotPtr snapshot, unsigned int fl
     g_autoptr(GError) error = NULL;
     g_autofree char *xml = virDomainSnapshotGetXMLDesc(snapshot, 0);
 
-    if (!xml)
+    if (!xml || !lukshdrQemuConfigCheckDisks(xml))
         return -1;
 
-    if (!lukshdrQemuSnapshotXMLCheck(lukshdrQemu.registry, lukshdrQemu.privileged, xml, xml, false,
-                                     &error)) {
+    if (!lukshdrQemuSnapshotXMLCheck(&lukshdrQemu.host, xml, xml, false, &error)) {
         lukshdrReportError(error);
         return -1;
     }

@@ -1,5 +1,5 @@
 /*
- * lookup.c: whose is what a guest is about to get?
+ * lookup.c: whose is what a guest is about to get, and may it have that?
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -9,45 +9,123 @@
 #include "lookup.h"
 
 #include <glib/gi18n-lib.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
 #include "util/error.h"
-#include "qemu.h"
+#include "util/text.h"
+#include "link/handle.h"
+#include "link/recognise.h"
 
 bool
-lukshdrQemuLookup(const char *path, lukshdrLink **link, GError **error)
+lukshdrQemuLookup(const lukshdrQemuHost *host, const char *path, lukshdrLink **link, GError **error)
 {
-    g_autoptr(lukshdrLink) header = NULL;
+    g_auto(lukshdrRecognised) found = { 0 };
     g_autofree char *pool = NULL;
 
-    if (!lukshdrRegistryFindPayload(lukshdrQemu.registry, path, link, error))
-        return false;
-    if (*link)
-        return true;
+    *link = NULL;
 
-    if (!lukshdrRegistryFindHeader(lukshdrQemu.registry, path, &header, error))
+    if (!lukshdrRecognise(host->registry, path, &found, error))
         return false;
-    if (!header) {
-        if (!lukshdrHeaderPoolsFind(lukshdrQemu.headerPools, path, &pool, error))
-            return false;
-        if (!pool)
-            return true;
+
+    switch (found.as) {
+    case LUKSHDR_RECOGNISED_PAYLOAD:
+        *link = lukshdrLinkRef(found.link);
+        return true;
+    case LUKSHDR_RECOGNISED_HEADER:
+    case LUKSHDR_RECOGNISED_REPLICA:
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_DENIED,
-                    _("'%s' is in pool '%s', which is declared to hold headers, and cannot be a "
-                      "disk; move it to another pool if it is none, or link it with its payload"),
-                    path, pool);
+                    _("'%s' is the header volume '%s' of pool '%s' and cannot be a disk; use its "
+                      "linked volume '%s' of pool '%s'"),
+                    path, found.vol->volume, found.vol->pool, found.link->payload.volume,
+                    found.link->payload.pool);
         return false;
+    case LUKSHDR_RECOGNISED_PLAIN:
+        break;
     }
 
+    if (!lukshdrHeaderPoolsFind(host->headerPools, path, &pool, error))
+        return false;
+    if (!pool)
+        return true;
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_DENIED,
-                _("'%s' is the header volume '%s' of pool '%s' and cannot be a disk; use its "
-                  "linked volume '%s' of pool '%s'"),
-                path, header->header.volume, header->header.pool, header->payload.volume,
-                header->payload.pool);
+                _("'%s' is in pool '%s', which is declared to hold headers, and cannot be a "
+                  "disk; move it to another pool if it is none, or link it with its payload"),
+                path, pool);
     return false;
 }
 
-/* Is @path, of a link's payload or header, somewhere below the directory @found? */
+/* Sets @other to the link whose payload should stand at @path by its own name, if that is not @link */
+static bool
+lukshdrQemuLookupExchanged(const lukshdrQemuHost *host,
+                           const lukshdrLink *link,
+                           const char *path,
+                           lukshdrLink **other,
+                           GError **error)
+{
+    g_autofree char *base = g_path_get_basename(path);
+    g_autofree char *parent = g_path_get_dirname(path);
+    g_autofree char *dir = realpath(parent, NULL); /* malloc is GLib's allocator since 2.46 */
+    g_autofree char *real = dir ? g_build_filename(dir, base, NULL) : NULL;
+    const char *const paths[] = { path, real };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(paths) && paths[i]; i++) {
+        g_autoptr(GPtrArray) links = lukshdrRegistryListAt(host->registry, paths[i], error);
+        guint n;
+
+        if (!links)
+            return false;
+        for (n = 0; n < links->len; n++) {
+            lukshdrLink *candidate = g_ptr_array_index(links, n);
+
+            if (g_str_equal(candidate->uuid, link->uuid) ||
+                !lukshdrHandleIsOwnName(&candidate->payload, path))
+                continue;
+            *other = lukshdrLinkRef(candidate);
+            return true;
+        }
+    }
+    return true;
+}
+
+bool
+lukshdrQemuLookupNamed(const lukshdrQemuHost *host,
+                       const lukshdrLink *link,
+                       const char *path,
+                       const char *secret,
+                       GError **error)
+{
+    g_autoptr(lukshdrLink) other = NULL;
+
+    if (lukshdrHandleIsOwnName(&link->payload, path))
+        return true;
+
+    if (!lukshdrQemuLookupExchanged(host, link, path, &other, error))
+        return false;
+    if (other) {
+        g_set_error(
+            error, LUKSHDR_ERROR, VIR_ERR_OPERATION_DENIED,
+            _("'%s' should be linked volume '%s' of pool '%s', but is now the payload of linked "
+              "volume '%s' of pool '%s': the files were exchanged; put both back"),
+            path, other->payload.volume, other->payload.pool, link->payload.volume,
+            link->payload.pool);
+        return false;
+    }
+
+    if (lukshdrTextSameUUID(secret, link->secretUUID))
+        return true;
+
+    g_set_error(
+        error, LUKSHDR_ERROR, VIR_ERR_OPERATION_DENIED,
+        _("'%s' leads to linked volume '%s' of pool '%s' and is not its name: name the "
+          "volume itself ('%s') or, if that is meant, its secret in the disk's 'encryption'"),
+        path, link->payload.volume, link->payload.pool,
+        link->payload.path ? link->payload.path : "");
+    return false;
+}
+
+/* Is @path, of a volume of a link, somewhere below the directory @found? */
 static bool
 lukshdrQemuLookupIsBelow(const char *path, const struct stat *found)
 {
@@ -66,20 +144,19 @@ lukshdrQemuLookupIsBelow(const char *path, const struct stat *found)
 }
 
 bool
-lukshdrQemuLookupDirectory(virStorageSource *src, GError **error)
+lukshdrQemuLookupDirectory(const lukshdrQemuHost *host, const char *dir, GError **error)
 {
-    g_autofree char *dir = lukshdrQemuSourceDirectory(src);
     g_autoptr(GPtrArray) damaged = NULL;
     g_autoptr(GPtrArray) links = NULL;
     g_autofree char *pool = NULL;
     struct stat found;
     guint i;
 
-    if (!dir || stat(dir, &found) < 0)
+    if (stat(dir, &found) < 0)
         return true;
 
-    if (!lukshdrRegistryLoad(lukshdrQemu.registry, &damaged, error) ||
-        !(links = lukshdrRegistryList(lukshdrQemu.registry, error)))
+    if (!lukshdrRegistryLoad(host->registry, &damaged, error) ||
+        !(links = lukshdrRegistryList(host->registry, error)))
         return false;
 
     if (damaged->len > 0) {
@@ -91,19 +168,22 @@ lukshdrQemuLookupDirectory(virStorageSource *src, GError **error)
 
     for (i = 0; i < links->len; i++) {
         const lukshdrLink *link = g_ptr_array_index(links, i);
+        const lukshdrVolume *vol;
+        guint n;
 
-        if (lukshdrQemuLookupIsBelow(link->payload.path, &found) ||
-            lukshdrQemuLookupIsBelow(link->header.path, &found)) {
-            g_set_error(
-                error, LUKSHDR_ERROR, VIR_ERR_OPERATION_DENIED,
-                _("directory '%s' cannot be a disk: header or payload of linked volume '%s' "
-                  "of pool '%s' is in it"),
-                dir, link->payload.volume, link->payload.pool);
+        for (n = 0; (vol = lukshdrLinkVolumeAt(link, n)); n++) {
+            if (!lukshdrQemuLookupIsBelow(vol->path, &found))
+                continue;
+            g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_DENIED,
+                        _("directory '%s' cannot be a disk: the %s of linked volume '%s' of pool "
+                          "'%s' is in it"),
+                        dir, lukshdrRoleToString(lukshdrLinkRoleAt(n)), link->payload.volume,
+                        link->payload.pool);
             return false;
         }
     }
 
-    if (!lukshdrHeaderPoolsFindBelow(lukshdrQemu.headerPools, dir, &pool, error))
+    if (!lukshdrHeaderPoolsFindBelow(host->headerPools, dir, &pool, error))
         return false;
     if (pool) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_DENIED,

@@ -51,8 +51,7 @@ lukshdrQemuMigrateXMLFindDisk(xmlNode *domain, const char *target)
 
 /* Sets @linked to whether the disk is opened with a detached header on this host */
 static bool
-lukshdrQemuMigrateXMLIsLinked(lukshdrRegistry *registry,
-                              bool privileged,
+lukshdrQemuMigrateXMLIsLinked(const lukshdrQemuHost *host,
                               xmlNode *disk,
                               const char *target,
                               GHashTable *headers,
@@ -63,7 +62,7 @@ lukshdrQemuMigrateXMLIsLinked(lukshdrRegistry *registry,
     xmlNode *source = lukshdrXMLChild(disk, LUKSHDR_XML_SOURCE);
     g_autoptr(lukshdrLink) link = NULL;
 
-    if (source && !lukshdrQemuConfigXMLFind(registry, privileged, type, source, &link, error))
+    if (source && !lukshdrQemuConfigXMLFind(host, type, source, &link, NULL, error))
         return false;
 
     *linked = link || (headers && g_hash_table_contains(headers, target));
@@ -71,8 +70,7 @@ lukshdrQemuMigrateXMLIsLinked(lukshdrRegistry *registry,
 }
 
 bool
-lukshdrQemuMigrateXMLCheck(lukshdrRegistry *registry,
-                           bool privileged,
+lukshdrQemuMigrateXMLCheck(const lukshdrQemuHost *host,
                            const char *own,
                            const char *sent,
                            GError **error)
@@ -100,8 +98,7 @@ lukshdrQemuMigrateXMLCheck(lukshdrRegistry *registry,
 
         if (!found || lukshdrQemuMigrateXMLEncryption(found))
             continue;
-        if (!lukshdrQemuMigrateXMLIsLinked(registry, privileged, disk, target, headers, &linked,
-                                           error))
+        if (!lukshdrQemuMigrateXMLIsLinked(host, disk, target, headers, &linked, error))
             return false;
         if (!linked)
             continue;

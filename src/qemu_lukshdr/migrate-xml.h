@@ -8,7 +8,7 @@
 
 #pragma once
 
-#include "link/registry.h"
+#include "lookup.h"
 
 /**
  * lukshdrQemuMigrateXMLNextDisk:
@@ -31,8 +31,7 @@ lukshdrQemuMigrateXMLEncryption(xmlNode *disk);
 
 /**
  * lukshdrQemuMigrateXMLCheck:
- * @registry: the link registry
- * @privileged: whether the daemon runs as root
+ * @host: what this host knows
  * @own: XML of the domain on this host
  * @sent: XML that another host is to have for it
  * @error: VIR_ERR_CONFIG_UNSUPPORTED, naming the disk; as lukshdrRegistryFindPayload
@@ -41,8 +40,7 @@ lukshdrQemuMigrateXMLEncryption(xmlNode *disk);
  * <encryption> in @sent or is not in it; false with @error set.
  */
 bool
-lukshdrQemuMigrateXMLCheck(lukshdrRegistry *registry,
-                           bool privileged,
+lukshdrQemuMigrateXMLCheck(const lukshdrQemuHost *host,
                            const char *own,
                            const char *sent,
                            GError **error);

@@ -15,6 +15,7 @@
 #include <glib/gi18n-lib.h>
 #include <unistd.h>
 
+#include "link/handle.h"
 #include "util/error.h"
 #include "util/log.h"
 #include "util/xml.h"
@@ -36,8 +37,7 @@ lukshdrQemuMigrateCheckOne(virDomainPtr domain, unsigned int which, const char *
     if (!own)
         return false;
 
-    if (lukshdrQemuMigrateXMLCheck(lukshdrQemu.registry, lukshdrQemu.privileged, own,
-                                   sent ? sent : own, &error))
+    if (lukshdrQemuMigrateXMLCheck(&lukshdrQemu.host, own, sent ? sent : own, &error))
         return true;
     lukshdrReportError(error);
     return false;
@@ -211,6 +211,7 @@ lukshdrQemuMigrateCopied(xmlNode *disk, bool running, bool *changed, GError **er
     g_autofree char *type = lukshdrXMLAttribute(disk, LUKSHDR_XML_TYPE);
     xmlNode *source = lukshdrXMLChild(disk, LUKSHDR_XML_SOURCE);
     xmlNode *encryption = lukshdrQemuMigrateXMLEncryption(disk);
+    g_autofree char *path = NULL;
     g_autofree char *uuid = NULL;
     g_autoptr(lukshdrLink) link = NULL;
     xmlNode *secret;
@@ -219,19 +220,20 @@ lukshdrQemuMigrateCopied(xmlNode *disk, bool running, bool *changed, GError **er
     if (!source || !encryption || lukshdrXMLChild(disk, "readonly"))
         return true;
 
-    if (!lukshdrQemuConfigXMLFind(lukshdrQemu.registry, lukshdrQemu.privileged, type, source, &link,
-                                  error))
+    if (!lukshdrQemuConfigXMLFind(&lukshdrQemu.host, type, source, &link, &path, error))
         return false;
     if (!link)
         return !running || lukshdrQemuMigrateCheckVolume(disk, encryption, error);
+
+    if (path && !lukshdrHandleIsOwnName(&link->payload, path))
+        return true; /* named by its secret (lukshdrQemuConfigXMLRewrite) */
 
     uuid = lukshdrQemuMigrateSecret(encryption);
     if (!link->secretUUID || g_strcmp0(uuid, link->secretUUID) == 0 ||
         !(secret = lukshdrXMLChild(encryption, LUKSHDR_XML_SECRET)))
         return true;
 
-    xmlUnsetProp(secret, BAD_CAST "usage");
-    xmlUnsetProp(secret, BAD_CAST LUKSHDR_XML_UUID);
+    xmlUnsetProp(secret, BAD_CAST LUKSHDR_XML_USAGE);
     lukshdrXMLSetAttribute(secret, LUKSHDR_XML_UUID, link->secretUUID);
     *changed = true;
     return true;

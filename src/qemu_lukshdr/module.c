@@ -26,6 +26,7 @@
 #include "client.h"
 #include "domain.h"
 #include "guest.h"
+#include "secret.h"
 #include "shared-fs.h"
 #include "source.h"
 
@@ -77,17 +78,19 @@ lukshdrQemuActivate(void)
     g_autofree char *states = NULL;
     g_autofree char *conf = NULL;
 
-    lukshdrQemu.privileged = geteuid() == 0;
-    pools = lukshdrPathPools(lukshdrQemu.privileged);
-    configs = lukshdrPathPoolConfigs(lukshdrQemu.privileged);
-    states = lukshdrPathPoolStates(lukshdrQemu.privileged);
-    registry = lukshdrPathRegistry(lukshdrQemu.privileged);
-    guests = lukshdrPathGuests(lukshdrQemu.privileged);
-    conf = lukshdrPathQemuConf(lukshdrQemu.privileged);
+    lukshdrQemu.host.privileged = geteuid() == 0;
+    pools = lukshdrPathPools(lukshdrQemu.host.privileged);
+    configs = lukshdrPathPoolConfigs(lukshdrQemu.host.privileged);
+    states = lukshdrPathPoolStates(lukshdrQemu.host.privileged);
+    registry = lukshdrPathRegistry(lukshdrQemu.host.privileged);
+    guests = lukshdrPathGuests(lukshdrQemu.host.privileged);
+    conf = lukshdrPathQemuConf(lukshdrQemu.host.privileged);
 
     lukshdrQemuSharedLoad(conf);
-    lukshdrQemu.registry = lukshdrRegistryNew(registry);
-    lukshdrQemu.headerPools = lukshdrHeaderPoolsNew(pools, configs, states);
+    lukshdrQemu.host.registry = lukshdrRegistryNew(registry);
+    lukshdrQemu.host.headerPools = lukshdrHeaderPoolsNew(pools, configs, states);
+    lukshdrQemu.host.secretByUsage = lukshdrQemuSecretByUsage;
+    lukshdrQemu.host.secretExists = lukshdrQemuSecretExists;
     lukshdrQemuGuestsLoad(guests);
     lukshdrQemu.active = true;
 

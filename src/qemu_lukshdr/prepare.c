@@ -14,6 +14,7 @@
 #include "config.h"
 
 #include <glib/gi18n-lib.h>
+#include <string.h>
 
 #include "chain/chain.h"
 #include "util/error.h"
@@ -152,19 +153,36 @@ lukshdrQemuPrepareCheckChain(lukshdrLink *link,
         headerExplicit, readOnly);
 }
 
-/* Makes @link the one of a payload with the header that the metadata names */
-static bool
-lukshdrQemuPrepareExplicit(const lukshdrQemuHeaderSource *header,
-                           const char *path,
-                           virStorageSource *src,
-                           lukshdrLink **link,
-                           GError **error)
+/* UUID of the secret that the domain's XML names for @src, or NULL.  libvirt tells only in XML. */
+static char *
+lukshdrQemuPrepareSecret(virStorageSource *src)
 {
-    g_autoptr(lukshdrLink) linked = g_steal_pointer(link);
+    virStorageEncryption *encryption = lukshdrQemuSourceEncryption(src);
+    g_autofree char *text = NULL;
+    g_autoptr(xmlDoc) doc = NULL;
+    virBuffer buf = { 0 };
+    virErrorPtr saved;
 
-    *link = lukshdrQemuExplicitLink(header, path, linked, lukshdrQemuSourceEncryption(src) != NULL,
-                                    lukshdrQemu.privileged, error);
-    return *link != NULL;
+    if (!encryption)
+        return NULL;
+
+    saved = lukshdrQemuErrorSave();
+    (void)lukshdrQemu.libvirt.virStorageEncryptionFormat(&buf, encryption);
+    text = lukshdrQemu.libvirt.virBufferContentAndReset(&buf);
+    lukshdrQemuErrorRestore(saved);
+
+    if (!text || !(doc = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_ENCRYPTION, NULL)))
+        return NULL;
+    return lukshdrQemuConfigXMLSecretUUID(&lukshdrQemu.host, xmlDocGetRootElement(doc));
+}
+
+/* Does @src, which is no file or device, lead to a volume of a link? */
+static bool
+lukshdrQemuPrepareCheckRoads(virStorageSource *src, GError **error)
+{
+    g_autofree char *dir = lukshdrQemuSourceDirectory(src);
+
+    return !dir || lukshdrQemuLookupDirectory(&lukshdrQemu.host, dir, error);
 }
 
 /* Everything that can be said of @src before stock prepares it.  Sets @link if it is
@@ -176,6 +194,8 @@ lukshdrQemuPrepareCheck(const char *path,
                         lukshdrLink **link,
                         GError **error)
 {
+    g_autoptr(lukshdrLink) linked = NULL;
+
     if (!path && header) {
         g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
                             _("the domain's metadata names a header for a disk that is neither a "
@@ -185,9 +205,15 @@ lukshdrQemuPrepareCheck(const char *path,
     if (!path)
         return true;
 
-    if (!lukshdrQemuLookup(path, link, error))
+    if (!lukshdrQemuLookup(&lukshdrQemu.host, path, &linked, error))
         return false;
-    if (!*link && !header)
+    if (linked) {
+        g_autofree char *secret = lukshdrQemuPrepareSecret(src);
+
+        if (!lukshdrQemuLookupNamed(&lukshdrQemu.host, linked, path, secret, error))
+            return false;
+    }
+    if (!linked && !header)
         return true;
 
     /* at a start libvirt knows of backing files only later; then the chain refuses them */
@@ -198,9 +224,14 @@ lukshdrQemuPrepareCheck(const char *path,
                     path);
         return false;
     }
-    if (header)
-        return lukshdrQemuPrepareExplicit(header, path, src, link, error);
-    return lukshdrQemuHeaderCheck(*link, lukshdrQemu.privileged, error);
+    if (header) {
+        *link = lukshdrQemuExplicitLink(header, path, linked,
+                                        lukshdrQemuSourceEncryption(src) != NULL,
+                                        lukshdrQemu.host.privileged, error);
+        return *link != NULL;
+    }
+    *link = g_steal_pointer(&linked);
+    return lukshdrQemuHeaderCheck(*link, lukshdrQemu.host.privileged, error);
 }
 
 /* The linked disk in the chain of @top, if @src is not in that chain: then it is to become an
@@ -313,7 +344,7 @@ qemuDomainPrepareStorageSourceBlockdev(virDomainDiskDef *disk,
         return LUKSHDR_STOCK(qemuDomainPrepareStorageSourceBlockdev)(disk, src, priv, cfg);
 
     path = lukshdrQemuSourcePath(src);
-    if (!lukshdrQemuLookupDirectory(src, &error) || !lukshdrQemuPrepareOther(disk, src, &error) ||
+    if (!lukshdrQemuPrepareCheckRoads(src, &error) || !lukshdrQemuPrepareOther(disk, src, &error) ||
         !lukshdrQemuExplicitFind(disk, src, &header, &error) ||
         !lukshdrQemuPrepareCheck(path, src, header, &link, &error)) {
         lukshdrReportError(error);
@@ -426,7 +457,7 @@ qemuDomainPrepareDiskSource(virDomainDiskDef *disk,
         if (lukshdrQemuDiskGetState(n) == LUKSHDR_QEMU_DISK_PREPARED)
             continue;
 
-        if (lukshdrQemuLookupDirectory(n, &error) &&
+        if (lukshdrQemuPrepareCheckRoads(n, &error) &&
             lukshdrQemuExplicitFind(disk, n, &header, &error) && header) {
             g_set_error(
                 &error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
@@ -434,8 +465,8 @@ qemuDomainPrepareDiskSource(virDomainDiskDef *disk,
                   "on this bus; use virtio, scsi, sata or usb"),
                 lukshdrQemuDomainDiskTarget(disk));
         }
-        if (!error && (path = lukshdrQemuSourcePath(n)) && lukshdrQemuLookup(path, &link, &error) &&
-            link) {
+        if (!error && (path = lukshdrQemuSourcePath(n)) &&
+            lukshdrQemuLookup(&lukshdrQemu.host, path, &link, &error) && link) {
             g_set_error(&error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
                         _("linked volume '%s' of pool '%s' cannot be used on this bus; use virtio, "
                           "scsi, sata or usb"),

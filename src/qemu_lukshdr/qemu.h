@@ -10,20 +10,17 @@
 #pragma once
 
 #include "util/abi.h"
-#include "link/header-pools.h"
-#include "link/registry.h"
+#include "lookup.h"
 
 #define LUKSHDR_QEMU_EXPORT __attribute__((visibility("default")))
 
 typedef struct _lukshdrQemuState lukshdrQemuState;
 struct _lukshdrQemuState {
     bool active; /* false: every wrapper calls its stock function and does nothing else */
-    bool privileged;
     lukshdrABICommon common;
     lukshdrABIQemu libvirt;
-    lukshdrABIQemuDriver stock;      /* the stock module's own functions */
-    lukshdrRegistry *registry;       /* looked at in the Prepare wrappers and nowhere else */
-    lukshdrHeaderPools *headerPools; /* likewise */
+    lukshdrABIQemuDriver stock; /* the stock module's own functions */
+    lukshdrQemuHost host;       /* asked by Prepare and for clients' XML, and nowhere else */
 };
 
 /* Set by qemuRegister, before any thread of the QEMU driver exists; only read afterwards. */

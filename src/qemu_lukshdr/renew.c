@@ -32,9 +32,7 @@ lukshdrQemuRenew(virDomainPtr domain,
     if (virDomainIsActive(domain) == 0 && virDomainIsPersistent(domain) == 1)
         config = virDomainGetXMLDesc(domain, VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE);
 
-    if (config &&
-        lukshdrQemuConfigXMLRewrite(lukshdrQemu.registry, lukshdrQemu.privileged, config,
-                                    &rewritten, &error) &&
+    if (config && lukshdrQemuConfigXMLRewrite(&lukshdrQemu.host, config, &rewritten, &error) &&
         rewritten) {
         if ((defined = define(virDomainGetConnect(domain), rewritten, 0)))
             virDomainFree(defined);

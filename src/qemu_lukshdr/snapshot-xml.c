@@ -52,8 +52,7 @@ lukshdrQemuSnapshotXMLIsExternal(xmlNode *disk, xmlNode *asked, bool diskOnly)
 
 /* Sets @link to that of the first linked payload among the images of @disk that the XML lists */
 static bool
-lukshdrQemuSnapshotXMLFind(lukshdrRegistry *registry,
-                           bool privileged,
+lukshdrQemuSnapshotXMLFind(const lukshdrQemuHost *host,
                            xmlNode *disk,
                            lukshdrLink **link,
                            GError **error)
@@ -65,15 +64,14 @@ lukshdrQemuSnapshotXMLFind(lukshdrRegistry *registry,
         xmlNode *source = lukshdrXMLChild(image, LUKSHDR_XML_SOURCE);
         g_autofree char *type = lukshdrXMLAttribute(image, LUKSHDR_XML_TYPE);
 
-        if (source && !lukshdrQemuConfigXMLFind(registry, privileged, type, source, link, error))
+        if (source && !lukshdrQemuConfigXMLFind(host, type, source, link, NULL, error))
             return false;
     }
     return true;
 }
 
 static bool
-lukshdrQemuSnapshotXMLCheckDisk(lukshdrRegistry *registry,
-                                bool privileged,
+lukshdrQemuSnapshotXMLCheckDisk(const lukshdrQemuHost *host,
                                 xmlNode *disk,
                                 xmlNode *snapshot,
                                 bool diskOnly,
@@ -88,7 +86,7 @@ lukshdrQemuSnapshotXMLCheckDisk(lukshdrRegistry *registry,
 
     if (!lukshdrQemuSnapshotXMLIsExternal(disk, asked, diskOnly))
         return true;
-    if (!lukshdrQemuSnapshotXMLFind(registry, privileged, disk, &link, error))
+    if (!lukshdrQemuSnapshotXMLFind(host, disk, &link, error))
         return false;
     if (!link)
         return true;
@@ -103,8 +101,7 @@ lukshdrQemuSnapshotXMLCheckDisk(lukshdrRegistry *registry,
 }
 
 bool
-lukshdrQemuSnapshotXMLCheck(lukshdrRegistry *registry,
-                            bool privileged,
+lukshdrQemuSnapshotXMLCheck(const lukshdrQemuHost *host,
                             const char *domain,
                             const char *snapshot,
                             bool diskOnly,
@@ -123,7 +120,7 @@ lukshdrQemuSnapshotXMLCheck(lukshdrRegistry *registry,
 
     for (disk = lukshdrXMLChild(devices, LUKSHDR_XML_DISK); disk;
          disk = lukshdrXMLNext(disk, LUKSHDR_XML_DISK)) {
-        if (!lukshdrQemuSnapshotXMLCheckDisk(registry, privileged, disk, asked, diskOnly, error))
+        if (!lukshdrQemuSnapshotXMLCheckDisk(host, disk, asked, diskOnly, error))
             return false;
     }
     return true;

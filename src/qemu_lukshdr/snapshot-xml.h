@@ -6,12 +6,11 @@
 
 #pragma once
 
-#include "link/registry.h"
+#include "lookup.h"
 
 /**
  * lukshdrQemuSnapshotXMLCheck:
- * @registry: the link registry
- * @privileged: whether the daemon runs as root
+ * @host: what this host knows
  * @domain: XML of a domain that does not run, or of the snapshot that holds it
  * @snapshot: XML of the snapshot that is to be made of it, or that it is to go back to
  * @diskOnly: whether disks are external unless they say otherwise (--disk-only)
@@ -23,8 +22,7 @@
  * Returns: true, or false with @error set if a linked disk would get one.
  */
 bool
-lukshdrQemuSnapshotXMLCheck(lukshdrRegistry *registry,
-                            bool privileged,
+lukshdrQemuSnapshotXMLCheck(const lukshdrQemuHost *host,
                             const char *domain,
                             const char *snapshot,
                             bool diskOnly,

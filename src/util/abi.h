@@ -49,6 +49,14 @@ typedef struct _virStoragePoolDef virStoragePoolDef;
 typedef struct _virStorageVolDef virStorageVolDef;
 typedef struct _virIdentity virIdentity;
 
+/* virbuffer.h: a pointer and a number since libvirt 6.0; all zero is an empty one.  Larger than any
+ * release's, and never looked into. */
+typedef union _virBuffer virBuffer;
+union _virBuffer {
+    void *align;
+    char room[128];
+};
+
 /* virlog.h: small, and the same since libvirt 1.2 */
 typedef struct _lukshdrVirLogSource lukshdrVirLogSource;
 struct _lukshdrVirLogSource {
@@ -142,6 +150,10 @@ struct _lukshdrVirStateDriver {
 #define LUKSHDR_ABI_QEMU(X) \
     X(int, virRegisterStateDriver, (lukshdrVirStateDriver *driver)) \
     X(virConnectPtr, virGetConnectStorage, (void)) \
+    X(virConnectPtr, virGetConnectSecret, (void)) \
+    X(virIdentity *, virIdentityGetCurrent, (void)) \
+    X(virIdentity *, virIdentityGetSystem, (void)) \
+    X(int, virIdentitySetCurrent, (virIdentity *identity)) \
     X(virDomainPtr, virGetDomain, \
       (virConnectPtr conn, const char *name, const unsigned char *uuid, int id)) \
     X(virDomainSnapshotPtr, virGetDomainSnapshot, (virDomainPtr domain, const char *name)) \
@@ -160,6 +172,8 @@ struct _lukshdrVirStateDriver {
        virDomainXMLOption *xmlopt)) \
     X(virStorageEncryption *, virStorageEncryptionParseNode, \
       (xmlNodePtr node, xmlXPathContextPtr ctxt)) \
+    X(int, virStorageEncryptionFormat, (virBuffer *buf, virStorageEncryption *encryption)) \
+    X(char *, virBufferContentAndReset, (virBuffer *buf)) \
     X(int, virFileIsSharedFSType, (const char *path, unsigned int fstypes)) \
     X(virConf *, virConfReadFile, (const char *filename, unsigned int flags)) \
     X(int, virConfGetValueStringList, \

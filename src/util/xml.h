@@ -40,6 +40,7 @@
 #define LUKSHDR_XML_DEV "dev"
 #define LUKSHDR_XML_DEVICE "device"
 #define LUKSHDR_XML_ENGINE "engine"
+#define LUKSHDR_XML_USAGE "usage"
 
 /* The namespace of what the project says in a domain's <metadata>, and the prefix that is
  * customary for it.  The number changes when what was valid before means something else. */

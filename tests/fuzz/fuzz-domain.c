@@ -17,7 +17,20 @@
 #include "util/xml.h"
 #include "fuzz.h"
 
-static lukshdrRegistry *registry;
+/* no secret has a usage, and of those with an even UUID none exists */
+static char *
+fuzzByUsage(const char *usage G_GNUC_UNUSED)
+{
+    return NULL;
+}
+
+static bool
+fuzzExists(const char *uuid)
+{
+    return *uuid && (uuid[strlen(uuid) - 1] & 1);
+}
+
+static lukshdrQemuHost host = { .secretByUsage = fuzzByUsage, .secretExists = fuzzExists };
 
 /* Two linked volumes, the second with a secret of its own that was generated for it; no pool is
  * active */
@@ -29,8 +42,8 @@ fuzzRegistry(void)
 
     g_setenv("XDG_RUNTIME_DIR", fuzzDir(), TRUE);
     g_setenv("XDG_CONFIG_HOME", fuzzDir(), TRUE);
-    registry = lukshdrRegistryNew(dir);
-    g_assert_true(lukshdrRegistryStore(registry, link, NULL));
+    host.registry = lukshdrRegistryNew(dir);
+    g_assert_true(lukshdrRegistryStore(host.registry, link, NULL));
 
     link->uuid[0] = 'a';
     link->secretUUID[0] = 'a';
@@ -43,7 +56,7 @@ fuzzRegistry(void)
     link->header.volume = g_strdup("second.luks");
     g_free(link->header.path);
     link->header.path = g_strdup("/var/lib/libvirt/headers/second.luks");
-    g_assert_true(lukshdrRegistryStore(registry, link, NULL));
+    g_assert_true(lukshdrRegistryStore(host.registry, link, NULL));
 }
 
 /* libvirt would ignore a <header>, and open the payload as what it is not */
@@ -72,7 +85,7 @@ fuzzDisk(xmlNode *disk)
     fuzzNoHeader(disk);
     if (!source || (format && strcmp(format, "raw") && strcmp(format, "qcow2")))
         return;
-    g_assert_true(lukshdrQemuConfigXMLFind(registry, false, type, source, &link, NULL));
+    g_assert_true(lukshdrQemuConfigXMLFind(&host, type, source, &link, NULL, NULL));
     if (link)
         g_assert_nonnull(lukshdrQemuMigrateXMLEncryption(disk));
 }
@@ -102,7 +115,7 @@ fuzzRewrite(const char *text)
     g_autoptr(GError) againError = NULL;
     g_autofree char *rewritten = NULL;
     g_autofree char *again = NULL;
-    bool ok = lukshdrQemuConfigXMLRewrite(registry, false, text, &rewritten, &error);
+    bool ok = lukshdrQemuConfigXMLRewrite(&host, text, &rewritten, &error);
 
     fuzzError(ok, error);
     g_assert_true(ok || !rewritten);
@@ -111,7 +124,7 @@ fuzzRewrite(const char *text)
 
     /* what is right stays as it is */
     if (rewritten) {
-        ok = lukshdrQemuConfigXMLRewrite(registry, false, rewritten, &again, &againError);
+        ok = lukshdrQemuConfigXMLRewrite(&host, rewritten, &again, &againError);
         g_assert_no_error(againError);
         g_assert_true(ok && !again);
     }
@@ -155,23 +168,23 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     g_autoptr(GError) error = NULL;
     bool ok;
 
-    if (!registry)
+    if (!host.registry)
         fuzzRegistry();
 
     fuzzMetadata(text);
     if (!(own = fuzzRewrite(text)))
         return 0;
 
-    ok = lukshdrQemuSnapshotXMLCheck(registry, false, own, other, size & 1, &error);
+    ok = lukshdrQemuSnapshotXMLCheck(&host, own, other, size & 1, &error);
     fuzzError(ok, error);
     g_clear_error(&error);
-    ok = lukshdrQemuMigrateXMLCheck(registry, false, own, other, &error);
+    ok = lukshdrQemuMigrateXMLCheck(&host, own, other, &error);
     fuzzError(ok, error);
     g_clear_error(&error);
 
     /* a second domain that is right has the disks of the first as it must */
     if ((sent = fuzzRewrite(other))) {
-        ok = lukshdrQemuMigrateXMLCheck(registry, false, own, sent, &error);
+        ok = lukshdrQemuMigrateXMLCheck(&host, own, sent, &error);
         fuzzError(ok, error);
     }
     return 0;

@@ -77,7 +77,13 @@ other_names() {
     virsh pool-define-as again dir --target "$DAEMON_IMAGES/elsewhere" && virsh pool-start again
 }
 try "the payload has other names" other_names
-for path in "$DAEMON_IMAGES/symlink.img" "$DAEMON_IMAGES/hardlink.img" "$DAEMON_IMAGES//data/./r.raw" \
+# Anybody who may write to a directory can make such a name, so it is not the volume's own.
+for path in "$DAEMON_IMAGES/symlink.img" "$DAEMON_IMAGES/hardlink.img"; do
+    refuse "as $path: no domain is defined" "r\.raw.*not its name" define "$(disk_xml vda "$path" raw)"
+    try "as $path, with the link's secret: a domain is defined" define "$(disk_xml vda "$path" raw "$SECRET_UUID")"
+    like "as $path, with the link's secret: its configuration has that" "$(stored victim)" "uuid='$SECRET_UUID'"
+done
+for path in "$DAEMON_IMAGES//data/./r.raw" \
     "$DAEMON_IMAGES/elsewhere/r.raw" "${DATA#/}/r.raw"; do
     try "as $path: a domain is defined" define \
         "$(disk_xml vda "$DATA/r.raw" raw | sed "s|<source.*|<source file='$path'/>|")"
@@ -94,9 +100,14 @@ like "it has the <encryption>" "$(virsh dumpxml victim --inactive | grep -A1 'r.
 
 try "a disk that is not linked" define "$(disk_xml vda "$DATA/plain.img" raw)"
 same "has none" "$(stored victim)" "<source file='$DATA/plain.img'></source>"
+secret_make 11111111-2222-4333-8444-555555555555 volume something
 try "a disk that says <encryption> itself" define \
     "$(disk_xml vda "$DATA/r.raw" raw 11111111-2222-4333-8444-555555555555)"
 like "keeps what it says" "$(stored victim)" "uuid='11111111-2222-4333-8444-555555555555'"
+virsh secret-undefine 11111111-2222-4333-8444-555555555555
+try "a disk that names a secret that is not there, as if it came from another host" define \
+    "$(disk_xml vda "$DATA/r.raw" raw 11111111-2222-4333-8444-555555555555)"
+like "gets the link's" "$(stored victim)" "uuid='$SECRET_UUID'"
 older="<encryption format='luks'><secret type='passphrase' uuid='$SECRET_UUID'/></encryption>"
 try "a disk that says it in the older place" define \
     "$(disk_xml vda "$DATA/r.raw" raw | sed "s|<target|$older&|")"

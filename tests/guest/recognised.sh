@@ -1,6 +1,7 @@
 #!/bin/bash
 # A linked payload is recognised under whatever name it reaches libvirt, from clients that know nothing of
-# encryption: the guest finds in it what was written through the link, never ciphertext.
+# encryption: by its own name the guest finds in it what was written through the link, by any other
+# nothing, unless the domain names its secret, and never ciphertext.
 
 # shellcheck disable=SC2317 # many functions are called by way of try
 . "$(dirname "$0")/lib/disks.sh"
@@ -47,8 +48,18 @@ recognised_or_refused() {
     fi
 }
 
+# not_its_name HOW PATH: a road to the linked volume that is not its name. Whoever may write to a directory
+# can make one, so the guest gets nothing by it, unless the domain names the volume's own secret.
+not_its_name() {
+    local before
+    before=$(access "$VAULT/r.raw.luks" "$2"; records)
+    refuse "$1: it is refused" "r\.raw.*is not its name" attach "$(disk "$2")"
+    same "$1: nothing has changed" "$(access "$VAULT/r.raw.luks" "$2"; records)" "$before"
+    recognised "$1, with its secret" "$(disk "$2" raw "$SECRET_UUID")"
+}
+
 disk() {
-    disk_xml vdx "$1" "${2:-raw}"
+    disk_xml vdx "$1" "${2:-raw}" "${3:-}"
 }
 
 try "a host with a header pool and a payload pool" linked_start
@@ -86,9 +97,9 @@ try "by attach-disk: the guest reads its own text" guest_filled demo vdx "$TEXT"
 detach vdx
 
 ln -s "$DATA/r.raw" "$DAEMON_IMAGES/symlink"
-recognised "by a symlink" "$(disk "$DAEMON_IMAGES/symlink")"
+not_its_name "by a symlink" "$DAEMON_IMAGES/symlink"
 ln "$DATA/r.raw" "$DAEMON_IMAGES/hardlink"
-recognised "by a hard link" "$(disk "$DAEMON_IMAGES/hardlink")"
+not_its_name "by a hard link" "$DAEMON_IMAGES/hardlink"
 rm "$DAEMON_IMAGES/symlink" "$DAEMON_IMAGES/hardlink"
 recognised "with doubled slashes" "$(disk "${DATA//\///\/}//r.raw")"
 recognised "with dots" "$(disk "$DATA/../data/./../vault/../data/r.raw")"
@@ -99,7 +110,7 @@ recognised "by another pool over the same directory" "$(disk again/r.raw)"
 virsh pool-destroy again
 
 if [ -n "$bound" ]; then
-    recognised "by a bind mount" "$(disk "$DAEMON_IMAGES/bound/r.raw")"
+    not_its_name "by a bind mount" "$DAEMON_IMAGES/bound/r.raw"
 else
     skip "by a bind mount" "needs root"
 fi
@@ -109,7 +120,7 @@ else
     skip "through an overlay file system" "none to be had here"
 fi
 mv "$DATA/r.raw" "$DAEMON_IMAGES/other.name"
-recognised "moved elsewhere" "$(disk "$DAEMON_IMAGES/other.name")"
+not_its_name "moved elsewhere" "$DAEMON_IMAGES/other.name"
 mv "$DAEMON_IMAGES/other.name" "$DATA/r.raw"
 
 if [ "$DAEMON_RUNS" = system ] && loop=$(losetup -f --show "$DATA/r.raw" 2>/dev/null); then

@@ -1,0 +1,33 @@
+/*
+ * secret.h: what libvirt's secret driver says of the secrets that domains name
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Names only, never values.  Asked as the system: an answer that depends on who asks
+ * would let a client turn "may not see it" into "there is none".  Leave no trace in the thread's
+ * libvirt error.
+ */
+
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+/**
+ * lukshdrQemuSecretByUsage:
+ * @usage: usage of a secret of type 'volume'
+ *
+ * Returns: its UUID, freed with g_free; NULL if there is no such secret, or the driver cannot be
+ * asked.
+ */
+char *
+lukshdrQemuSecretByUsage(const char *usage);
+
+/**
+ * lukshdrQemuSecretExists:
+ * @uuid: UUID of a secret
+ *
+ * Returns: false if there is no such secret; true also if the driver cannot be asked.
+ */
+bool
+lukshdrQemuSecretExists(const char *uuid);
