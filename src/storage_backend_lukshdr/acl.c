@@ -39,47 +39,76 @@ lukshdrStorageBecomeClient(virIdentity *client)
         g_object_unref(client);
 }
 
-/* The access driver wants libvirt's definitions, of which it reads names and
- * UUIDs.  They are made of XML, which a client that may delete a volume need not be
- * allowed to read: that part runs as the system. */
-static bool
-lukshdrStorageDefinitions(virStorageVolPtr vol,
-                          virStoragePoolDef **poolDef,
-                          virStorageVolDef **volDef)
+/* A function that calls @entry of stock's table as the system */
+#define LUKSHDR_AS_SYSTEM(type, entry, params, args) \
+    static type lukshdrLook_##entry params \
+    { \
+        virIdentity *client = lukshdrStorageBecomeSystem(); \
+        type seen = lukshdrStorageState.client.entry args; \
+\
+        lukshdrStorageBecomeClient(client); \
+        return seen; \
+    }
+
+/* clang-format off */
+LUKSHDR_AS_SYSTEM(virStoragePoolPtr, storagePoolLookupByName,
+                  (virConnectPtr conn, const char *name), (conn, name))
+LUKSHDR_AS_SYSTEM(virStoragePoolPtr, storagePoolLookupByUUID,
+                  (virConnectPtr conn, const unsigned char *uuid), (conn, uuid))
+LUKSHDR_AS_SYSTEM(virStoragePoolPtr, storagePoolLookupByVolume, (virStorageVolPtr vol), (vol))
+LUKSHDR_AS_SYSTEM(char *, storagePoolGetXMLDesc, (virStoragePoolPtr pool, unsigned int flags),
+                  (pool, flags))
+LUKSHDR_AS_SYSTEM(int, storagePoolIsActive, (virStoragePoolPtr pool), (pool))
+LUKSHDR_AS_SYSTEM(int, storagePoolIsPersistent, (virStoragePoolPtr pool), (pool))
+LUKSHDR_AS_SYSTEM(virStorageVolPtr, storageVolLookupByName,
+                  (virStoragePoolPtr pool, const char *name), (pool, name))
+LUKSHDR_AS_SYSTEM(int, storageVolGetInfo, (virStorageVolPtr vol, virStorageVolInfoPtr info),
+                  (vol, info))
+LUKSHDR_AS_SYSTEM(char *, storageVolGetXMLDesc, (virStorageVolPtr vol, unsigned int flags),
+                  (vol, flags))
+LUKSHDR_AS_SYSTEM(char *, storageVolGetPath, (virStorageVolPtr vol), (vol))
+/* clang-format on */
+
+void
+lukshdrStorageLookAsSystem(lukshdrStorageTable *table)
+{
+    table->storagePoolLookupByName = lukshdrLook_storagePoolLookupByName;
+    table->storagePoolLookupByUUID = lukshdrLook_storagePoolLookupByUUID;
+    table->storagePoolLookupByVolume = lukshdrLook_storagePoolLookupByVolume;
+    table->storagePoolGetXMLDesc = lukshdrLook_storagePoolGetXMLDesc;
+    table->storagePoolIsActive = lukshdrLook_storagePoolIsActive;
+    table->storagePoolIsPersistent = lukshdrLook_storagePoolIsPersistent;
+    table->storageVolLookupByName = lukshdrLook_storageVolLookupByName;
+    table->storageVolGetInfo = lukshdrLook_storageVolGetInfo;
+    table->storageVolGetXMLDesc = lukshdrLook_storageVolGetXMLDesc;
+    table->storageVolGetPath = lukshdrLook_storageVolGetPath;
+}
+
+/* The access driver wants libvirt's definitions, of which it reads names and UUIDs.  They are made of
+ * XML. */
+
+bool
+lukshdrStorageMay(virStorageVolPtr vol, lukshdrStorageEnsureACL ensure, GError **error)
 {
     const lukshdrStorage *state = &lukshdrStorageState;
     g_autoptr(virStoragePool) pool = NULL;
     g_autofree char *poolXML = NULL;
     g_autofree char *volXML = NULL;
-
-    return (pool = state->stock.storagePoolLookupByVolume(vol)) &&
-           (poolXML = state->stock.storagePoolGetXMLDesc(pool, 0)) &&
-           (volXML = state->stock.storageVolGetXMLDesc(vol, 0)) &&
-           (*poolDef = state->abi.virStoragePoolDefParse(poolXML, NULL, 0)) &&
-           (*volDef = state->abi.virStorageVolDefParse(*poolDef, volXML, NULL,
-                                                       LUKSHDR_VIR_VOL_XML_PARSE_NO_CAPACITY));
-}
-
-bool
-lukshdrStorageMay(virStorageVolPtr vol, lukshdrStorageEnsureACL ensure, GError **error)
-{
-    const lukshdrABIStorage *abi = &lukshdrStorageState.abi;
     virStoragePoolDef *poolDef = NULL;
     virStorageVolDef *volDef = NULL;
-    virIdentity *client = lukshdrStorageBecomeSystem();
-    bool ok = lukshdrStorageDefinitions(vol, &poolDef, &volDef);
+    bool ok = (pool = state->stock.storagePoolLookupByVolume(vol)) &&
+              (poolXML = state->stock.storagePoolGetXMLDesc(pool, 0)) &&
+              (volXML = state->stock.storageVolGetXMLDesc(vol, 0)) &&
+              (poolDef = state->abi.virStoragePoolDefParse(poolXML, NULL, 0)) &&
+              (volDef = state->abi.virStorageVolDefParse(poolDef, volXML, NULL,
+                                                         LUKSHDR_VIR_VOL_XML_PARSE_NO_CAPACITY)) &&
+              ensure(virStorageVolGetConnect(vol), poolDef, volDef) == 0;
 
     if (!ok)
         lukshdrErrorFromLast(error);
-    lukshdrStorageBecomeClient(client);
 
-    if (ok && ensure(virStorageVolGetConnect(vol), poolDef, volDef) < 0) {
-        lukshdrErrorFromLast(error);
-        ok = false;
-    }
-
-    abi->virStorageVolDefFree(volDef);
-    abi->virStoragePoolDefFree(poolDef);
+    state->abi.virStorageVolDefFree(volDef);
+    state->abi.virStoragePoolDefFree(poolDef);
     return ok;
 }
 
@@ -87,22 +116,17 @@ bool
 lukshdrStorageMayCreate(virStoragePoolPtr pool, const char *xmldesc, GError **error)
 {
     const lukshdrStorage *state = &lukshdrStorageState;
-    virIdentity *client = lukshdrStorageBecomeSystem();
     g_autofree char *xml = state->stock.storagePoolGetXMLDesc(pool, 0);
     virStoragePoolDef *poolDef = xml ? state->abi.virStoragePoolDefParse(xml, NULL, 0) : NULL;
     virStorageVolDef *volDef = NULL;
-    bool ok = poolDef && (volDef = state->abi.virStorageVolDefParse(
-                              poolDef, xmldesc, NULL, LUKSHDR_VIR_VOL_XML_PARSE_NO_CAPACITY));
+    bool ok = poolDef &&
+              (volDef = state->abi.virStorageVolDefParse(poolDef, xmldesc, NULL,
+                                                         LUKSHDR_VIR_VOL_XML_PARSE_NO_CAPACITY)) &&
+              state->abi.virStorageVolCreateXMLEnsureACL(virStoragePoolGetConnect(pool), poolDef,
+                                                         volDef) == 0;
 
     if (!ok)
         lukshdrErrorFromLast(error);
-    lukshdrStorageBecomeClient(client);
-
-    if (ok && state->abi.virStorageVolCreateXMLEnsureACL(virStoragePoolGetConnect(pool), poolDef,
-                                                         volDef) < 0) {
-        lukshdrErrorFromLast(error);
-        ok = false;
-    }
 
     state->abi.virStorageVolDefFree(volDef);
     state->abi.virStoragePoolDefFree(poolDef);
@@ -131,20 +155,12 @@ lukshdrStorageMayPool(virStoragePoolPtr pool,
                       GError **error)
 {
     const lukshdrStorage *state = &lukshdrStorageState;
-    virIdentity *client = lukshdrStorageBecomeSystem();
     g_autofree char *xml = state->stock.storagePoolGetXMLDesc(pool, 0);
     virStoragePoolDef *def = xml ? state->abi.virStoragePoolDefParse(xml, NULL, 0) : NULL;
-    bool ok = def != NULL;
+    bool ok = def && ensure(virStoragePoolGetConnect(pool), def) == 0;
 
     if (!ok)
         lukshdrErrorFromLast(error);
-    lukshdrStorageBecomeClient(client);
-
-    if (ok && ensure(virStoragePoolGetConnect(pool), def) < 0) {
-        lukshdrErrorFromLast(error);
-        ok = false;
-    }
-
     state->abi.virStoragePoolDefFree(def);
     return ok;
 }

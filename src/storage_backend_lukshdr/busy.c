@@ -285,19 +285,15 @@ lukshdrBusyLook(virStorageVolPtr vol, lukshdrStorageBusyKind kind, GError **erro
     g_autoptr(virStoragePool) pool = NULL;
     g_autofree char *path = NULL;
     lukshdrStorageBusy *wanted;
-    virIdentity *client;
 
     if (!lukshdrBusyIsAny())
         return true;
 
-    /* as the system: what the client may not read is no less busy */
-    client = lukshdrStorageBecomeSystem();
     if (!(pool = state->stock.storagePoolLookupByVolume(vol)) ||
-        !(path = state->stock.storageVolGetPath(vol)))
+        !(path = state->stock.storageVolGetPath(vol))) {
         lukshdrErrorFromLast(error);
-    lukshdrStorageBecomeClient(client);
-    if (!path)
         return false;
+    }
 
     wanted = lukshdrBusyNew(kind, NULL);
     wanted->stock = true;

@@ -80,7 +80,9 @@ lukshdrStorageActivate(GError **error)
     if (!(table = lukshdrStorageTableFind(state->handle, conn, error)))
         return false;
 
+    state->client = *table;
     state->stock = *table;
+    lukshdrStorageLookAsSystem(&state->stock);
     state->registry = lukshdrRegistryNew(links);
     state->guestsDir = lukshdrPathGuests(state->privileged);
     state->poolsDir = lukshdrPathPools(state->privileged);

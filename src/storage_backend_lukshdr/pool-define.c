@@ -54,14 +54,11 @@ lukshdrStoragePoolDefault(virStoragePoolPtr pool, xmlDoc **ours, GError **error)
     return false;
 }
 
-/* A pool that is there, or NULL with a libvirt error if there is none; looked for as the system, since a
- * client who may make pools need not see them all */
+/* A pool that is there, or NULL with a libvirt error if there is none */
 static virStoragePoolPtr
 lukshdrStoragePoolFind(virConnectPtr conn, const char *uuid)
 {
     unsigned char bytes[VIR_UUID_BUFLEN];
-    virIdentity *client;
-    virStoragePoolPtr pool;
     size_t i;
 
     for (i = 0; i < sizeof(bytes); i++) {
@@ -70,11 +67,7 @@ lukshdrStoragePoolFind(virConnectPtr conn, const char *uuid)
         bytes[i] = g_ascii_xdigit_value(uuid[0]) << 4 | g_ascii_xdigit_value(uuid[1]);
         uuid += 2;
     }
-
-    client = lukshdrStorageBecomeSystem();
-    pool = lukshdrStorageState.stock.storagePoolLookupByUUID(conn, bytes);
-    lukshdrStorageBecomeClient(client);
-    return pool;
+    return lukshdrStorageState.stock.storagePoolLookupByUUID(conn, bytes);
 }
 
 /* May the client say that the pool called @name holds headers?  What he may say in that pool's own
@@ -83,12 +76,10 @@ static bool
 lukshdrStoragePoolMayDeclare(virConnectPtr conn, const char *name, GError **error)
 {
     const lukshdrStorage *state = &lukshdrStorageState;
-    virIdentity *client = lukshdrStorageBecomeSystem();
     g_autoptr(virStoragePool) pool = state->stock.storagePoolLookupByName(conn, name);
     char uuid[VIR_UUID_STRING_BUFLEN] = "";
     bool ok;
 
-    lukshdrStorageBecomeClient(client);
     if (pool && virStoragePoolGetUUIDString(pool, uuid) == 0 &&
         lukshdrStorageDefaultDeclares(state->poolsDir, uuid, name))
         return true;
@@ -254,7 +245,7 @@ lukshdrStoragePoolCreateXML(virConnectPtr conn, const char *xmldesc, unsigned in
 char *
 lukshdrStoragePoolGetXMLDesc(virStoragePoolPtr pool, unsigned int flags)
 {
-    char *xml = lukshdrStorageState.stock.storagePoolGetXMLDesc(pool, flags);
+    char *xml = lukshdrStorageState.client.storagePoolGetXMLDesc(pool, flags);
     g_autoptr(xmlDoc) ours = NULL;
     g_autoptr(GError) error = NULL;
     char *shown;

@@ -185,21 +185,14 @@ lukshdrStoragePoolDestroy(virStoragePoolPtr pool)
     g_autoptr(lukshdrStorageBusy) busy = NULL;
     g_autoptr(lukshdrStorageDefaultHold) hold = NULL;
     char uuid[VIR_UUID_STRING_BUFLEN];
-    virIdentity *client;
     int persistent;
     bool found;
     int rc;
 
     if (virStoragePoolGetUUIDString(pool, uuid) < 0 ||
         !(busy = lukshdrPoolTake(pool, false, state->abi.virStoragePoolDestroyEnsureACL)) ||
-        !(hold = lukshdrPoolHold(uuid)))
-        return -1;
-
-    /* who may stop a pool need not be allowed to ask */
-    client = lukshdrStorageBecomeSystem();
-    persistent = state->stock.storagePoolIsPersistent(pool);
-    lukshdrStorageBecomeClient(client);
-    if (persistent < 0)
+        !(hold = lukshdrPoolHold(uuid)) ||
+        (persistent = state->stock.storagePoolIsPersistent(pool)) < 0)
         return -1;
 
     /* first, so that a crash leaves the pool inactive for guests, whatever stock has come to */
@@ -250,7 +243,6 @@ lukshdrStoragePoolRefresh(virStoragePoolPtr pool, unsigned int flags)
 {
     const lukshdrStorage *state = &lukshdrStorageState;
     g_autoptr(GError) error = NULL;
-    virIdentity *client;
     virErrorPtr saved;
     int rc;
 
@@ -265,10 +257,8 @@ lukshdrStoragePoolRefresh(virStoragePoolPtr pool, unsigned int flags)
 
     /* one that cannot be refreshed is not active any more */
     state->common.virErrorPreserveLast(&saved);
-    client = lukshdrStorageBecomeSystem();
     if (state->stock.storagePoolIsActive(pool) == 0)
         lukshdrPoolStateForget(state->privileged, virStoragePoolGetName(pool));
-    lukshdrStorageBecomeClient(client);
     state->common.virErrorRestore(&saved);
     return rc;
 }

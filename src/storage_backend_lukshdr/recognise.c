@@ -16,12 +16,11 @@
 #include "util/log.h"
 #include "util/text.h"
 
-/* As the system.  What stock knows of @vol: its path, and with @pool the name of its pool. */
+/* What stock knows of @vol: its path, and with @pool the name of its pool */
 static char *
 lukshdrStorageFindPath(virStorageVolPtr vol, char **pool, GError **error)
 {
     const lukshdrStorage *state = &lukshdrStorageState;
-    virIdentity *client = lukshdrStorageBecomeSystem();
     g_autofree char *path = state->stock.storageVolGetPath(vol);
     g_autoptr(virStoragePool) found = path && pool ? state->stock.storagePoolLookupByVolume(vol)
                                                    : NULL;
@@ -30,7 +29,6 @@ lukshdrStorageFindPath(virStorageVolPtr vol, char **pool, GError **error)
         *pool = g_strdup(virStoragePoolGetName(found));
     else if (!path || pool)
         lukshdrErrorFromLast(error);
-    lukshdrStorageBecomeClient(client);
     return g_steal_pointer(&path);
 }
 

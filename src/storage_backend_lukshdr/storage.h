@@ -21,8 +21,9 @@ typedef struct _lukshdrStorage lukshdrStorage;
 struct _lukshdrStorage {
     lukshdrABICommon common;
     lukshdrABIStorage abi;
-    void *handle;              /* of the stock module */
-    lukshdrStorageTable stock; /* its entries as they were before ours went in */
+    void *handle;               /* of the stock module */
+    lukshdrStorageTable client; /* its entries as they were before ours went in */
+    lukshdrStorageTable stock;  /* the same, but what only looks does so as the system (acl.c) */
     bool privileged;
     lukshdrRegistry *registry;
     char *guestsDir;
@@ -295,6 +296,17 @@ lukshdrStorageBecomeSystem(void);
  */
 void
 lukshdrStorageBecomeClient(virIdentity *client);
+
+/**
+ * lukshdrStorageLookAsSystem:
+ * @table: stock's entries
+ *
+ * Puts functions in front of those that only look, which do so as the system: what a client may not
+ * see is there nevertheless, and may be part of a link.  What a client may do is asked for by name
+ * (lukshdrStorageMay...), and what changes something runs as the client.
+ */
+void
+lukshdrStorageLookAsSystem(lukshdrStorageTable *table);
 
 /* One of libvirt's virStorageVol...EnsureACL functions: 0, or -1 with a libvirt error */
 typedef int (*lukshdrStorageEnsureACL)(virConnectPtr conn,

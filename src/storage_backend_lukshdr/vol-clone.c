@@ -158,9 +158,15 @@ lukshdrCloneGrow(virStorageVolPtr vol, unsigned long long capacity, GError **err
     if (!lukshdrCloneReadCapacity(vol, &now, error))
         return false;
 
-    if (now < capacity && lukshdrStorageState.stock.storageVolResize(vol, capacity, 0) < 0) {
-        lukshdrErrorFromLast(error);
-        return false;
+    if (now < capacity) {
+        /* part of the making, for which stock asks for no other right */
+        virIdentity *client = lukshdrStorageBecomeSystem();
+        int rc = lukshdrStorageState.stock.storageVolResize(vol, capacity, 0);
+
+        if (rc < 0)
+            lukshdrErrorFromLast(error);
+        lukshdrStorageBecomeClient(client);
+        return rc == 0;
     }
     return true;
 }
@@ -403,7 +409,8 @@ lukshdrStorageVolCreateXMLFrom(virStoragePoolPtr pool,
         !lukshdrStorageValidateVolume(xmldesc, flags, ours, &error) ||
         !(applied = lukshdrStorageDefaultApply(xmldesc, ours, &error)) ||
         !lukshdrVolumeXMLParse(applied, &xml, &error) ||
-        !lukshdrStorageRecognise(clonevol, NULL, &what, &error)) {
+        !lukshdrStorageRecognise(clonevol, state->abi.virStorageVolDownloadEnsureACL, &what,
+                                 &error)) {
         lukshdrReportError(error);
         return NULL;
     }
@@ -411,13 +418,15 @@ lukshdrStorageVolCreateXMLFrom(virStoragePoolPtr pool,
     if (!xml && what.as == LUKSHDR_RECOGNISED_PLAIN)
         return state->stock.storageVolCreateXMLFrom(pool, applied, clonevol, flags);
 
-    /* stock would take a header for a volume with attached LUKS and write a new one */
-    if (what.as != LUKSHDR_RECOGNISED_PLAIN && what.as != LUKSHDR_RECOGNISED_PAYLOAD)
-        error = g_error_new_literal(LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                                    _("a header volume cannot be cloned; to back it up, use virsh "
-                                      "vol-download"));
-    else
-        vol = lukshdrClone(pool, applied, flags, clonevol, g_steal_pointer(&what.link), &error);
+    if (lukshdrStorageMayCreate(pool, xml ? xml->stock : applied, &error)) {
+        /* stock would take a header for a volume with attached LUKS and write a new one */
+        if (what.as != LUKSHDR_RECOGNISED_PLAIN && what.as != LUKSHDR_RECOGNISED_PAYLOAD)
+            error = g_error_new_literal(LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                                        _("a header volume cannot be cloned; to back it up, use "
+                                          "virsh vol-download"));
+        else
+            vol = lukshdrClone(pool, applied, flags, clonevol, g_steal_pointer(&what.link), &error);
+    }
 
     if (!vol)
         lukshdrReportError(error);

@@ -5,6 +5,7 @@
  *
  * The steps, and what a crash after each leaves (lukshdrStorageStart clears up):
  *
+ *   0 the client's rights to make all of them    nothing
  *   1 registry entry "creating", no identities   nothing else
  *   2 header volume made by stock                an empty header volume, unrecorded: removed
  *                                                (leftover.h)
@@ -323,11 +324,14 @@ lukshdrStorageHeaderPools(virConnectPtr conn, const lukshdrVolumeXML *xml, GErro
 
     for (i = 0; xml->action != LUKSHDR_HEADER_LINK_SHARE && i < xml->headers->len; i++) {
         const lukshdrHeaderSource *source = g_ptr_array_index(xml->headers, i);
+        g_autofree char *text = lukshdrVolumeXMLHeader(source->volume);
         virStoragePoolPtr pool = lukshdrStorageOpenPool(conn, source->pool, error);
 
         if (!pool)
             return NULL;
         g_ptr_array_add(pools, pool);
+        if (!lukshdrStorageMayCreate(pool, text, error))
+            return NULL;
     }
     return g_steal_pointer(&pools);
 }
@@ -477,7 +481,9 @@ lukshdrStorageNewLink(virStoragePoolPtr pool, const lukshdrVolumeXML *xml, GErro
     link->format = g_strdup("raw"); /* until stock tells */
 
     if (xml->action == LUKSHDR_HEADER_LINK_SHARE)
-        return lukshdrStorageShareBegin(link, xml, error) ? g_steal_pointer(&link) : NULL;
+        return lukshdrStorageShareBegin(link, virStoragePoolGetConnect(pool), xml, error)
+                   ? g_steal_pointer(&link)
+                   : NULL;
 
     link->header.pool = g_strdup(primary->pool);
     link->header.volume = g_strdup(primary->volume);
@@ -497,14 +503,15 @@ lukshdrStorageCreateLinked(virStoragePoolPtr pool,
                            GError **error)
 {
     virConnectPtr conn = virStoragePoolGetConnect(pool);
-    g_autoptr(GPtrArray) headerPools = lukshdrStorageHeaderPools(conn, xml, error);
+    g_autoptr(GPtrArray) headerPools = NULL;
     g_autoptr(lukshdrSecret) secret = NULL;
     g_autoptr(lukshdrLink) link = NULL;
     g_autoptr(lukshdrStorageBusy) busy = NULL;
     g_autoptr(GError) undo = NULL;
     virStorageVolPtr vol;
 
-    if (!headerPools || !lukshdrStorageCheckNames(pool, headerPools, xml, error) ||
+    if (!(headerPools = lukshdrStorageHeaderPools(conn, xml, error)) ||
+        !lukshdrStorageCheckNames(pool, headerPools, xml, error) ||
         !(link = lukshdrStorageNewLink(pool, xml, error)) ||
         !lukshdrStorageChooseSecret(link, xml, content, &secret, error))
         return NULL;
@@ -569,7 +576,10 @@ lukshdrStorageVolCreateXML(virStoragePoolPtr pool, const char *xmldesc, unsigned
     if (!xml)
         return lukshdrStorageState.stock.storageVolCreateXML(pool, applied, flags);
 
-    if (xml->action == LUKSHDR_HEADER_LINK_NEW)
+    /* before a word is said of what is there, and before the registry is written */
+    if (!lukshdrStorageMayCreate(pool, xml->stock, &error))
+        vol = NULL;
+    else if (xml->action == LUKSHDR_HEADER_LINK_NEW)
         vol = lukshdrStorageCreateLinked(pool, xml, flags, NULL, &error);
     else
         vol = lukshdrStorageActOnExisting(pool, xml, flags, &error);

@@ -15,6 +15,8 @@
 #include "link/header.h"
 #include "entry.h"
 #include "headers.h"
+#include "lookup.h"
+#include "util/log.h"
 
 /* As vol-dumpxml shows them, or not at all */
 static bool
@@ -64,14 +66,40 @@ lukshdrStorageShareCheck(const lukshdrLink *owner, const lukshdrVolumeXML *xml, 
     return true;
 }
 
+/* May the client write to the volume?  Its label will name one more link, and its owner can then not wipe
+ * it any more. */
+static bool
+lukshdrStorageShareMayWrite(virConnectPtr conn,
+                            const char *pool,
+                            const char *volume,
+                            GError **error)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    g_autoptr(virStoragePool) in = lukshdrStorageOpenPool(conn, pool, error);
+    g_autoptr(virStorageVol) vol = NULL;
+
+    if (!in)
+        return false;
+    if (!(vol = state->stock.storageVolLookupByName(in, volume))) {
+        lukshdrErrorFromLast(error);
+        g_prefix_error(error, _("header '%s' of pool '%s' cannot be shared: "), volume, pool);
+        return false;
+    }
+    return lukshdrStorageMay(vol, state->abi.virStorageVolUploadEnsureACL, error);
+}
+
 bool
-lukshdrStorageShareBegin(lukshdrLink *link, const lukshdrVolumeXML *xml, GError **error)
+lukshdrStorageShareBegin(lukshdrLink *link,
+                         virConnectPtr conn,
+                         const lukshdrVolumeXML *xml,
+                         GError **error)
 {
     const lukshdrHeaderSource *primary = lukshdrVolumeXMLPrimary(xml);
     g_autoptr(lukshdrLink) owner = NULL;
     guint i;
 
-    if (!lukshdrRegistryLookup(lukshdrStorageState.registry, primary->pool, primary->volume, NULL,
+    if (!lukshdrStorageShareMayWrite(conn, primary->pool, primary->volume, error) ||
+        !lukshdrRegistryLookup(lukshdrStorageState.registry, primary->pool, primary->volume, NULL,
                                &owner, error) ||
         !lukshdrStorageShareCheck(owner, xml, error))
         return false;
@@ -79,6 +107,8 @@ lukshdrStorageShareBegin(lukshdrLink *link, const lukshdrVolumeXML *xml, GError 
     for (i = 1; i <= owner->replicas->len; i++) {
         const lukshdrVolume *replica = lukshdrLinkHeaderCopy(owner, i);
 
+        if (!lukshdrStorageShareMayWrite(conn, replica->pool, replica->volume, error))
+            return false;
         lukshdrLinkAddReplica(link, replica->pool, replica->volume);
     }
     for (i = 0; i <= owner->replicas->len; i++) {

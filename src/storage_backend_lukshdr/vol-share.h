@@ -16,16 +16,20 @@
 /**
  * lukshdrStorageShareBegin:
  * @link: a link that is being made
+ * @conn: the client's connection
  * @xml: what is wanted, of action SHARE
- * @error: VIR_ERR_OPERATION_INVALID, VIR_ERR_CONFIG_UNSUPPORTED, saying why that header cannot be
- *         shared
+ * @error: stock's if the client may not write to the header and its replicas, which get a label;
+ *         VIR_ERR_OPERATION_INVALID, VIR_ERR_CONFIG_UNSUPPORTED, saying why that header cannot be shared
  *
  * Gives @link the header, the replicas and the secret of the linked volume that has that header.
  *
  * Returns: true, or false with @error set.
  */
 bool
-lukshdrStorageShareBegin(lukshdrLink *link, const lukshdrVolumeXML *xml, GError **error);
+lukshdrStorageShareBegin(lukshdrLink *link,
+                         virConnectPtr conn,
+                         const lukshdrVolumeXML *xml,
+                         GError **error);
 
 /**
  * lukshdrStorageShare:

@@ -38,7 +38,7 @@ lukshdrStorageVolGetXMLDesc(virStorageVolPtr vol, unsigned int flags)
     g_auto(lukshdrRecognised) what = { 0 };
     g_autoptr(GError) error = NULL;
     g_autoptr(GPtrArray) links = NULL;
-    char *xml = lukshdrStorageState.stock.storageVolGetXMLDesc(vol, flags);
+    char *xml = lukshdrStorageState.client.storageVolGetXMLDesc(vol, flags);
     char *shown = NULL;
 
     if (!xml)

@@ -119,7 +119,9 @@ transfer(virStorageVolPtr vol, int up)
                 ;
         rc = n < 0 ? -1 : virStreamFinish(stream);
     }
-    virStreamFree(stream);
+    /* which would forget the error */
+    if (rc == 0)
+        virStreamFree(stream);
     return rc;
 }
 

@@ -5,8 +5,9 @@
 #
 #   polkit_client NAME [DENIED...]   a client who may do all but what is DENIED: a right such as
 #                                    storage-vol.delete, or the beginning of some and a *; with @POOL behind
-#                                    it in that pool alone, with @!POOL in all others. Connecting may be
-#                                    denied by its name only. Before polkit_use
+#                                    it in that pool alone, with @!POOL in all others. What has a + in
+#                                    front is allowed whatever the others say. Connecting may be denied by
+#                                    its name only. Before polkit_use
 #   polkit_use                       the next daemon_start has an access driver; does not return where
 #                                    that cannot be had
 #   as NAME COMMAND...               runs COMMAND where the daemon lives, as that client
@@ -49,17 +50,19 @@ function matches(rule, right, pool) {
     return !where || (where.charAt(0) == "!" ? where.slice(1) != pool : where == pool);
 }
 polkit.addRule(function(action, subject) {
-    var prefix = "org.libvirt.api.", right, rules, i;
+    var prefix = "org.libvirt.api.", no = false, right, rules, pool, i;
     if (action.id.indexOf(prefix) != 0 || !(rules = denied[subject.user])) {
         return polkit.Result.NOT_HANDLED;
     }
     right = action.id.slice(prefix.length);
+    pool = action.lookup("pool_name");
     for (i = 0; i < rules.length; i++) {
-        if (matches(rules[i], right, action.lookup("pool_name"))) {
-            return polkit.Result.NO;
+        if (rules[i].charAt(0) == "+" && matches(rules[i].slice(1), right, pool)) {
+            return polkit.Result.YES;
         }
+        no = no || matches(rules[i], right, pool);
     }
-    return polkit.Result.YES;
+    return no ? polkit.Result.NO : polkit.Result.YES;
 });
 RULES
 }
