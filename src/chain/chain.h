@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * One model (DESIGN.md section 6): a luks node on top, whose "file" is the
+ * One model: a luks node on top, whose "file" is the
  * payload's format node and whose "header" is a raw node over the header's
  * storage node.  Built from a link; written as JSON.  The QEMU half asks for
  * the top node over a storage node that libvirt made; tools ask for the whole.
@@ -90,7 +90,7 @@ lukshdrChainSetKeySecret(lukshdrChain *chain, const char *id);
  *         @stock is not changed
  * @error: VIR_ERR_CONFIG_UNSUPPORTED if the declared format is not the link's,
  *         if there is no key-secret or an encryption other than luks, if the
- *         payload has a backing file (DESIGN.md section 7 says why), or for the
+ *         payload has a backing file (its data would be decrypted a second time), or for the
  *         same as lukshdrChainNew; VIR_ERR_OPERATION_INVALID as there;
  *         VIR_ERR_INTERNAL_ERROR if @stock has not the expected form, or already
  *         a "header"

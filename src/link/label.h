@@ -17,8 +17,8 @@
  * There are two slots, at LUKSHDR_LABEL_OFFSET and LUKSHDR_LABEL_SLOT_SIZE
  * behind it; version 1 writes the second, flushes, then writes the first and
  * flushes, and believes the first that is intact: a crash leaves the old or
- * the new.  A label is nothing but a claim: who may be believed is DESIGN.md
- * section 5's, and the callers'.
+ * the new.  A label is nothing but a claim of those who can write to the header's
+ * pool: docs/security.md says what follows from it.
  */
 
 #pragma once

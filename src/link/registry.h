@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * One file a link in a directory (DESIGN.md section 5).  The storage half
+ * One file a link in a directory.  The storage half
  * writes, both halves read, possibly in separate processes: the directory is
  * the truth, and the memory of each process a cache of it, which follows single
  * changes.  Only lukshdrRegistryList takes a time that depends on how many links

@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Reading DESIGN.md section 4's form of <encryption>, taking it out before the
+ * Reading the <encryption> that docs/xml.md describes, taking it out before the
  * stock parser sees the rest, and putting it into what vol-dumpxml shows.
  */
 

@@ -72,7 +72,7 @@ enum {
     LUKSHDR_VIR_LOG_ERROR,
 };
 
-/* driver-state.h: the same in 9.0.0 and 11.3.0 (DESIGN.md section 7) */
+/* libvirt's src/driver-state.h, the same in 9.0.0, 11.3.0 and 12.8.0 */
 typedef struct _lukshdrVirStateDriver lukshdrVirStateDriver;
 struct _lukshdrVirStateDriver {
     const char *name;

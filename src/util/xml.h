@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * All names of DESIGN.md section 4 and of the registry, label and record
+ * All names of the XML of docs/xml.md and of the registry, label and record
  * files stand here and nowhere else.
  */
 
