@@ -8,7 +8,6 @@
 
 #include "headers.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <glib/gi18n-lib.h>
 #include <unistd.h>
@@ -25,48 +24,48 @@
 static void
 lukshdrHeaderVolumeClear(lukshdrHeaderVolume *header)
 {
-    if (header->fd >= 0)
-        close(header->fd);
+    lukshdrHandleClose(header->handle);
     if (header->vol)
         virStorageVolFree(header->vol);
 }
 
 static bool
-lukshdrStorageIsHeader(const lukshdrLink *link, const lukshdrVolume *copy, int fd, GError **error)
+lukshdrStorageIsHeader(const lukshdrLink *link,
+                       const lukshdrVolume *copy,
+                       const lukshdrHandle *handle,
+                       GError **error)
 {
-    lukshdrIdentity found;
-    lukshdrIdentityMatch match;
+    bool isFile = handle->identity.type == LUKSHDR_IDENTITY_FILE;
 
-    if (!lukshdrIdentityFromFD(fd, &found, error))
-        return false;
-
-    match = lukshdrIdentityCompare(&copy->identity, &found);
-    if (found.type == LUKSHDR_IDENTITY_FILE && match != LUKSHDR_IDENTITY_DIFFERENT)
-        return true; /* the recorded path is the second witness that UNCERTAIN asks for */
-    if (match != LUKSHDR_IDENTITY_DIFFERENT && lukshdrStorageIsUnderWay(link))
+    /* the recorded path is the second witness that UNCERTAIN asks for */
+    if (handle->match == LUKSHDR_IDENTITY_SAME ||
+        (handle->match == LUKSHDR_IDENTITY_UNCERTAIN && (isFile || lukshdrStorageIsUnderWay(link))))
         return true;
     if (link->luksUUID)
-        return lukshdrHeaderCheck(link, copy, fd, NULL, error);
+        return lukshdrHeaderCheck(link, copy, handle->fd, NULL, error);
 
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                _("'%s' is not the header volume '%s' of pool '%s' that was recorded there"),
+                _("'%s' is not the header volume '%s' of pool '%s' that was recorded there; put "
+                  "that one back"),
                 copy->path, copy->volume, copy->pool);
     return false;
 }
 
-/* Sets @header's fd to -1 if there is nothing */
+/* Leaves @header without a handle if there is nothing at its path */
 static bool
 lukshdrStorageOpenHeader(const lukshdrLink *link, lukshdrHeaderVolume *header, GError **error)
 {
-    header->fd = open(header->copy->path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (header->fd < 0) {
-        if (errno == ENOENT)
-            return true;
-        lukshdrErrorSetErrno(error, errno, _("Unable to open header volume '%s'"),
-                             header->copy->path);
-        return false;
-    }
-    return lukshdrStorageIsHeader(link, header->copy, header->fd, error);
+    g_autoptr(GError) local = NULL;
+
+    header->handle = lukshdrHandleOpen(header->copy, LUKSHDR_HANDLE_WRITE | LUKSHDR_HANDLE_ANY,
+                                       &local);
+    if (header->handle)
+        return lukshdrStorageIsHeader(link, header->copy, header->handle, error);
+
+    if (g_error_matches(local, LUKSHDR_ERROR, VIR_ERR_NO_STORAGE_VOL))
+        return true;
+    g_propagate_error(error, g_steal_pointer(&local));
+    return false;
 }
 
 GArray *
@@ -79,7 +78,7 @@ lukshdrStorageHeadersOpen(const lukshdrLink *link, virConnectPtr conn, GError **
     g_array_set_clear_func(headers, (GDestroyNotify)lukshdrHeaderVolumeClear);
 
     for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
-        lukshdrHeaderVolume header = { .copy = copy, .fd = -1 };
+        lukshdrHeaderVolume header = { .copy = copy };
         g_autoptr(virStoragePool) pool = NULL;
 
         if (!copy->path)
@@ -90,7 +89,7 @@ lukshdrStorageHeadersOpen(const lukshdrLink *link, virConnectPtr conn, GError **
             lukshdrHeaderVolumeClear(&header);
             return NULL;
         }
-        if (header.fd >= 0)
+        if (header.handle)
             g_array_append_val(headers, header);
         else if (link->state == LUKSHDR_LINK_STATE_ACTIVE)
             LUKSHDR_LOG_WARN(_("Header volume '%s' of pool '%s', of linked volume '%s', has gone"),
@@ -102,9 +101,7 @@ lukshdrStorageHeadersOpen(const lukshdrLink *link, virConnectPtr conn, GError **
 bool
 lukshdrStorageHeadersLookup(GArray *headers,
                             virConnectPtr conn,
-                            int (*ensure)(virConnectPtr conn,
-                                          virStoragePoolDef *pool,
-                                          virStorageVolDef *def),
+                            lukshdrStorageEnsureACL ensure,
                             GError **error)
 {
     guint i;
@@ -120,13 +117,34 @@ lukshdrStorageHeadersLookup(GArray *headers,
 }
 
 bool
+lukshdrStorageHeaderGrow(const lukshdrHandle *handle, GError **error)
+{
+    off_t end;
+    int rc;
+
+    if (handle->identity.type == LUKSHDR_IDENTITY_FILE) {
+        if ((rc = posix_fallocate(handle->fd, 0, LUKSHDR_HEADER_VOLUME_SIZE)) == 0)
+            return true;
+        lukshdrErrorSetErrno(error, rc, _("Unable to allocate the header volume"));
+        return false;
+    }
+
+    if ((end = lseek(handle->fd, 0, SEEK_END)) >= LUKSHDR_HEADER_VOLUME_SIZE)
+        return true;
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                _("a header volume needs %d bytes, and this block device has %lld"),
+                LUKSHDR_HEADER_VOLUME_SIZE, (long long)end);
+    return false;
+}
+
+bool
 lukshdrStorageHeadersErase(GArray *headers, GError **error)
 {
     guint i;
 
     /* the header itself last: from a replica, another host might mend it in between */
     for (i = headers->len; i-- > 0;) {
-        if (!lukshdrLuksErase(g_array_index(headers, lukshdrHeaderVolume, i).fd, error))
+        if (!lukshdrLuksErase(g_array_index(headers, lukshdrHeaderVolume, i).handle->fd, error))
             return false;
     }
     return true;
@@ -141,8 +159,7 @@ lukshdrStorageHeadersDelete(GArray *headers, GError **error)
         lukshdrHeaderVolume *header = &g_array_index(headers, lukshdrHeaderVolume, i);
 
         /* partitions and logical volumes are not removed while somebody has them open */
-        close(header->fd);
-        header->fd = -1;
+        g_clear_pointer(&header->handle, lukshdrHandleClose);
         if (lukshdrStorageState.stock.storageVolDelete(header->vol, 0) < 0) {
             lukshdrErrorFromLast(error);
             return false;
@@ -201,8 +218,8 @@ lukshdrStorageHeadersLabel(GArray *headers, lukshdrLink *link, GPtrArray *others
     guint i;
 
     for (i = 0; i < headers->len; i++) {
-        if (!lukshdrStorageLabelOne(g_array_index(headers, lukshdrHeaderVolume, i).fd, link, others,
-                                    error))
+        if (!lukshdrStorageLabelOne(g_array_index(headers, lukshdrHeaderVolume, i).handle->fd, link,
+                                    others, error))
             return false;
     }
     return true;
@@ -255,18 +272,11 @@ bool
 lukshdrStorageHeaderReady(const lukshdrLink *link, GError **error)
 {
     g_autoptr(GError) local = NULL;
-    int fd = open(link->header.path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    bool ok;
+    g_autoptr(lukshdrHandle)
+        handle = lukshdrHandleOpen(&link->header, LUKSHDR_HANDLE_READ | LUKSHDR_HANDLE_ANY, &local);
 
-    if (fd >= 0) {
-        ok = lukshdrHeaderCheck(link, &link->header, fd, NULL, &local);
-        close(fd);
-        if (ok)
-            return true;
-    } else {
-        lukshdrErrorSetErrno(&local, errno, _("Unable to open header volume '%s'"),
-                             link->header.path);
-    }
+    if (handle && lukshdrHeaderCheck(link, &link->header, handle->fd, NULL, &local))
+        return true;
 
     if (link->replicas->len > 0)
         return lukshdrReplicaSync(link, lukshdrStorageState.privileged, error);

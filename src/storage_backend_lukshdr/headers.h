@@ -6,13 +6,14 @@
 
 #pragma once
 
+#include "link/handle.h"
 #include "storage.h"
 
 /* A copy of a link's header that exists */
 typedef struct _lukshdrHeaderVolume lukshdrHeaderVolume;
 struct _lukshdrHeaderVolume {
     const lukshdrVolume *copy; /* the link's */
-    int fd;                    /* open for reading and writing */
+    lukshdrHandle *handle;     /* open for reading and writing; NULL once it has been closed */
     virStorageVolPtr vol;      /* NULL until lukshdrStorageHeadersLookup */
 };
 
@@ -24,10 +25,10 @@ struct _lukshdrHeaderVolume {
  *         is not mounted is not "nothing there") or something else stands at a path;
  *         VIR_ERR_SYSTEM_ERROR
  *
- * Opens each copy of the header of which what stands at its path is the one of @link: a file by
- * identity (then it may be erased already, or not yet formatted) or by content, if it was put
- * back from a backup; a block device by content, since after a reboot its path and number may
- * be another disk's, unless this process is just creating it.
+ * Opens each copy of @link's header that is still the recorded volume: by identity (then it may be
+ * erased already, or not yet formatted), or by content, if it was put back from a backup.  A block
+ * device without a lasting name is judged by content, since after a reboot its path and number may be
+ * another disk's, unless this process is just creating it.
  *
  * Returns: GArray of lukshdrHeaderVolume, of the copies that exist, the header itself first;
  * unreffed by the caller, which closes and frees all in it.  NULL with @error set.
@@ -49,10 +50,21 @@ lukshdrStorageHeadersOpen(const lukshdrLink *link, virConnectPtr conn, GError **
 bool
 lukshdrStorageHeadersLookup(GArray *headers,
                             virConnectPtr conn,
-                            int (*ensure)(virConnectPtr conn,
-                                          virStoragePoolDef *pool,
-                                          virStorageVolDef *def),
+                            lukshdrStorageEnsureACL ensure,
                             GError **error);
+
+/**
+ * lukshdrStorageHeaderGrow:
+ * @handle: a header volume, open for writing
+ * @error: VIR_ERR_OPERATION_INVALID if it is a block device that is too small; VIR_ERR_SYSTEM_ERROR
+ *
+ * Makes it as long as a header volume is, and allocates all of that: QEMU's tools and cryptsetup leave
+ * a file as long as the LUKS header.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrStorageHeaderGrow(const lukshdrHandle *handle, GError **error);
 
 /**
  * lukshdrStorageHeadersErase:

@@ -11,6 +11,7 @@
 #include <glib/gi18n-lib.h>
 #include <unistd.h>
 
+#include "link/handle.h"
 #include "util/error.h"
 #include "util/log.h"
 
@@ -79,4 +80,21 @@ lukshdrStorageLookupPart(const lukshdrVolume *part, virConnectPtr conn, GError *
         return NULL;
     }
     return g_steal_pointer(&vol);
+}
+
+bool
+lukshdrStorageLocate(virStorageVolPtr vol, lukshdrVolume *part, GError **error)
+{
+    g_autoptr(lukshdrHandle) handle = NULL;
+
+    g_free(part->path);
+    if (!(part->path = lukshdrStorageState.stock.storageVolGetPath(vol))) {
+        lukshdrErrorFromLast(error);
+        return false;
+    }
+
+    if (!(handle = lukshdrHandleOpen(part, LUKSHDR_HANDLE_READ | LUKSHDR_HANDLE_NEW, error)))
+        return false;
+    part->identity = handle->identity;
+    return true;
 }

@@ -33,3 +33,17 @@ lukshdrStorageOpenPool(virConnectPtr conn, const char *name, GError **error);
  */
 virStorageVolPtr
 lukshdrStorageLookupPart(const lukshdrVolume *part, virConnectPtr conn, GError **error);
+
+/**
+ * lukshdrStorageLocate:
+ * @vol: a volume that stock knows
+ * @part: named already; its path and identity are set
+ * @error: stock's; as lukshdrHandleOpen, such as VIR_ERR_OPERATION_UNSUPPORTED for a volume without a
+ *         path on this host
+ *
+ * Says where a volume is that no link has yet, and which it is, as the client.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrStorageLocate(virStorageVolPtr vol, lukshdrVolume *part, GError **error);

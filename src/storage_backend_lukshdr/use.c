@@ -101,7 +101,7 @@ lukshdrStorageCheckUnused(const lukshdrLink *link, GArray *headers, GError **err
         const lukshdrHeaderVolume *header = &g_array_index(headers, lukshdrHeaderVolume, i);
 
         /* of a shared header there are no locks */
-        if (!lukshdrStorageCheckLocks(header->copy, header->fd, error))
+        if (!lukshdrStorageCheckLocks(header->copy, header->handle->fd, error))
             return false;
     }
     return true;

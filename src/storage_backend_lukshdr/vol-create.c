@@ -29,22 +29,20 @@
 
 #include "config.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <glib/gi18n-lib.h>
-#include <glib/gstdio.h>
-#include <stdio.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "chain/chain.h"
 #include "util/error.h"
+#include "util/io.h"
+#include "link/handle.h"
 #include "link/header.h"
 #include "link/label.h"
 #include "util/log.h"
 #include "link/luks.h"
 #include "link/replica.h"
 #include "storage.h"
+#include "headers.h"
 #include "lookup.h"
 #include "vol-link.h"
 #include "busy.h"
@@ -61,25 +59,8 @@
 static bool
 lukshdrStorageRecord(lukshdrLink *link, lukshdrVolume *part, virStorageVolPtr vol, GError **error)
 {
-    const lukshdrStorage *state = &lukshdrStorageState;
-    g_autofree char *path = state->stock.storageVolGetPath(vol);
-
-    if (!path) {
-        lukshdrErrorFromLast(error);
-        return false;
-    }
-
-    if (!g_path_is_absolute(path)) {
-        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
-                    _("volume '%s' of pool '%s' has no path on this host, which both volumes of "
-                      "a linked volume need"),
-                    part->volume, part->pool);
-        return false;
-    }
-
-    part->path = g_steal_pointer(&path);
-    return lukshdrIdentityFromPath(part->path, &part->identity, error) &&
-           lukshdrRegistryStore(state->registry, link, error);
+    return lukshdrStorageLocate(vol, part, error) &&
+           lukshdrRegistryStore(lukshdrStorageState.registry, link, error);
 }
 
 static virStorageVolPtr
@@ -112,24 +93,26 @@ lukshdrStorageMakeVolume(virStoragePoolPtr pool,
     return vol;
 }
 
-/* QEMU's tools leave a file as long as the LUKS header; the volume is to be as
- * long as libvirt believes, with the label's place allocated. */
-static bool
-lukshdrStorageFillHeader(int fd, GError **error)
+/* Opens what stock has made for a copy of the header.  The directory's owner may have put something else
+ * there before it was recorded: what is to be overwritten is a file of its own, and empty. */
+static lukshdrHandle *
+lukshdrStorageOpenFresh(const lukshdrVolume *copy, GError **error)
 {
+    g_autoptr(lukshdrHandle) handle = lukshdrHandleOpen(copy, LUKSHDR_HANDLE_WRITE, error);
     struct stat st;
-    int rc;
 
-    if (fstat(fd, &st) < 0) {
-        lukshdrErrorSetErrno(error, errno, _("Unable to examine the header volume"));
-        return false;
-    }
+    if (!handle || handle->identity.type != LUKSHDR_IDENTITY_FILE)
+        return g_steal_pointer(&handle);
 
-    if (S_ISREG(st.st_mode) && (rc = posix_fallocate(fd, 0, LUKSHDR_HEADER_VOLUME_SIZE)) != 0) {
-        lukshdrErrorSetErrno(error, rc, _("Unable to allocate the header volume"));
-        return false;
-    }
-    return true;
+    if (fstat(handle->fd, &st) == 0 && st.st_nlink <= 1 &&
+        lukshdrIOIsZero(handle->fd, handle->identity.size))
+        return g_steal_pointer(&handle);
+
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                _("'%s' is not the empty volume '%s' that was just made in pool '%s', and is not "
+                  "overwritten; who else may write to that directory?"),
+                copy->path, copy->volume, copy->pool);
+    return NULL;
 }
 
 /* What the header that was just written is like */
@@ -160,19 +143,11 @@ static bool
 lukshdrStorageCopyHeader(const lukshdrLink *source, int fd, GError **error)
 {
     g_autofree char *uuid = g_uuid_string_random();
-    int from = open(source->header.path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    bool ok;
+    g_autoptr(lukshdrHandle)
+        from = lukshdrHandleOpen(&source->header, LUKSHDR_HANDLE_READ | LUKSHDR_HANDLE_ANY, error);
 
-    if (from < 0) {
-        lukshdrErrorSetErrno(error, errno, _("Unable to open header volume '%s'"),
-                             source->header.path);
-        return false;
-    }
-
-    ok = lukshdrHeaderCheck(source, &source->header, from, NULL, error) &&
-         lukshdrReplicaCopy(from, fd, error) && lukshdrLuksSetUUID(fd, uuid, error);
-    close(from);
-    return ok;
+    return from && lukshdrHeaderCheck(source, &source->header, from->fd, NULL, error) &&
+           lukshdrReplicaCopy(from->fd, fd, error) && lukshdrLuksSetUUID(fd, uuid, error);
 }
 
 /* Steps 6 and 7 */
@@ -183,47 +158,32 @@ lukshdrStorageWriteHeader(lukshdrLink *link,
                           const lukshdrSecret *secret,
                           GError **error)
 {
+    g_autoptr(lukshdrHandle) header = lukshdrStorageOpenFresh(&link->header, error);
     g_autoptr(lukshdrLink) label = NULL;
     guint i;
-    int fd;
-    bool ok;
 
-    if (xml->action == LUKSHDR_HEADER_LINK_NEW &&
-        !lukshdrFormatHeader(link->header.path, &xml->params, secret, error))
+    if (!header ||
+        (xml->action == LUKSHDR_HEADER_LINK_NEW &&
+         !lukshdrFormatHeader(link->header.path, &xml->params, secret, error)) ||
+        !lukshdrStorageHeaderGrow(header, error) ||
+        (xml->action != LUKSHDR_HEADER_LINK_NEW &&
+         !lukshdrStorageCopyHeader(source, header->fd, error)) ||
+        !lukshdrStorageMeasureHeader(link, header->fd, error))
         return false;
 
-    fd = open(link->header.path, O_RDWR | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0) {
-        lukshdrErrorSetErrno(error, errno, _("Unable to open header volume '%s'"),
-                             link->header.path);
+    label = lukshdrLinkCopy(link);
+    label->state = LUKSHDR_LINK_STATE_ACTIVE;
+    if (!lukshdrLabelWriteOne(header->fd, label, error))
         return false;
+
+    for (i = 1; i <= link->replicas->len; i++) {
+        g_autoptr(lukshdrHandle)
+            replica = lukshdrStorageOpenFresh(lukshdrLinkHeaderCopy(link, i), error);
+
+        if (!replica || !lukshdrReplicaCopy(header->fd, replica->fd, error))
+            return false;
     }
-
-    ok = lukshdrStorageFillHeader(fd, error) &&
-         (xml->action == LUKSHDR_HEADER_LINK_NEW || lukshdrStorageCopyHeader(source, fd, error)) &&
-         lukshdrStorageMeasureHeader(link, fd, error);
-    if (ok) {
-        label = lukshdrLinkCopy(link);
-        label->state = LUKSHDR_LINK_STATE_ACTIVE;
-        ok = lukshdrLabelWriteOne(fd, label, error);
-    }
-
-    for (i = 1; ok && i <= link->replicas->len; i++) {
-        const lukshdrVolume *replica = lukshdrLinkHeaderCopy(link, i);
-        int to = open(replica->path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
-
-        if (to < 0) {
-            lukshdrErrorSetErrno(error, errno, _("Unable to open header volume '%s'"),
-                                 replica->path);
-            ok = false;
-            break;
-        }
-        ok = lukshdrReplicaCopy(fd, to, error);
-        close(to);
-    }
-
-    close(fd);
-    return ok;
+    return true;
 }
 
 /* A registry entry outlives its volumes until somebody says otherwise, and a new

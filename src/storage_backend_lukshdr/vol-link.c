@@ -22,13 +22,12 @@
 
 #include "vol-link.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <glib/gi18n-lib.h>
-#include <unistd.h>
 
 #include "chain/chain.h"
 #include "util/error.h"
+#include "util/io.h"
+#include "link/handle.h"
 #include "util/text.h"
 #include "link/label.h"
 #include "util/log.h"
@@ -52,37 +51,15 @@ lukshdrAdoptFind(virStoragePoolPtr pool, const char *name, lukshdrVolume *part, 
     g_free(part->volume);
     part->pool = g_strdup(virStoragePoolGetName(pool));
     part->volume = g_strdup(name);
-    g_clear_pointer(&part->path, g_free);
 
-    if (!(vol = state->stock.storageVolLookupByName(pool, name)) ||
-        !(part->path = state->stock.storageVolGetPath(vol))) {
+    if (!(vol = state->stock.storageVolLookupByName(pool, name))) {
         lukshdrErrorFromLast(error);
         return NULL;
     }
-
-    if (!g_path_is_absolute(part->path)) {
-        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
-                    _("volume '%s' of pool '%s' has no path on this host, which both volumes of "
-                      "a linked volume need"),
-                    name, part->pool);
-        return NULL;
-    }
-
     if (!lukshdrStorageMay(vol, state->abi.virStorageVolUploadEnsureACL, error) ||
-        !lukshdrIdentityFromPath(part->path, &part->identity, error))
+        !lukshdrStorageLocate(vol, part, error))
         return NULL;
     return g_steal_pointer(&vol);
-}
-
-static int
-lukshdrAdoptOpen(const lukshdrVolume *part, GError **error)
-{
-    int fd = open(part->path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-
-    if (fd < 0)
-        lukshdrErrorSetErrno(error, errno, _("Unable to open volume '%s' of pool '%s'"),
-                             part->volume, part->pool);
-    return fd;
 }
 
 /* What stock says of the payload: its format, and that it can be one */
@@ -124,16 +101,13 @@ lukshdrAdoptReadPayload(virStorageVolPtr vol, lukshdrLink *link, GError **error)
     return true;
 }
 
-/* Whoever has the payload open as a plain disk must not have it under a linked one as well. */
+/* Who has the payload open as a plain disk must not have it under a linked one as well */
 static bool
 lukshdrAdoptCheckIdle(const lukshdrVolume *part, GError **error)
 {
-    int fd = lukshdrAdoptOpen(part, error);
-    bool ok = fd >= 0 && lukshdrStorageCheckLocks(part, fd, error);
+    g_autoptr(lukshdrHandle) handle = lukshdrHandleOpen(part, LUKSHDR_HANDLE_WRITE, error);
 
-    if (fd >= 0)
-        close(fd);
-    return ok;
+    return handle && lukshdrStorageCheckLocks(part, handle->fd, error);
 }
 
 /* The claims of a label that stands in the header already.  Those of which the payload is not here
@@ -217,30 +191,6 @@ lukshdrAdoptOpens(const lukshdrLink *link, const lukshdrSecret *secret, GError *
     return false;
 }
 
-/* Step 1.  A header that others made is as long as they needed it. */
-static bool
-lukshdrAdoptGrow(const lukshdrLink *link, int fd, GError **error)
-{
-    off_t end = lseek(fd, 0, SEEK_END);
-    int rc;
-
-    if (end >= LUKSHDR_HEADER_VOLUME_SIZE)
-        return true;
-
-    if (link->header.identity.type != LUKSHDR_IDENTITY_FILE) {
-        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                    _("a header volume needs %d bytes and '%s' has %lld"),
-                    LUKSHDR_HEADER_VOLUME_SIZE, link->header.path, (long long)end);
-        return false;
-    }
-
-    if ((rc = posix_fallocate(fd, 0, LUKSHDR_HEADER_VOLUME_SIZE)) != 0) {
-        lukshdrErrorSetErrno(error, rc, _("Unable to allocate the header volume"));
-        return false;
-    }
-    return true;
-}
-
 /* A replica must exist, and be blank or have this header already: nothing else is overwritten. */
 static bool
 lukshdrAdoptCheckReplica(const lukshdrLink *link,
@@ -249,18 +199,11 @@ lukshdrAdoptCheckReplica(const lukshdrLink *link,
                          GError **error)
 {
     g_autofree char *uuid = NULL;
-    char first[4096];
-    size_t i;
 
     if (lukshdrLuksReadUUID(fd, &uuid, NULL) && lukshdrTextSameUUID(uuid, link->luksUUID))
         return true;
-
-    if (pread(fd, first, sizeof(first), 0) == (ssize_t)sizeof(first)) {
-        for (i = 0; i < sizeof(first) && !first[i]; i++)
-            ;
-        if (i == sizeof(first))
-            return true;
-    }
+    if (lukshdrIOIsZero(fd, LUKSHDR_HEADER_VOLUME_SIZE))
+        return true;
 
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                 _("volume '%s' of pool '%s' is neither empty nor a copy of the header, and is not "
@@ -275,14 +218,11 @@ lukshdrAdoptFillReplica(const lukshdrLink *link,
                         int from,
                         GError **error)
 {
-    int fd = lukshdrAdoptOpen(replica, error);
-    bool ok = fd >= 0 && lukshdrLabelLock(fd, error) &&
-              lukshdrAdoptCheckReplica(link, replica, fd, error) &&
-              lukshdrReplicaCopy(from, fd, error);
+    g_autoptr(lukshdrHandle) to = lukshdrHandleOpen(replica, LUKSHDR_HANDLE_WRITE, error);
 
-    if (fd >= 0)
-        close(fd);
-    return ok;
+    return to && lukshdrLabelLock(to->fd, error) &&
+           lukshdrAdoptCheckReplica(link, replica, to->fd, error) &&
+           lukshdrReplicaCopy(from, to->fd, error);
 }
 
 /* Step 2.  What the label says of others that share the header stays. */
@@ -407,22 +347,16 @@ lukshdrAdoptCheckHeaders(const lukshdrLink *link, const lukshdrLink *known, GErr
 static bool
 lukshdrAdoptNew(virStorageVolPtr vol, lukshdrLink *link, lukshdrSecret *secret, GError **error)
 {
-    virConnectPtr conn = virStorageVolGetConnect(vol);
-    int fd = lukshdrAdoptOpen(&link->header, error);
-    bool ok;
+    g_autoptr(lukshdrHandle) header = lukshdrHandleOpen(&link->header, LUKSHDR_HANDLE_WRITE, error);
 
-    if (fd < 0)
+    if (!header || !lukshdrAdoptCheckLuks(link, header->fd, error) ||
+        !lukshdrAdoptCheckLabel(virStorageVolGetConnect(vol), link, header->fd, error) ||
+        !lukshdrAdoptOpens(link, secret, error))
         return false;
 
-    ok = lukshdrAdoptCheckLuks(link, fd, error) && lukshdrAdoptCheckLabel(conn, link, fd, error) &&
-         lukshdrAdoptOpens(link, secret, error);
-    if (ok) {
-        link->state = LUKSHDR_LINK_STATE_ACTIVE;
-        ok = lukshdrAdoptGrow(link, fd, error) && lukshdrAdoptWrite(link, fd, error) &&
-             lukshdrRegistryStore(lukshdrStorageState.registry, link, error);
-    }
-    close(fd);
-    return ok;
+    link->state = LUKSHDR_LINK_STATE_ACTIVE;
+    return lukshdrStorageHeaderGrow(header, error) && lukshdrAdoptWrite(link, header->fd, error) &&
+           lukshdrRegistryStore(lukshdrStorageState.registry, link, error);
 }
 
 /* A lukshdrStorageChange: what adopting again has found out, of a link that may have changed */
@@ -470,14 +404,11 @@ lukshdrAdoptGeneration(const lukshdrLink *link)
     for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
         g_autoptr(GPtrArray) labels = NULL;
         const lukshdrLink *label;
-        int fd = open(copy->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        g_autoptr(lukshdrHandle) handle = lukshdrHandleOpen(copy, LUKSHDR_HANDLE_READ, NULL);
 
-        if (fd < 0)
-            continue;
-        if (lukshdrLabelRead(fd, &labels, NULL) && labels &&
+        if (handle && lukshdrLabelRead(handle->fd, &labels, NULL) && labels &&
             (label = lukshdrLinkListFind(labels, link->uuid)))
             highest = MAX(highest, label->generation);
-        close(fd);
     }
     return highest;
 }
@@ -508,31 +439,24 @@ lukshdrAdoptAgain(lukshdrLink *link,
                   lukshdrSecret *secret,
                   GError **error)
 {
-    int fd = lukshdrAdoptOpen(&link->header, error);
-    guint32 generation;
-    bool ok;
+    g_autoptr(lukshdrHandle) header = lukshdrHandleOpen(&link->header, LUKSHDR_HANDLE_WRITE, error);
 
-    if (fd < 0)
+    if (!header || !lukshdrAdoptCheckLuks(link, header->fd, error))
         return false;
-
-    ok = lukshdrAdoptCheckLuks(link, fd, error);
-    if (ok && !lukshdrTextSameUUID(link->luksUUID, known->luksUUID)) {
+    if (!lukshdrTextSameUUID(link->luksUUID, known->luksUUID)) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                     _("volume '%s' of pool '%s' holds LUKS header %s, and linked volume '%s' is "
-                      "encrypted with %s; part them first if that is meant"),
+                      "encrypted with %s; unlink them first if that is meant"),
                     link->header.volume, link->header.pool, link->luksUUID, link->payload.volume,
                     known->luksUUID ? known->luksUUID : "-");
-        ok = false;
+        return false;
     }
+    if (!lukshdrAdoptOpens(link, secret, error))
+        return false;
 
-    if (ok && (ok = lukshdrAdoptOpens(link, secret, error))) {
-        generation = lukshdrAdoptGeneration(link);
-        link->generation = MIN(generation, G_MAXUINT32 - 1) + 1;
-        ok = lukshdrAdoptGrow(link, fd, error) && lukshdrAdoptWrite(link, fd, error) &&
-             lukshdrAdoptStore(link, error);
-    }
-    close(fd);
-    return ok;
+    link->generation = MIN(lukshdrAdoptGeneration(link), G_MAXUINT32 - 1) + 1;
+    return lukshdrStorageHeaderGrow(header, error) && lukshdrAdoptWrite(link, header->fd, error) &&
+           lukshdrAdoptStore(link, error);
 }
 
 /* The secret that is to open the header: the client's, or that of a link that there is */

@@ -175,7 +175,8 @@ lukshdrStorageShare(lukshdrLink *link, virConnectPtr conn, GError **error)
     /* the header must be good for the others before it is good for one more */
     if (headers->len == 0 ||
         !lukshdrHeaderCheck(g_ptr_array_index(others, 0), &link->header,
-                            g_array_index(headers, lukshdrHeaderVolume, 0).fd, NULL, error)) {
+                            g_array_index(headers, lukshdrHeaderVolume, 0).handle->fd, NULL,
+                            error)) {
         if (headers->len == 0)
             g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                         _("header volume '%s' of pool '%s' has gone"), link->header.volume,

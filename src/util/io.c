@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <glib/gi18n-lib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "error.h"
@@ -76,4 +77,33 @@ lukshdrIOSync(int fd, GError **error)
         return true;
     lukshdrIOSetErrno(error, errno);
     return false;
+}
+
+bool
+lukshdrIOIsZero(int fd, guint64 len)
+{
+    static const char zeroes[4096];
+    char buf[sizeof(zeroes)];
+    guint64 pos = 0;
+
+    while (pos < len) {
+        off_t data = lseek(fd, pos, SEEK_DATA);
+        gssize got;
+
+        /* a block device has no holes that could be told */
+        if (data < 0 && errno != EINVAL)
+            return errno == ENXIO;
+        if (data >= 0)
+            pos = data;
+        if (pos >= len)
+            break;
+
+        got = lukshdrIORead(fd, buf, MIN(sizeof(buf), len - pos), pos, NULL);
+        if (got < 0 || memcmp(buf, zeroes, got))
+            return false;
+        if (got == 0)
+            break;
+        pos += got;
+    }
+    return true;
 }

@@ -65,3 +65,16 @@ lukshdrIOWrite(int fd, const void *buf, gsize len, guint64 offset, GError **erro
  */
 bool
 lukshdrIOSync(int fd, GError **error);
+
+/**
+ * lukshdrIOIsZero:
+ * @fd: open for reading, with a position (no pipe)
+ * @len: how much of it to look at, bytes
+ *
+ * Holes cost nothing.
+ *
+ * Returns: true if the first @len bytes, or all of them if there are fewer, are zero; false if any is not, or
+ * if that cannot be found out.
+ */
+bool
+lukshdrIOIsZero(int fd, guint64 len);
