@@ -60,10 +60,11 @@ fuzzRun(const uint8_t *data, size_t size)
     /* of exactly that size, so that sanitizers see what reads on */
     uint8_t *copy = malloc(size);
 
-    memcpy(shared->data, data, size);
-    shared->size = size;
-    if (size)
+    if (size) {
+        memcpy(shared->data, data, size);
         memcpy(copy, data, size);
+    }
+    shared->size = size;
     setitimer(ITIMER_PROF, &limit, NULL);
     LLVMFuzzerTestOneInput(copy, size);
     shared->runs++;
