@@ -60,7 +60,7 @@ scale_took() {
     for ((round = 0; round < $1; round++)); do
         _daemon_signal TERM || bench_fail "libvirtd ($2) does not end"
         start=$(($(date +%s%N) / 1000))
-        DAEMON_TIMEOUT=900 linked_launch &
+        TAP_PATIENCE=900 linked_launch &
         answered=$("$BENCH/bench-client" answers "$(bench_uri "$2")")
         wait $! || bench_fail "libvirtd ($2) does not start again"
         [ -n "$least" ] && [ "$least" -le $((answered - start)) ] || least=$((answered - start))

@@ -155,6 +155,11 @@ with "</encryption>" "" | bad "wrong nesting" "XML.*(malformed|mismatch)"
 with "</volume>" "" | bad "XML that ends too early" "XML"
 printf '' | bad "an empty document" "."
 with "<volume>" "<domain>" | sed 's/<.volume>/<\/domain>/' | bad "another root element" "'volume'.*'domain'|domain"
+# cpu: what the daemon has used of it, in hundredths of a second.
+cpu() {
+    "$DAEMON_IN" sed 's/.*) //' "/proc/$(daemon_pid)/stat" | awk '{ print $12 + $13 }'
+}
+used=$(cpu)
 {
     echo '<!DOCTYPE volume [<!ENTITY a "aaaaaaaaaaaaaaaa">'
     last=a
@@ -165,8 +170,7 @@ with "<volume>" "<domain>" | sed 's/<.volume>/<\/domain>/' | bad "another root e
     echo ']>'
     with "<name>new" "<name>&l;"
 } | bad "a billion laughs" "document type|XML|entit|amplif"
-started=$SECONDS
-try "which took the daemon no time" [ $((SECONDS - started)) -le 5 ]
+try "which took the daemon no time" [ $(($(cpu) - used)) -le 500 ]
 {
     echo '<!DOCTYPE volume [<!ENTITY x SYSTEM "file:///etc/hostname">]>'
     with "<name>new" "<name>&x;"

@@ -27,7 +27,7 @@ qsd_start() {
 # qmp COMMAND: sends it; what is answered is in $OUT, events on the way are not.
 qmp() {
     printf '%s\n' "$1" >&"${QSD[1]}" || return 1
-    while IFS= read -t 30 -r OUT <&"${QSD[0]}"; do
+    while IFS= read -t "$TAP_PATIENCE" -r OUT <&"${QSD[0]}"; do
         OUT=${OUT%$'\r'}
         case $OUT in
         '{"return"'*) return 0 ;;
@@ -44,7 +44,7 @@ qmp() {
 # qmp_event REGEX: waits until an event matches it.
 qmp_event() {
     local line
-    while IFS= read -t 30 -r line <&"${QSD[0]}"; do
+    while IFS= read -t "$TAP_PATIENCE" -r line <&"${QSD[0]}"; do
         [[ $line =~ $1 ]] && return 0
     done
     return 1
@@ -220,7 +220,7 @@ qsd_stop
 # --- one header, two disks of a machine (qemu-io would share what it writes to, a device does not)
 
 machine() {
-    echo quit | timeout 60 qemu-system-x86_64 -M pc -accel tcg -m 64 -nodefaults -display none -S \
+    echo quit | timeout "$TAP_PATIENCE" qemu-system-x86_64 -M pc -accel tcg -m 64 -nodefaults -display none -S \
         -monitor stdio -object "$SECRET" -blockdev "$1" -blockdev "$2" \
         -device virtio-blk-pci,drive=libvirt-1-format -device virtio-blk-pci,drive=libvirt-2-format
 }

@@ -52,16 +52,6 @@ exec "$REAL" "$@"
 SH
 fails "qemu-img says what is no text" "'qemu-img' failed"
 
-# waited FILE: until it is there, 20 seconds at most.
-waited() {
-    local i
-    for ((i = 0; i < 200; i++)); do
-        [ ! -s "$1" ] || return 0
-        sleep 0.1
-    done
-    return 1
-}
-
 mkdir -m 777 "$DAEMON_DIR/shared"
 tool qemu-img <<SH
 case " \$* " in *detached-header*) echo \$\$ >"$DAEMON_DIR/shared/hangs"; exec sleep 1000 ;; esac
@@ -69,8 +59,8 @@ exec "\$REAL" "\$@"
 SH
 create new raw >"$DAEMON_DIR/create.out" 2>&1 &
 client=$!
-try "qemu-img hangs" waited "$DAEMON_DIR/shared/hangs"
-same "meanwhile the daemon serves others" "$("$DAEMON_IN" timeout 10 virsh pool-info data | grep -c running)" 1
+try "qemu-img hangs" waited test -s "$DAEMON_DIR/shared/hangs"
+same "meanwhile the daemon serves others" "$("$DAEMON_IN" timeout "$TAP_PATIENCE" virsh pool-info data | grep -c running)" 1
 refuse "the volume cannot be deleted meanwhile" "still being created" virsh vol-delete new data
 "$DAEMON_IN" kill -KILL "$(cat "$DAEMON_DIR/shared/hangs")"
 wait "$client"
@@ -106,7 +96,7 @@ exec sleep 1000
 SH
 create new raw >"$DAEMON_DIR/create.out" 2>&1 &
 client=$!
-waited "$DAEMON_DIR/shared/hangs2"
+waited test -s "$DAEMON_DIR/shared/hangs2"
 "$DAEMON_IN" kill -KILL "$(cat "$DAEMON_DIR/shared/hangs2")"
 wait "$client"
 like "qemu-storage-daemon hangs and is killed" "$(cat "$DAEMON_DIR/create.out")" "killed by signal 9"
@@ -259,12 +249,15 @@ nothing_left "both deleted"
 # --- crashes
 
 tool qemu-img <<SH
-case " \$* " in *detached-header*) echo \$\$ >"$DAEMON_DIR/shared/formats"; sleep 3; exec cp "$DAEMON_DIR/template" "\${!#}" ;; esac
+case " \$* " in *detached-header*) 
+    echo \$\$ >"$DAEMON_DIR/shared/formats"
+    until [ -e "$DAEMON_DIR/shared/go" ]; do sleep 0.1; done
+    exec cp "$DAEMON_DIR/template" "\${!#}" ;; esac
 exec "\$REAL" "\$@"
 SH
 create new raw >/dev/null 2>&1 &
 client=$!
-waited "$DAEMON_DIR/shared/formats"
+waited test -s "$DAEMON_DIR/shared/formats"
 try "the daemon is killed while a header is formatted" daemon_kill
 wait "$client"
 from=$(log_end)
@@ -273,7 +266,9 @@ like "it reports what it found" "$(logged "$from")" "creation of linked volume '
 nothing_left "killed while formatting"
 quick_format
 try "the name is free" create new raw
-sleep 3
+: >"$DAEMON_DIR/shared/go"
+try "what formatted in vain comes to its end" \
+    waited not "$DAEMON_IN" kill -0 "$(cat "$DAEMON_DIR/shared/formats")" 2>/dev/null
 same "and what formatted in vain is no danger to it" \
     "$(dd if="$VAULT/new.luks" bs=1M skip=2 count=1 status=none | tr -d '\0' | grep -c '<payload pool="data" volume="new"')" 2
 try "deleted" virsh vol-delete new data

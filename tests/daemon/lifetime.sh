@@ -191,7 +191,7 @@ rm "$BIN/qemu-img"
 # The daemon dies in the middle of a conversion: the next one clears up.
 cat >"$BIN/qemu-img" <<SH
 #!/bin/sh
-case " \$* " in *" convert "*) : >"$BIN/converting"; sleep 600 ;; esac
+case " \$* " in *" convert "*) : >"$BIN/converting"; sleep 3600 ;; esac
 PATH=\${PATH#*:} exec qemu-img "\$@"
 SH
 chmod 755 "$BIN/qemu-img"
@@ -200,10 +200,7 @@ before=$(lies_there)
 for target in "$(plain_xml five raw)" "$(linked_xml five qcow2)"; do
     rm -f "$BIN/converting"
     create_from four <<<"$target" >/dev/null 2>&1 &
-    for ((i = 0; i < 300; i++)); do
-        [ ! -e "$BIN/converting" ] || break
-        sleep 0.1
-    done
+    waited test -e "$BIN/converting"
     daemon_kill
     wait $!
     linked_launch

@@ -41,9 +41,6 @@ out_of() {
 digest() {
     head -c 2066432 "$1" | sha256sum
 }
-flip() {
-    printf '\xff' | "$DAEMON_IN" dd of="$1" bs=1 seek="$2" conv=notrunc status=none
-}
 luks_uuid() {
     "$DAEMON_IN" cryptsetup luksUUID "$1"
 }
@@ -218,33 +215,25 @@ refuse "it is not deleted" "header" virsh vol-delete rep.raw.luks vault2
 refuse "or wiped" "header" virsh vol-wipe rep.raw.luks vault2
 refuse "or resized" "header" virsh vol-resize rep.raw.luks 8M vault2
 good=$(digest "$VAULT/rep.raw.luks")
+is_good() {
+    [ "$(digest "$1" 2>/dev/null)" = "$good" ]
+}
 for what in "a bit of a key slot in use:5000" "a bit of a key slot not in use:1900000" "the cipher:40"; do
     flip "$VAULT/rep.raw.luks" "${what##*:}"
     virsh pool-destroy vault
     virsh pool-start vault
-    for ((i = 0; i < 100; i++)); do
-        [ "$(digest "$VAULT/rep.raw.luks")" != "$good" ] || break
-        sleep 0.1
-    done
-    same "a flipped ${what%%:*} is mended at pool-start" "$(digest "$VAULT/rep.raw.luks")" "$good"
+    try "a flipped ${what%%:*} is mended at pool-start" waited is_good "$VAULT/rep.raw.luks"
 done
 like "and the log says so" "$(log_of "has been replaced by its copy")" "^[1-9]"
 rm "$VAULT/rep.raw.luks"
 virsh pool-destroy vault
 virsh pool-start vault
-for ((i = 0; i < 100 && $(stat -c %s "$VAULT/rep.raw.luks" 2>/dev/null || echo 0) == 0; i++)); do
-    sleep 0.1
-done
-same "a header that is missing comes back" "$(digest "$VAULT/rep.raw.luks")" "$good"
+try "a header that is missing comes back" waited is_good "$VAULT/rep.raw.luks"
 same "with nothing beside it" "$(ls "$VAULT")" rep.raw.luks
 flip "$VAULT2/rep.raw.luks" 5000
 virsh pool-destroy vault2
 virsh pool-start vault2
-for ((i = 0; i < 100; i++)); do
-    [ "$(digest "$VAULT2/rep.raw.luks")" != "$good" ] || break
-    sleep 0.1
-done
-same "and so does a replica" "$(digest "$VAULT2/rep.raw.luks")" "$good"
+try "and so does a replica" waited is_good "$VAULT2/rep.raw.luks"
 create late.raw raw
 "$DAEMON_IN" truncate -s 4M "$VAULT2/late.raw.luks"
 virsh pool-refresh vault2
@@ -311,13 +300,9 @@ declare_headers "<headers/>"
 virsh pool-destroy vault
 virsh pool-start vault
 seen() {
-    for ((i = 0; i < 100; i++)); do
-        case $(virsh vol-dumpxml "$1" data) in *"<header"*) return 0 ;; esac
-        sleep 0.1
-    done
-    return 1
+    virsh vol-dumpxml "$1" data | grep -q '<header'
 }
-try "in a declared header pool it is" seen move.raw
+try "in a declared header pool it is" waited seen move.raw
 like "with the names of this host" "$(virsh vol-dumpxml move.raw data)" "pool=.vault.*volume=.move.raw.luks"
 like "under the link's own UUID" "$(link_of move.raw)" "$(basename "$registry")"
 try "it can be read" virsh vol-create-from data <(echo "<volume><name>x</name><target>
@@ -328,10 +313,10 @@ virsh vol-delete x data
 daemon_kill
 "$DAEMON_IN" rm "$(link_of move.raw)"
 linked_launch
-try "also when the daemon starts" seen move.raw
+try "also when the daemon starts" waited seen move.raw
 "$DAEMON_IN" cp "$VAULT/move.raw.luks" "$VAULT/forged.luks"
 virsh pool-refresh vault
-for ((i = 0; i < 50 && $(log_of "is a copy of the header") == 0; i++)); do sleep 0.1; done
+waited grep -q "is a copy of the header" "$DAEMON_LOG"
 same "a copy of a header is reported, once" "$(log_of "is a copy of the header")" 1
 like "and not believed" "$(virsh vol-dumpxml move.raw data)" "volume=.move.raw.luks"
 "$DAEMON_IN" rm "$VAULT/forged.luks"

@@ -15,16 +15,6 @@ export DAEMON_WRAPPER="env LD_PRELOAD=$SHIM CRASHPOINT=$POINT"
 try "a daemon with a header pool and a payload pool starts" linked_start || finish
 try "formatting is made quick" quick_format
 
-# waited COMMAND...: until it succeeds, 30 seconds at most.
-waited() {
-    local i
-    for ((i = 0; i < 300; i++)); do
-        ! "$@" || return 0
-        sleep 0.1
-    done
-    return 1
-}
-
 # log_end: the line that the log comes to next.
 log_end() {
     echo $(($(wc -l <"$DAEMON_LOG") + 1))

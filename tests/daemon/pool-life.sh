@@ -15,16 +15,6 @@ export DAEMON_WRAPPER="env LD_PRELOAD=$SHIM CRASHPOINT=$POINT"
 try "a daemon with a header pool and a payload pool starts" linked_start || finish
 try "formatting is made quick" quick_format
 
-# waited COMMAND...: until it succeeds, 60 seconds at most.
-waited() {
-    local i
-    for ((i = 0; i < 600; i++)); do
-        ! "$@" || return 0
-        sleep 0.1
-    done
-    return 1
-}
-
 # --- pools that links name
 
 try "a linked volume" create one raw
@@ -95,10 +85,7 @@ case " \$* " in
     *detached-header*) exec cp "$DAEMON_DIR/template" "\${!#}" ;;
     *" convert "*)
         : >"$DAEMON_DIR/shared/converts"
-        for ((i = 0; i < 1200; i++)); do
-            [ ! -e "$DAEMON_DIR/shared/go" ] || break
-            sleep 0.1
-        done ;;
+        until [ -e "$DAEMON_DIR/shared/go" ]; do sleep 0.1; done ;;
 esac
 exec "\$REAL" "\$@"
 SH

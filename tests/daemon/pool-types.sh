@@ -26,16 +26,6 @@ loop_free() {
     losetup -d "$1"
 }
 
-# waited COMMAND...: until it succeeds, 30 seconds at most.
-waited() {
-    local i
-    for ((i = 0; i < 300; i++)); do
-        ! "$@" || return 0
-        sleep 0.1
-    done
-    return 1
-}
-
 # io PAYLOAD COMMAND...: qemu-io on the chain that the link describes, where the daemon lives.
 io() {
     local volume=$1 command json args=()

@@ -33,7 +33,10 @@ rm "$DAEMON_DIR/probe"
 
 # --- what a child gets
 
+# Each call that gets the passphrase is held until all processes have been looked at from beginning to end; it
+# is the wrapper that is seen, which has the arguments and the environment that the tool is given.
 mkdir -m 777 "$DAEMON_DIR/shared"
+: >"$DAEMON_DIR/shared/looks" && chmod 666 "$DAEMON_DIR/shared/looks"
 for name in qemu-img qemu-storage-daemon; do
     # stock's own calls of qemu-img have nothing to do with the passphrase
     tool $name <<SH
@@ -43,31 +46,46 @@ case " \$* " in *sec0*)
         printf '%s\n' "\$0" "\$@"
         tr '\0' '\n' </proc/\$\$/environ
         cat /proc/\$\$/limits
-    } >>"$DAEMON_DIR/shared/$name" ;;
+    } >>"$DAEMON_DIR/shared/$name"
+    from=\$(wc -l <"$DAEMON_DIR/shared/looks")
+    # one look may have begun before
+    until [ -e "$DAEMON_DIR/shared/enough" ] || [ \$((\$(wc -l <"$DAEMON_DIR/shared/looks") - from)) -ge 2 ]; do
+        sleep 0.05
+    done
+    echo "$name" >>"$DAEMON_DIR/shared/held" ;;
 esac
 exec "\$REAL" "\$@"
 SH
 done
 
-# Looks at the arguments and environment of every process where the daemon lives, as often as it can.
+# Looks at the arguments and environment of every process where the daemon lives, again and again.
 "$DAEMON_IN" bash -c '
-    rounds=0
     until [ -e "$2/enough" ]; do
         if cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | grep -aqFf "$1"; then
             echo "found" >>"$2/found"
             grep -alFf "$1" /proc/[0-9]*/cmdline /proc/[0-9]*/environ >>"$2/found" 2>/dev/null
         fi
-        rounds=$((rounds + 1))
-        echo $rounds >"$2/rounds"
+        echo >>"$2/looks"
     done' watch "$DAEMON_DIR/words" "$DAEMON_DIR/shared" </dev/null >/dev/null 2>&1 &
 watch=$!
+at_exit touch "$DAEMON_DIR/shared/enough"
+
+# looked: waits until all processes have been looked at once from now on.
+looked() {
+    local from
+    from=$(wc -l <"$DAEMON_DIR/shared/looks")
+    waited eval '[ $(($(wc -l <"$DAEMON_DIR/shared/looks") - from)) -ge 2 ]'
+}
 
 # The one who looks sees what there is to see.
-"$DAEMON_IN" env "SEEN=$PASSPHRASE" sleep 2
-sleep 1
-try "the passphrase is found in an environment where it is" grep -q environ "$DAEMON_DIR/shared/found"
+"$DAEMON_IN" env "SEEN=$PASSPHRASE" bash -c 'until [ -e "$1" ]; do sleep 0.1; done' seen "$DAEMON_DIR/shared/unseen" &
+seen=$!
+try "the passphrase is found in an environment where it is" \
+    waited grep -qs "/proc/[0-9]*/environ" "$DAEMON_DIR/shared/found"
+: >"$DAEMON_DIR/shared/unseen"
+wait "$seen"
+looked
 : >"$DAEMON_DIR/shared/found"
-from=$(cat "$DAEMON_DIR/shared/rounds")
 
 try "a raw linked volume is created" create one raw
 try "a qcow2 one, its secret named by usage" eval \
@@ -78,11 +96,8 @@ for format in raw qcow2; do
 done
 virsh vol-delete one data >/dev/null
 
-# On a busy machine a look takes longer than a creation: more of them, until some were looked at.
-for ((i = 0; i < 40 && $(cat "$DAEMON_DIR/shared/rounds") - from <= 2; i++)); do
-    create more raw >/dev/null && virsh vol-delete more data >/dev/null
-done
-try "processes were looked at while that went on" [ $(($(cat "$DAEMON_DIR/shared/rounds") - from)) -gt 2 ]
+looked
+like "each tool was looked at while it had the passphrase" "$(sort "$DAEMON_DIR/shared/held" | uniq -c)" '^ *[1-9]'
 : >"$DAEMON_DIR/shared/enough"
 wait "$watch"
 same "in no process's arguments or environment" "$(cat "$DAEMON_DIR/shared/found")" ""
@@ -125,7 +140,7 @@ virsh secret-undefine 99999999-2222-3333-4444-555555555555 >/dev/null
 # --- the daemon's memory. libvirt's secret driver holds the passphrase as long as the secret has a value.
 
 copies() {
-    "$DAEMON_IN" timeout 60 gcore -o "$DAEMON_DIR/shared/core" "$(daemon_pid)" >"$DAEMON_DIR/gcore.out" 2>&1
+    "$DAEMON_IN" timeout "$TAP_PATIENCE" gcore -o "$DAEMON_DIR/shared/core" "$(daemon_pid)" >"$DAEMON_DIR/gcore.out" 2>&1
     cat "$DAEMON_DIR/shared"/core.* | grep -aoF "$PASSPHRASE" | wc -l
     rm -f "$DAEMON_DIR/shared"/core.*
 }

@@ -43,8 +43,8 @@ nbdkit_reads() {
         commands+=" -c '$command'"
     done
     printf %s "$PASSPHRASE" >"$DAEMON_DIR/passphrase"
-    timeout 60 nbdkit -U - --filter=luks split "$DAEMON_DIR/whole" "$DATA/$volume" \
-        "passphrase=+$DAEMON_DIR/passphrase" --run "timeout 30 qemu-io -r -f raw $commands \"\$uri\"" \
+    timeout "$TAP_PATIENCE" nbdkit -U - --filter=luks split "$DAEMON_DIR/whole" "$DATA/$volume" \
+        "passphrase=+$DAEMON_DIR/passphrase" --run "timeout $TAP_PATIENCE qemu-io -r -f raw $commands \"\$uri\"" \
         >"$DAEMON_DIR/io" 2>&1
     local status=$?
     cat "$DAEMON_DIR/io"

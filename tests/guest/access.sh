@@ -46,12 +46,7 @@ as_before() {
 
 # ended GUEST: waits until libvirt has noticed the guest's end.
 ended() {
-    local i
-    for ((i = 0; i < 100; i++)); do
-        [ "$(virsh domstate "$1" 2>&1)" != "shut off" ] || return 0
-        sleep 0.1
-    done
-    return 1
+    waited guest_off "$1"
 }
 
 try "a host with a header pool and a payload pool" linked_start

@@ -62,12 +62,10 @@ refused() {
 
 # job_ended: waits for the end of a backup.
 job_ended() {
-    local i
-    for ((i = 0; i < 300; i++)); do
-        ! virsh domjobinfo demo 2>/dev/null | grep -q "Backup" || { sleep 0.1 && continue; }
-        return 0
-    done
-    return 1
+    waited not backing_up
+}
+backing_up() {
+    virsh domjobinfo demo 2>/dev/null | grep -q "Backup"
 }
 
 try "a host with linked volumes in raw and qcow2" eval 'linked_start && create r.raw raw && create q.qcow2 qcow2'

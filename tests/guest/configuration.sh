@@ -223,12 +223,6 @@ try "with the entry put back, both are" define "$(disk_xml vda "$DATA/r.raw" raw
 
 try "two domains" eval 'guest_define raw "$(disk_xml vda "$DATA/r.raw" raw)" &&
     guest_define qcow2 "$(disk_xml vda data/q.qcow2 qcow2)"'
-plugin_off() {
-    DAEMON_SAVED=$LIBVIRT_DRIVER_DIR
-    export -n LIBVIRT_DRIVER_DIR
-    unset LIBVIRT_DRIVER_DIR
-    daemon_restart
-}
 before=$(payloads)
 try "the daemon starts without the plugin" plugin_off
 for guest in raw qcow2; do
@@ -241,8 +235,7 @@ try "and the guest would have the ciphertext)" virsh start raw
 virsh destroy raw
 try "(and one that shares it would be defined)" virsh define \
     <(sed "s|>raw</name>|>shared</name>|; /<uuid>/d; s|<target dev='vda'|<shareable/>&|" "$DAEMON_DIR/raw.xml")
-export LIBVIRT_DRIVER_DIR=$DAEMON_SAVED
-try "the daemon starts with the plugin again" linked_launch
+try "the daemon starts with the plugin again" plugin_on
 try "the qcow2 one starts" guest_start qcow2
 try "and has what was written" guest_filled qcow2 vda "$TEXT"
 virsh destroy qcow2

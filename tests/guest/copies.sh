@@ -8,25 +8,8 @@
 need_command qemu-system-x86_64 qemu-img
 
 # disk TARGET NAME: a linked volume as a disk.
-disk() {
-    disk_xml "$1" "$DATA/$2" "${2#*.}" "$SECRET_UUID"
-}
-
-plug() {
-    disk "$2" "$3" >"$DAEMON_DIR/disk.xml"
-    virsh attach-device "$1" "$DAEMON_DIR/disk.xml" --live
-}
-
-unplug() {
-    virsh detach-disk "$1" "$2" --live && disk_gone "$1" "$2"
-}
-
 digest() {
     head -c 2066432 "$1" | sha256sum
-}
-
-flip() {
-    printf '\xff' | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
 }
 
 try "a host with a header pool and a payload pool" linked_start

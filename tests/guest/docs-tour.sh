@@ -36,7 +36,7 @@ demo_shell() {
     DAEMON_MODE=$1 TMPDIR=$WORK/t DEMO_BUILD=$(basename "$BUILDDIR") \
         script -qefc "$(printf '%q --shell' "$SOURCE/demo")" "$WORK/demo" <"$WORK/in" >/dev/null 2>&1 7>&- 8>&- &
     DEMO=$!
-    for ((i = 0; i < 300; i++)); do
+    for ((i = 0; i < TAP_PATIENCE * 2; i++)); do
         PLACE=$(tr -d '\r' <"$WORK/demo" | sed -n 's/^A shell in \(.*\): libvirtd runs.*/\1/p')
         if [ -n "$PLACE" ] || [ ! -e "/proc/$DEMO" ]; then
             break
@@ -53,7 +53,7 @@ docs_host() {
 docs_type() {
     local status='' part i
     printf '{ %s\n} >%q 2>&1 </dev/null; echo $? >%q\n' "$1" "$WORK/out" "$WORK/status" >&8
-    for ((i = 0; i < 120; i++)); do
+    for ((i = 0; i < TAP_PATIENCE; i++)); do
         # time may be up in the middle of a line
         if read -r -t 1 -u 7 part; then
             status+=$part
@@ -70,7 +70,7 @@ docs_type() {
 
 docs_file() {
     { printf "cat >%q <<'END OF FILE'\n" "$1" && cat && printf 'END OF FILE\necho $? >%q\n' "$WORK/status"; } >&8
-    read -r -t 60 -u 7
+    read -r -t "$TAP_PATIENCE" -u 7
 }
 
 # As root, and as an ordinary user, whose directory then passes for /srv.

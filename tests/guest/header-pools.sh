@@ -58,10 +58,6 @@ plain() {
     qemu-img create -q -f raw "$1" 16M
 }
 
-disk() {
-    disk_xml vdx "$1" "${2:-raw}"
-}
-
 linked_made() {
     linked_start && create r.raw raw && create here.raw raw
 }
@@ -76,49 +72,49 @@ try "a guest that runs" guest_boot running
 
 # --- not declared: libvirt's business
 
-accepted "a pool that is not declared" "$(disk "$VAULT/lone.luks")"
+accepted "a pool that is not declared" "$(vdx "$VAULT/lone.luks")"
 
 # --- declared by <headers/>
 
 try "the pool is declared to hold headers" declare_pool vault "<headers/>"
-refused "by its path" "$(disk "$VAULT/lone.luks")"
-refused "by pool and volume" "$(disk vault/lone.luks)"
+refused "by its path" "$(vdx "$VAULT/lone.luks")"
+refused "by pool and volume" "$(vdx vault/lone.luks)"
 refused "with <encryption>" "$(disk_xml vdx "$VAULT/lone.luks" raw "$SECRET_UUID")"
-refused "read-only" "$(disk "$VAULT/lone.luks" | sed 's|<target|<readonly/>&|')"
-refused "with doubled slashes and dots" "$(disk "/$DATA//.././vault/lone.luks")"
-refused "as a relative path" "$(disk "$VAULT/lone.luks" | sed "s|file='/|file='|")"
+refused "read-only" "$(vdx "$VAULT/lone.luks" | sed 's|<target|<readonly/>&|')"
+refused "with doubled slashes and dots" "$(vdx "/$DATA//.././vault/lone.luks")"
+refused "as a relative path" "$(vdx "$VAULT/lone.luks" | sed "s|file='/|file='|")"
 ln -s "$VAULT/lone.luks" "$DAEMON_IMAGES/soft"
-refused "by a symlink" "$(disk "$DAEMON_IMAGES/soft")"
+refused "by a symlink" "$(vdx "$DAEMON_IMAGES/soft")"
 ln "$VAULT/lone.luks" "$DAEMON_IMAGES/hard"
-refused "by a hard link" "$(disk "$DAEMON_IMAGES/hard")"
+refused "by a hard link" "$(vdx "$DAEMON_IMAGES/hard")"
 rm "$DAEMON_IMAGES/hard"
 ln -s "$VAULT" "$DAEMON_IMAGES/elsewhere"
 virsh pool-create-as again dir --target "$DAEMON_IMAGES/elsewhere"
-refused "as a volume of another pool over the directory" "$(disk again/lone.luks)"
+refused "as a volume of another pool over the directory" "$(vdx again/lone.luks)"
 virsh pool-destroy again
 ln -s "$DATA/plain.raw" "$VAULT/leads.out"
-refused "a symlink that leads out of the pool, by its own name" "$(disk "$VAULT/leads.out")"
+refused "a symlink that leads out of the pool, by its own name" "$(vdx "$VAULT/leads.out")"
 rm "$VAULT/leads.out"
 overlay=$DAEMON_IMAGES/overlay.qcow2
 plain "$VAULT/plain.raw"
 qemu-img create -q -f qcow2 -b "$VAULT/plain.raw" -F raw "$overlay"
-refused "as backing file of an image" "$(disk "$overlay" qcow2)"
+refused "as backing file of an image" "$(vdx "$overlay" qcow2)"
 rm "$VAULT/plain.raw" "$overlay"
 # libvirt sees a LUKS header in it and goes no further.
 qemu-img create -q -f qcow2 -b "$VAULT/lone.luks" -F raw "$overlay"
-refused "a header as backing file of an image" "$(disk "$overlay" qcow2)" "declared to hold headers|StorageEncryptionEngine"
-refused "as backing file that the XML names" "$(disk "$DATA/plain.raw" qcow2 |
+refused "a header as backing file of an image" "$(vdx "$overlay" qcow2)" "declared to hold headers|StorageEncryptionEngine"
+refused "as backing file that the XML names" "$(vdx "$DATA/plain.raw" qcow2 |
     sed "s|<target |<backingStore type='file'><format type='raw'/><source file='$VAULT/lone.luks'/><backingStore/></backingStore>&|")"
-refused "on an SD bus" "$(disk "$VAULT/lone.luks" | sed "s/vdx/sdx/; s/virtio/sd/; /serial/d")" \
+refused "on an SD bus" "$(vdx "$VAULT/lone.luks" | sed "s/vdx/sdx/; s/virtio/sd/; /serial/d")" \
     "declared to hold headers|cannot be hotplugged"
 refused "the directory as a disk" "<disk type='dir' device='disk'><driver name='qemu' type='fat'/>
     <source dir='$VAULT'/><target dev='vdx' bus='virtio'/><readonly/></disk>" "cannot be a disk"
-refused "a registered header" "$(disk "$VAULT/r.raw.luks")" "header volume 'r\.raw\.luks'"
+refused "a registered header" "$(vdx "$VAULT/r.raw.luks")" "header volume 'r\.raw\.luks'"
 cp "$DATA/plain.raw" "$VAULT/plain.raw"
-refused "what is no header, too" "$(disk "$VAULT/plain.raw")"
+refused "what is no header, too" "$(vdx "$VAULT/plain.raw")"
 rm "$VAULT/plain.raw"
 if [ "$DAEMON_RUNS" = system ] && loop=$(losetup -f --show "$VAULT/lone.luks" 2>/dev/null); then
-    refused "a loop device over it" "$(disk "$loop")" "declared to hold headers"
+    refused "a loop device over it" "$(vdx "$loop")" "declared to hold headers"
     losetup -d "$loop"
 else
     skip "a loop device over it" "needs root and loop devices"
@@ -131,7 +127,7 @@ guest_define drive "<disk type='file' device='cdrom'><driver name='qemu' type='r
 refuse "as the medium of a drive it is not put in" "'vault', which is declared" \
     virsh change-media drive sda "$VAULT/lone.luks" --insert --live
 guest_stop drive
-try "(a plain disk)" attach "$(disk "$DATA/plain.raw")"
+try "(a plain disk)" attach "$(vdx "$DATA/plain.raw")"
 refuse "a disk is not copied into the pool" "'vault', which is declared" \
     virsh blockcopy running vdx "$VAULT/copy.raw" --wait --transient-job
 refuse "nor onto the header" "'vault', which is declared" \
@@ -144,36 +140,36 @@ virsh detach-disk running vdx --live && disk_gone running vdx
 # --- whatever state the pool is in
 
 virsh pool-destroy vault
-refused "while the pool is not active" "$(disk "$VAULT/lone.luks")"
+refused "while the pool is not active" "$(vdx "$VAULT/lone.luks")"
 virsh pool-start vault
 daemon_kill
 try "the daemon is killed and starts again" linked_launch
-refused "after that" "$(disk "$VAULT/lone.luks")"
+refused "after that" "$(vdx "$VAULT/lone.luks")"
 
 # --- linked payloads
 
-accepted "a linked payload" "$(disk "$DATA/r.raw")"
+accepted "a linked payload" "$(vdx "$DATA/r.raw")"
 try "the payloads' pool holds headers as well" declare_pool data "<headers/>"
-accepted "a linked payload in a header pool" "$(disk "$DATA/r.raw")"
-accepted "one by pool and volume" "$(disk data/r.raw)"
-refused "a volume there that is not linked" "$(disk "$DATA/plain.raw")" "in pool 'data', which is declared"
+accepted "a linked payload in a header pool" "$(vdx "$DATA/r.raw")"
+accepted "one by pool and volume" "$(vdx data/r.raw)"
+refused "a volume there that is not linked" "$(vdx "$DATA/plain.raw")" "in pool 'data', which is declared"
 try "it does no longer" undeclare_pool data
-accepted "a volume there that is not linked" "$(disk "$DATA/plain.raw")"
+accepted "a volume there that is not linked" "$(vdx "$DATA/plain.raw")"
 
 # --- declared by the encryption default of another pool
 
 try "the pool is not declared any more" undeclare_pool vault
-accepted "a volume in it" "$(disk "$VAULT/lone.luks")"
+accepted "a volume in it" "$(vdx "$VAULT/lone.luks")"
 try "an encryption default names it" declare_pool data \
     "<encryption format='luks'><header type='volume'><source pool='vault'/></header></encryption>"
-refused "a volume in it, by path" "$(disk "$VAULT/lone.luks")"
-refused "and by name" "$(disk vault/lone.luks)"
-accepted "a volume in the pool that has the default" "$(disk "$DATA/plain.raw")"
+refused "a volume in it, by path" "$(vdx "$VAULT/lone.luks")"
+refused "and by name" "$(vdx vault/lone.luks)"
+accepted "a volume in the pool that has the default" "$(vdx "$DATA/plain.raw")"
 
 # --- a guest that has had it since before
 
 try "the default goes" undeclare_pool data
-try "a guest is given the file" attach "$(disk "$VAULT/lone.luks")"
+try "a guest is given the file" attach "$(vdx "$VAULT/lone.luks")"
 try "the pool is declared" declare_pool vault "<headers/>"
 try "it is unplugged all the same" eval 'virsh detach-disk running vdx --live && disk_gone running vdx'
 virsh destroy running

@@ -12,15 +12,6 @@ need_command qemu-system-x86_64 qemu-img nbdkit nbdcopy losetup
 URI=urn:libvirt-lukshdr:domain:1.0
 TEXT="what only the guest may know: $RANDOM $RANDOM"
 BACKUPS=
-LOOPS=()
-
-detach_loops() {
-    local loop
-    for loop in "${LOOPS[@]}"; do
-        losetup -d "$loop"
-    done
-}
-at_exit detach_loops
 
 # encrypted DISK HEADER: the disk's XML with the <header> in its <encryption>.
 encrypted() {

@@ -14,10 +14,6 @@ share() {
         sed "s/<header type='volume'>/<header type='volume' link='share'>/; /<secret /d" | create_xml
 }
 
-disk() {
-    disk_xml "$1" "$DATA/$2" "${2#*.}" "$SECRET_UUID"
-}
-
 # opens VOLUME NUMBER: whether passphrase NUMBER opens its header.
 opens() {
     cryptsetup open --test-passphrase --type luks1 --header "$VAULT/$1.luks" --key-file "$P/$2" "$DATA/$1"

@@ -196,21 +196,12 @@ encrypt_boot() {
     return "$status"
 }
 
-said() {
-    local i
-    for ((i = 0; i < 600; i++)); do
-        ! grep -q "$2" "$1" 2>/dev/null || return 0
-        sleep 0.1
-    done
-    return 1
-}
-
 for format in raw qcow2; do
     try "a disk with a boot sector is encrypted, $format" encrypt_boot "$format"
     console=$DAEMON_DIR/guests/boot.$format.console
     try "a guest starts from it" virsh create <(bare boot "$(disk_xml vda "$DATA/boot.$format" "$format")" \
         "<serial type='file'><source path='$console'/><target port='0'/></serial>")
-    try "its BIOS boots it" said "$console" "booted from a linked disk"
+    try "its BIOS boots it" waited grep -qs "booted from a linked disk" "$console"
     virsh destroy boot
     same "the payload does not hold the text in clear" "$(in_clear "booted from a linked disk" "$DATA"/*)" ""
 done

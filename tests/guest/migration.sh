@@ -57,15 +57,16 @@ there_and_back() {
     try "it reads here what it wrote there" both_filled
 }
 
+moving() {
+    virsh domjobinfo demo 2>/dev/null | grep -q 'Memory processed: *[1-9]'
+}
+
 # aborted: the migration of the guest demo begins, slowly, and is cancelled when it is under way.
 aborted() {
-    local migration i
+    local migration
     migrate demo there --live --persistent --bandwidth 1 &
     migration=$!
-    for ((i = 0; i < 100; i++)); do
-        ! virsh domjobinfo demo 2>/dev/null | grep -q 'Memory processed: *[1-9]' || break
-        sleep 0.1
-    done
+    waited moving
     virsh domjobabort demo || echo "it could not be cancelled"
     wait "$migration"
 }

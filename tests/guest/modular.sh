@@ -50,16 +50,13 @@ CONF
 
 # side_start NAME DRIVERS
 side_start() {
-    local i
     PATH=$BIN:$PATH:/usr/sbin LIBVIRT_DRIVER_DIR=$2 "$DAEMON_IN" env "LD_PRELOAD=$MODULAR" libvirtd \
         -f "/etc/libvirt/$1.side.conf" -p "$DAEMON_DIR/$1.pid" </dev/null >>"$DAEMON_DIR/$1.out.log" 2>&1 &
     disown
-    for ((i = 0; i < 300; i++)); do
-        ! side_answers "$1" >/dev/null 2>&1 || return 0
-        sleep 0.1
-    done
-    tail "$DAEMON_DIR/$1"*.log >&2
-    return 1
+    waited side_answers "$1" >/dev/null 2>&1 || {
+        tail "$DAEMON_DIR/$1"*.log >&2
+        return 1
+    }
 }
 
 side_answers() {
@@ -75,15 +72,11 @@ storage_start() {
 
 # storage_end SIGNAL
 storage_end() {
-    local pid i
+    local pid
     pid=$(cat "$DAEMON_DIR/virtstoraged.pid") || return
     "$DAEMON_IN" kill -s "$1" "$pid"
-    for ((i = 0; i < 300; i++)); do
-        "$DAEMON_IN" kill -0 "$pid" 2>/dev/null || break
-        sleep 0.1
-    done
+    waited not "$DAEMON_IN" kill -0 "$pid" 2>/dev/null || return
     rm -f "$DAEMON_DIR/virtstoraged.pid"
-    [ "$i" -lt 300 ]
 }
 
 # maps PIDFILE: which stock drivers the daemon has loaded.

@@ -11,15 +11,6 @@ need_root
 need_command qemu-system-x86_64 qemu-img losetup
 
 TEXT="what only the guest may know: $RANDOM $RANDOM"
-LOOPS=()
-
-detach_loops() {
-    local loop
-    for loop in "${LOOPS[@]}"; do
-        losetup -d "$loop"
-    done
-}
-at_exit detach_loops
 
 # payloads: what nobody but a luks node may change.
 payloads() {
@@ -52,18 +43,6 @@ withheld() {
     sums=$(payloads)
     refuse "$@"
     same "$1: no byte of a payload has changed" "$(payloads)" "$sums"
-}
-
-plugin_off() {
-    DAEMON_SAVED=$LIBVIRT_DRIVER_DIR
-    export -n LIBVIRT_DRIVER_DIR
-    unset LIBVIRT_DRIVER_DIR
-    daemon_restart
-}
-
-plugin_on() {
-    export LIBVIRT_DRIVER_DIR=$DAEMON_SAVED
-    linked_launch
 }
 
 stored() {

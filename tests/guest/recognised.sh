@@ -53,13 +53,9 @@ recognised_or_refused() {
 not_its_name() {
     local before
     before=$(access "$VAULT/r.raw.luks" "$2"; records)
-    refuse "$1: it is refused" "r\.raw.*is not its name" attach "$(disk "$2")"
+    refuse "$1: it is refused" "r\.raw.*is not its name" attach "$(vdx "$2")"
     same "$1: nothing has changed" "$(access "$VAULT/r.raw.luks" "$2"; records)" "$before"
-    recognised "$1, with its secret" "$(disk "$2" raw "$SECRET_UUID")"
-}
-
-disk() {
-    disk_xml vdx "$1" "${2:-raw}" "${3:-}"
+    recognised "$1, with its secret" "$(vdx "$2" raw "$SECRET_UUID")"
 }
 
 try "a host with a header pool and a payload pool" linked_start
@@ -88,9 +84,9 @@ try "both are unplugged" eval 'detach vda && detach vdb'
 
 # --- by the many names of one file
 
-recognised "raw by its path" "$(disk "$DATA/r.raw")"
-recognised "qcow2 by its path" "$(disk "$DATA/q.qcow2" qcow2)"
-recognised "by pool and volume" "$(disk data/r.raw)"
+recognised "raw by its path" "$(vdx "$DATA/r.raw")"
+recognised "qcow2 by its path" "$(vdx "$DATA/q.qcow2" qcow2)"
+recognised "by pool and volume" "$(vdx data/r.raw)"
 try "by attach-disk, which cannot say <encryption>: it is plugged in" \
     virsh attach-disk demo "$DATA/r.raw" vdx --subdriver raw --serial vdx --live
 try "by attach-disk: the guest reads its own text" guest_filled demo vdx "$TEXT"
@@ -101,12 +97,12 @@ not_its_name "by a symlink" "$DAEMON_IMAGES/symlink"
 ln "$DATA/r.raw" "$DAEMON_IMAGES/hardlink"
 not_its_name "by a hard link" "$DAEMON_IMAGES/hardlink"
 rm "$DAEMON_IMAGES/symlink" "$DAEMON_IMAGES/hardlink"
-recognised "with doubled slashes" "$(disk "${DATA//\///\/}//r.raw")"
-recognised "with dots" "$(disk "$DATA/../data/./../vault/../data/r.raw")"
+recognised "with doubled slashes" "$(vdx "${DATA//\///\/}//r.raw")"
+recognised "with dots" "$(vdx "$DATA/../data/./../vault/../data/r.raw")"
 ln -s "$DATA" "$DAEMON_IMAGES/elsewhere"
-recognised "by a directory's symlink" "$(disk "$DAEMON_IMAGES/elsewhere/r.raw")"
+recognised "by a directory's symlink" "$(vdx "$DAEMON_IMAGES/elsewhere/r.raw")"
 virsh pool-create-as again dir --target "$DAEMON_IMAGES/elsewhere"
-recognised "by another pool over the same directory" "$(disk again/r.raw)"
+recognised "by another pool over the same directory" "$(vdx again/r.raw)"
 virsh pool-destroy again
 
 if [ -n "$bound" ]; then
@@ -115,7 +111,7 @@ else
     skip "by a bind mount" "needs root"
 fi
 if [ -n "$over" ]; then
-    recognised_or_refused "through an overlay file system" "$(disk "$DAEMON_IMAGES/over/r.raw")"
+    recognised_or_refused "through an overlay file system" "$(vdx "$DAEMON_IMAGES/over/r.raw")"
 else
     skip "through an overlay file system" "none to be had here"
 fi
@@ -125,7 +121,7 @@ mv "$DAEMON_IMAGES/other.name" "$DATA/r.raw"
 
 if [ "$DAEMON_RUNS" = system ] && loop=$(losetup -f --show "$DATA/r.raw" 2>/dev/null); then
     at_exit losetup -d "$loop"
-    recognised_or_refused "through a loop device" "$(disk "$loop")"
+    recognised_or_refused "through a loop device" "$(vdx "$loop")"
 else
     skip "through a loop device" "needs root and loop devices"
 fi
@@ -143,7 +139,7 @@ guest_stop drive
 for volume in r.raw q.qcow2; do
     overlay=$DAEMON_IMAGES/over.$volume.qcow2
     qemu-img create -q -f qcow2 -b "$DATA/$volume" -F "${volume#*.}" "$overlay"
-    recognised "$volume below an overlay" "$(disk "$overlay" qcow2)"
+    recognised "$volume below an overlay" "$(vdx "$overlay" qcow2)"
     rm "$overlay"
     same_fate "the overlay unplugged"
     same "the overlay unplugged: the guest has no linked volume any more" "$(records)" ""
@@ -155,7 +151,7 @@ cat >"$DAEMON_DIR/snapshot.xml" <<XML
     <encryption format='luks'><secret type='passphrase' uuid='$SECRET_UUID'/></encryption>
   </source></disk></disks></domainsnapshot>
 XML
-try "a snapshot is taken of a guest's linked disk" eval 'attach "$(disk "$DATA/q.qcow2" qcow2)" &&
+try "a snapshot is taken of a guest's linked disk" eval 'attach "$(vdx "$DATA/q.qcow2" qcow2)" &&
     virsh snapshot-create demo "$DAEMON_DIR/snapshot.xml" --disk-only --no-metadata'
 try "the guest reads its own text through the overlay" guest_filled demo vdx "$TEXT"
 try "it writes another" guest_fill demo vdx "other $TEXT"
@@ -168,7 +164,7 @@ detach vdx
 same_fate "the disk with the snapshot unplugged"
 rm -f "$DAEMON_IMAGES/snap.qcow2"
 refuse "a linked volume cannot be the overlay" "q\.qcow2.*(overlay|backing)|overlay.*q\.qcow2" eval \
-    'qemu-img create -q -f raw "$DAEMON_IMAGES/plain.raw" 16M && attach "$(disk "$DAEMON_IMAGES/plain.raw")" &&
+    'qemu-img create -q -f raw "$DAEMON_IMAGES/plain.raw" 16M && attach "$(vdx "$DAEMON_IMAGES/plain.raw")" &&
     virsh snapshot-create-as demo --disk-only --no-metadata --reuse-external \
         --diskspec "vdx,file=$DATA/q.qcow2"'
 
@@ -178,10 +174,10 @@ try "the guest writes to a plain disk" guest_fill demo vdx "plain $TEXT"
 printf "<disk type='file'><driver type='raw'/><source file='%s'/></disk>" "$DATA/r.raw" >"$DAEMON_DIR/copy.xml"
 try "a copy of the disk to a linked volume begins" virsh blockcopy demo vdx --xml "$DAEMON_DIR/copy.xml" \
     --reuse-external --transient-job
-for ((i = 0; i < 100; i++)); do
-    ! virsh blockjob demo vdx --info 2>&1 | grep -q "100 %" || break
-    sleep 0.1
-done
+copied() {
+    virsh blockjob demo vdx --info 2>&1 | grep -qE "100(\.00)? %"
+}
+waited copied
 try "it is complete, and the guest goes over to it" virsh blockjob demo vdx --pivot
 try "the guest goes on with the linked one" guest_filled demo vdx "plain $TEXT"
 same "which does not hold the text in clear" "$(in_clear "$TEXT" "$DATA"/*)" ""
@@ -191,7 +187,7 @@ same_fate "the copy unplugged"
 
 # --- and nothing but linked payloads is taken for one
 
-try "a plain disk stays plain" eval 'attach "$(disk "$DAEMON_IMAGES/plain.raw")" &&
+try "a plain disk stays plain" eval 'attach "$(vdx "$DAEMON_IMAGES/plain.raw")" &&
     guest_filled demo vdx "plain $TEXT"'
 same "it has no luks node" "$(nodes demo | grep luks)" ""
 detach vdx

@@ -14,19 +14,6 @@ share() {
 }
 
 # disk TARGET NAME: a linked volume as a disk.
-disk() {
-    disk_xml "$1" "$DATA/$2" "${2#*.}" "$SECRET_UUID"
-}
-
-plug() {
-    disk "$2" "$3" >"$DAEMON_DIR/disk.xml"
-    virsh attach-device "$1" "$DAEMON_DIR/disk.xml" --live
-}
-
-unplug() {
-    virsh detach-disk "$1" "$2" --live && disk_gone "$1" "$2"
-}
-
 # opened GUEST FILE: how often its QEMU has the file open, and how many of these hold a lock on it.
 opened() {
     "$DAEMON_IN" sh -c '
@@ -166,10 +153,7 @@ try "and writing" guest_fill two vdc again
 try "the first comes back" guest_boot one "$(disk vda a.raw)"
 try "and reads" guest_filled one vda mine
 "$DAEMON_IN" kill -KILL "$(qemu_pids two)"
-for _ in $(seq 100); do
-    [ "$(virsh domstate two)" != "shut off" ] || break
-    sleep 0.1
-done
+waited guest_off two
 kept "the second guest's QEMU killed"
 try "the first goes on" guest_fill one vda mine
 guest_stop one

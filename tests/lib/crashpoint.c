@@ -87,7 +87,7 @@ waitForGo(const char *file)
     int i;
 
     snprintf(name, sizeof(name), "%s.go", file);
-    for (i = 0; i < 6000 && access(name, F_OK) < 0; i++)
+    for (i = 0; i < 36000 && access(name, F_OK) < 0; i++)
         usleep(100000);
 }
 

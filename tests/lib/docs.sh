@@ -31,7 +31,7 @@ DOCS_FAILS='^(error:|virt-lukshdr:|links checked: .*, things found: [1-9].*, rep
 # What only looks.
 DOCS_LOOKS='^(virsh (vol-dumpxml|vol-list|vol-info|pool-list|pool-dumpxml|domblkinfo)|ls|cat|grep|cmp|stat) '
 # Seconds for which that is repeated. A page that is being written has many such places.
-DOCS_PATIENCE=${DOCS_PATIENCE:-30}
+DOCS_PATIENCE=${DOCS_PATIENCE:-120}
 
 _docs_unique='[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{64}'
 # what the page has -> what was found

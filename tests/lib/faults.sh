@@ -36,13 +36,7 @@ met() {
 
 # crashed: whether the daemon has met its end.
 crashed() {
-    local i
-    [ -s "$POINT.log" ] || return 1
-    for ((i = 0; i < 50; i++)); do
-        daemon_pid >/dev/null || return 0
-        sleep 0.1
-    done
-    return 1
+    [ -s "$POINT.log" ] && waited not daemon_pid >/dev/null
 }
 
 # logged FROM: what the log has from line FROM on.
@@ -196,14 +190,16 @@ remove_reported() {
 
 # _settled: the next refresh has completed what an operation that failed at its last step has left.
 _settled() {
-    local pool i
+    local pool
     for pool in $(virsh pool-list --name); do
         virsh pool-refresh "$pool" >/dev/null
     done
-    for ((i = 0; i < 50; i++)); do
-        "$DAEMON_IN" grep -qrE '<link state="(creating|deleting|wiping|parting)"' "$LINKS" || return 0
-        sleep 0.1
-    done
+    waited not under_way
+}
+
+# under_way: whether any link is in the middle of something.
+under_way() {
+    "$DAEMON_IN" grep -qrE '<link state="(creating|deleting|wiping|parting)"' "$LINKS"
 }
 
 # _again WHAT OPERATION: it succeeds, or says what it should say where it was done already.

@@ -6,7 +6,6 @@
 # Read from the environment:
 #   GUEST_CACHE       where kernel and initramfs are kept (build/guest in the source tree)
 #   GUEST_KERNEL_DEB  a linux-image package that is here already: nothing is downloaded
-#   GUEST_TIMEOUT     seconds that a guest may take to boot (90)
 
 . "$(dirname "${BASH_SOURCE[0]}")/daemon.sh"
 
@@ -54,8 +53,8 @@ done
 # disk TARGET: in the guest, the device of the disk that the domain calls TARGET. Linux names disks in
 # the order in which they appear; the domain XML made below gives each its target as its serial number.
 GUEST_DISK='#!/bin/sh
-# disk TARGET [SECONDS]: waits for it, up to 20 seconds
-for i in $(seq 0 $((${2:-20} * 10))); do
+# disk TARGET [TIMES]: waits for it, looking so many times
+for i in $(seq 0 "${2:-600}"); do
     for block in /sys/block/vd*; do
         if [ "$(cat "$block/serial" 2>/dev/null)" = "$1" ]; then
             echo "/dev/${block##*/}"
@@ -136,6 +135,7 @@ _guest_make() {
 guest_build() {
     local stamp tmp status lock
     stamp=$(printf '%s' "$GUEST_INIT$GUEST_DISK${GUEST_MODULES[*]}${GUEST_KERNEL_DEB:-}" | sha256sum)
+    [ "$(cat "$GUEST_CACHE/stamp" 2>/dev/null)" != "$stamp" ] || return 0
     mkdir -p "$GUEST_CACHE" || return
     # Two tests may want it at once.
     exec {lock}>"$GUEST_CACHE/.lock" && flock "$lock" || return
@@ -234,13 +234,15 @@ guest_boot() {
     guest_define "$@" && guest_start "$1"
 }
 
-# guest_wait NAME [SECONDS]: waits until the guest takes commands.
+# guest_wait NAME: waits until the guest takes commands.
 guest_wait() {
-    local name=$1 deadline=$((SECONDS + ${2:-${GUEST_TIMEOUT:-90}}))
+    local name=$1 deadline=$((SECONDS + TAP_PATIENCE)) patience=1
     while [ "$SECONDS" -lt "$deadline" ]; do
-        # Little patience, asked again: what is sent while the port is being opened is lost.
-        ! GUEST_QUICK=1 guest_run -t 1 "$name" true 2>/dev/null || return 0
+        # Little patience, asked again: what is sent while the port is being opened is lost. On a busy machine
+        # it takes more.
+        ! GUEST_QUICK=$patience guest_run -t "$patience" "$name" true 2>/dev/null || return 0
         [ "$(virsh domstate "$name" 2>/dev/null)" = running ] || break
+        patience=$((patience * 2))
     done
     {
         _guest_say "the guest $name did not come up ($(virsh domstate "$name" 2>&1)); its console ends:"
@@ -250,10 +252,10 @@ guest_wait() {
 }
 
 # guest_run [-t SECONDS] NAME COMMAND: runs the shell command in the guest, prints its output (both
-# kinds, byte for byte) and returns its status: 137 if it was killed after SECONDS (60), 124 if the
+# kinds, byte for byte) and returns its status: 137 if it was killed after SECONDS (TAP_PATIENCE), 124 if the
 # guest did not answer, 125 if it does not run.
 guest_run() {
-    local seconds=60 base line part='' token status='' end out lock to from request acknowledged='' silent=0
+    local seconds=$TAP_PATIENCE base line part='' token status='' end out lock to from request acknowledged='' silent=0
     if [ "$1" = -t ]; then
         seconds=$2
         shift 2
@@ -273,7 +275,7 @@ guest_run() {
     # The line feed ends whatever was sent in part.
     printf '\n%s\n' "$request" >&"$to"
     # The guest kills the command after $seconds; beyond that, time for the answer to come through.
-    end=$((SECONDS + seconds + ${GUEST_QUICK:-10}))
+    end=$((SECONDS + seconds + ${GUEST_QUICK:-60}))
     while [ -z "$status" ]; do
         if ! IFS= read -r -t 1 -u "$from" line; then
             part+=$line
@@ -288,12 +290,10 @@ guest_run() {
                 status=124
             else
                 # A daemon that does not answer is no reason to give up: guests go on without.
-                case $(virsh domstate "$1" 2>&1) in
-                    "shut off" | *"failed to get domain"*)
-                        _guest_say "$1 does not run"
-                        status=125
-                        ;;
-                esac
+                ! guest_off "$1" || {
+                    _guest_say "$1 does not run"
+                    status=125
+                }
             fi
             continue
         fi
@@ -312,19 +312,21 @@ guest_run() {
 
 # guest_poweroff NAME: the guest switches itself off, file systems written out.
 guest_poweroff() {
-    local i
-    # The answer must be out before the guest is; the second way is for a kernel that hesitates.
+    # The answer should be out before the guest is; the second way is for a kernel that hesitates.
     guest_run "$1" 'sync; (sleep 1; poweroff -f & sleep 10; echo o >/proc/sysrq-trigger) >/dev/null 2>&1 &' ||
-        return
-    for ((i = 0; i < 120; i++)); do
-        # A domain that was never defined is gone by then.
-        case $(virsh domstate "$1" 2>&1) in
-            "shut off" | *"failed to get domain"*) return 0 ;;
-        esac
-        sleep 0.5
-    done
-    _guest_say "$1 is still there 60 seconds after poweroff"
-    return 1
+        guest_off "$1" || return
+    waited guest_off "$1" || {
+        _guest_say "$1 is still there $TAP_PATIENCE seconds after poweroff"
+        return 1
+    }
+}
+
+# guest_off NAME: whether it does not run. A domain that was never defined is gone by then.
+guest_off() {
+    case $(virsh domstate "$1" 2>&1) in
+        "shut off" | *"failed to get domain"*) ;;
+        *) return 1 ;;
+    esac
 }
 
 # guest_stop NAME: the guest ends on the spot and its definition goes.

@@ -171,13 +171,18 @@ header_of() {
             "size":0,"key-secret":"s","iter-time":10}}}'; do
         printf '%s\n' "${commands//$'\n'/}" >&"${QSD[1]}"
     done
-    while IFS= read -r -t 60 line <&"${QSD[0]}"; do
+    while IFS= read -r -t "$TAP_PATIENCE" line <&"${QSD[0]}"; do
         case $line in *concluded*) break ;; esac
     done
     printf '{"execute":"quit"}\n' >&"${QSD[1]}"
     wait "$pid"
     # it is left as long as the LUKS header
     truncate -s 4M "$1" && cryptsetup isLuks "$1"
+}
+
+# flip FILE [OFFSET]: spoils some bytes of it, those at OFFSET (5000, which is in the first key slot).
+flip() {
+    printf 'flipped!' | "$DAEMON_IN" dd of="$1" bs=1 seek="${2:-5000}" conv=notrunc status=none
 }
 
 # tool NAME <SCRIPT: a shell script that the daemon runs instead of NAME; $REAL in it is the real one.

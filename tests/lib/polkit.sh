@@ -108,7 +108,7 @@ if [ ! -e /run/dbus/system_bus_socket ]; then
         mount --bind "$POLKIT_DIR/group" /etc/group || exit
     dbus-daemon --config-file="$POLKIT_DIR/bus.conf" --fork --nopidfile || exit
     $POLKITD --no-debug </dev/null >>"$POLKIT_DIR/polkitd.log" 2>&1 &
-    gdbus wait --system --timeout 60 org.freedesktop.PolicyKit1 || exit
+    gdbus wait --system --timeout "$TAP_PATIENCE" org.freedesktop.PolicyKit1 || exit
 fi
 exec $POLKIT_WRAPPER "\$@"
 WRAPPER

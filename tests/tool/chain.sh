@@ -48,7 +48,7 @@ machine() {
 qmp() {
     printf '%s\n' "$1" >&"${QEMU[1]}" || return 1
     EVENTS=
-    while IFS= read -t 60 -r ANSWER <&"${QEMU[0]}"; do
+    while IFS= read -t "$TAP_PATIENCE" -r ANSWER <&"${QEMU[0]}"; do
         ANSWER=${ANSWER%$'\r'}
         case $ANSWER in
             '{"return"'*) return 0 ;;
@@ -66,7 +66,7 @@ qmp() {
 deleted() {
     local line
     [[ $EVENTS != *DEVICE_DELETED* ]] || return 0
-    while IFS= read -t 60 -r line <&"${QEMU[0]}"; do
+    while IFS= read -t "$TAP_PATIENCE" -r line <&"${QEMU[0]}"; do
         [[ $line != *DEVICE_DELETED* ]] || return 0
     done
     return 1

@@ -18,9 +18,6 @@ try "a replica" vl link one --replica spare/one.luks
 status "all is well" 0 '^links checked: 2, things found: 0, repaired: 0$' vl check
 cp "$VAULT/one.luks" "$DAEMON_DIR/kept"
 
-flip() {
-    printf X | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
-}
 
 # --- replicas
 

@@ -64,16 +64,9 @@ setsid "$DAEMON_IN" bash -c 'echo $$ >"$1/pid"; exec "${@:2}"' tool "$DAEMON_DIR
     "$VL" convert data/plain.raw data/slow --header vault --secret "$SECRET_UUID" --json \
     >"$DAEMON_DIR/progress" 2>"$DAEMON_DIR/progress.err" </dev/null &
 job=$!
-for ((i = 0; i < 300; i++)); do
-    [ ! -e "$DAEMON_DIR/shared/converting" ] || ! grep -q '"percent":99' "$DAEMON_DIR/progress" || break
-    sleep 0.1
-done
-like "progress is seen while it goes on" "$(cat "$DAEMON_DIR/progress")" '"percent":99'
+try "progress is seen while it goes on" waited grep '"percent":99' "$DAEMON_DIR/progress"
 "$DAEMON_IN" kill -INT "$(cat "$DAEMON_DIR/shared/pid")"
-for ((i = 0; i < 100; i++)); do
-    ! grep -q 'cannot be stopped' "$DAEMON_DIR/progress.err" || break
-    sleep 0.1
-done
+waited grep -q 'cannot be stopped' "$DAEMON_DIR/progress.err"
 like "who interrupts is told" "$(cat "$DAEMON_DIR/progress.err")" 'when it is done the new volume is removed'
 rm "$DAEMON_DIR/shared/hold"
 got=0

@@ -19,13 +19,16 @@ screen() {
 
 # shows REGEX: waits until it is there.
 shows() {
-    local i
-    for ((i = 0; i < 300; i++)); do
-        ! screen | grep -Eq -- "$1" || return 0
-        sleep 0.1
-    done
-    screen
-    return 1
+    waited _shows "$1" || {
+        screen
+        return 1
+    }
+}
+_shows() {
+    screen | grep -Eq -- "$1"
+}
+_typed() {
+    screen | grep -qF -- "> $1"
 }
 
 type_in() {
@@ -35,15 +38,11 @@ type_in() {
 # run COMMAND: a command at a screen that is empty but for a line above it.
 RUNS=0
 run() {
-    local i
     RUNS=$((RUNS + 1))
     type_in "clear; echo ready-$RUNS" Enter
     shows "^ready-$RUNS\$"
     type_in -l "$1"
-    for ((i = 0; i < 300; i++)); do
-        ! screen | grep -qF -- "> ${1:0:60}" || break
-        sleep 0.1
-    done
+    waited _typed "${1:0:60}"
     type_in Enter
 }
 
@@ -133,8 +132,9 @@ run "source $(printf %q "$(cd "$(dirname "$0")/../../tools" && pwd)/virt-lukshdr
 ended 0
 complete_to() {
     type_in C-u
-    type_in "clear" Enter
-    sleep 0.3
+    RUNS=$((RUNS + 1))
+    type_in "clear; echo ready-$RUNS" Enter
+    shows "^ready-$RUNS\$"
     type_in "$2" Tab
     try "$1" shows "$3"
     type_in C-u

@@ -7,6 +7,50 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../../lib/guest.sh"
 need_guest
 
+# disk TARGET VOLUME: the XML of the linked volume of the pool data as a disk; VOLUME ends with its format.
+disk() {
+    disk_xml "$1" "$DATA/$2" "${2#*.}" "$SECRET_UUID"
+}
+
+# plug GUEST TARGET VOLUME: plugs it in.
+plug() {
+    disk "$2" "$3" >"$DAEMON_DIR/disk.xml"
+    virsh attach-device "$1" "$DAEMON_DIR/disk.xml" --live
+}
+
+# unplug GUEST TARGET: unplugs it, and waits until it is gone.
+unplug() {
+    virsh detach-disk "$1" "$2" --live && disk_gone "$1" "$2"
+}
+
+# vdx SOURCE [FORMAT [SECRET]]: the XML of whatever it is as the disk vdx, see disk_xml; without SECRET there is no
+# <encryption>.
+vdx() {
+    disk_xml vdx "$1" "${2:-raw}" "${3:-}"
+}
+
+# Loop devices, which are detached at the end.
+LOOPS=()
+_detach_loops() {
+    local loop
+    for loop in "${LOOPS[@]}"; do
+        losetup -d "$loop"
+    done
+}
+at_exit _detach_loops
+
+# plugin_off, plugin_on: the daemon is started again without, and with, the plugin.
+plugin_off() {
+    PLUGIN=$LIBVIRT_DRIVER_DIR
+    export -n LIBVIRT_DRIVER_DIR
+    unset LIBVIRT_DRIVER_DIR
+    daemon_restart
+}
+plugin_on() {
+    export LIBVIRT_DRIVER_DIR=$PLUGIN
+    linked_launch
+}
+
 # link_edit NAME SED: changes the registry's entry of the linked volume as with an editor that renews the
 # digest, and as the plugin itself writes it: at once.
 link_edit() {
@@ -95,12 +139,10 @@ objects() {
 
 # disk_gone GUEST TARGET: waits until the disk has been unplugged.
 disk_gone() {
-    local i
-    for ((i = 0; i < 200; i++)); do
-        virsh domblklist "$1" | grep -qw "$2" || return 0
-        sleep 0.1
-    done
-    return 1
+    waited not _has_disk "$@"
+}
+_has_disk() {
+    virsh domblklist "$1" | grep -qw "$2"
 }
 
 # guest_fill GUEST TARGET TEXT: the guest fills the second MiB and the last sector of its disk with the text.

@@ -56,13 +56,14 @@ hosts_pools() {
 
 # known VOLUME: waits until the host in use has got the link of the volume from its header's label.
 known() {
-    local i
-    for ((i = 0; i < 50; i++)); do
-        [ -z "$(link_of "$1")" ] || return 0
-        virsh pool-refresh data && virsh pool-refresh vault || return
-        sleep 0.2
-    done
-    return 1
+    waited _known "$1"
+}
+_known() {
+    [ -n "$(link_of "$1")" ] || {
+        virsh pool-refresh data
+        virsh pool-refresh vault
+        return 1
+    }
 }
 
 # uri NAME: of the host NAME, for whoever is on this machine.

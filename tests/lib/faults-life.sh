@@ -1,14 +1,14 @@
-#!/bin/bash
+# shellcheck shell=bash
 # Every operation in the life of a linked volume, interrupted at each step: the daemon is killed before each
 # call that changes something on a disk, or the call fails. Nothing is lost, nothing is left
-# that nobody owns, and the operation can be repeated.
+# that nobody owns, and the operation can be repeated. daemon/faults-*.sh say which operations: for each there
+# are functions below, as sweep wants them.
 #
-# FAULTS_FULL=1 tries every call, FAULTS_FULL=2 with every error: see ../lib/faults.sh; that takes long.
-# Arguments: the operations to try.
+# FAULTS_FULL=1 tries every call, FAULTS_FULL=2 with every error: see faults.sh; that takes long.
 
 # shellcheck disable=SC2317,SC2034 # functions and variables are called by way of sweep
 set -u
-. "$(dirname "$0")/../lib/faults.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/faults.sh"
 
 daemon_use host
 faults_use
@@ -224,10 +224,6 @@ KILLED_restore=damaged
 SPARED_restore="^write"
 HALF_restore=damaged
 
-flip() {
-    printf X | "$DAEMON_IN" dd of="$1" bs=1 seek=5000 conv=notrunc status=none
-}
-
 # a header is replaced by its replica as soon as somebody wants it
 mended() {
     cloned mend <<<"<volume><name>out</name><capacity unit='M'>1</capacity><target><format type='raw'/></target></volume>" &&
@@ -251,7 +247,7 @@ HALF_repair_missing=damaged
 # the start, which clears up what was interrupted, is interrupted itself
 recover() {
     linked_launch || return
-    ! "$DAEMON_IN" grep -qrE '<link state="(creating|deleting|wiping|parting)"' "$LINKS" || {
+    ! under_way || {
         logged "$FAULTS_FROM"
         return 1
     }
@@ -293,20 +289,18 @@ recover_part() { recover; }
 after_recover_part() { after_part; }
 HALF_recover_part=parting
 
-OPERATIONS=(create_replicated create_generated share clone_plain_linked clone_linked_linked clone_linked_plain copy
-    adopt adopt_again part delete_replicated delete_generated delete_sharing wipe restore
-    repair_damaged repair_missing recover_create recover_delete recover_wipe recover_part)
-[ $# -eq 0 ] || OPERATIONS=("$@")
-
-for operation in "${OPERATIONS[@]}"; do
-    case $operation in
-        repair*) FAULTS_PATHS=/vault/ ;;
-        # the secret driver does much of its own when it starts
-        recover*) FAULTS_PATHS="/images/|/lukshdr/" ;;
-        *) FAULTS_PATHS="/images/|/lukshdr/|/secrets/" ;;
-    esac
-    sweep "$operation"
-done
-
-unlike "the passphrase is in no log" "$(cat "$DAEMON_DIR"/*.log "$DAEMON_DIR/log"/* 2>/dev/null)" "$PASSPHRASE"
-finish
+# life OPERATION...: these, and that is the script.
+life() {
+    local operation
+    for operation; do
+        case $operation in
+            repair*) FAULTS_PATHS=/vault/ ;;
+            # the secret driver does much of its own when it starts
+            recover*) FAULTS_PATHS="/images/|/lukshdr/" ;;
+            *) FAULTS_PATHS="/images/|/lukshdr/|/secrets/" ;;
+        esac
+        sweep "$operation"
+    done
+    unlike "the passphrase is in no log" "$(cat "$DAEMON_DIR"/*.log "$DAEMON_DIR/log"/* 2>/dev/null)" "$PASSPHRASE"
+    finish
+}
