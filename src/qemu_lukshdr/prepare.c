@@ -30,6 +30,7 @@
 #include "guest.h"
 #include "header.h"
 #include "lookup.h"
+#include "network.h"
 #include "prepare.h"
 
 /* A disk without <encryption> gets the link's, and libvirt then makes the secret
@@ -181,8 +182,10 @@ static bool
 lukshdrQemuPrepareCheckRoads(virStorageSource *src, GError **error)
 {
     g_autofree char *dir = lukshdrQemuSourceDirectory(src);
+    g_autoptr(JsonObject) network = lukshdrQemuSourceNetwork(src);
 
-    return !dir || lukshdrQemuLookupDirectory(&lukshdrQemu.host, dir, error);
+    return (!dir || lukshdrQemuLookupDirectory(&lukshdrQemu.host, dir, error)) &&
+           (!network || lukshdrQemuNetworkCheck(&lukshdrQemu.host, network, error));
 }
 
 /* Everything that can be said of @src before stock prepares it.  Sets @link if it is
@@ -392,7 +395,8 @@ lukshdrQemuPrepareEarlyOne(virStorageSource *src, const char *guest, GError **er
         return true;
 
     path = lukshdrQemuSourcePath(src);
-    if (!lukshdrQemuExplicitFind(NULL, src, &header, error) ||
+    if (!lukshdrQemuPrepareCheckRoads(src, error) ||
+        !lukshdrQemuExplicitFind(NULL, src, &header, error) ||
         !lukshdrQemuPrepareCheck(path, src, header, &link, error))
         return false;
 

@@ -258,75 +258,90 @@ lukshdrQemuSourceMeasure(GError **error)
     return ok;
 }
 
-/* The file or directory in @props, stock JSON for a storage node; NULL if it is nothing local */
-static char *
-lukshdrQemuSourceFilename(virJSONValue *props)
+/* The node that stock would make QEMU open for @src, if it is of that type; NULL if not, or if that cannot
+ * be said.  No other types are asked about: of vhost-vdpa before it is prepared, libvirt 11.3.0 would
+ * crash. */
+static JsonObject *
+lukshdrQemuSourceAsk(virStorageSource *src, int type)
 {
     g_autoptr(JsonParser) parser = json_parser_new_immutable();
-    g_autofree char *text = lukshdrQemu.libvirt.virJSONValueToString(props, false);
+    g_autofree char *text = NULL;
+    virJSONValue *props;
+    virErrorPtr saved;
     JsonNode *root;
-    const char *driver;
-    const char *filename;
-    bool isDir;
+
+    /* an error for each drive without a medium would stand in the daemon's log */
+    if (lukshdrQemuSourceInt(src, lukshdrQemuSourceOffset.type) != type ||
+        lukshdrQemu.libvirt.virStorageSourceIsEmpty(src))
+        return NULL;
+
+    saved = lukshdrQemuErrorSave();
+    if ((props = LUKSHDR_STOCK(qemuBlockStorageSourceGetBackendProps)(
+             src, LUKSHDR_BACKEND_PROPS_TARGET_ONLY))) {
+        text = lukshdrQemu.libvirt.virJSONValueToString(props, false);
+        lukshdrQemu.libvirt.virJSONValueFree(props);
+    }
+    lukshdrQemuErrorRestore(saved);
 
     if (!text || !json_parser_load_from_data(parser, text, -1, NULL) ||
         !(root = json_parser_get_root(parser)) || !JSON_NODE_HOLDS_OBJECT(root))
         return NULL;
+    return json_node_dup_object(root);
+}
 
-    driver = json_object_get_string_member_with_default(json_node_get_object(root), "driver", "");
-    isDir = g_str_equal(driver, "vvfat");
-    filename = json_object_get_string_member_with_default(json_node_get_object(root),
-                                                          isDir ? "dir" : "filename", "");
-    if (!*filename || (!isDir && !g_str_equal(driver, "file") &&
-                       !g_str_equal(driver, "host_device") && !g_str_equal(driver, "host_cdrom")))
+/* The absolute path that is @member of @props, if their driver is one of @drivers; NULL if it is not */
+static char *
+lukshdrQemuSourceMember(JsonObject *props, const char *const *drivers, const char *member)
+{
+    const char *driver = json_object_get_string_member_with_default(props, "driver", "");
+    const char *name = json_object_get_string_member_with_default(props, member, "");
+
+    if (!*name || !g_strv_contains(drivers, driver))
         return NULL;
 
     /* QEMU's working directory is the root */
-    return g_path_is_absolute(filename) ? g_strdup(filename)
-                                        : g_build_filename("/", filename, NULL);
-}
-
-/* What stock would make QEMU open for @src; NULL if that is nothing local */
-static char *
-lukshdrQemuSourceAsk(virStorageSource *src)
-{
-    virErrorPtr saved = lukshdrQemuErrorSave();
-    virJSONValue *props = LUKSHDR_STOCK(qemuBlockStorageSourceGetBackendProps)(
-        src, LUKSHDR_BACKEND_PROPS_TARGET_ONLY);
-    char *path = NULL;
-
-    if (props) {
-        path = lukshdrQemuSourceFilename(props);
-        lukshdrQemu.libvirt.virJSONValueFree(props);
-    }
-    lukshdrQemuErrorRestore(saved);
-    return path;
+    return g_path_is_absolute(name) ? g_strdup(name) : g_build_filename("/", name, NULL);
 }
 
 char *
 lukshdrQemuSourcePath(virStorageSource *src)
 {
-    int type = lukshdrQemuSourceInt(src, lukshdrQemuSourceOffset.type);
+    static const char *const drivers[] = { "file", "host_device", "host_cdrom", NULL };
+    static const int types[] = { LUKSHDR_STORAGE_TYPE_FILE, LUKSHDR_STORAGE_TYPE_BLOCK,
+                                 LUKSHDR_STORAGE_TYPE_VOLUME };
+    size_t i;
 
-    /* asked about vhost-vdpa before it is prepared, libvirt 11.3.0 would crash */
-    if (type != LUKSHDR_STORAGE_TYPE_FILE && type != LUKSHDR_STORAGE_TYPE_BLOCK &&
-        type != LUKSHDR_STORAGE_TYPE_VOLUME)
-        return NULL;
+    for (i = 0; i < G_N_ELEMENTS(types); i++) {
+        g_autoptr(JsonObject) props = lukshdrQemuSourceAsk(src, types[i]);
 
-    /* an error for each drive without a medium would stand in the daemon's log */
-    if (lukshdrQemu.libvirt.virStorageSourceIsEmpty(src))
-        return NULL;
-
-    return lukshdrQemuSourceAsk(src);
+        if (props)
+            return lukshdrQemuSourceMember(props, drivers, "filename");
+    }
+    return NULL;
 }
 
 char *
 lukshdrQemuSourceDirectory(virStorageSource *src)
 {
-    if (lukshdrQemuSourceInt(src, lukshdrQemuSourceOffset.type) != LUKSHDR_STORAGE_TYPE_DIR ||
-        lukshdrQemu.libvirt.virStorageSourceIsEmpty(src))
-        return NULL;
-    return lukshdrQemuSourceAsk(src);
+    static const char *const drivers[] = { "vvfat", NULL };
+    g_autoptr(JsonObject) props = lukshdrQemuSourceAsk(src, LUKSHDR_STORAGE_TYPE_DIR);
+
+    return props ? lukshdrQemuSourceMember(props, drivers, "dir") : NULL;
+}
+
+JsonObject *
+lukshdrQemuSourceNetwork(virStorageSource *src)
+{
+    static const int types[] = { LUKSHDR_STORAGE_TYPE_NETWORK, LUKSHDR_STORAGE_TYPE_VOLUME };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(types); i++) {
+        JsonObject *props = lukshdrQemuSourceAsk(src, types[i]);
+
+        if (props)
+            return props;
+    }
+    return NULL;
 }
 
 bool

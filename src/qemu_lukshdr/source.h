@@ -11,6 +11,7 @@
 #pragma once
 
 #include <glib-object.h>
+#include <json-glib/json-glib.h>
 
 #include "util/abi.h"
 
@@ -50,6 +51,18 @@ lukshdrQemuSourcePath(virStorageSource *src);
  */
 char *
 lukshdrQemuSourceDirectory(virStorageSource *src);
+
+/**
+ * lukshdrQemuSourceNetwork:
+ * @src: a source
+ *
+ * Asks the stock driver what it would make QEMU open, of a source that is reached over a network
+ * protocol, or of a volume, whose pool may be such.  Reports no libvirt error.
+ *
+ * Returns: the options of that block node, unreffed by the caller; NULL for everything else.
+ */
+JsonObject *
+lukshdrQemuSourceNetwork(virStorageSource *src);
 
 /**
  * lukshdrQemuSourceIsShared:

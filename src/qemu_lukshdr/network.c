@@ -1,0 +1,506 @@
+/*
+ * network.c: which files of this host does a network lead back to?
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "config.h"
+
+#include "network.h"
+
+#include <glib/gi18n-lib.h>
+#include <ifaddrs.h>
+#include <netdb.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "util/error.h"
+
+#define LUKSHDR_QEMU_NETWORK_PROC "/proc"
+#define LUKSHDR_QEMU_NETWORK_CONFIGFS "/sys/kernel/config"
+#define LUKSHDR_QEMU_NETWORK_PORT_NBD 10809
+#define LUKSHDR_QEMU_NETWORK_PORT_ISCSI 3260
+
+/* of the proc file system's tables of sockets */
+#define LUKSHDR_QEMU_NETWORK_TCP_LISTEN 0x0a     /* TCP_LISTEN */
+#define LUKSHDR_QEMU_NETWORK_UNIX_LISTEN 0x10000 /* __SO_ACCEPTCON */
+
+static const char *
+lukshdrQemuNetworkString(JsonObject *props, const char *name)
+{
+    JsonNode *node = json_object_get_member(props, name);
+
+    return node && json_node_get_value_type(node) == G_TYPE_STRING ? json_node_get_string(node)
+                                                                   : NULL;
+}
+
+static JsonObject *
+lukshdrQemuNetworkObject(JsonObject *props, const char *name)
+{
+    JsonNode *node = json_object_get_member(props, name);
+
+    return node && JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+}
+
+/* Two slashes at the beginning would be kept as special */
+static char *
+lukshdrQemuNetworkCanonical(const char *path)
+{
+    return g_canonicalize_filename(path + MAX(strspn(path, "/"), 1) - 1, "/");
+}
+
+static bool
+lukshdrQemuNetworkIsHere(const char *name, const lukshdrQemuNetworkHere *here)
+{
+    g_autoptr(GInetAddress) address = name ? g_inet_address_new_from_string(name) : NULL;
+    size_t i;
+
+    if (!name)
+        return false;
+    if (address && g_inet_address_get_is_loopback(address))
+        return true;
+    for (i = 0; here->names[i]; i++) {
+        g_autoptr(GInetAddress) own = g_inet_address_new_from_string(here->names[i]);
+
+        if (g_ascii_strcasecmp(here->names[i], name) == 0 ||
+            (own && address && g_inet_address_equal(own, address)))
+            return true;
+    }
+    return false;
+}
+
+/* A file that is called @path on a server, one of whose shares is @share: where is it, if that share,
+ * or its directory @root, is mounted at @mountpoint?  NULL if it is not in there. */
+static char *
+lukshdrQemuNetworkBelow(const char *path,
+                        const char *share,
+                        const char *root,
+                        const char *mountpoint)
+{
+    g_autofree char *file = lukshdrQemuNetworkCanonical(path);
+    g_autofree char *whole = g_build_filename("/", share, root, NULL);
+    g_autofree char *prefix = lukshdrQemuNetworkCanonical(whole);
+    size_t len = g_str_equal(prefix, "/") ? 0 : strlen(prefix);
+
+    if (strncmp(file, prefix, len) != 0 || file[len] != '/')
+        return NULL;
+    return g_build_filename(mountpoint, file + len, NULL);
+}
+
+typedef struct {
+    const char *type; /* of the file system; may be NULL: not this one */
+    char *server;
+    char *share;
+    char *root;
+    char *mountpoint;
+    const char *options;
+} lukshdrQemuNetworkMount;
+
+static void
+lukshdrQemuNetworkMountClear(lukshdrQemuNetworkMount *mount)
+{
+    g_free(mount->server);
+    g_free(mount->share);
+    g_free(mount->root);
+    g_free(mount->mountpoint);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(lukshdrQemuNetworkMount, lukshdrQemuNetworkMountClear)
+
+/* A line of mountinfo: NUMBER PARENT DEVICE ROOT MOUNTPOINT OPTIONS [TAGS] - TYPE SOURCE OPTIONS, where
+ * SOURCE is SERVER:SHARE.  Blanks in names are octal escapes. */
+static bool
+lukshdrQemuNetworkParseMount(char **fields, lukshdrQemuNetworkMount *mount)
+{
+    g_autofree char *source = NULL;
+    const char *colon;
+    guint n = g_strv_length(fields);
+    guint i = 6;
+
+    while (i < n && !g_str_equal(fields[i], "-"))
+        i++;
+    if (i + 3 >= n)
+        return false;
+
+    source = g_strcompress(fields[i + 2]);
+    if (!(colon = source[0] == '[' ? strstr(source, "]:") : strchr(source, ':')))
+        return false;
+    mount->server = source[0] == '[' ? g_strndup(source + 1, colon - source - 1)
+                                     : g_strndup(source, colon - source);
+    mount->share = g_strdup(colon + (source[0] == '[' ? 2 : 1));
+    mount->type = fields[i + 1];
+    mount->options = fields[i + 3];
+    mount->root = g_strcompress(fields[3]);
+    mount->mountpoint = g_strcompress(fields[4]);
+    return true;
+}
+
+/* Is @name the server of @mount?  The kernel says its address, too. */
+static bool
+lukshdrQemuNetworkIsServer(const lukshdrQemuNetworkMount *mount, const char *name)
+{
+    g_auto(GStrv) options = g_strsplit(mount->options, ",", -1);
+    g_autofree char *address = g_strdup_printf("addr=%s", name);
+    size_t len = strcspn(mount->server, ".");
+
+    return g_ascii_strcasecmp(mount->server, name) == 0 ||
+           g_strv_contains((const char *const *)options, address) ||
+           /* the short name of the one is the other's */
+           (!g_hostname_is_ip_address(name) && !g_hostname_is_ip_address(mount->server) &&
+            len == strcspn(name, ".") && g_ascii_strncasecmp(mount->server, name, len) == 0 &&
+            (!mount->server[len] || !name[len]));
+}
+
+/* All mounts of a type that begins with @type and may be of @server (NULL: of any, since each server of a
+ * cluster has the same share) */
+static void
+lukshdrQemuNetworkMounted(GPtrArray *paths,
+                          const lukshdrQemuNetworkHere *here,
+                          const char *type,
+                          const char *server,
+                          const char *path)
+{
+    g_auto(GStrv) lines = g_strsplit(here->mountinfo, "\n", -1);
+    size_t i;
+
+    for (i = 0; lines[i]; i++) {
+        g_auto(GStrv) fields = g_strsplit(lines[i], " ", -1);
+        g_auto(lukshdrQemuNetworkMount) mount = { 0 };
+        char *local;
+
+        if (!lukshdrQemuNetworkParseMount(fields, &mount) || !g_str_has_prefix(mount.type, type) ||
+            (server && !lukshdrQemuNetworkIsServer(&mount, server)))
+            continue;
+        if ((local = lukshdrQemuNetworkBelow(path, mount.share, mount.root, mount.mountpoint)))
+            g_ptr_array_add(paths, local);
+    }
+}
+
+static void
+lukshdrQemuNetworkSSH(GPtrArray *paths, JsonObject *props, const lukshdrQemuNetworkHere *here)
+{
+    JsonObject *server = lukshdrQemuNetworkObject(props, "server");
+    const char *path = lukshdrQemuNetworkString(props, "path");
+
+    if (server && path && lukshdrQemuNetworkIsHere(lukshdrQemuNetworkString(server, "host"), here))
+        g_ptr_array_add(paths, lukshdrQemuNetworkCanonical(path));
+}
+
+static void
+lukshdrQemuNetworkNFS(GPtrArray *paths, JsonObject *props, const lukshdrQemuNetworkHere *here)
+{
+    JsonObject *server = lukshdrQemuNetworkObject(props, "server");
+    const char *host = server ? lukshdrQemuNetworkString(server, "host") : NULL;
+    const char *path = lukshdrQemuNetworkString(props, "path");
+
+    if (!host || !path)
+        return;
+    if (lukshdrQemuNetworkIsHere(host, here))
+        g_ptr_array_add(paths, lukshdrQemuNetworkCanonical(path));
+    lukshdrQemuNetworkMounted(paths, here, "nfs", host, path);
+}
+
+static void
+lukshdrQemuNetworkGluster(GPtrArray *paths, JsonObject *props, const lukshdrQemuNetworkHere *here)
+{
+    const char *volume = lukshdrQemuNetworkString(props, "volume");
+    const char *path = lukshdrQemuNetworkString(props, "path");
+    g_autofree char *whole = volume && path ? g_build_filename("/", volume, path, NULL) : NULL;
+
+    if (whole)
+        lukshdrQemuNetworkMounted(paths, here, "fuse.glusterfs", NULL, whole);
+}
+
+/* Adds to @sockets the numbers of those that listen, in one of the tables of the proc file system: on
+ * @port, or at @path */
+static void
+lukshdrQemuNetworkListening(GHashTable *sockets,
+                            const lukshdrQemuNetworkHere *here,
+                            const char *table,
+                            guint64 port,
+                            const char *path)
+{
+    g_autofree char *file = g_build_filename(here->proc, "net", table, NULL);
+    g_autofree char *text = NULL;
+    g_auto(GStrv) lines = NULL;
+    size_t i;
+
+    if (!g_file_get_contents(file, &text, NULL, NULL))
+        return;
+
+    lines = g_strsplit(text, "\n", -1);
+    for (i = 1; lines[0] && lines[i]; i++) {
+        char local[64];
+        char name[256] = "";
+        unsigned int state;
+        unsigned long inode;
+        bool found;
+
+        if (path) {
+            g_autofree char *real = NULL;
+
+            /* Num RefCount Protocol Flags Type St Inode Path */
+            if (sscanf(lines[i], "%*s %*s %*s %x %*s %*s %lu %255[^\n]", &state, &inode, name) < 3)
+                continue;
+            real = realpath(name, NULL);
+            found = (state & LUKSHDR_QEMU_NETWORK_UNIX_LISTEN) &&
+                    (g_str_equal(name, path) || g_strcmp0(real, path) == 0);
+        } else {
+            /* sl local_address rem_address st tx:rx tr:tm->when retrnsmt uid timeout inode */
+            const char *colon;
+
+            if (sscanf(lines[i], "%*s %63s %*s %x %*s %*s %*s %*s %*s %lu", local, &state, &inode) <
+                3)
+                continue;
+            colon = strrchr(local, ':');
+            found = state == LUKSHDR_QEMU_NETWORK_TCP_LISTEN && colon &&
+                    g_ascii_strtoull(colon + 1, NULL, 16) == port;
+        }
+        if (found)
+            g_hash_table_add(sockets, g_strdup_printf("socket:[%lu]", inode));
+    }
+}
+
+/* The files among the arguments of process @pid: as "FILE" or "NAME=FILE" */
+static void
+lukshdrQemuNetworkArguments(GPtrArray *paths, const lukshdrQemuNetworkHere *here, const char *pid)
+{
+    g_autofree char *file = g_build_filename(here->proc, pid, "cmdline", NULL);
+    g_autofree char *text = NULL;
+    gsize len = 0;
+    const char *arg;
+
+    if (!g_file_get_contents(file, &text, &len, NULL))
+        return;
+    for (arg = text; arg < text + len; arg += strlen(arg) + 1) {
+        const char *equals = strchr(arg, '=');
+        const char *const names[] = { arg, equals ? equals + 1 : NULL };
+        size_t i;
+
+        for (i = 0; i < G_N_ELEMENTS(names) && names[i]; i++) {
+            char *path = g_path_is_absolute(names[i])
+                             ? g_strdup(names[i])
+                             : g_build_filename(here->proc, pid, "cwd", names[i], NULL);
+
+            if (g_file_test(path, G_FILE_TEST_EXISTS) && !g_file_test(path, G_FILE_TEST_IS_DIR))
+                g_ptr_array_add(paths, path);
+            else
+                g_free(path);
+        }
+    }
+}
+
+/* What process @pid has open, if it is one of those that listen on @sockets.  The names below proc lead to
+ * the files themselves, whatever they are called where the process lives. */
+static void
+lukshdrQemuNetworkOpen(GPtrArray *paths,
+                       const lukshdrQemuNetworkHere *here,
+                       const char *pid,
+                       GHashTable *sockets)
+{
+    g_autofree char *fds = g_build_filename(here->proc, pid, "fd", NULL);
+    g_autoptr(GDir) dir = g_dir_open(fds, 0, NULL);
+    g_autoptr(GPtrArray) files = g_ptr_array_new_with_free_func(g_free);
+    bool listens = false;
+    const char *fd;
+
+    while (dir && (fd = g_dir_read_name(dir))) {
+        g_autofree char *name = g_build_filename(fds, fd, NULL);
+        g_autofree char *target = g_file_read_link(name, NULL);
+
+        if (target && g_hash_table_contains(sockets, target))
+            listens = true;
+        else if (target && g_path_is_absolute(target))
+            g_ptr_array_add(files, g_steal_pointer(&name));
+    }
+    if (!listens)
+        return;
+    g_ptr_array_extend_and_steal(paths, g_steal_pointer(&files));
+    lukshdrQemuNetworkArguments(paths, here, pid);
+}
+
+/* The files of the processes of this host that listen on TCP port @port, or on a socket at @path */
+static void
+lukshdrQemuNetworkListener(GPtrArray *paths,
+                           const lukshdrQemuNetworkHere *here,
+                           guint64 port,
+                           const char *path)
+{
+    g_autoptr(GHashTable) sockets = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_autofree char *real = path ? realpath(path, NULL) : NULL;
+    g_autoptr(GDir) dir = NULL;
+    const char *pid;
+
+    if (path) {
+        lukshdrQemuNetworkListening(sockets, here, "unix", 0, real ? real : path);
+    } else {
+        lukshdrQemuNetworkListening(sockets, here, "tcp", port, NULL);
+        lukshdrQemuNetworkListening(sockets, here, "tcp6", port, NULL);
+    }
+    if (g_hash_table_size(sockets) == 0 || !(dir = g_dir_open(here->proc, 0, NULL)))
+        return;
+
+    while ((pid = g_dir_read_name(dir))) {
+        if (g_ascii_isdigit(*pid))
+            lukshdrQemuNetworkOpen(paths, here, pid, sockets);
+    }
+}
+
+static void
+lukshdrQemuNetworkNBD(GPtrArray *paths, JsonObject *props, const lukshdrQemuNetworkHere *here)
+{
+    JsonObject *server = lukshdrQemuNetworkObject(props, "server");
+    const char *export = lukshdrQemuNetworkString(props, "export");
+    const char *type = server ? lukshdrQemuNetworkString(server, "type") : NULL;
+    const char *port = server ? lukshdrQemuNetworkString(server, "port") : NULL;
+    bool isUnix = g_strcmp0(type, "unix") == 0;
+
+    if (!server ||
+        (!isUnix && !lukshdrQemuNetworkIsHere(lukshdrQemuNetworkString(server, "host"), here)))
+        return;
+
+    if (export && g_path_is_absolute(export))
+        g_ptr_array_add(paths, lukshdrQemuNetworkCanonical(export));
+    lukshdrQemuNetworkListener(
+        paths, here, port ? g_ascii_strtoull(port, NULL, 10) : LUKSHDR_QEMU_NETWORK_PORT_NBD,
+        isUnix ? lukshdrQemuNetworkString(server, "path") : NULL);
+}
+
+/* The kernel's target describes unit @lun of @target in configfs: a symbolic link to the backing store,
+ * which says its path */
+static void
+lukshdrQemuNetworkKernelTarget(GPtrArray *paths,
+                               const lukshdrQemuNetworkHere *here,
+                               const char *target,
+                               gint64 lun)
+{
+    g_autofree char *base = g_build_filename(here->configfs, "target", "iscsi", target, NULL);
+    g_autoptr(GDir) groups = strchr(target, '/') ? NULL : g_dir_open(base, 0, NULL);
+    const char *group;
+
+    while (groups && (group = g_dir_read_name(groups))) {
+        g_autofree char *unit = g_strdup_printf("%s/%s/lun/lun_%" G_GINT64_FORMAT, base, group,
+                                                lun);
+        g_autoptr(GDir) dir = g_dir_open(unit, 0, NULL);
+        const char *name;
+
+        while (dir && (name = g_dir_read_name(dir))) {
+            g_autofree char *file = g_build_filename(unit, name, "udev_path", NULL);
+            char *path = NULL;
+
+            if (g_file_get_contents(file, &path, NULL, NULL))
+                g_ptr_array_add(paths, g_strchomp(path));
+        }
+    }
+}
+
+static void
+lukshdrQemuNetworkISCSI(GPtrArray *paths, JsonObject *props, const lukshdrQemuNetworkHere *here)
+{
+    const char *portal = lukshdrQemuNetworkString(props, "portal");
+    const char *target = lukshdrQemuNetworkString(props, "target");
+    g_autoptr(GSocketConnectable)
+        address = portal ? g_network_address_parse(portal, LUKSHDR_QEMU_NETWORK_PORT_ISCSI, NULL)
+                         : NULL;
+
+    if (!address || !target ||
+        !lukshdrQemuNetworkIsHere(g_network_address_get_hostname(G_NETWORK_ADDRESS(address)), here))
+        return;
+    lukshdrQemuNetworkKernelTarget(paths, here, target,
+                                   json_object_get_int_member_with_default(props, "lun", 0));
+    lukshdrQemuNetworkListener(paths, here, g_network_address_get_port(G_NETWORK_ADDRESS(address)),
+                               NULL);
+}
+
+static const struct {
+    const char *driver;
+    void (*add)(GPtrArray *paths, JsonObject *props, const lukshdrQemuNetworkHere *here);
+} lukshdrQemuNetworkDrivers[] = {
+    { "ssh", lukshdrQemuNetworkSSH },         { "nfs", lukshdrQemuNetworkNFS },
+    { "gluster", lukshdrQemuNetworkGluster }, { "nbd", lukshdrQemuNetworkNBD },
+    { "iscsi", lukshdrQemuNetworkISCSI },
+};
+
+GPtrArray *
+lukshdrQemuNetworkPaths(JsonObject *props, const lukshdrQemuNetworkHere *here)
+{
+    GPtrArray *paths = g_ptr_array_new_with_free_func(g_free);
+    const char *driver = lukshdrQemuNetworkString(props, "driver");
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(lukshdrQemuNetworkDrivers); i++) {
+        if (g_strcmp0(driver, lukshdrQemuNetworkDrivers[i].driver) == 0)
+            lukshdrQemuNetworkDrivers[i].add(paths, props, here);
+    }
+    return paths;
+}
+
+/* What this host is called, and its addresses, freed with g_strfreev */
+static GStrv
+lukshdrQemuNetworkNames(void)
+{
+    g_autoptr(GStrvBuilder) names = g_strv_builder_new();
+    g_autofree char *host = g_strndup(g_get_host_name(), strcspn(g_get_host_name(), "."));
+    struct ifaddrs *all = NULL;
+    struct ifaddrs *i;
+
+    g_strv_builder_add_many(names, "localhost", "localhost.localdomain", "localhost4", "localhost6",
+                            "ip6-localhost", "ip6-loopback", g_get_host_name(), host, NULL);
+
+    if (getifaddrs(&all) < 0)
+        return g_strv_builder_end(names);
+    for (i = all; i; i = i->ifa_next) {
+        int family = i->ifa_addr ? i->ifa_addr->sa_family : AF_UNSPEC;
+        char text[NI_MAXHOST];
+
+        if ((family != AF_INET && family != AF_INET6) ||
+            getnameinfo(i->ifa_addr,
+                        family == AF_INET ? sizeof(struct sockaddr_in)
+                                          : sizeof(struct sockaddr_in6),
+                        text, sizeof(text), NULL, 0, NI_NUMERICHOST) != 0)
+            continue;
+        text[strcspn(text, "%")] = '\0'; /* the interface of a link-local address */
+        g_strv_builder_add(names, text);
+    }
+    freeifaddrs(all);
+    return g_strv_builder_end(names);
+}
+
+bool
+lukshdrQemuNetworkCheck(const lukshdrQemuHost *host, JsonObject *props, GError **error)
+{
+    g_auto(GStrv) names = lukshdrQemuNetworkNames();
+    g_autofree char *mountinfo = NULL;
+    g_autoptr(GPtrArray) paths = NULL;
+    lukshdrQemuNetworkHere here = { .names = names,
+                                    .proc = LUKSHDR_QEMU_NETWORK_PROC,
+                                    .configfs = LUKSHDR_QEMU_NETWORK_CONFIGFS };
+    guint i;
+
+    if (!g_file_get_contents(LUKSHDR_QEMU_NETWORK_PROC "/self/mountinfo", &mountinfo, NULL, error))
+        return false;
+    here.mountinfo = mountinfo;
+
+    paths = lukshdrQemuNetworkPaths(props, &here);
+    for (i = 0; i < paths->len; i++) {
+        const char *path = g_ptr_array_index(paths, i);
+        const char *driver = lukshdrQemuNetworkString(props, "driver");
+        g_autoptr(lukshdrLink) link = NULL;
+
+        if (!lukshdrQemuLookup(host, path, &link, error)) {
+            g_prefix_error(error, _("what is reached over %s may be a file of this host: "),
+                           driver);
+            return false;
+        }
+        if (!link)
+            continue;
+        g_set_error(
+            error, LUKSHDR_ERROR, VIR_ERR_OPERATION_DENIED,
+            _("what is reached over %s is '%s' of this host, the payload of linked volume '%s' "
+              "of pool '%s'; name the volume itself"),
+            driver, path, link->payload.volume, link->payload.pool);
+        return false;
+    }
+    return true;
+}
