@@ -7,10 +7,12 @@
 #include <libxml/parser.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "util/error.h"
 #include "util/file.h"
 #include "link/guest-record.h"
+#include "link/guest-users.h"
 #include "utiltest.h"
 
 static lukshdrGuestDisk *
@@ -214,6 +216,124 @@ testDamaged(void)
     }
 }
 
+#define TEST_USERS 30
+
+/* The record "I-guest-I" of a guest with a disk on @link */
+static void
+testUse(const char *dir, unsigned int i, const char *link, bool readOnly)
+{
+    g_autoptr(GPtrArray)
+        disks = g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrGuestDiskFree);
+    g_autofree char *record = g_strdup_printf("%u-guest-%u", i, i);
+    lukshdrGuestDisk *disk = testDisk("libvirt-1-format");
+
+    g_free(disk->linkUUID);
+    disk->linkUUID = g_strdup(link);
+    disk->readOnly = readOnly;
+    g_ptr_array_add(disks, disk);
+    /* a second one, of no link */
+    disk = testDisk("libvirt-2-format");
+    g_free(disk->linkUUID);
+    disk->linkUUID = g_strdup(LUKSHDR_GUEST_NO_LINK);
+    g_ptr_array_add(disks, disk);
+    g_assert_true(lukshdrGuestStore(dir, record, disks, NULL));
+}
+
+/* @link is used by @guest, or, "", by nobody */
+static void
+testAssertUser(lukshdrGuestUsers *users, const char *link, bool writers, const char *guest)
+{
+    g_autofree char *found = NULL;
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(lukshdrGuestUsersFind(users, link, writers, &found, &error));
+    g_assert_no_error(error);
+    g_assert_cmpstr(found ? found : "", ==, guest);
+}
+
+static void
+testRefuseUser(lukshdrGuestUsers *users, const char *link, const char *expected)
+{
+    g_autofree char *found = NULL;
+    g_autoptr(GError) error = NULL;
+
+    g_assert_false(lukshdrGuestUsersFind(users, link, false, &found, &error));
+    utilTestError(error, expected);
+    g_assert_null(found);
+}
+
+/* Which guest uses a link is known without reading any other guest's record, whatever changes */
+static void
+testUsers(void)
+{
+    g_autofree char *dir = utilTestPath("users");
+    g_autofree char *path = utilTestPath("users/7-guest-7.xml");
+    g_autoptr(lukshdrGuestUsers) users = lukshdrGuestUsersNew(dir);
+    g_autoptr(GPtrArray) none = g_ptr_array_new();
+    g_autofree char *content = NULL;
+    char *links[TEST_USERS];
+    unsigned int i;
+    int fd;
+
+    testAssertUser(users, UTIL_TEST_UUID, false, "");
+    for (i = 0; i < TEST_USERS; i++) {
+        links[i] = g_uuid_string_random();
+        testUse(dir, i, links[i], i % 2);
+    }
+    fd = utilTestWatchOpens(dir);
+    testAssertUser(users, links[7], false, "guest-7");
+    g_free(utilTestOpened(fd));
+
+    /* odd ones only read */
+    testAssertUser(users, links[7], true, "");
+    testAssertUser(users, links[8], true, "guest-8");
+    testAssertUser(users, UTIL_TEST_UUID, false, "");
+    testAssertUser(users, LUKSHDR_GUEST_NO_LINK, false, "");
+    utilTestAssertOpened(fd, "");
+
+    /* changed, ended, started again with a volume of another's */
+    testUse(dir, 7, links[7], false);
+    g_free(utilTestOpened(fd));
+    testAssertUser(users, links[7], true, "guest-7");
+    utilTestAssertOpened(fd, "7-guest-7.xml ");
+    g_assert_true(lukshdrGuestStore(dir, "7-guest-7", none, NULL));
+    g_free(utilTestOpened(fd));
+    testAssertUser(users, links[7], false, "");
+    testAssertUser(users, links[8], false, "guest-8");
+    utilTestAssertOpened(fd, "");
+    testUse(dir, 7, links[8], false);
+    testUse(dir, 8, UTIL_TEST_UUID, false);
+    testAssertUser(users, links[8], false, "guest-7");
+    testAssertUser(users, links[7], false, "");
+    testAssertUser(users, UTIL_TEST_UUID, false, "guest-8");
+
+    /* a record that cannot be believed may be about any link but those that are known to be used */
+    g_assert_true(g_file_get_contents(path, &content, NULL, NULL));
+    utilTestWrite(path, content, strlen(content) / 2);
+    testRefuseUser(users, links[8],
+                   "OPERATION_INVALID uncertain which volumes domain 'guest-7' uses");
+    testRefuseUser(users, links[7],
+                   "OPERATION_INVALID uncertain which volumes domain 'guest-7' uses");
+    testAssertUser(users, UTIL_TEST_UUID, false, "guest-8");
+    g_free(utilTestOpened(fd));
+    testRefuseUser(users, links[7],
+                   "OPERATION_INVALID uncertain which volumes domain 'guest-7' uses");
+    utilTestAssertOpened(fd, "7-guest-7.xml ");
+    utilTestWrite(path, content, strlen(content));
+    testAssertUser(users, links[8], false, "guest-7");
+    testAssertUser(users, links[7], false, "");
+
+    /* after a reboot none is left */
+    utilTestClear(dir);
+    testAssertUser(users, links[8], false, "");
+    testUse(dir, 1, links[8], false);
+    testAssertUser(users, links[8], false, "guest-1");
+
+    close(fd);
+    for (i = 0; i < TEST_USERS; i++)
+        g_free(links[i]);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -223,5 +343,6 @@ main(int argc, char **argv)
     g_test_add_func("/guest/none", testNone);
     g_test_add_func("/guest/leftover", testLeftover);
     g_test_add_func("/guest/damaged", testDamaged);
+    g_test_add_func("/guest/users", testUsers);
     return g_test_run();
 }

@@ -16,6 +16,7 @@
 #include <linux/magic.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -809,6 +810,10 @@ testUnexaminable(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
     g_assert_cmpint(symlink("loop", loop), ==, 0);
     testAssertPayload(fix->reader, loop, "");
     testAssertPayload(fix->reader, "", "");
+    /* an image's name is not the file below the root, nor below the working directory */
+    testAssertPayload(fix->reader, path + 1, "");
+    testAssertListed(lukshdrRegistryListAt(fix->reader, path + 1, NULL), 0);
+    testAssertListed(lukshdrRegistryListAt(fix->reader, path, NULL), 1);
 }
 
 /* Files that are no links, put where links are */
@@ -1214,37 +1219,6 @@ testStoreMany(testFixture *fix)
     }
 }
 
-/* What was opened in the registry's directory since the last call: names of files with a space behind
- * each, "." for the directory itself */
-static char *
-testOpened(int fd)
-{
-    char buf[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
-    GString *opened = g_string_new(NULL);
-    ssize_t len;
-
-    while ((len = read(fd, buf, sizeof(buf))) > 0) {
-        const char *at = buf;
-
-        while (at < buf + len) {
-            const struct inotify_event *event = (const void *)at;
-
-            g_assert_false(event->mask & IN_Q_OVERFLOW);
-            g_string_append_printf(opened, "%s ", event->len > 0 ? event->name : ".");
-            at += sizeof(*event) + event->len;
-        }
-    }
-    return g_string_free(opened, FALSE);
-}
-
-static void
-testAssertOpened(int fd, const char *expected)
-{
-    g_autofree char *opened = testOpened(fd);
-
-    g_assert_cmpstr(opened, ==, expected);
-}
-
 /* Everything that can be asked of one volume */
 static void
 testAskAll(testFixture *fix, lukshdrRegistry *reg, const char *payload)
@@ -1272,35 +1246,35 @@ testSingle(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
     g_autoptr(lukshdrLink) link = utilTestLink(fix->payload, fix->header);
     g_autoptr(GError) error = NULL;
     g_autofree char *content = NULL;
-    int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     unsigned int i;
     gsize len;
+    int fd;
 
     testStoreMany(fix);
-    g_assert_cmpint(inotify_add_watch(fd, fix->dir, IN_OPEN), >=, 0);
+    fd = utilTestWatchOpens(fix->dir);
     testAskAll(fix, fix->reader, UTIL_TEST_UUID);
     testAskAll(fix, fix->writer, UTIL_TEST_UUID);
-    g_free(testOpened(fd));
+    g_free(utilTestOpened(fd));
 
     testAskAll(fix, fix->reader, UTIL_TEST_UUID);
     testAskAll(fix, fix->writer, UTIL_TEST_UUID);
-    testAssertOpened(fd, "");
+    utilTestAssertOpened(fd, "");
 
     /* it is stored: by somebody else, and by the registry that is asked */
     for (i = 0; i < 2; i++) {
         testStore(fix->writer, link);
-        g_free(testOpened(fd));
+        g_free(utilTestOpened(fd));
         testAskAll(fix, i == 0 ? fix->reader : fix->writer, UTIL_TEST_UUID);
-        testAssertOpened(fd, UTIL_TEST_UUID ".xml ");
+        utilTestAssertOpened(fd, UTIL_TEST_UUID ".xml ");
     }
 
     /* removed */
     g_assert_true(lukshdrRegistryRemove(fix->writer, UTIL_TEST_UUID, &error));
     g_assert_no_error(error);
-    g_free(testOpened(fd));
+    g_free(utilTestOpened(fd));
     testAskAll(fix, fix->reader, "");
     testAskAll(fix, fix->writer, "");
-    testAssertOpened(fd, "");
+    utilTestAssertOpened(fd, "");
     testStore(fix->writer, link);
 
     /* edited by hand, where the directory tells nothing */
@@ -1308,25 +1282,25 @@ testSingle(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
     testAskAll(fix, fix->reader, UTIL_TEST_UUID);
     content[len - 10] ^= 1;
     utilTestWrite(file, content, len);
-    g_free(testOpened(fd));
+    g_free(utilTestOpened(fd));
     testAssertPayload(fix->reader, fix->plain, NULL);
     testAssertPayload(fix->reader, fix->payload, NULL);
     g_assert_cmpuint(testDamageCount(fix->reader), ==, 1);
-    testAssertOpened(fd, UTIL_TEST_UUID ".xml ");
+    utilTestAssertOpened(fd, UTIL_TEST_UUID ".xml ");
     content[len - 10] ^= 1;
     utilTestWrite(file, content, len);
-    g_free(testOpened(fd));
+    g_free(utilTestOpened(fd));
     testAskAll(fix, fix->reader, UTIL_TEST_UUID);
     g_assert_cmpuint(testDamageCount(fix->reader), ==, 0);
-    testAssertOpened(fd, UTIL_TEST_UUID ".xml ");
+    utilTestAssertOpened(fd, UTIL_TEST_UUID ".xml ");
 
     /* and something that is no link */
     g_clear_pointer(&content, g_free);
     content = g_build_filename(fix->dir, "README", NULL);
     utilTestWrite(content, "", 0);
-    g_free(testOpened(fd));
+    g_free(utilTestOpened(fd));
     testAskAll(fix, fix->reader, UTIL_TEST_UUID);
-    testAssertOpened(fd, "");
+    utilTestAssertOpened(fd, "");
     g_assert_cmpuint(testCount(fix->reader), ==, TEST_SINGLE_LINKS);
     close(fd);
 }
@@ -1384,8 +1358,8 @@ testOverflow(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
     g_autofree char *file = g_build_filename(fix->dir, UTIL_TEST_UUID ".xml", NULL);
     g_autofree char *other = g_build_filename(fix->dir, UTIL_TEST_LUKS_UUID ".xml", NULL);
     g_autofree char *limit = NULL;
-    int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     guint64 i;
+    int fd;
 
     testStoreMany(fix);
     testAskAll(fix, fix->reader, UTIL_TEST_UUID);
@@ -1404,9 +1378,9 @@ testOverflow(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
 
     /* single changes are followed again */
     testStoreFixture(fix);
-    g_assert_cmpint(inotify_add_watch(fd, fix->dir, IN_OPEN), >=, 0);
+    fd = utilTestWatchOpens(fix->dir);
     testAskAll(fix, fix->reader, UTIL_TEST_UUID);
-    testAssertOpened(fd, UTIL_TEST_UUID ".xml ");
+    utilTestAssertOpened(fd, UTIL_TEST_UUID ".xml ");
     close(fd);
 }
 
@@ -1461,6 +1435,29 @@ testDirectory(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
     g_assert_cmpint(g_unlink(fix->dir), ==, 0);
     g_assert_cmpint(symlink(away, fix->dir), ==, 0);
     testAskAll(fix, fix->reader, "");
+}
+
+/* An entry that cannot be read, for want of a descriptor, is not taken for damaged for ever */
+static void
+testDescriptors(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
+{
+    g_autoptr(lukshdrLink) link = NULL;
+    g_autoptr(GError) error = NULL;
+    struct rlimit limit;
+    struct rlimit none;
+
+    testStoreFixture(fix);
+    testAskAll(fix, fix->reader, UTIL_TEST_UUID);
+    testStoreFixture(fix);
+    g_assert_cmpint(getrlimit(RLIMIT_NOFILE, &limit), ==, 0);
+    none = (struct rlimit){ .rlim_cur = 0, .rlim_max = limit.rlim_max };
+    g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &none), ==, 0);
+    if (lukshdrRegistryLookup(fix->reader, "images", "data.img", &link, NULL, &error))
+        g_assert_null(link);
+    g_assert_null(lukshdrRegistryGet(fix->reader, UTIL_TEST_UUID));
+    g_assert_false(lukshdrRegistryFindPayload(fix->reader, fix->plain, &link, NULL));
+    g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &limit), ==, 0);
+    testAskAll(fix, fix->reader, UTIL_TEST_UUID);
 }
 
 /* What a forked process asks takes nothing away from its parent */
@@ -1536,6 +1533,7 @@ main(int argc, char **argv)
     testAdd("many", testMany);
     testAdd("directory", testDirectory);
     testAdd("forked", testForked);
+    testAddEvents("descriptors", testDescriptors);
     testAddEvents("index", testIndex);
     testAddEvents("single", testSingle);
     testAddEvents("overflow", testOverflow);

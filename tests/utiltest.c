@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <unistd.h>
 
 #include "util/error.h"
@@ -330,4 +331,42 @@ utilTestLibvirtSchema(const char *name)
     if (!g_file_test(path, G_FILE_TEST_EXISTS))
         g_error("no '%s': install what libvirt's daemons need, or set libvirt_schema_dir", path);
     return g_steal_pointer(&path);
+}
+
+int
+utilTestWatchOpens(const char *dir)
+{
+    int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+
+    g_assert_cmpint(inotify_add_watch(fd, dir, IN_OPEN), >=, 0);
+    return fd;
+}
+
+char *
+utilTestOpened(int fd)
+{
+    char buf[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+    GString *opened = g_string_new(NULL);
+    ssize_t len;
+
+    while ((len = read(fd, buf, sizeof(buf))) > 0) {
+        const char *at = buf;
+
+        while (at < buf + len) {
+            const struct inotify_event *event = (const void *)at;
+
+            g_assert_false(event->mask & IN_Q_OVERFLOW);
+            g_string_append_printf(opened, "%s ", event->len > 0 ? event->name : ".");
+            at += sizeof(*event) + event->len;
+        }
+    }
+    return g_string_free(opened, FALSE);
+}
+
+void
+utilTestAssertOpened(int fd, const char *expected)
+{
+    g_autofree char *opened = utilTestOpened(fd);
+
+    g_assert_cmpstr(opened, ==, expected);
 }

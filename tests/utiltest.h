@@ -191,3 +191,31 @@ utilTestInvalid(const char *schema, const char *root, const char *text);
  */
 char *
 utilTestLibvirtSchema(const char *name);
+
+/**
+ * utilTestWatchOpens:
+ * @dir: a directory
+ *
+ * Returns: a descriptor for utilTestOpened, to be closed: from now on opens of @dir and of the files in
+ * it are told.
+ */
+int
+utilTestWatchOpens(const char *dir);
+
+/**
+ * utilTestOpened:
+ * @fd: from utilTestWatchOpens
+ *
+ * Returns: what was opened since the last call, freed with g_free: names of files with a space behind each,
+ * "." for the directory itself.
+ */
+char *
+utilTestOpened(int fd);
+
+/**
+ * utilTestAssertOpened:
+ * @fd: from utilTestWatchOpens
+ * @expected: what utilTestOpened must say
+ */
+void
+utilTestAssertOpened(int fd, const char *expected);

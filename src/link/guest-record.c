@@ -189,6 +189,14 @@ lukshdrGuestLoad(const char *dir, const char *name, GError **error)
     return g_steal_pointer(&disks);
 }
 
+char *
+lukshdrGuestRecordOf(const char *file)
+{
+    return g_str_has_suffix(file, LUKSHDR_GUEST_SUFFIX)
+               ? g_strndup(file, strlen(file) - strlen(LUKSHDR_GUEST_SUFFIX))
+               : NULL;
+}
+
 char **
 lukshdrGuestList(const char *dir)
 {
@@ -197,8 +205,10 @@ lukshdrGuestList(const char *dir)
     const char *file;
 
     while (gdir && (file = g_dir_read_name(gdir))) {
-        if (g_str_has_suffix(file, LUKSHDR_GUEST_SUFFIX))
-            g_ptr_array_add(names, g_strndup(file, strlen(file) - strlen(LUKSHDR_GUEST_SUFFIX)));
+        char *record = lukshdrGuestRecordOf(file);
+
+        if (record)
+            g_ptr_array_add(names, record);
     }
 
     g_ptr_array_add(names, NULL);

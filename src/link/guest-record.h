@@ -86,3 +86,13 @@ lukshdrGuestLoad(const char *dir, const char *name, GError **error);
  */
 char **
 lukshdrGuestList(const char *dir);
+
+/**
+ * lukshdrGuestRecordOf:
+ * @file: name of a file in the directory of the records
+ *
+ * Returns: the name of which lukshdrGuestLoad reads the record, freed with g_free; NULL if the file is
+ * no record, such as a temporary one.
+ */
+char *
+lukshdrGuestRecordOf(const char *file);

@@ -48,12 +48,16 @@ lukshdrRegistryExamineLoop(lukshdrRegistryQuestion *question)
 void
 lukshdrRegistryExamine(lukshdrRegistryQuestion *question)
 {
+    struct stat st;
+
     question->examined = lukshdrIdentityFromPath(question->path, &question->found, NULL);
     if (question->examined)
         question->real = realpath(question->path, NULL);
+    else if (stat(question->path, &st) == 0)
+        /* for want of a descriptor, say */
+        question->failed = S_ISREG(st.st_mode) || S_ISBLK(st.st_mode);
     else
-        question->missing = access(question->path, F_OK) < 0 &&
-                            (errno == ENOENT || errno == ENOTDIR);
+        question->missing = errno == ENOENT || errno == ENOTDIR;
 
     if (question->examined && question->found.type == LUKSHDR_IDENTITY_BLOCK)
         lukshdrRegistryExamineLoop(question);

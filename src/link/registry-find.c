@@ -301,6 +301,13 @@ lukshdrRegistryFindLocked(lukshdrRegistry *reg,
     const lukshdrRegistryEntry *unknown;
     size_t i;
 
+    if (question->failed) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("it is uncertain whether '%s' belongs to a linked volume: it cannot be "
+                      "examined now; try again later"),
+                    question->path);
+        return false;
+    }
     if (!question->examined)
         return lukshdrRegistryFindUnexaminable(reg, side, question->path, error);
     if (!lukshdrRegistryCheckLoop(reg, side, question, error))
@@ -341,6 +348,10 @@ lukshdrRegistryFind(lukshdrRegistry *reg,
     bool nothing;
 
     *link = NULL;
+
+    /* a volume without a path on this host: nothing is looked for below the working directory */
+    if (!g_path_is_absolute(path))
+        return true;
 
     /* Without any link nothing need be known of @path.  That there was one a moment ago is
      * reason enough to ask: the registry is read again below, with the answer at hand. */

@@ -52,9 +52,14 @@ lukshdrRegistryKeySecret(const char *uuid)
 char *
 lukshdrRegistryKeyPath(const char *path)
 {
-    /* doubled slashes and the like; two at the beginning would be kept as special */
-    g_autofree char *canonical = g_canonicalize_filename(path + MAX(strspn(path, "/"), 1) - 1, "/");
+    g_autofree char *canonical = NULL;
 
+    /* what is no path on this host must not become one */
+    if (!g_path_is_absolute(path))
+        return g_strconcat("no path ", path, NULL);
+
+    /* doubled slashes and the like; two at the beginning would be kept as special */
+    canonical = g_canonicalize_filename(path + strspn(path, "/") - 1, "/");
     return g_strconcat("path ", canonical, NULL);
 }
 

@@ -15,6 +15,7 @@ typedef struct _lukshdrRegistryPlace lukshdrRegistryPlace;
 
 typedef struct _lukshdrRegistryEntry lukshdrRegistryEntry;
 struct _lukshdrRegistryEntry {
+    char *uuid;        /* of the link, as the file is named */
     lukshdrLink *link; /* NULL if nothing can be made of the file */
     char *damage;      /* why the file is not believed, or NULL */
     gint64 read;       /* when the file was read, ns */
@@ -33,8 +34,8 @@ struct _lukshdrRegistry {
      * read or volumes are examined with statx, never while libvirt is called. */
     GMutex lock;
     lukshdrDirWatch *watch;
-    GHashTable *names;   /* set of char *: files that may have changed; empty between calls */
-    GHashTable *entries; /* char * (UUID) -> lukshdrRegistryEntry * */
+    GHashTable *names;   /* set of char *: files to look at the next time */
+    GHashTable *entries; /* char * (the entry's uuid) -> lukshdrRegistryEntry * */
     GHashTable *damaged; /* set of those of which the damage is set: each may be about any file */
     GHashTable *index;   /* char * (a key, see below) -> registry-index.c's */
     guint64 scan;        /* how often the directory was read as a whole */
@@ -160,6 +161,7 @@ struct _lukshdrRegistryQuestion {
     char *real; /* canonical, or NULL */
     bool missing;
     bool examined; /* found is set */
+    bool failed;   /* it is there and could be a volume, but the kernel did not say more */
     lukshdrIdentity found;
     lukshdrIdentity behind; /* of a loop device: its file, without birth time; else type NONE */
 };

@@ -32,6 +32,7 @@
 static void
 lukshdrRegistryEntryFree(lukshdrRegistryEntry *entry)
 {
+    g_free(entry->uuid);
     lukshdrLinkUnref(entry->link);
     g_free(entry->damage);
     g_free(entry->places);
@@ -47,7 +48,7 @@ lukshdrRegistryNew(const char *dir)
     reg->dir = g_strdup(dir);
     reg->watch = lukshdrDirWatchNew(dir);
     reg->names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    reg->entries = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
+    reg->entries = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
                                          (GDestroyNotify)lukshdrRegistryEntryFree);
     reg->damaged = g_hash_table_new(NULL, NULL);
     reg->index = lukshdrRegistryIndexNew();
@@ -80,6 +81,7 @@ lukshdrRegistryReadEntry(const char *path, const char *uuid, const struct stat *
     g_autofree char *text = NULL;
     bool intact;
 
+    entry->uuid = g_strdup(uuid);
     entry->read = lukshdrFileNow();
     entry->mtime = lukshdrFileTime(&st->st_mtim);
     entry->inode = st->st_ino;
@@ -122,15 +124,15 @@ lukshdrRegistryForget(lukshdrRegistry *reg, const char *uuid)
     g_hash_table_remove(reg->entries, uuid);
 }
 
-/* @uuid's file has been looked at: what is known of it is now @entry, which is taken over */
+/* A file has been looked at: what is known of it is now @entry, which is taken over */
 static void
-lukshdrRegistryReplace(lukshdrRegistry *reg, const char *uuid, lukshdrRegistryEntry *entry)
+lukshdrRegistryReplace(lukshdrRegistry *reg, lukshdrRegistryEntry *entry)
 {
-    lukshdrRegistryForget(reg, uuid);
+    lukshdrRegistryForget(reg, entry->uuid);
     lukshdrRegistryIndexAdd(reg->index, entry);
     if (entry->damage)
         g_hash_table_add(reg->damaged, entry);
-    g_hash_table_insert(reg->entries, g_strdup(uuid), entry);
+    g_hash_table_insert(reg->entries, entry->uuid, entry);
 }
 
 /* Sets @uuid to what the file @name is called by if it is a link's */
@@ -179,7 +181,7 @@ lukshdrRegistryLookAt(lukshdrRegistry *reg, const char *name, bool told)
             lukshdrRegistryForget(reg, uuid);
             return true;
         }
-        lukshdrRegistryReplace(reg, uuid, known);
+        lukshdrRegistryReplace(reg, known);
     }
     known->scan = reg->scan;
     return true;
@@ -226,6 +228,7 @@ lukshdrRegistryScan(lukshdrRegistry *reg)
 static bool
 lukshdrRegistryFollow(lukshdrRegistry *reg, lukshdrDirWatchVerdict verdict)
 {
+    const lukshdrRegistryEntry *entry;
     GHashTableIter iter;
     gpointer name;
 
@@ -237,10 +240,11 @@ lukshdrRegistryFollow(lukshdrRegistry *reg, lukshdrDirWatchVerdict verdict)
         g_hash_table_remove_all(reg->damaged);
         g_hash_table_remove_all(reg->entries);
         return true;
-    case LUKSHDR_DIR_WATCH_SAME:
-        return true;
     case LUKSHDR_DIR_WATCH_ALL:
-        return lukshdrRegistryScan(reg);
+        if (!lukshdrRegistryScan(reg))
+            return false;
+        break;
+    case LUKSHDR_DIR_WATCH_SAME:
     case LUKSHDR_DIR_WATCH_SOME:
         break;
     }
@@ -249,6 +253,14 @@ lukshdrRegistryFollow(lukshdrRegistry *reg, lukshdrDirWatchVerdict verdict)
     while (g_hash_table_iter_next(&iter, &name, NULL)) {
         if (!lukshdrRegistryLookAt(reg, name, true))
             return false;
+    }
+
+    /* what could not be read, for want of a descriptor, say, is tried again */
+    g_hash_table_remove_all(reg->names);
+    g_hash_table_iter_init(&iter, reg->damaged);
+    while (g_hash_table_iter_next(&iter, (void **)&entry, NULL)) {
+        if (!entry->link)
+            g_hash_table_add(reg->names, g_strconcat(entry->uuid, LUKSHDR_REGISTRY_SUFFIX, NULL));
     }
     return true;
 }
@@ -267,7 +279,6 @@ lukshdrRegistryLoadLocked(lukshdrRegistry *reg, GError **error)
             lukshdrErrorSetErrno(error, errno, _("Unable to read link registry '%s'"), reg->dir);
             lukshdrDirWatchForget(reg->watch);
         }
-        g_hash_table_remove_all(reg->names);
         /* readdir(3) may miss a file that is replaced meanwhile, and then there are events */
     } while (ok && verdict == LUKSHDR_DIR_WATCH_ALL && lukshdrDirWatchFollows(reg->watch) &&
              tries++ < LUKSHDR_REGISTRY_TRIES);

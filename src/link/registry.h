@@ -138,7 +138,7 @@ lukshdrRegistryListSecret(lukshdrRegistry *reg, const char *uuid, GError **error
  * Decides by identity (lukshdrIdentityCompare).  A file that now stands at the
  * path of a registered payload without being it is undecidable, and so is any
  * file while a damaged registry entry might be about it; a path that does not
- * exist is no payload.
+ * exist, or is none on this host (an image's name), is no payload.
  *
  * Returns: true with @link set or NULL, or false with @error set: the caller
  * must then refuse to open @path.

@@ -68,6 +68,7 @@ lukshdrStorageActivate(GError **error)
     lukshdrStorage *state = &lukshdrStorageState;
     g_autoptr(virConnect) conn = NULL;
     g_autofree char *links = lukshdrPathRegistry(state->privileged);
+    g_autofree char *guests = lukshdrPathGuests(state->privileged);
     g_autoptr(GError) watch = NULL;
     lukshdrStorageTable *table;
 
@@ -84,7 +85,7 @@ lukshdrStorageActivate(GError **error)
     state->stock = *table;
     lukshdrStorageLookAsSystem(&state->stock);
     state->registry = lukshdrRegistryNew(links);
-    state->guestsDir = lukshdrPathGuests(state->privileged);
+    state->guests = lukshdrGuestUsersNew(guests);
     state->poolsDir = lukshdrPathPools(state->privileged);
 
     lukshdrStorageStart(conn);

@@ -68,12 +68,10 @@ lukshdrPoolCheckUnlinked(const char *name, GError **error)
 {
     g_autoptr(GPtrArray) links = NULL;
     g_autoptr(GPtrArray) damaged = NULL;
-    const lukshdrLink *first = NULL;
-    unsigned int count = 0;
-    guint i;
+    const lukshdrLink *first;
 
     if (!lukshdrRegistryLoad(lukshdrStorageState.registry, &damaged, error) ||
-        !(links = lukshdrRegistryList(lukshdrStorageState.registry, error)))
+        !(links = lukshdrRegistryListPool(lukshdrStorageState.registry, name, error)))
         return false;
 
     if (damaged->len > 0) {
@@ -84,23 +82,16 @@ lukshdrPoolCheckUnlinked(const char *name, GError **error)
         return false;
     }
 
-    for (i = 0; i < links->len; i++) {
-        const lukshdrLink *link = g_ptr_array_index(links, i);
-
-        if (lukshdrPoolPartOf(link, name) == LUKSHDR_POOL_PART_NONE)
-            continue;
-        if (count++ == 0)
-            first = link;
-    }
-    if (!first)
+    if (links->len == 0)
         return true;
 
+    first = g_ptr_array_index(links, 0);
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                 _("storage pool '%s' has the %s of linked volume '%s' of pool '%s' (linked volumes "
                   "that need the pool: %u); delete them first, or, what is lost for good, give up "
                   "by removing '%s' from the link registry"),
                 name, lukshdrPoolPartName(lukshdrPoolPartOf(first, name)), first->payload.volume,
-                first->payload.pool, count, first->uuid);
+                first->payload.pool, links->len, first->uuid);
     return false;
 }
 

@@ -82,34 +82,44 @@ lukshdrScanPart(lukshdrLink *link, guint i)
     return i == 0 ? &link->payload : lukshdrLinkHeaderCopy(link, i - 1);
 }
 
+/* Is there a link, or one with a volume, that @key is of?  Not with the lock held. */
+static bool
+lukshdrScanIsKnown(const char *key)
+{
+    lukshdrRegistry *registry = lukshdrStorageState.registry;
+    g_auto(GStrv) names = g_strsplit(key, "/", 2);
+    g_autoptr(lukshdrLink) payload = NULL;
+    g_autoptr(lukshdrLink) header = NULL;
+
+    if (!names[1])
+        return (payload = lukshdrRegistryGet(registry, key)) != NULL;
+    return !lukshdrRegistryLookup(registry, names[0], names[1], &payload, &header, NULL) ||
+           payload || header;
+}
+
 /* Forgets what was said of links that are no more */
 static void
-lukshdrScanForget(GPtrArray *links)
+lukshdrScanForget(void)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrScanLock);
-    g_autoptr(GHashTable) known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    GHashTable *const tables[] = { lukshdrScanLost, lukshdrScanStuck };
-    GHashTableIter iter;
-    gpointer key;
-    guint i;
+    GHashTable **const tables[] = { &lukshdrScanLost, &lukshdrScanStuck };
+    size_t i;
     guint j;
 
-    for (i = 0; i < links->len; i++) {
-        lukshdrLink *link = g_ptr_array_index(links, i);
-        const lukshdrVolume *part;
-
-        g_hash_table_add(known, g_strdup(link->uuid));
-        for (j = 0; (part = lukshdrScanPart(link, j)); j++)
-            g_hash_table_add(known, lukshdrScanKey(part->pool, part->volume));
-    }
-
     for (i = 0; i < G_N_ELEMENTS(tables); i++) {
-        if (!tables[i])
-            continue;
-        g_hash_table_iter_init(&iter, tables[i]);
-        while (g_hash_table_iter_next(&iter, &key, NULL)) {
-            if (!g_hash_table_contains(known, key))
-                g_hash_table_iter_remove(&iter);
+        g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func(g_free);
+        GHashTableIter iter;
+        gpointer key;
+
+        g_mutex_lock(&lukshdrScanLock);
+        if (*tables[i])
+            g_hash_table_iter_init(&iter, *tables[i]);
+        while (*tables[i] && g_hash_table_iter_next(&iter, &key, NULL))
+            g_ptr_array_add(keys, g_strdup(key));
+        g_mutex_unlock(&lukshdrScanLock);
+
+        for (j = 0; j < keys->len; j++) {
+            if (!lukshdrScanIsKnown(g_ptr_array_index(keys, j)))
+                lukshdrScanSay(tables[i], g_ptr_array_index(keys, j), NULL);
         }
     }
 }
@@ -216,7 +226,8 @@ lukshdrScanExamine(const lukshdrLink *link,
     if (!lukshdrIdentityFromPath(part->path, fresh, error))
         return false;
 
-    if (fresh->type == LUKSHDR_IDENTITY_BLOCK && part->identity.type == LUKSHDR_IDENTITY_BLOCK)
+    if (fresh->type == LUKSHDR_IDENTITY_BLOCK && part->identity.type == LUKSHDR_IDENTITY_BLOCK &&
+        !(fresh->id[0] && part->identity.id[0]))
         return true; /* its path says more than its number */
     if (lukshdrIdentityCompare(&part->identity, fresh) != LUKSHDR_IDENTITY_DIFFERENT)
         return true;
@@ -228,25 +239,42 @@ lukshdrScanExamine(const lukshdrLink *link,
     return false;
 }
 
-/* An inactive pool's volumes may not be mounted: that they are not there tells nothing */
+/* An inactive pool's volumes may not be mounted: that they are not there tells nothing.  @asked holds
+ * what was found of pools before, by name. */
 static bool
-lukshdrScanIsActive(const char *pool)
+lukshdrScanIsActive(GHashTable *asked, const char *pool)
 {
-    return lukshdrPoolStateIsActive(lukshdrStorageState.privileged, pool);
+    gpointer active;
+
+    if (!g_hash_table_lookup_extended(asked, pool, NULL, &active)) {
+        active = GINT_TO_POINTER(lukshdrPoolStateIsActive(lukshdrStorageState.privileged, pool));
+        g_hash_table_insert(asked, g_strdup(pool), active);
+    }
+    return GPOINTER_TO_INT(active);
 }
 
 /* Says what is new of @part.  Returns true if @fresh is to be recorded: the same file, its file
  * system under a new device number, or a header put back from a backup. */
 static bool
-lukshdrScanCheckPart(const lukshdrLink *link, const lukshdrVolume *part, lukshdrIdentity *fresh)
+lukshdrScanCheckPart(const lukshdrLink *link,
+                     const lukshdrVolume *part,
+                     GHashTable *asked,
+                     lukshdrIdentity *fresh)
 {
-    g_autofree char *key = lukshdrScanKey(part->pool, part->volume);
+    g_autofree char *key = NULL;
     g_autoptr(GError) error = NULL;
+    bool back = false;
 
-    if (!part->path || !lukshdrScanIsActive(part->pool))
+    if (!part->path || !lukshdrScanIsActive(asked, part->pool))
         return false;
 
     if (!lukshdrScanExamine(link, part, fresh, &error)) {
+        /* the pool may have been stopped since it was asked */
+        g_hash_table_remove(asked, part->pool);
+        if (!lukshdrScanIsActive(asked, part->pool))
+            return false;
+
+        key = lukshdrScanKey(part->pool, part->volume);
         if (lukshdrScanSay(&lukshdrScanLost, key, error->message))
             LUKSHDR_LOG_WARN(_("Linked volume '%s' of pool '%s' has lost volume '%s' of pool '%s' "
                                "and cannot be used until it is back; the link is kept: %s"),
@@ -255,12 +283,16 @@ lukshdrScanCheckPart(const lukshdrLink *link, const lukshdrVolume *part, lukshdr
         return false;
     }
 
-    if (lukshdrScanSay(&lukshdrScanLost, key, NULL))
+    if (lukshdrStorageScanAnyLost()) {
+        key = lukshdrScanKey(part->pool, part->volume);
+        back = lukshdrScanSay(&lukshdrScanLost, key, NULL);
+    }
+    if (back)
         LUKSHDR_LOG_WARN(_("Volume '%s' of pool '%s', of linked volume '%s' of pool '%s', is back"),
                          part->volume, part->pool, link->payload.volume, link->payload.pool);
 
-    return fresh->type == LUKSHDR_IDENTITY_FILE &&
-           (fresh->dev != part->identity.dev || fresh->inode != part->identity.inode);
+    return fresh->dev != part->identity.dev || fresh->inode != part->identity.inode ||
+           (fresh->type == LUKSHDR_IDENTITY_BLOCK && !g_str_equal(fresh->id, part->identity.id));
 }
 
 typedef struct _lukshdrScanFresh lukshdrScanFresh;
@@ -285,7 +317,7 @@ lukshdrScanRenew(lukshdrLink *link, void *opaque)
 }
 
 static void
-lukshdrScanCheckParts(lukshdrLink *link)
+lukshdrScanCheckParts(lukshdrLink *link, GHashTable *asked)
 {
     const lukshdrVolume *part;
     guint i;
@@ -294,31 +326,21 @@ lukshdrScanCheckParts(lukshdrLink *link)
         lukshdrScanFresh fresh = { .i = i, .path = part->path };
         g_autoptr(GError) error = NULL;
 
-        if (lukshdrScanCheckPart(link, part, &fresh.identity) &&
+        if (lukshdrScanCheckPart(link, part, asked, &fresh.identity) &&
             !lukshdrStorageUpdate(link, lukshdrScanRenew, &fresh, &error))
             LUKSHDR_LOG_ERROR("%s", error->message);
     }
-}
-
-static bool
-lukshdrScanNames(lukshdrLink *link, const char *pool)
-{
-    const lukshdrVolume *part;
-    guint i;
-
-    for (i = 0; (part = lukshdrScanPart(link, i)); i++) {
-        if (g_str_equal(part->pool, pool))
-            return true;
-    }
-    return false;
 }
 
 /* @pool may be NULL for all */
 static void
 lukshdrScanLinks(virConnectPtr conn, const char *pool)
 {
+    lukshdrRegistry *registry = lukshdrStorageState.registry;
+    g_autoptr(GHashTable) asked = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     g_autoptr(GError) error = NULL;
-    g_autoptr(GPtrArray) links = lukshdrRegistryList(lukshdrStorageState.registry, &error);
+    g_autoptr(GPtrArray) links = pool ? lukshdrRegistryListPool(registry, pool, &error)
+                                      : lukshdrRegistryList(registry, &error);
     guint i;
 
     if (!links) {
@@ -326,17 +348,14 @@ lukshdrScanLinks(virConnectPtr conn, const char *pool)
         return;
     }
 
-    lukshdrScanForget(links);
+    lukshdrScanForget();
     for (i = 0; i < links->len; i++) {
         lukshdrLink *link = g_ptr_array_index(links, i);
-
-        if (pool && !lukshdrScanNames(link, pool))
-            continue;
 
         switch (link->state) {
         case LUKSHDR_LINK_STATE_ACTIVE:
         case LUKSHDR_LINK_STATE_WIPED:
-            lukshdrScanCheckParts(link);
+            lukshdrScanCheckParts(link, asked);
             break;
         case LUKSHDR_LINK_STATE_CREATING:
         case LUKSHDR_LINK_STATE_DELETING:

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "util/abi.h"
+#include "link/guest-users.h"
 #include "link/registry.h"
 #include "util/secret.h"
 #include "table.h"
@@ -26,13 +27,13 @@ struct _lukshdrStorage {
     lukshdrStorageTable stock;  /* the same, but what only looks does so as the system (acl.c) */
     bool privileged;
     lukshdrRegistry *registry;
-    char *guestsDir;
+    lukshdrGuestUsers *guests;
     char *poolsDir;
 };
 
 /* Filled in by the register function and the state driver's initialisation,
  * both of which run before any client is served; read-only afterwards, so no
- * lock protects it.  The registry has its own. */
+ * lock protects it.  The registry and guests have their own. */
 extern lukshdrStorage lukshdrStorageState;
 
 /* Stock entries lock pools inside: none of the functions below is called with a

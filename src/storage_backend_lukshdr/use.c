@@ -10,10 +10,8 @@
 
 #include <fcntl.h>
 #include <glib/gi18n-lib.h>
-#include <string.h>
 
 #include "entry.h"
-#include "link/guest-record.h"
 #include "util/error.h"
 #include "util/log.h"
 
@@ -21,35 +19,6 @@
  * RAW_LOCK_SHARED_BASE in its block/file-posix.c, each up to 100 long */
 #define LUKSHDR_QEMU_LOCK_START 100
 #define LUKSHDR_QEMU_LOCK_LEN 200
-
-/* @writers: those that only read do not matter */
-static bool
-lukshdrStorageCheckRecord(const lukshdrLink *link, const char *guest, bool writers, GError **error)
-{
-    g_autoptr(GPtrArray) disks = lukshdrGuestLoad(lukshdrStorageState.guestsDir, guest, error);
-    /* records are named ID-NAME */
-    const char *name = strchr(guest, '-');
-    guint i;
-
-    name = name ? name + 1 : guest;
-    if (!disks) {
-        g_prefix_error(error, _("it is uncertain which volumes domain '%s' uses: "), name);
-        return false;
-    }
-
-    for (i = 0; i < disks->len; i++) {
-        const lukshdrGuestDisk *disk = g_ptr_array_index(disks, i);
-
-        if (g_str_equal(disk->linkUUID, link->uuid) && !(writers && disk->readOnly)) {
-            g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                        _("volume '%s' is in use by the running domain '%s'; detach it or stop the "
-                          "domain first"),
-                        link->payload.volume, name);
-            return false;
-        }
-    }
-    return true;
-}
 
 /* Locks also tell of a guest on another host that shares the pool, where the file system
  * carries them.  Asking is enough: who comes later is told by the link's state. */
@@ -70,17 +39,22 @@ lukshdrStorageCheckLocks(const lukshdrVolume *part, int fd, GError **error)
     return false;
 }
 
+/* @writers: those that only read do not matter */
 static bool
 lukshdrStorageCheckGuests(const lukshdrLink *link, bool writers, GError **error)
 {
-    g_auto(GStrv) guests = lukshdrGuestList(lukshdrStorageState.guestsDir);
-    guint i;
+    g_autofree char *guest = NULL;
 
-    for (i = 0; guests[i]; i++) {
-        if (!lukshdrStorageCheckRecord(link, guests[i], writers, error))
-            return false;
-    }
-    return true;
+    if (!lukshdrGuestUsersFind(lukshdrStorageState.guests, link->uuid, writers, &guest, error))
+        return false;
+    if (!guest)
+        return true;
+
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                _("volume '%s' is in use by the running domain '%s'; detach it or stop the "
+                  "domain first"),
+                link->payload.volume, guest);
+    return false;
 }
 
 bool

@@ -53,33 +53,47 @@ scale_rows() {
     rm -f "$BIN/qemu-img"
 }
 
-# scale_took ROUNDS SIDE: how long that daemon takes until it answers, microseconds, the least.
+# scale_cpu: what the daemon in use has used of the processor, microseconds.
+scale_cpu() {
+    "$DAEMON_IN" cat "/proc/$(daemon_pid)/stat" |
+        awk -v tick="$(getconf CLK_TCK)" '{ sub(/.*\) /, ""); print ($12 + $13) * 1000000 / tick }'
+}
+
+# scale_took ROUNDS SIDE: how long that daemon takes until it answers, TOOK, and what it uses of the
+# processor, CPU: microseconds, the least of each.
 scale_took() {
-    local round start answered least=
+    local round start answered
     on "$2"
+    TOOK=
+    CPU=
     for ((round = 0; round < $1; round++)); do
         _daemon_signal TERM || bench_fail "libvirtd ($2) does not end"
         start=$(($(date +%s%N) / 1000))
         TAP_PATIENCE=900 linked_launch &
         answered=$("$BENCH/bench-client" answers "$(bench_uri "$2")")
         wait $! || bench_fail "libvirtd ($2) does not start again"
-        [ -n "$least" ] && [ "$least" -le $((answered - start)) ] || least=$((answered - start))
+        TOOK+="$((answered - start))"$'\n'
+        CPU+="$(scale_cpu)"$'\n'
     done
-    TOOK=$least
+    TOOK=$(sort -n <<<"${TOOK%$'\n'}" | head -n 1)
+    CPU=$(sort -n <<<"${CPU%$'\n'}" | head -n 1)
 }
 
-# scale_start ROUNDS: the start, and what of it is a link's; ALONE is the daemon's time without links.
+# scale_start ROUNDS: the start, and what of it is a link's.
 scale_start() {
+    local all=$SCALE
     scale_took "$1" ours
-    alone "start of the daemon, $SCALE links" "$TOOK"
-    alone "of that, a link" "$(awk -v a="$TOOK" -v b="$SCALE_NONE" -v n="$SCALE" 'BEGIN { print (a - b) / n }')"
+    alone "start of the daemon" "$TOOK"
+    alone "of that a link" "$(awk -v a="$TOOK" -v b="$NONE" -v n="$all" 'BEGIN { print (a - b) / n }')"
+    alone "a link, on the processor" "$(awk -v a="$CPU" -v b="$NONE_CPU" -v n="$all" 'BEGIN { print (a - b) / n }')"
 }
 
 scale() {
     local count
     on ours
     scale_took "$1" ours
-    SCALE_NONE=$TOOK
+    NONE=$TOOK
+    NONE_CPU=$CPU
     section "without links" "" ""
     alone "start of the daemon" "$TOOK"
     for count in 1 10000 100000; do
