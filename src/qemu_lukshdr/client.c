@@ -24,6 +24,7 @@
 #include "metadata.h"
 #include "migrate.h"
 #include "renew.h"
+#include "rights.h"
 #include "snapshot-xml.h"
 #include "table.h"
 
@@ -48,12 +49,56 @@ lukshdrQemuConfigRewrite(const char **xml, char **rewritten)
     return true;
 }
 
+/* As lukshdrQemuConfigRewrite.  What is said of links is told only to a client that may do what it asks
+ * for; everything else is stock's to ask. */
+static bool
+lukshdrQemuConfigRewriteOf(virDomainPtr domain,
+                           lukshdrQemuEnsureACL ensure,
+                           unsigned int flags,
+                           const char **xml,
+                           char **rewritten)
+{
+    virErrorPtr said;
+
+    if (lukshdrQemuConfigRewrite(xml, rewritten))
+        return true;
+
+    said = lukshdrQemuErrorSave();
+    if (lukshdrQemuMay(domain, ensure, flags))
+        lukshdrQemuErrorRestore(said);
+    else
+        virFreeError(said);
+    return false;
+}
+
+/* The same of a domain that need not exist */
+static bool
+lukshdrQemuConfigRewriteNew(virConnectPtr conn,
+                            lukshdrQemuEnsureACL ensure,
+                            unsigned int flags,
+                            const char **xml,
+                            char **rewritten)
+{
+    virErrorPtr said;
+
+    if (lukshdrQemuConfigRewrite(xml, rewritten))
+        return true;
+
+    said = lukshdrQemuErrorSave();
+    if (lukshdrQemuMayXML(conn, *xml, ensure, flags))
+        lukshdrQemuErrorRestore(said);
+    else
+        virFreeError(said);
+    return false;
+}
+
 static virDomainPtr
 lukshdrQemuConfigCreateXML(virConnectPtr conn, const char *xml, unsigned int flags)
 {
     g_autofree char *rewritten = NULL;
 
-    if (!lukshdrQemuConfigRewrite(&xml, &rewritten))
+    if (!lukshdrQemuConfigRewriteNew(conn, lukshdrQemu.libvirt.virDomainCreateXMLEnsureACL, flags,
+                                     &xml, &rewritten))
         return NULL;
     return lukshdrQemuConfigStock.domainCreateXML(conn, xml, flags);
 }
@@ -77,7 +122,8 @@ lukshdrQemuConfigDefineXML(virConnectPtr conn, const char *xml)
 {
     g_autofree char *rewritten = NULL;
 
-    if (!lukshdrQemuConfigRewrite(&xml, &rewritten))
+    if (!lukshdrQemuConfigRewriteNew(conn, lukshdrQemu.libvirt.virDomainDefineXMLEnsureACL, 0, &xml,
+                                     &rewritten))
         return NULL;
     return lukshdrQemuConfigStock.domainDefineXML(conn, xml);
 }
@@ -87,7 +133,8 @@ lukshdrQemuConfigDefineXMLFlags(virConnectPtr conn, const char *xml, unsigned in
 {
     g_autofree char *rewritten = NULL;
 
-    if (!lukshdrQemuConfigRewrite(&xml, &rewritten))
+    if (!lukshdrQemuConfigRewriteNew(conn, lukshdrQemu.libvirt.virDomainDefineXMLFlagsEnsureACL,
+                                     flags, &xml, &rewritten))
         return NULL;
     return lukshdrQemuConfigStock.domainDefineXMLFlags(conn, xml, flags);
 }
@@ -97,7 +144,8 @@ lukshdrQemuConfigAttachDevice(virDomainPtr domain, const char *xml)
 {
     g_autofree char *rewritten = NULL;
 
-    if (!lukshdrQemuConfigRewrite(&xml, &rewritten))
+    if (!lukshdrQemuConfigRewriteOf(domain, lukshdrQemu.libvirt.virDomainAttachDeviceEnsureACL, 0,
+                                    &xml, &rewritten))
         return -1;
     return lukshdrQemuConfigStock.domainAttachDevice(domain, xml);
 }
@@ -107,7 +155,8 @@ lukshdrQemuConfigAttachDeviceFlags(virDomainPtr domain, const char *xml, unsigne
 {
     g_autofree char *rewritten = NULL;
 
-    if (!lukshdrQemuConfigRewrite(&xml, &rewritten))
+    if (!lukshdrQemuConfigRewriteOf(domain, lukshdrQemu.libvirt.virDomainAttachDeviceFlagsEnsureACL,
+                                    flags, &xml, &rewritten))
         return -1;
     return lukshdrQemuConfigStock.domainAttachDeviceFlags(domain, xml, flags);
 }
@@ -117,7 +166,8 @@ lukshdrQemuConfigUpdateDeviceFlags(virDomainPtr domain, const char *xml, unsigne
 {
     g_autofree char *rewritten = NULL;
 
-    if (!lukshdrQemuConfigRewrite(&xml, &rewritten))
+    if (!lukshdrQemuConfigRewriteOf(domain, lukshdrQemu.libvirt.virDomainUpdateDeviceFlagsEnsureACL,
+                                    flags, &xml, &rewritten))
         return -1;
     return lukshdrQemuConfigStock.domainUpdateDeviceFlags(domain, xml, flags);
 }
@@ -245,10 +295,13 @@ lukshdrQemuConfigCheckSnapshot(virDomainPtr domain, const char *xml, unsigned in
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *config = NULL;
+    int active;
 
-    if ((flags & VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE) || virDomainIsActive(domain) != 0)
+    if (flags & VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE)
         return true;
-    if (!(config = virDomainGetXMLDesc(domain, VIR_DOMAIN_XML_INACTIVE)) ||
+    if ((active = lukshdrQemuLookState(domain, virDomainIsActive)) != 0)
+        return active > 0;
+    if (!(config = lukshdrQemuLook(domain, VIR_DOMAIN_XML_INACTIVE)) ||
         !lukshdrQemuConfigCheckDisks(config))
         return false;
 
@@ -264,7 +317,8 @@ lukshdrQemuConfigSnapshotCreateXML(virDomainPtr domain, const char *xml, unsigne
 {
     g_autofree char *rewritten = NULL;
 
-    if (!lukshdrQemuConfigRewrite(&xml, &rewritten) ||
+    if (!lukshdrQemuMay(domain, lukshdrQemu.libvirt.virDomainSnapshotCreateXMLEnsureACL, flags) ||
+        !lukshdrQemuConfigRewrite(&xml, &rewritten) ||
         !lukshdrQemuConfigCheckSnapshot(domain, xml, flags))
         return NULL;
     return lukshdrQemuConfigStock.domainSnapshotCreateXML(domain, xml, flags);
@@ -275,9 +329,11 @@ static int
 lukshdrQemuConfigRevertToSnapshot(virDomainSnapshotPtr snapshot, unsigned int flags)
 {
     g_autoptr(GError) error = NULL;
-    g_autofree char *xml = virDomainSnapshotGetXMLDesc(snapshot, 0);
+    g_autofree char *xml = NULL;
 
-    if (!xml || !lukshdrQemuConfigCheckDisks(xml))
+    if (!lukshdrQemuMay(virDomainSnapshotGetDomain(snapshot),
+                        lukshdrQemu.libvirt.virDomainRevertToSnapshotEnsureACL, flags) ||
+        !(xml = lukshdrQemuLookSnapshot(snapshot)) || !lukshdrQemuConfigCheckDisks(xml))
         return -1;
 
     if (!lukshdrQemuSnapshotXMLCheck(&lukshdrQemu.host, xml, xml, false, &error)) {
@@ -299,7 +355,8 @@ lukshdrQemuConfigBlockCopy(virDomainPtr domain,
     g_autofree char *rewritten = NULL;
     int rc;
 
-    if (!lukshdrQemuConfigRewrite(&xml, &rewritten))
+    if (!lukshdrQemuConfigRewriteOf(domain, lukshdrQemu.libvirt.virDomainBlockCopyEnsureACL, flags,
+                                    &xml, &rewritten))
         return -1;
 
     /* libvirt prepares the target of a copy as it does an overlay */

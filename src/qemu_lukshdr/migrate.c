@@ -20,6 +20,7 @@
 #include "util/log.h"
 #include "util/xml.h"
 #include "qemu.h"
+#include "rights.h"
 #include "client.h"
 #include "client-xml.h"
 #include "migrate-xml.h"
@@ -32,7 +33,7 @@ static bool
 lukshdrQemuMigrateCheckOne(virDomainPtr domain, unsigned int which, const char *sent)
 {
     g_autoptr(GError) error = NULL;
-    g_autofree char *own = virDomainGetXMLDesc(domain, which);
+    g_autofree char *own = lukshdrQemuLook(domain, which);
 
     if (!own)
         return false;
@@ -48,15 +49,20 @@ lukshdrQemuMigrateCheckOne(virDomainPtr domain, unsigned int which, const char *
  * configuration of it, of which nobody has: it may be older than the link. */
 static bool
 lukshdrQemuMigrateCheck(virDomainPtr domain,
+                        lukshdrQemuEnsureACL ensure,
                         const char *xmlin,
                         const char *persistent,
                         unsigned long flags)
 {
-    if (!lukshdrQemuMigrateCheckOne(domain, 0, xmlin))
+    int kept;
+
+    if (!lukshdrQemuMay(domain, ensure, flags) || !lukshdrQemuMigrateCheckOne(domain, 0, xmlin))
         return false;
     if (!(flags & VIR_MIGRATE_PERSIST_DEST))
         return true;
-    if (virDomainIsPersistent(domain) == 1)
+    if ((kept = lukshdrQemuLookState(domain, virDomainIsPersistent)) < 0)
+        return false;
+    if (kept)
         return lukshdrQemuMigrateCheckOne(domain, VIR_DOMAIN_XML_INACTIVE, persistent);
     return !persistent || lukshdrQemuMigrateCheckOne(domain, 0, persistent);
 }
@@ -83,7 +89,8 @@ lukshdrQemuMigrateBegin3(virDomainPtr domain,
                          const char *dname,
                          unsigned long bandwidth)
 {
-    if (!lukshdrQemuMigrateCheck(domain, xmlin, NULL, flags))
+    if (!lukshdrQemuMigrateCheck(domain, lukshdrQemu.libvirt.virDomainMigrateBegin3EnsureACL, xmlin,
+                                 NULL, flags))
         return NULL;
     return lukshdrQemuConfigStock.domainMigrateBegin3(domain, xmlin, cookieout, cookieoutlen, flags,
                                                       dname, bandwidth);
@@ -98,7 +105,8 @@ lukshdrQemuMigrateBegin3Params(virDomainPtr domain,
                                unsigned int flags)
 {
     if (!lukshdrQemuMigrateCheck(
-            domain, lukshdrQemuMigrateParam(params, nparams, VIR_MIGRATE_PARAM_DEST_XML),
+            domain, lukshdrQemu.libvirt.virDomainMigrateBegin3ParamsEnsureACL,
+            lukshdrQemuMigrateParam(params, nparams, VIR_MIGRATE_PARAM_DEST_XML),
             lukshdrQemuMigrateParam(params, nparams, VIR_MIGRATE_PARAM_PERSIST_XML), flags))
         return NULL;
     return lukshdrQemuConfigStock.domainMigrateBegin3Params(domain, params, nparams, cookieout,
@@ -119,7 +127,8 @@ lukshdrQemuMigratePerform3Params(virDomainPtr domain,
     /* otherwise Begin3 has come first, and the other host waits already */
     if ((flags & VIR_MIGRATE_PEER2PEER) &&
         !lukshdrQemuMigrateCheck(
-            domain, lukshdrQemuMigrateParam(params, nparams, VIR_MIGRATE_PARAM_DEST_XML),
+            domain, lukshdrQemu.libvirt.virDomainMigratePerform3ParamsEnsureACL,
+            lukshdrQemuMigrateParam(params, nparams, VIR_MIGRATE_PARAM_DEST_XML),
             lukshdrQemuMigrateParam(params, nparams, VIR_MIGRATE_PARAM_PERSIST_XML), flags))
         return -1;
     return lukshdrQemuConfigStock.domainMigratePerform3Params(

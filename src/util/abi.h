@@ -146,6 +146,13 @@ struct _lukshdrVirStateDriver {
     X(int, virStorageVolWipePatternEnsureACL, \
       (virConnectPtr conn, virStoragePoolDef *pool, virStorageVolDef *vol))
 
+/* one that asks the access driver; those whose right does not depend on flags do not look at them */
+#define LUKSHDR_ABI_QEMU_ACL(X, name) \
+    X(int, name, (virConnectPtr conn, virDomainDef *def, unsigned int flags))
+
+/* VIR_DOMAIN_DEF_PARSE_INACTIVE in libvirt's domain_conf.h */
+#define LUKSHDR_VIR_DOMAIN_DEF_PARSE_INACTIVE (1 << 0)
+
 /* libvirt.so, used by the QEMU half */
 #define LUKSHDR_ABI_QEMU(X) \
     X(int, virRegisterStateDriver, (lukshdrVirStateDriver *driver)) \
@@ -210,6 +217,24 @@ struct _lukshdrVirStateDriver {
     X(void, virJSONValueFree, (virJSONValue *value)) \
     X(int, virDomainObjGetState, (virDomainObj *vm, int *reason)) \
     X(virDomainDef *, virDomainObjGetOneDef, (virDomainObj *vm, unsigned int flags)) \
+    X(void, virDomainObjEndAPI, (virDomainObj **vm)) \
+    X(virDomainXMLOption *, virDomainXMLOptionNew, /* pointers, of which releases take 5 or more */ \
+      (void *config, void *priv, void *xmlns, void *abi, void *saveCookie, void *jobConfig, \
+       void *more, void *stillMore)) \
+    X(virDomainDef *, virDomainDefParseString, \
+      (const char *xmlStr, virDomainXMLOption *xmlopt, void *parseOpaque, unsigned int flags)) \
+    LUKSHDR_ABI_QEMU_ACL(X, virDomainAttachDeviceEnsureACL) \
+    LUKSHDR_ABI_QEMU_ACL(X, virDomainAttachDeviceFlagsEnsureACL) \
+    LUKSHDR_ABI_QEMU_ACL(X, virDomainBlockCopyEnsureACL) \
+    LUKSHDR_ABI_QEMU_ACL(X, virDomainCreateXMLEnsureACL) \
+    LUKSHDR_ABI_QEMU_ACL(X, virDomainDefineXMLEnsureACL) \
+    LUKSHDR_ABI_QEMU_ACL(X, virDomainDefineXMLFlagsEnsureACL) \
+    LUKSHDR_ABI_QEMU_ACL(X, virDomainMigrateBegin3EnsureACL) \
+    LUKSHDR_ABI_QEMU_ACL(X, virDomainMigrateBegin3ParamsEnsureACL) \
+    LUKSHDR_ABI_QEMU_ACL(X, virDomainMigratePerform3ParamsEnsureACL) \
+    LUKSHDR_ABI_QEMU_ACL(X, virDomainRevertToSnapshotEnsureACL) \
+    LUKSHDR_ABI_QEMU_ACL(X, virDomainSnapshotCreateXMLEnsureACL) \
+    LUKSHDR_ABI_QEMU_ACL(X, virDomainUpdateDeviceFlagsEnsureACL) \
     X(char *, virDomainDefGetShortName, (const virDomainDef *def)) \
     X(virDomainDef *, virDomainDefNew, (virDomainXMLOption *xmlopt)) \
     X(void, virDomainDefFree, (virDomainDef *def)) \
@@ -230,7 +255,8 @@ struct _lukshdrVirStateDriver {
 #define LUKSHDR_ABI_QEMU_DRIVER(X) \
     X(virJSONValue *, qemuBlockStorageSourceGetBackendProps, \
       (virStorageSource *src, unsigned int flags)) \
-    X(bool, qemuBlockStorageSourceSupportsConcurrentAccess, (virStorageSource *src))
+    X(bool, qemuBlockStorageSourceSupportsConcurrentAccess, (virStorageSource *src)) \
+    X(virDomainObj *, qemuDomainObjFromDomain, (virDomainPtr domain))
 
 /* the stock QEMU driver, wrapped: exported by the QEMU half under the same name */
 #define LUKSHDR_ABI_QEMU_WRAPPED(X) \

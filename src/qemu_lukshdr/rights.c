@@ -1,0 +1,128 @@
+/*
+ * rights.c: asking libvirt's access driver, where it must be before stock does
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "config.h"
+
+#include "rights.h"
+
+#include <glib-object.h>
+
+#include "util/log.h"
+#include "util/xml.h"
+#include "client-xml.h"
+
+static virIdentity *
+lukshdrQemuBecomeSystem(void)
+{
+    const lukshdrABIQemu *abi = &lukshdrQemu.libvirt;
+    virIdentity *client = abi->virIdentityGetCurrent();
+    g_autoptr(GObject) system = (GObject *)abi->virIdentityGetSystem();
+
+    if (!system || abi->virIdentitySetCurrent((virIdentity *)system) < 0)
+        LUKSHDR_LOG_ERROR("%s", virGetLastErrorMessage());
+    return client;
+}
+
+static void
+lukshdrQemuBecomeClient(virIdentity *client)
+{
+    /* a thread that went on as the system would lend its rights to other clients */
+    if (lukshdrQemu.libvirt.virIdentitySetCurrent(client) < 0)
+        g_error("Unable to return to the client's identity");
+    if (client)
+        g_object_unref(client);
+}
+
+bool
+lukshdrQemuMay(virDomainPtr domain, lukshdrQemuEnsureACL ensure, unsigned int flags)
+{
+    virDomainObj *vm = LUKSHDR_STOCK(qemuDomainObjFromDomain)(domain);
+    virDomainDef *def;
+    bool may;
+
+    if (!vm)
+        return false;
+
+    /* as stock does, with the domain locked: of what runs, or of the configuration */
+    def = lukshdrQemu.libvirt.virDomainObjGetOneDef(vm, 0);
+    may = def && ensure(virDomainGetConnect(domain), def, flags) == 0;
+    lukshdrQemu.libvirt.virDomainObjEndAPI(&vm);
+    return may;
+}
+
+/* A domain of the name and UUID in @xml with nothing else in it; NULL if stock makes nothing of it */
+static virDomainDef *
+lukshdrQemuMinimalDef(const char *xml)
+{
+    static const char *const kept[] = { LUKSHDR_XML_NAME, LUKSHDR_XML_UUID };
+    static const char outline[] =
+        "<domain type='qemu'><memory>1024</memory><os><type>hvm</type></os></domain>";
+    const lukshdrABIQemu *abi = &lukshdrQemu.libvirt;
+    g_autoptr(xmlDoc) given = lukshdrQemuConfigXMLRead(xml);
+    g_autoptr(xmlDoc) doc = lukshdrQemuConfigXMLRead(outline);
+    g_autoptr(GObject) xmlopt = NULL;
+    g_autofree char *text = NULL;
+    xmlNode *root = given ? xmlDocGetRootElement(given) : NULL;
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(kept) && root; i++) {
+        xmlNode *node = lukshdrXMLChild(root, kept[i]);
+        g_autofree char *value = node ? lukshdrXMLText(node) : NULL;
+
+        if (value)
+            lukshdrXMLAddChild(xmlDocGetRootElement(doc), kept[i], value);
+    }
+
+    text = lukshdrQemuConfigXMLWrite(doc);
+    xmlopt = (GObject *)abi->virDomainXMLOptionNew(NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+    return abi->virDomainDefParseString(text, (virDomainXMLOption *)xmlopt, NULL,
+                                        LUKSHDR_VIR_DOMAIN_DEF_PARSE_INACTIVE);
+}
+
+bool
+lukshdrQemuMayXML(virConnectPtr conn,
+                  const char *xml,
+                  lukshdrQemuEnsureACL ensure,
+                  unsigned int flags)
+{
+    virDomainDef *def = lukshdrQemuMinimalDef(xml);
+    bool may = !def || ensure(conn, def, flags) == 0;
+
+    if (!def)
+        virResetLastError();
+    lukshdrQemu.libvirt.virDomainDefFree(def);
+    return may;
+}
+
+char *
+lukshdrQemuLook(virDomainPtr domain, unsigned int flags)
+{
+    virIdentity *client = lukshdrQemuBecomeSystem();
+    char *xml = virDomainGetXMLDesc(domain, flags);
+
+    lukshdrQemuBecomeClient(client);
+    return xml;
+}
+
+int
+lukshdrQemuLookState(virDomainPtr domain, int (*ask)(virDomainPtr domain))
+{
+    virIdentity *client = lukshdrQemuBecomeSystem();
+    int state = ask(domain);
+
+    lukshdrQemuBecomeClient(client);
+    return state;
+}
+
+char *
+lukshdrQemuLookSnapshot(virDomainSnapshotPtr snapshot)
+{
+    virIdentity *client = lukshdrQemuBecomeSystem();
+    char *xml = virDomainSnapshotGetXMLDesc(snapshot, 0);
+
+    lukshdrQemuBecomeClient(client);
+    return xml;
+}
