@@ -38,8 +38,6 @@ wrapped = set()
 for name in ("WRAPPED", "FORMAT_PROPS", "SCOPE"):
     wrapped |= macro(abi, "LUKSHDR_ABI_QEMU_" + name)
 tables = "src/util/abi-tables.h"
-if "LUKSHDR_QEMU_TABLE_ENTRIES(X)" not in (source / tables).read_text():
-    tables = "src/qemu_lukshdr/table.h"
 
 cases = [
     ("The storage driver's table", entries(), "src/storage_backend_lukshdr"),
