@@ -18,8 +18,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "util/command.h"
@@ -90,6 +92,8 @@ fakeDie(const char *how)
     }
     if (g_str_equal(how, "silent"))
         return 1;
+    if (g_str_equal(how, "hang"))
+        g_usleep(G_USEC_PER_SEC * 1000);
     return 0;
 }
 
@@ -134,6 +138,8 @@ fakeDaemonTalk(FILE *log, const char *how)
         g_usleep(G_USEC_PER_SEC * 100);
     }
     puts("{\"QMP\": {\"version\": {}}}");
+    if (g_str_equal(how, "mute"))
+        g_usleep(G_USEC_PER_SEC * 1000);
     while (fgets(line, sizeof(line), stdin)) {
         fputs(line, log);
         if (g_str_has_prefix(how, "answer ")) {
@@ -259,16 +265,28 @@ testAssertFDs(unsigned int most)
     g_assert_cmpuint(utilTestOpenFDs(), <=, most);
 }
 
-static bool
-testFormat(const char *path, GError **error)
+/* A header volume that does not exist by any name */
+static int
+testVolume(void)
 {
+    int fd = memfd_create("header", MFD_CLOEXEC);
+
+    g_assert_cmpint(fd, >=, 0);
+    return fd;
+}
+
+static bool
+testFormat(GError **error)
+{
+    int fd = testVolume();
     g_auto(lukshdrFormatParams) params = { 0 };
     g_autoptr(lukshdrSecret) secret = lukshdrSecretNew((const guint8 *)SECRET, SECRET_LEN);
     bool ok;
 
     testParams(&params);
-    ok = lukshdrFormatHeader(path, &params, secret, error);
+    ok = lukshdrFormatHeader(fd, &params, secret, error);
     g_assert_true(ok == !*error);
+    close(fd);
     return ok;
 }
 
@@ -291,7 +309,7 @@ testAssertChild(const char *name, const char *arguments)
     g_autofree char *dump = NULL;
     g_autofree char *expected = g_strconcat(
         "arg ", name, "\n", arguments,
-        "fd 0\nfd 1\nfd 2\nfd 3\n"
+        "fd 0\nfd 1\nfd 2\nfd 3\nfd 5\n"
         "core 0\numask 77\nusr1 free\npipe deadly\nlocale C\nenv clean\n",
         NULL);
     gsize len;
@@ -326,7 +344,7 @@ testQemuImg(void)
     leak = dup(2);
     g_assert_cmpint(fcntl(leak, F_GETFD), ==, 0);
 
-    testFormat("/a,b --c", &error);
+    testFormat(&error);
     g_assert_no_error(error);
     testAssertChild("qemu-img",
                     "arg create\narg -q\narg --object\n"
@@ -335,7 +353,7 @@ testQemuImg(void)
                     "arg detached-header=true,key-secret=sec0,cipher-alg=serpent-256,"
                     "cipher-mode=c,,b,,iter-time=1,ivgen-alg=essiv,ivgen-hash-alg=sha256,"
                     "hash-alg=sha512,iter-time=10\n"
-                    "arg --\narg /a,b --c\n");
+                    "arg --\narg /dev/fd/5\n");
     close(leak);
 }
 
@@ -350,7 +368,7 @@ testStorageDaemon(void)
     if (!testInPath() || !testSubprocess())
         return;
     testFake("old", "ok");
-    testFormat("/a,b \"c", &error);
+    testFormat(&error);
     g_assert_no_error(error);
     testAssertChild("qemu-storage-daemon",
                     "arg --object\narg secret,id=sec0,format=raw,file=/dev/fd/3\n"
@@ -361,7 +379,7 @@ testStorageDaemon(void)
         qmp, ==,
         "{\"execute\":\"qmp_capabilities\"}\n"
         "{\"execute\":\"blockdev-add\",\"arguments\":{\"driver\":\"file\",\"node-name\":\"header\","
-        "\"filename\":\"/a,b \\\"c\"}}\n"
+        "\"filename\":\"/dev/fd/5\"}}\n"
         "{\"execute\":\"blockdev-create\",\"arguments\":{\"job-id\":\"format\",\"options\":{"
         "\"driver\":\"luks\",\"header\":\"header\",\"size\":0,\"key-secret\":\"sec0\","
         "\"cipher-alg\":\"serpent-256\",\"cipher-mode\":\"c,b,iter-time=1\",\"ivgen-alg\":\"essiv\","
@@ -373,7 +391,7 @@ testStorageDaemon(void)
 
     /* what qemu-img cannot do it is not asked again */
     g_assert_cmpint(g_unlink(dump), ==, 0);
-    testFormat("/a,b \"c", &error);
+    testFormat(&error);
     g_assert_no_error(error);
     qmpAgain = testDump("qmp", "", NULL);
     g_assert_cmpstr(qmp, ==, qmpAgain);
@@ -427,7 +445,7 @@ testFails(gconstpointer opaque)
     if (!testInPath() || !testSubprocess())
         return;
     testFake(failure->img, failure->daemon);
-    g_assert_false(testFormat("/h", &error));
+    g_assert_false(testFormat(&error));
     utilTestError(error, failure->expected);
     g_assert_true(g_utf8_validate(error->message, -1, NULL));
 
@@ -436,7 +454,7 @@ testFails(gconstpointer opaque)
     g_usleep(50000);
     fds = utilTestOpenFDs();
     for (i = 0; i < 3; i++) {
-        g_assert_false(testFormat("/h", &error));
+        g_assert_false(testFormat(&error));
         g_clear_error(&error);
     }
     testAssertFDs(fds);
@@ -469,7 +487,48 @@ testSecretTooLong(void)
     g_assert_cmpuint(utilTestOpenFDs(), ==, fds);
 }
 
-/* The real tools, by whichever way they can; cryptsetup says what came of it */
+/* A child that does not end is ended, and so is what it has started */
+static void
+testDaemonHangs(void)
+{
+    static const char *const ways[] = { "hang", "mute" };
+    g_autoptr(lukshdrSecret) secret = lukshdrSecretNew((const guint8 *)SECRET, SECRET_LEN);
+    g_auto(lukshdrFormatParams) params = { 0 };
+    size_t i;
+
+    if (!testInPath() || !testSubprocess())
+        return;
+    testFake(NULL, "");
+    for (i = 0; i < G_N_ELEMENTS(ways); i++) {
+        g_autoptr(GError) error = NULL;
+        int fd = testVolume();
+
+        g_setenv("FAKE_DAEMON", ways[i], TRUE);
+        g_assert_false(lukshdrFormatWithStorageDaemon(fd, &params, secret, 1, &error));
+        utilTestError(error, "OPERATION_TIMEOUT 'qemu-storage-daemon' was killed: it had not "
+                             "ended after 1 seconds");
+        g_assert_cmpint(waitpid(-1, NULL, WNOHANG), ==, -1);
+        close(fd);
+    }
+}
+
+/* Whether nothing but zeroes is in a file of that length */
+static bool
+testIsBlank(const char *path, gsize len)
+{
+    g_autofree char *data = NULL;
+    gsize got;
+    gsize i;
+
+    g_assert_true(g_file_get_contents(path, &data, &got, NULL));
+    g_assert_cmpuint(got, ==, len);
+    for (i = 0; i < len && !data[i]; i++)
+        ;
+    return i == len;
+}
+
+/* The real tools, by whichever way they can; cryptsetup says what came of it.  What is opened is
+ * formatted, while at its path there are first a symbolic link and then another file. */
 static void
 testReal(gconstpointer opaque)
 {
@@ -478,16 +537,19 @@ testReal(gconstpointer opaque)
     g_autofree char *daemon = g_find_program_in_path(LUKSHDR_QEMU_STORAGE_DAEMON);
     g_autofree char *cryptsetup = g_find_program_in_path("cryptsetup");
     g_autofree char *path = utilTestPath("header.luks");
+    g_autofree char *moved = utilTestPath("header.moved");
+    g_autofree char *victim = utilTestPath("victim");
     g_autofree char *key = utilTestPath("key");
-    g_autofree char *uuid = NULL;
-    g_autoptr(GError) error = NULL;
+    g_autofree char *zeroes = g_malloc0(5000);
     g_autoptr(lukshdrSecret)
         secret = lukshdrSecretNew((const guint8 *)REAL_SECRET, REAL_SECRET_LEN);
     g_auto(lukshdrFormatParams) params = { .cipherAlg = g_strdup("aes-256"), .iterTime = 10 };
     const char *argv[] = { "cryptsetup", "luksOpen", "--test-passphrase", "--type", "luks1",
-                           "--key-file", key,        "--header",          path,     path,
+                           "--key-file", key,        "--header",          moved,    moved,
                            NULL };
-    guint64 end;
+    const lukshdrCommand command = { .argv = argv, .deadline = LUKSHDR_COMMAND_DEADLINE };
+    g_autoptr(GError) error = NULL;
+    guint round;
     int fd;
 
     if (!img || !daemon) {
@@ -498,37 +560,55 @@ testReal(gconstpointer opaque)
         return;
 
     signal(SIGPIPE, SIG_IGN);
-    utilTestWrite(path, "", 0);
-    if (viaDaemon)
-        lukshdrFormatWithStorageDaemon(path, &params, secret, &error);
-    else
-        lukshdrFormatHeader(path, &params, secret, &error);
-    g_assert_no_error(error);
+    for (round = 0; round < 2; round++) {
+        g_autofree char *uuid = NULL;
+        guint64 end;
 
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    g_assert_true(lukshdrLuksReadUUID(fd, &uuid, &error));
-    g_assert_no_error(error);
-    g_assert_true(lukshdrLuksKeyMaterialEnd(fd, &end, &error));
-    g_assert_cmpuint(end, ==, 2066432);
-    close(fd);
+        utilTestWrite(path, "", 0);
+        utilTestWrite(victim, zeroes, 5000);
+        fd = open(path, O_RDWR | O_CLOEXEC);
+        g_assert_cmpint(g_rename(path, moved), ==, 0);
+        if (round == 0)
+            g_assert_cmpint(symlink(victim, path), ==, 0);
+        else
+            utilTestWrite(path, zeroes, 5000);
 
-    if (cryptsetup) {
-        utilTestWrite(key, REAL_SECRET, REAL_SECRET_LEN);
-        lukshdrCommandRun(argv, NULL, &error);
+        if (viaDaemon)
+            lukshdrFormatWithStorageDaemon(fd, &params, secret, LUKSHDR_COMMAND_DEADLINE, &error);
+        else
+            lukshdrFormatHeader(fd, &params, secret, &error);
         g_assert_no_error(error);
-        utilTestWrite(key, "wrong", -1);
-        g_assert_false(lukshdrCommandRun(argv, NULL, &error));
-        g_clear_error(&error);
+
+        g_assert_true(testIsBlank(victim, 5000));
+        g_assert_true(testIsBlank(path, 5000));
+        g_assert_true(lukshdrLuksReadUUID(fd, &uuid, &error));
+        g_assert_no_error(error);
+        g_assert_true(lukshdrLuksKeyMaterialEnd(fd, &end, &error));
+        g_assert_cmpuint(end, ==, 2066432);
+        close(fd);
+
+        if (cryptsetup) {
+            utilTestWrite(key, REAL_SECRET, REAL_SECRET_LEN);
+            lukshdrCommandRun(&command, &error);
+            g_assert_no_error(error);
+            utilTestWrite(key, "wrong", -1);
+            g_assert_false(lukshdrCommandRun(&command, &error));
+            g_clear_error(&error);
+        }
+        g_assert_cmpint(g_unlink(path), ==, 0);
     }
 
     /* what QEMU itself refuses comes through with its words */
     g_free(params.cipherMode);
     params.cipherMode = g_strdup("rot13");
+    fd = open(moved, O_RDWR | O_CLOEXEC);
     if (viaDaemon)
-        g_assert_false(lukshdrFormatWithStorageDaemon(path, &params, secret, &error));
+        g_assert_false(
+            lukshdrFormatWithStorageDaemon(fd, &params, secret, LUKSHDR_COMMAND_DEADLINE, &error));
     else
-        g_assert_false(lukshdrFormatHeader(path, &params, secret, &error));
+        g_assert_false(lukshdrFormatHeader(fd, &params, secret, &error));
     utilTestError(error, "OPERATION_FAILED rot13");
+    close(fd);
 }
 
 int
@@ -549,6 +629,7 @@ main(int argc, char **argv)
 
         g_test_add_data_func(path, &testFailures[i], testFails);
     }
+    g_test_add_func("/format/daemon-hangs", testDaemonHangs);
     g_test_add_data_func("/format/real", GINT_TO_POINTER(false), testReal);
     g_test_add_data_func("/format/real-daemon", GINT_TO_POINTER(true), testReal);
     return g_test_run();

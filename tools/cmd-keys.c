@@ -23,7 +23,6 @@
 #include <glib/gi18n.h>
 #include <libvirt/virterror.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "util/command.h"
 #include "util/error.h"
@@ -57,22 +56,22 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(lukshdrToolKeys, lukshdrToolKeysClear)
     }
 
 /* Has qemu-img amend the header that is in memory.  @other is the secret that @options
- * call sec1, or NULL. */
+ * call sec1, or NULL; @iterTime is for how long it is stretched, ms. */
 static bool
 lukshdrToolKeysAmend(const lukshdrToolHeader *header,
                      const lukshdrSecret *open,
                      const lukshdrSecret *other,
                      const char *options,
+                     gint iterTime,
                      GError **error)
 {
     g_autoptr(JsonNode) root = json_node_new(JSON_NODE_OBJECT);
     JsonObject *luks = json_object_new();
     JsonObject *child = json_object_new();
-    /* the child has descriptors of its own, and may open ours by this name */
-    g_autofree char *path = g_strdup_printf("/proc/%d/fd/%d", (int)getpid(), header->fd);
     g_autofree char *json = NULL;
     g_autofree char *name = NULL;
     const lukshdrSecret *secrets[] = { open, other, NULL };
+    const int files[] = { header->fd, -1 };
     const char *argv[] = { LUKSHDR_QEMU_IMG,
                            "amend",
                            "-q",
@@ -84,7 +83,15 @@ lukshdrToolKeysAmend(const lukshdrToolHeader *header,
                            NULL,
                            NULL,
                            NULL };
+    lukshdrCommand command = { .argv = argv, .secrets = secrets, .files = files };
+    guint opening;
     int i = 7;
+
+    /* all slots are tried to open the header, and once more to find the one to take away; a key that
+     * is added is stretched for @iterTime, by the processor's clock */
+    if (!lukshdrLuksOpenTime(header->fd, &opening, error))
+        return false;
+    command.deadline = LUKSHDR_COMMAND_DEADLINE + 2 * opening + (guint)MAX(iterTime, 0) / 1000 * 20;
 
     /* key slots are in the header alone, so any payload will do */
     json_object_set_string_member(luks, "driver", "luks");
@@ -94,7 +101,7 @@ lukshdrToolKeysAmend(const lukshdrToolHeader *header,
     json_object_set_object_member(luks, "file", child);
     child = json_object_new();
     json_object_set_string_member(child, "driver", "file");
-    json_object_set_string_member(child, "filename", path);
+    json_object_set_string_member(child, "filename", lukshdrCommandFile(0));
     json_object_set_object_member(luks, "header", child);
     json_node_take_object(root, luks);
     json = json_to_string(root, FALSE);
@@ -105,7 +112,7 @@ lukshdrToolKeysAmend(const lukshdrToolHeader *header,
         argv[i++] = "secret,id=sec1,format=raw,file=" LUKSHDR_COMMAND_SECRET_FILE2;
     }
     argv[i] = name;
-    return lukshdrCommandRun(argv, secrets, error);
+    return lukshdrCommandRun(&command, error);
 }
 
 static bool
@@ -121,7 +128,7 @@ lukshdrToolKeysAdd(const lukshdrToolKeys *keys,
         g_string_append_printf(options, ",keyslot=%d", keys->slot);
     if (keys->iterTime > 0)
         g_string_append_printf(options, ",iter-time=%d", keys->iterTime);
-    return lukshdrToolKeysAmend(header, open, fresh, options->str, error);
+    return lukshdrToolKeysAmend(header, open, fresh, options->str, keys->iterTime, error);
 }
 
 /* Makes the labels say what the header now is, and one generation later */
@@ -344,7 +351,7 @@ lukshdrToolKeyRemoveRun(lukshdrTool *tool, char ***argv, GError **error)
         options = g_strdup("state=inactive,old-secret=sec0");
     }
     return open && (header = lukshdrToolKeysCopy(keys.state->content, error)) &&
-           lukshdrToolKeysAmend(header, open, NULL, options, error) &&
+           lukshdrToolKeysAmend(header, open, NULL, options, 0, error) &&
            lukshdrToolKeysStore(tool, keys.state, header, keys.state->content, error);
 }
 
@@ -396,7 +403,7 @@ lukshdrToolKeyChangeFinish(lukshdrTool *tool,
     g_autoptr(GError) local = NULL;
 
     if (!header ||
-        !lukshdrToolKeysAmend(header, old, NULL, "state=inactive,old-secret=sec0", error))
+        !lukshdrToolKeysAmend(header, old, NULL, "state=inactive,old-secret=sec0", 0, error))
         return false;
 
     if (value) {

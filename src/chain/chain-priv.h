@@ -18,6 +18,9 @@ struct _lukshdrChain {
     JsonObject *common;  /* members named in lukshdrChainCommon */
     JsonObject *options; /* all others: of the payload's format node, or of the luks node */
 
+    char *payloadFile; /* instead of the link's path, or NULL */
+    char *headerFile;
+
     char *top; /* node names, from here on */
     char *payload;
     char *storage;

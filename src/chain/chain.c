@@ -218,6 +218,8 @@ lukshdrChainFree(lukshdrChain *chain)
     g_free(chain->keySecret);
     json_object_unref(chain->common);
     json_object_unref(chain->options);
+    g_free(chain->payloadFile);
+    g_free(chain->headerFile);
     g_free(chain->top);
     g_free(chain->payload);
     g_free(chain->storage);
@@ -230,6 +232,15 @@ void
 lukshdrChainSetReadOnly(lukshdrChain *chain, bool readOnly)
 {
     chain->readOnly = readOnly;
+}
+
+void
+lukshdrChainSetFiles(lukshdrChain *chain, const char *payload, const char *header)
+{
+    g_free(chain->payloadFile);
+    g_free(chain->headerFile);
+    chain->payloadFile = g_strdup(payload);
+    chain->headerFile = g_strdup(header);
 }
 
 const char *
@@ -287,12 +298,13 @@ static JsonObject *
 lukshdrChainStorageNode(const lukshdrChain *chain,
                         unsigned int which,
                         const char *name,
-                        const lukshdrVolume *vol)
+                        const lukshdrVolume *vol,
+                        const char *file)
 {
     bool block = vol->identity.type == LUKSHDR_IDENTITY_BLOCK;
     JsonObject *node = lukshdrChainNode(chain, which, name, block ? "host_device" : "file");
 
-    json_object_set_string_member(node, "filename", vol->path);
+    json_object_set_string_member(node, "filename", file ? file : vol->path);
     return node;
 }
 
@@ -301,7 +313,7 @@ lukshdrChainHeaderNode(const lukshdrChain *chain)
 {
     JsonObject *node = lukshdrChainNode(chain, LUKSHDR_CHAIN_HEADER, chain->headerFormat, "raw");
     JsonObject *storage = lukshdrChainStorageNode(chain, LUKSHDR_CHAIN_HEADER, chain->headerStorage,
-                                                  &chain->link->header);
+                                                  &chain->link->header, chain->headerFile);
 
     /* Two disks that are written to would each lock the header they share; for
      * all other headers the lock is a protection to be kept. */
@@ -328,8 +340,8 @@ lukshdrChainWrite(const lukshdrChain *chain, bool whole)
     if (whole) {
         json_object_set_object_member(parent, "file",
                                       lukshdrChainStorageNode(chain, LUKSHDR_CHAIN_STORAGE,
-                                                              chain->storage,
-                                                              &chain->link->payload));
+                                                              chain->storage, &chain->link->payload,
+                                                              chain->payloadFile));
     } else {
         json_object_set_string_member(parent, "file", chain->storage);
     }
@@ -370,4 +382,19 @@ JsonObject *
 lukshdrChainToJSON(const lukshdrChain *chain)
 {
     return lukshdrChainWrite(chain, true);
+}
+
+JsonObject *
+lukshdrChainVolumeToJSON(const char *format, const char *file, bool block)
+{
+    JsonObject *node = json_object_new();
+    JsonObject *storage = json_object_new();
+
+    json_object_set_string_member(node, "driver", lukshdrChainFormatDriver(format));
+    if (lukshdrChainFormatHasBacking(format))
+        json_object_set_null_member(node, "backing");
+    json_object_set_string_member(storage, "driver", block ? "host_device" : "file");
+    json_object_set_string_member(storage, "filename", file);
+    json_object_set_object_member(node, "file", storage);
+    return node;
 }

@@ -63,6 +63,17 @@ void
 lukshdrChainSetReadOnly(lukshdrChain *chain, bool readOnly);
 
 /**
+ * lukshdrChainSetFiles:
+ * @chain: a chain
+ * @payload: file name by which QEMU is to open the payload, instead of its path
+ * @header: the same of the header
+ *
+ * For a tool that has both as descriptors (lukshdrCommandFile).
+ */
+void
+lukshdrChainSetFiles(lukshdrChain *chain, const char *payload, const char *header);
+
+/**
  * lukshdrChainGetKeySecret:
  * @chain: a chain
  *
@@ -136,6 +147,18 @@ lukshdrChainToFormat(const lukshdrChain *chain);
  */
 JsonObject *
 lukshdrChainToJSON(const lukshdrChain *chain);
+
+/**
+ * lukshdrChainVolumeToJSON:
+ * @format: a volume format that lukshdrChainFormatDriver knows
+ * @file: file name by which QEMU is to open it
+ * @block: whether that is a block device
+ *
+ * Returns: the nodes of a volume that is no linked one, as lukshdrChainToJSON; a backing file that
+ * its content names is not opened.
+ */
+JsonObject *
+lukshdrChainVolumeToJSON(const char *format, const char *file, bool block);
 
 /**
  * lukshdrChainFormatDriver:

@@ -14,14 +14,16 @@ typedef struct _lukshdrFormatQMP lukshdrFormatQMP;
 struct _lukshdrFormatQMP {
     GOutputStream *in;
     GDataInputStream *out;
-    bool refused; /* it answered, by an error: it is alive, and that is the message */
+    GCancellable *cancellable; /* ends the conversation; may be NULL */
+    bool refused;              /* it answered, by an error: it is alive, and that is the message */
 };
 
 /**
  * lukshdrFormatWithStorageDaemon:
- * @path: as lukshdrFormatHeader
+ * @fd: as lukshdrFormatHeader
  * @params: as lukshdrFormatHeader
  * @secret: as lukshdrFormatHeader
+ * @deadline: seconds that it may take
  * @error: as lukshdrFormatHeader
  *
  * Runs QMP blockdev-create in a qemu-storage-daemon of its own.
@@ -29,16 +31,17 @@ struct _lukshdrFormatQMP {
  * Returns: true, or false with @error set.
  */
 bool
-lukshdrFormatWithStorageDaemon(const char *path,
+lukshdrFormatWithStorageDaemon(int fd,
                                const lukshdrFormatParams *params,
                                const lukshdrSecret *secret,
+                               guint deadline,
                                GError **error);
 
 /**
  * lukshdrFormatQMPSession:
  * @qmp: the QMP monitor of a qemu-storage-daemon with the secret object sec0; what it writes is
  *       hostile
- * @path: as lukshdrFormatHeader
+ * @fd: as lukshdrFormatHeader; the daemon has it as lukshdrCommandFile(0)
  * @params: as lukshdrFormatHeader
  * @error: VIR_ERR_OPERATION_FAILED
  *
@@ -48,6 +51,6 @@ lukshdrFormatWithStorageDaemon(const char *path,
  */
 bool
 lukshdrFormatQMPSession(lukshdrFormatQMP *qmp,
-                        const char *path,
+                        int fd,
                         const lukshdrFormatParams *params,
                         GError **error);

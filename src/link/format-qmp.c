@@ -39,7 +39,7 @@ lukshdrFormatQMPString(JsonNode *node, const char *name)
 static JsonNode *
 lukshdrFormatQMPReceive(lukshdrFormatQMP *qmp, GError **error)
 {
-    g_autofree char *line = g_data_input_stream_read_line(qmp->out, NULL, NULL, error);
+    g_autofree char *line = g_data_input_stream_read_line(qmp->out, NULL, qmp->cancellable, error);
     g_autoptr(JsonNode) node = NULL;
 
     if (!line) {
@@ -50,7 +50,7 @@ lukshdrFormatQMPReceive(lukshdrFormatQMP *qmp, GError **error)
     }
 
     if (!(node = json_from_string(line, NULL)) || !JSON_NODE_HOLDS_OBJECT(node)) {
-        /* who talks like that may never end by itself: not waited for */
+        /* what talks like that may never end by itself: not waited for */
         qmp->refused = true;
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_FAILED,
                     _("'%s' wrote something that is not QMP"), LUKSHDR_QEMU_STORAGE_DAEMON);
@@ -77,8 +77,8 @@ lukshdrFormatQMPCommand(lukshdrFormatQMP *qmp,
         json_object_set_object_member(object, "arguments", arguments);
 
     text = json_to_string(request, FALSE);
-    if (!g_output_stream_printf(qmp->in, NULL, NULL, error, "%s\n", text) ||
-        !g_output_stream_flush(qmp->in, NULL, error))
+    if (!g_output_stream_printf(qmp->in, NULL, qmp->cancellable, error, "%s\n", text) ||
+        !g_output_stream_flush(qmp->in, qmp->cancellable, error))
         return NULL;
 
     for (;;) {
@@ -163,15 +163,15 @@ lukshdrFormatQMPWaitJob(lukshdrFormatQMP *qmp, GError **error)
 }
 
 static JsonObject *
-lukshdrFormatQMPNode(const char *path)
+lukshdrFormatQMPNode(int fd)
 {
     JsonObject *node = json_object_new();
     struct stat st;
-    bool block = stat(path, &st) == 0 && S_ISBLK(st.st_mode);
+    bool block = fstat(fd, &st) == 0 && S_ISBLK(st.st_mode);
 
     json_object_set_string_member(node, "driver", block ? "host_device" : "file");
     json_object_set_string_member(node, "node-name", LUKSHDR_FORMAT_NODE);
-    json_object_set_string_member(node, "filename", path);
+    json_object_set_string_member(node, "filename", lukshdrCommandFile(0));
     return node;
 }
 
@@ -207,7 +207,7 @@ lukshdrFormatQMPCreate(const lukshdrFormatParams *params)
 
 bool
 lukshdrFormatQMPSession(lukshdrFormatQMP *qmp,
-                        const char *path,
+                        int fd,
                         const lukshdrFormatParams *params,
                         GError **error)
 {
@@ -216,7 +216,7 @@ lukshdrFormatQMPSession(lukshdrFormatQMP *qmp,
     json_object_set_string_member(dismiss, "id", LUKSHDR_FORMAT_JOB);
 
     if (!lukshdrFormatQMPExecute(qmp, "qmp_capabilities", NULL, error) ||
-        !lukshdrFormatQMPExecute(qmp, "blockdev-add", lukshdrFormatQMPNode(path), error) ||
+        !lukshdrFormatQMPExecute(qmp, "blockdev-add", lukshdrFormatQMPNode(fd), error) ||
         !lukshdrFormatQMPExecute(qmp, "blockdev-create", lukshdrFormatQMPCreate(params), error) ||
         !lukshdrFormatQMPWaitJob(qmp, error)) {
         json_object_unref(dismiss);
@@ -228,9 +228,10 @@ lukshdrFormatQMPSession(lukshdrFormatQMP *qmp,
 }
 
 bool
-lukshdrFormatWithStorageDaemon(const char *path,
+lukshdrFormatWithStorageDaemon(int fd,
                                const lukshdrFormatParams *params,
                                const lukshdrSecret *secret,
+                               guint deadline,
                                GError **error)
 {
     static const char *const argv[] = {
@@ -244,44 +245,58 @@ lukshdrFormatWithStorageDaemon(const char *path,
         NULL,
     };
     const lukshdrSecret *secrets[] = { secret, NULL };
-    g_autoptr(GSubprocess) child = NULL;
+    const int files[] = { fd, -1 };
+    const lukshdrCommand command = {
+        .argv = argv, .secrets = secrets, .files = files, .deadline = deadline
+    };
+    g_autoptr(lukshdrChild) child = NULL;
     g_autoptr(GDataInputStream) out = NULL;
     g_autoptr(GOutputStream) err = g_memory_output_stream_new_resizable();
+    g_autoptr(GError) local = NULL;
     g_autofree char *complaint = NULL;
+    g_autofree char *said = NULL;
     lukshdrFormatQMP qmp;
-    bool ok;
 
-    if (!(child = lukshdrCommandSpawn(argv, secrets,
+    if (!(child = lukshdrCommandSpawn(&command,
                                       G_SUBPROCESS_FLAGS_STDIN_PIPE |
                                           G_SUBPROCESS_FLAGS_STDOUT_PIPE |
                                           G_SUBPROCESS_FLAGS_STDERR_PIPE,
                                       error)))
         return false;
 
-    out = g_data_input_stream_new(g_subprocess_get_stdout_pipe(child));
-    qmp = (lukshdrFormatQMP){ g_subprocess_get_stdin_pipe(child), out, false };
+    out = g_data_input_stream_new(g_subprocess_get_stdout_pipe(child->process));
+    qmp = (lukshdrFormatQMP){ g_subprocess_get_stdin_pipe(child->process), out, child->cancellable,
+                              false };
 
-    ok = lukshdrFormatQMPSession(&qmp, path, params, error);
+    lukshdrFormatQMPSession(&qmp, fd, params, &local);
     if (qmp.refused)
-        g_subprocess_force_exit(child);
+        g_subprocess_force_exit(child->process);
 
-    /* whoever else still listens (a wrapper around the program) is to end as well */
+    /* what else still listens (a wrapper around the program) is to end as well */
     g_output_stream_close(qmp.in, NULL, NULL);
 
     /* its end closes the pipe, so this is the wait as well */
-    g_output_stream_splice(err, g_subprocess_get_stderr_pipe(child),
-                           G_OUTPUT_STREAM_SPLICE_CLOSE_TARGET, NULL, NULL);
+    g_output_stream_splice(err, g_subprocess_get_stderr_pipe(child->process),
+                           G_OUTPUT_STREAM_SPLICE_CLOSE_TARGET, child->cancellable, NULL);
+    said = g_strndup(g_memory_output_stream_get_data(G_MEMORY_OUTPUT_STREAM(err)),
+                     g_memory_output_stream_get_data_size(G_MEMORY_OUTPUT_STREAM(err)));
+    complaint = g_utf8_make_valid(said ? said : "", -1);
 
-    if (!g_subprocess_wait(child, NULL, ok ? error : NULL))
+    /* what it answered says most */
+    if (qmp.refused) {
+        lukshdrChildEnd(child, NULL, NULL);
+        g_propagate_error(error, g_steal_pointer(&local));
         return false;
-    if (qmp.refused || (ok && g_subprocess_get_successful(child)))
-        return ok;
+    }
 
-    /* It ended by itself (an option that it does not know, a signal): what it
-     * wrote to stderr says more than that the conversation broke off. */
-    complaint = g_strndup(g_memory_output_stream_get_data(G_MEMORY_OUTPUT_STREAM(err)),
-                          g_memory_output_stream_get_data_size(G_MEMORY_OUTPUT_STREAM(err)));
-    g_clear_error(error);
-    lukshdrCommandSetFailure(child, argv[0], complaint, error);
+    /* Then why it ended by itself (an option that it does not know, a signal, its deadline): that the
+     * conversation broke off says less. */
+    if (!lukshdrChildEnd(child, complaint, error))
+        return false;
+    if (!local)
+        return true;
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_FAILED,
+                _("'%s' ended before it had formatted the header (%s): %s"),
+                LUKSHDR_QEMU_STORAGE_DAEMON, local->message, complaint);
     return false;
 }

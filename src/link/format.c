@@ -3,7 +3,16 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The way through qemu-storage-daemon is in format-qmp.c.
+ * Why there are two ways: qemu-img is what libvirt's storage driver itself depends on, so
+ * every host has it, and one command line is what an administrator finds in the list
+ * of processes and in QEMU's documentation.  But it knows detached headers from
+ * QEMU 10.0.13 on.  qemu-storage-daemon (format-qmp.c) makes them since 9.0 with one QMP
+ * command, and some distributions have it in a package that nothing depends on.  With
+ * QEMU 10.0.13 as the oldest release, format-qmp.c can go.
+ *
+ * Tests of the real ones: "real" and "real-daemon" in tests/test-format.c; the scripts in
+ * tests/daemon use whichever the installed QEMU leads to, but those that call quick_format or
+ * quick_keys have a wrapper in front.
  */
 
 #include "config.h"
@@ -48,14 +57,16 @@ lukshdrFormatOption(GString *options, const char *name, const char *value)
 }
 
 static bool
-lukshdrFormatWithQemuImg(const char *path,
+lukshdrFormatWithQemuImg(int fd,
                          const lukshdrFormatParams *params,
                          const lukshdrSecret *secret,
+                         guint deadline,
                          GError **error)
 {
     g_autoptr(GString) options = g_string_new("detached-header=true,key-secret=sec0");
     g_autofree char *iterTime = NULL;
     const lukshdrSecret *secrets[] = { secret, NULL };
+    const int files[] = { fd, -1 };
     const char *argv[] = { LUKSHDR_QEMU_IMG,
                            "create",
                            "-q",
@@ -66,8 +77,11 @@ lukshdrFormatWithQemuImg(const char *path,
                            "-o",
                            NULL,
                            "--",
-                           path,
+                           lukshdrCommandFile(0),
                            NULL };
+    const lukshdrCommand command = {
+        .argv = argv, .secrets = secrets, .files = files, .deadline = deadline
+    };
 
     lukshdrFormatOption(options, "cipher-alg", params->cipherAlg);
     lukshdrFormatOption(options, "cipher-mode", params->cipherMode);
@@ -80,19 +94,30 @@ lukshdrFormatWithQemuImg(const char *path,
     }
     argv[8] = options->str;
 
-    return lukshdrCommandRun(argv, secrets, error);
+    return lukshdrCommandRun(&command, error);
+}
+
+/* Stretching is measured on the processor's clock: it takes longer where others want the processor,
+ * too.  2000 ms is QEMU's default. */
+static guint
+lukshdrFormatDeadline(const lukshdrFormatParams *params)
+{
+    guint64 iterTime = params->iterTime ? params->iterTime : 2000;
+
+    return LUKSHDR_COMMAND_DEADLINE + (guint)MIN(iterTime / 1000 * 20, 24 * 3600);
 }
 
 bool
-lukshdrFormatHeader(const char *path,
+lukshdrFormatHeader(int fd,
                     const lukshdrFormatParams *params,
                     const lukshdrSecret *secret,
                     GError **error)
 {
+    const guint deadline = lukshdrFormatDeadline(params);
     g_autoptr(GError) local = NULL;
 
     if (!g_atomic_int_get(&lukshdrFormatNoQemuImg)) {
-        if (lukshdrFormatWithQemuImg(path, params, secret, &local))
+        if (lukshdrFormatWithQemuImg(fd, params, secret, deadline, &local))
             return true;
 
         /* QEMU 10.0.2: "Parameter 'detached-header' is unexpected"; before 9.0:
@@ -105,5 +130,5 @@ lukshdrFormatHeader(const char *path,
         g_atomic_int_set(&lukshdrFormatNoQemuImg, 1);
     }
 
-    return lukshdrFormatWithStorageDaemon(path, params, secret, error);
+    return lukshdrFormatWithStorageDaemon(fd, params, secret, deadline, error);
 }

@@ -34,22 +34,23 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(lukshdrFormatParams, lukshdrFormatParamsClear)
 
 /**
  * lukshdrFormatHeader:
- * @path: absolute path of the header volume, which exists; its content is lost
+ * @fd: the header volume, open for reading and writing; its content is lost
  * @params: the choices
  * @secret: passphrase of the first key slot
- * @error: VIR_ERR_OPERATION_FAILED with the tool's message; VIR_ERR_SYSTEM_ERROR if it cannot be
- *         run
+ * @error: VIR_ERR_OPERATION_FAILED with the tool's message; VIR_ERR_OPERATION_TIMEOUT if it takes
+ *         too long and was killed; VIR_ERR_SYSTEM_ERROR if it cannot be run
  *
  * Makes a detached LUKS1 header with qemu-img, or, where its release does not
  * know how (QEMU 10.0.2 for one), with qemu-storage-daemon.  Which of the two is
- * found out by trying qemu-img once in the life of the process.  A crash or a
+ * found out by trying qemu-img once in the life of the process.  Nothing but what
+ * @fd is open on is written, whatever stands at its path meanwhile.  A crash or a
  * failure leaves a volume without a whole header, of a length that may differ
  * from before.
  *
  * Returns: true, or false with @error set.
  */
 bool
-lukshdrFormatHeader(const char *path,
+lukshdrFormatHeader(int fd,
                     const lukshdrFormatParams *params,
                     const lukshdrSecret *secret,
                     GError **error);

@@ -12,120 +12,196 @@
 #include <libvirt/virterror.h>
 
 #include "chain/chain.h"
+#include "link/header.h"
+#include "link/luks.h"
+#include "link/payload.h"
 #include "util/command.h"
 #include "util/error.h"
 
 #define LUKSHDR_CONVERT_MAX_SECRETS 2
 
-/* A plain volume as a block node; @format is one that QEMU has a driver for */
-static JsonObject *
-lukshdrStorageConvertPlain(const lukshdrConvertSide *side, GError **error)
+/* A conversion may take days, so what counts is that something is read or written.  Nothing is
+ * while a header is opened, and while the target is flushed at the end: the page cache may hold a hundred
+ * gigabytes for a disk that takes sixty megabytes a second. */
+#define LUKSHDR_CONVERT_STALLED 1800 /* seconds */
+
+void
+lukshdrConvertSideClear(lukshdrConvertSide *side)
 {
-    const char *driver = lukshdrChainFormatDriver(side->format);
-    lukshdrIdentity identity;
-    JsonObject *node;
-    JsonObject *file;
-
-    if (!driver) {
-        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
-                    _("volumes of format '%s' cannot be converted"), side->format);
-        return NULL;
-    }
-    if (!lukshdrIdentityFromPath(side->path, &identity, error))
-        return NULL;
-
-    file = json_object_new();
-    json_object_set_string_member(file, "driver",
-                                  identity.type == LUKSHDR_IDENTITY_BLOCK ? "host_device" : "file");
-    json_object_set_string_member(file, "filename", side->path);
-
-    node = json_object_new();
-    json_object_set_string_member(node, "driver", driver);
-    json_object_set_object_member(node, "file", file);
-    return node;
+    lukshdrHandleClose(side->volume);
+    lukshdrHandleClose(side->header);
+    g_free(side->name);
+    *side = (lukshdrConvertSide){ 0 };
 }
 
-/* @side as a file name for qemu-img.  @name is for its nodes and its secret. */
-static char *
-lukshdrStorageConvertName(const lukshdrConvertSide *side,
-                          const char *name,
-                          bool readOnly,
-                          GError **error)
+bool
+lukshdrConvertSidePlain(lukshdrConvertSide *side,
+                        const lukshdrVolume *vol,
+                        const char *format,
+                        unsigned int flags,
+                        GError **error)
 {
-    g_autoptr(lukshdrChain) chain = NULL;
-    g_autoptr(JsonObject) object = NULL;
-    g_autoptr(JsonNode) root = json_node_new(JSON_NODE_OBJECT);
-    g_autofree char *text = NULL;
-
-    if (side->link) {
-        if (!(chain = lukshdrChainNew(side->link, name, error)))
-            return NULL;
-        lukshdrChainSetKeySecret(chain, name);
-        lukshdrChainSetReadOnly(chain, readOnly);
-        object = lukshdrChainToJSON(chain);
-    } else if (!(object = lukshdrStorageConvertPlain(side, error))) {
-        return NULL;
+    if (!lukshdrChainFormatDriver(format)) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
+                    _("volumes of format '%s' cannot be converted"), format);
+        return false;
     }
 
-    json_node_set_object(root, object);
+    side->format = format;
+    side->name = g_strdup_printf(_("volume '%s' of pool '%s'"), vol->volume, vol->pool);
+    return (side->volume = lukshdrHandleOpen(vol, flags, error));
+}
+
+bool
+lukshdrConvertSideLinked(lukshdrConvertSide *side,
+                         const lukshdrLink *link,
+                         const lukshdrSecret *secret,
+                         unsigned int flags,
+                         GError **error)
+{
+    side->link = link;
+    side->secret = secret;
+    return lukshdrConvertSidePlain(side, &link->payload, link->format, flags, error) &&
+           (side->header = lukshdrHandleOpen(&link->header, flags | LUKSHDR_HANDLE_ANY, error)) &&
+           (side->header->match != LUKSHDR_IDENTITY_DIFFERENT ||
+            lukshdrHeaderCheck(link, &link->header, side->header->fd, NULL, error));
+}
+
+/* What qemu-img is told */
+typedef struct _lukshdrConvertCommand lukshdrConvertCommand;
+struct _lukshdrConvertCommand {
+    GPtrArray *argv;
+    const lukshdrSecret *secrets[LUKSHDR_CONVERT_MAX_SECRETS + 1];
+    int files[LUKSHDR_COMMAND_FILES_MAX + 1];
+    guint secretCount;
+    guint fileCount;
+    guint deadline;
+};
+
+static void
+lukshdrConvertCommandClear(lukshdrConvertCommand *command)
+{
+    g_ptr_array_unref(command->argv);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(lukshdrConvertCommand, lukshdrConvertCommandClear)
+
+/* Adds a descriptor, and returns the name that qemu-img has for it */
+static const char *
+lukshdrConvertAddFile(lukshdrConvertCommand *command, const lukshdrHandle *handle)
+{
+    command->files[command->fileCount] = handle->fd;
+    return lukshdrCommandFile(command->fileCount++);
+}
+
+/* Adds what opens @side, and sets @file to its name for qemu-img.  @name is for its nodes and
+ * its secret. */
+static bool
+lukshdrConvertAddSide(lukshdrConvertCommand *command,
+                      const lukshdrConvertSide *side,
+                      const char *name,
+                      bool readOnly,
+                      char **file,
+                      GError **error)
+{
+    static const char *const secretFiles[] = { LUKSHDR_COMMAND_SECRET_FILE,
+                                               LUKSHDR_COMMAND_SECRET_FILE2 };
+    const char *volume = lukshdrConvertAddFile(command, side->volume);
+    g_autoptr(JsonNode) root = json_node_new(JSON_NODE_OBJECT);
+    g_autoptr(lukshdrChain) chain = NULL;
+    g_autofree char *text = NULL;
+    guint seconds;
+
+    if (!lukshdrPayloadCheck(side->volume->fd, side->format, error)) {
+        g_prefix_error(error, "%s: ", side->name);
+        return false;
+    }
+
+    if (side->link) {
+        if (!lukshdrLuksOpenTime(side->header->fd, &seconds, error) ||
+            !(chain = lukshdrChainNew(side->link, name, error)))
+            return false;
+        command->deadline += seconds;
+
+        g_ptr_array_add(command->argv, g_strdup("--object"));
+        g_ptr_array_add(command->argv, g_strdup_printf("secret,id=%s,format=raw,file=%s", name,
+                                                       secretFiles[command->secretCount]));
+        command->secrets[command->secretCount++] = side->secret;
+
+        lukshdrChainSetFiles(chain, volume, lukshdrConvertAddFile(command, side->header));
+        lukshdrChainSetKeySecret(chain, name);
+        lukshdrChainSetReadOnly(chain, readOnly);
+        json_node_take_object(root, lukshdrChainToJSON(chain));
+    } else {
+        json_node_take_object(
+            root, lukshdrChainVolumeToJSON(side->format, volume,
+                                           side->volume->identity.type == LUKSHDR_IDENTITY_BLOCK));
+    }
+
     text = json_to_string(root, FALSE);
-    return g_strconcat("json:", text, NULL);
+    *file = g_strconcat("json:", text, NULL);
+    return true;
+}
+
+/* Runs qemu-img with the arguments so far and @more of them, NULL-terminated and taken over */
+static bool
+lukshdrConvertRun(lukshdrConvertCommand *command, char **more, bool progress, GError **error)
+{
+    lukshdrCommand run = { .secrets = command->secrets,
+                           .files = command->files,
+                           .deadline = command->deadline,
+                           .progress = progress };
+    size_t i;
+
+    for (i = 0; more[i]; i++)
+        g_ptr_array_add(command->argv, more[i]);
+    g_ptr_array_add(command->argv, NULL);
+    run.argv = (const char *const *)command->argv->pdata;
+    command->files[command->fileCount] = -1;
+    return lukshdrCommandRun(&run, error);
 }
 
 bool
 lukshdrStorageConvert(const lukshdrConvertSide *from, const lukshdrConvertSide *to, GError **error)
 {
-    static const char *const files[] = { LUKSHDR_COMMAND_SECRET_FILE,
-                                         LUKSHDR_COMMAND_SECRET_FILE2 };
-    g_autofree char *source = lukshdrStorageConvertName(from, "source", true, error);
-    g_autofree char *target = source ? lukshdrStorageConvertName(to, "target", false, error) : NULL;
-    const lukshdrSecret *secrets[LUKSHDR_CONVERT_MAX_SECRETS + 1] = { NULL };
-    const lukshdrConvertSide *sides[] = { from, to };
-    static const char *const names[] = { "source", "target" };
-    g_autoptr(GPtrArray) argv = g_ptr_array_new_with_free_func(g_free);
-    size_t count = 0;
-    size_t i;
+    g_auto(lukshdrConvertCommand) command = { .argv = g_ptr_array_new_with_free_func(g_free),
+                                              .deadline = LUKSHDR_CONVERT_STALLED };
+    g_autofree char *source = NULL;
+    g_autofree char *target = NULL;
 
-    if (!target)
+    g_ptr_array_add(command.argv, g_strdup(LUKSHDR_QEMU_IMG));
+    g_ptr_array_add(command.argv, g_strdup("convert"));
+    g_ptr_array_add(command.argv, g_strdup("-q"));
+    if (!lukshdrConvertAddSide(&command, from, "source", true, &source, error) ||
+        !lukshdrConvertAddSide(&command, to, "target", false, &target, error))
         return false;
 
-    g_ptr_array_add(argv, g_strdup(LUKSHDR_QEMU_IMG));
-    g_ptr_array_add(argv, g_strdup("convert"));
-    g_ptr_array_add(argv, g_strdup("-q"));
-    for (i = 0; i < G_N_ELEMENTS(sides); i++) {
-        if (!sides[i]->link)
-            continue;
-        g_ptr_array_add(argv, g_strdup("--object"));
-        g_ptr_array_add(argv,
-                        g_strdup_printf("secret,id=%s,format=raw,file=%s", names[i], files[count]));
-        secrets[count++] = sides[i]->secret;
-    }
-    /* the target exists; and by default qemu-img would not flush it */
-    g_ptr_array_add(argv, g_strdup("-n"));
-    /* what the name says as well; without it, qemu-img would insist on raw */
-    g_ptr_array_add(argv, g_strdup("-O"));
-    g_ptr_array_add(argv, g_strdup(to->link ? "luks" : lukshdrChainFormatDriver(to->format)));
-    g_ptr_array_add(argv, g_strdup("-t"));
-    g_ptr_array_add(argv, g_strdup("writeback"));
-    g_ptr_array_add(argv, g_strdup("--"));
-    g_ptr_array_add(argv, g_steal_pointer(&source));
-    g_ptr_array_add(argv, g_steal_pointer(&target));
-    g_ptr_array_add(argv, NULL);
-
-    return lukshdrCommandRun((const char *const *)argv->pdata, secrets, error);
+    return lukshdrConvertRun(
+        &command,
+        (char *[]){ /* the target exists; and by default qemu-img would not flush it */
+                    g_strdup("-n"), g_strdup("-t"), g_strdup("writeback"),
+                    /* what the name says as well; without it, qemu-img would insist on raw */
+                    g_strdup("-O"),
+                    g_strdup(to->link ? "luks" : lukshdrChainFormatDriver(to->format)),
+                    g_strdup("--"), g_steal_pointer(&source), g_steal_pointer(&target), NULL },
+        true, error);
 }
 
 bool
 lukshdrStorageOpens(const lukshdrConvertSide *side, GError **error)
 {
-    static const char name[] = "source";
-    const lukshdrSecret *secrets[] = { side->secret, NULL };
-    g_autofree char *source = lukshdrStorageConvertName(side, name, true, error);
-    g_autofree char *object = g_strdup_printf("secret,id=%s,format=raw,file=%s", name,
-                                              LUKSHDR_COMMAND_SECRET_FILE);
-    /* info would not unlock */
-    const char *argv[] = { LUKSHDR_QEMU_IMG, "map", "--output", "json", "--object",
-                           object,           "--",  source,     NULL };
+    g_auto(lukshdrConvertCommand) command = { .argv = g_ptr_array_new_with_free_func(g_free),
+                                              .deadline = LUKSHDR_COMMAND_DEADLINE };
+    g_autofree char *source = NULL;
 
-    return source && lukshdrCommandRun(argv, secrets, error);
+    /* info would not unlock */
+    g_ptr_array_add(command.argv, g_strdup(LUKSHDR_QEMU_IMG));
+    g_ptr_array_add(command.argv, g_strdup("map"));
+    if (!lukshdrConvertAddSide(&command, side, "source", true, &source, error))
+        return false;
+
+    return lukshdrConvertRun(&command,
+                             (char *[]){ g_strdup("--output"), g_strdup("json"), g_strdup("--"),
+                                         g_steal_pointer(&source), NULL },
+                             true, error);
 }

@@ -2,27 +2,80 @@
  * convert.h: copying the content of one volume into another
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Volumes are opened here, and qemu-img gets what was opened: what is put at
+ * their paths meanwhile is neither read nor written.
  */
 
 #pragma once
 
+#include "link/handle.h"
 #include "link/link.h"
 #include "util/secret.h"
 
-/* One side of a conversion: a linked volume, or a plain one */
+/* One side of a conversion: a linked volume, or a volume as it is (a plain one, or a payload whose
+ * ciphertext is copied) */
 typedef struct _lukshdrConvertSide lukshdrConvertSide;
 struct _lukshdrConvertSide {
-    const lukshdrLink *link;     /* NULL for a plain volume */
+    const lukshdrLink *link;     /* NULL for a volume as it is */
     const lukshdrSecret *secret; /* of the link */
-    const char *path;            /* of a plain volume */
-    const char *format;          /* of a plain volume, libvirt's name */
+    const char *format;          /* of the volume or the payload, libvirt's name */
+    lukshdrHandle *volume;       /* the volume, or the link's payload */
+    lukshdrHandle *header;       /* of the link, or NULL */
+    char *name;                  /* for messages */
 };
 
 /**
+ * lukshdrConvertSideClear:
+ * @side: what to close and free; what it was made of stays the caller's
+ */
+void
+lukshdrConvertSideClear(lukshdrConvertSide *side);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(lukshdrConvertSide, lukshdrConvertSideClear)
+
+/**
+ * lukshdrConvertSideLinked:
+ * @side: an empty side
+ * @link: a linked volume; must outlive @side
+ * @secret: what opens it; must outlive @side
+ * @flags: LUKSHDR_HANDLE_READ or _WRITE
+ * @error: as lukshdrHandleOpen; VIR_ERR_OPERATION_INVALID, too, if the header is another file than
+ *         was recorded and not the link's (one that was put back from a backup is)
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrConvertSideLinked(lukshdrConvertSide *side,
+                         const lukshdrLink *link,
+                         const lukshdrSecret *secret,
+                         unsigned int flags,
+                         GError **error);
+
+/**
+ * lukshdrConvertSidePlain:
+ * @side: an empty side
+ * @vol: a volume, or a link's payload
+ * @format: its format, libvirt's name; must outlive @side
+ * @flags: lukshdrHandleFlags
+ * @error: as lukshdrHandleOpen
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrConvertSidePlain(lukshdrConvertSide *side,
+                        const lukshdrVolume *vol,
+                        const char *format,
+                        unsigned int flags,
+                        GError **error);
+
+/**
  * lukshdrStorageConvert:
- * @from: the source, opened for reading only
+ * @from: the source, which is only read
  * @to: the target, which exists and is at least as large
- * @error: VIR_ERR_OPERATION_FAILED with qemu-img's message
+ * @error: VIR_ERR_OPERATION_FAILED with qemu-img's message; VIR_ERR_OPERATION_TIMEOUT if nothing
+ *         moves any more; VIR_ERR_OPERATION_INVALID if a volume's content names other files
+ *         (lukshdrPayloadCheck) or a header asks for hours (lukshdrLuksOpenTime)
  *
  * Runs qemu-img convert from chain to chain.  Into a linked volume everything is written,
  * zeroes, too: what is not written there reads as garbage, not as zeroes.  A failure or a
@@ -35,8 +88,8 @@ lukshdrStorageConvert(const lukshdrConvertSide *from, const lukshdrConvertSide *
 
 /**
  * lukshdrStorageOpens:
- * @side: a linked volume, the link with both paths and format
- * @error: VIR_ERR_OPERATION_FAILED with qemu-img's message
+ * @side: a linked volume
+ * @error: as lukshdrStorageConvert
  *
  * Opens the chain for reading, which unlocks the header, and nothing else.
  *

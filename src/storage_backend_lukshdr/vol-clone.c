@@ -45,7 +45,7 @@ struct _lukshdrCloneSource {
     lukshdrStorageBusy *busy;
     lukshdrLink *link;
     lukshdrSecret *secret;
-    char *path;
+    lukshdrVolume volume; /* a plain one */
     char *format;
     unsigned long long capacity; /* bytes */
 };
@@ -53,10 +53,11 @@ struct _lukshdrCloneSource {
 static void
 lukshdrCloneSourceClear(lukshdrCloneSource *source)
 {
+    lukshdrConvertSideClear(&source->side);
     lukshdrStorageBusyEnd(source->busy);
     lukshdrLinkUnref(source->link);
     lukshdrSecretFree(source->secret);
-    g_free(source->path);
+    lukshdrVolumeClear(&source->volume);
     g_free(source->format);
 }
 
@@ -81,22 +82,21 @@ lukshdrCloneTakeSource(virStorageVolPtr vol, lukshdrCloneSource *source, GError 
 {
     const lukshdrStorage *state = &lukshdrStorageState;
     g_autoptr(virStoragePool) pool = NULL;
-    lukshdrVolume part = { 0 };
 
     if (source->link)
         return (
             source->busy = lukshdrStorageBusyLink(source->link, LUKSHDR_STORAGE_BUSY_READ, error));
 
-    if (!(source->path = state->stock.storageVolGetPath(vol)) ||
+    if (!(source->volume.path = state->stock.storageVolGetPath(vol)) ||
         !(pool = state->stock.storagePoolLookupByVolume(vol))) {
         lukshdrErrorFromLast(error);
         return false;
     }
 
-    part.pool = (char *)virStoragePoolGetName(pool);
-    part.volume = (char *)virStorageVolGetName(vol);
-    part.path = source->path;
-    return (source->busy = lukshdrStorageBusyPart(NULL, &part, LUKSHDR_STORAGE_BUSY_READ, error));
+    source->volume.pool = g_strdup(virStoragePoolGetName(pool));
+    source->volume.volume = g_strdup(virStorageVolGetName(vol));
+    return (source->busy = lukshdrStorageBusyPart(NULL, &source->volume, LUKSHDR_STORAGE_BUSY_READ,
+                                                  error));
 }
 
 /* Takes over the reference to @link, which is NULL for a plain volume */
@@ -124,10 +124,9 @@ lukshdrCloneReadSource(virStorageVolPtr vol,
         }
         if (!lukshdrStorageCheckUnwritten(link, error) || !lukshdrStorageHeaderReady(link, error))
             return false;
-        source->secret = lukshdrStorageSecretGet(link->secretUUID, NULL, &uuid, error);
-        source->side.link = link;
-        source->side.secret = source->secret;
-        return source->secret != NULL;
+        return (source->secret = lukshdrStorageSecretGet(link->secretUUID, NULL, &uuid, error)) &&
+               lukshdrConvertSideLinked(&source->side, link, source->secret, LUKSHDR_HANDLE_READ,
+                                        error);
     }
 
     if (!(text = state->stock.storageVolGetXMLDesc(vol, 0))) {
@@ -142,11 +141,9 @@ lukshdrCloneReadSource(virStorageVolPtr vol,
         return false;
     }
 
-    if (!(source->format = lukshdrVolumeXMLFormatOf(text, error)))
-        return false;
-    source->side.path = source->path;
-    source->side.format = source->format;
-    return true;
+    return (source->format = lukshdrVolumeXMLFormatOf(text, error)) &&
+           lukshdrConvertSidePlain(&source->side, &source->volume, source->format,
+                                   LUKSHDR_HANDLE_NEW, error);
 }
 
 /* As stock does it: a clone is at least as large as its source */
@@ -180,9 +177,10 @@ lukshdrCloneFill(lukshdrLink *link,
                  GError **error)
 {
     const lukshdrCloneSource *source = opaque;
-    const lukshdrConvertSide to = { .link = link, .secret = secret };
+    g_auto(lukshdrConvertSide) to = { 0 };
 
     return lukshdrCloneGrow(payload, source->capacity, error) &&
+           lukshdrConvertSideLinked(&to, link, secret, LUKSHDR_HANDLE_WRITE, error) &&
            lukshdrStorageConvert(&source->side, &to, error);
 }
 
@@ -195,11 +193,14 @@ lukshdrCloneFillCopy(lukshdrLink *link,
                      GError **error)
 {
     const lukshdrCloneSource *source = opaque;
-    const lukshdrConvertSide from = { .path = source->link->payload.path,
-                                      .format = source->link->format };
-    const lukshdrConvertSide to = { .path = link->payload.path, .format = link->format };
+    g_auto(lukshdrConvertSide) from = { 0 };
+    g_auto(lukshdrConvertSide) to = { 0 };
 
     return lukshdrCloneGrow(payload, source->capacity, error) &&
+           lukshdrConvertSidePlain(&from, &source->link->payload, source->link->format,
+                                   LUKSHDR_HANDLE_READ, error) &&
+           lukshdrConvertSidePlain(&to, &link->payload, link->format, LUKSHDR_HANDLE_WRITE,
+                                   error) &&
            lukshdrStorageConvert(&from, &to, error);
 }
 
@@ -269,7 +270,7 @@ lukshdrClonePlainFill(virStorageVolPtr vol,
     g_autofree char *path = state->stock.storageVolGetPath(vol);
     g_autofree char *text = state->stock.storageVolGetXMLDesc(vol, 0);
     g_autofree char *format = NULL;
-    lukshdrConvertSide to = { .path = path };
+    g_auto(lukshdrConvertSide) to = { 0 };
 
     if (!path || !text) {
         lukshdrErrorFromLast(error);
@@ -277,9 +278,13 @@ lukshdrClonePlainFill(virStorageVolPtr vol,
     }
 
     journal->payload.path = g_strdup(path);
-    if (!(to.format = format = lukshdrVolumeXMLFormatOf(text, error)) ||
-        !lukshdrIdentityFromPath(path, &journal->payload.identity, error) ||
-        !lukshdrRegistryStore(state->registry, journal, error))
+    if (!(format = lukshdrVolumeXMLFormatOf(text, error)) ||
+        !lukshdrConvertSidePlain(&to, &journal->payload, format,
+                                 LUKSHDR_HANDLE_WRITE | LUKSHDR_HANDLE_NEW, error))
+        return false;
+
+    journal->payload.identity = to.volume->identity;
+    if (!lukshdrRegistryStore(state->registry, journal, error))
         return false;
 
     return lukshdrCloneGrow(vol, source->capacity, error) &&

@@ -164,7 +164,7 @@ lukshdrStorageWriteHeader(lukshdrLink *link,
 
     if (!header ||
         (xml->action == LUKSHDR_HEADER_LINK_NEW &&
-         !lukshdrFormatHeader(link->header.path, &xml->params, secret, error)) ||
+         !lukshdrFormatHeader(header->fd, &xml->params, secret, error)) ||
         !lukshdrStorageHeaderGrow(header, error) ||
         (xml->action != LUKSHDR_HEADER_LINK_NEW &&
          !lukshdrStorageCopyHeader(source, header->fd, error)) ||

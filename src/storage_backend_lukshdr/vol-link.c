@@ -181,9 +181,10 @@ lukshdrAdoptCheckLuks(lukshdrLink *link, int fd, GError **error)
 static bool
 lukshdrAdoptOpens(const lukshdrLink *link, const lukshdrSecret *secret, GError **error)
 {
-    const lukshdrConvertSide side = { .link = link, .secret = secret };
+    g_auto(lukshdrConvertSide) side = { 0 };
 
-    if (lukshdrStorageOpens(&side, error))
+    if (lukshdrConvertSideLinked(&side, link, secret, LUKSHDR_HANDLE_READ, error) &&
+        lukshdrStorageOpens(&side, error))
         return true;
 
     g_prefix_error(error, _("the secret '%s' does not open header '%s' of pool '%s': "),

@@ -19,7 +19,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     g_autofree char *said = NULL;
     g_autoptr(GError) error = NULL;
     lukshdrFormatQMP qmp = { .in = in, .out = lines };
-    bool ok = lukshdrFormatQMPSession(&qmp, "/dev/null", &params, &error);
+    bool ok = lukshdrFormatQMPSession(&qmp, -1, &params, &error);
 
     fuzzError(ok, error);
     g_assert_false(ok && qmp.refused);

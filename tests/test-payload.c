@@ -1,0 +1,259 @@
+/*
+ * test-payload.c: whether a volume's content stands alone
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The images are written here, by their specifications; what qemu-img makes is looked at where it is
+ * installed.
+ */
+
+#include "config.h"
+
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "chain/chain.h"
+#include "link/payload.h"
+#include "util/command.h"
+#include "utiltest.h"
+
+#define LEN 16384
+
+#define ALONE NULL
+#define BACKING "OPERATION_INVALID names a backing file"
+
+typedef struct {
+    const char *name;
+    const char *format;
+    const char *expected; /* NULL: it stands alone */
+    struct {
+        size_t at;
+        const char *bytes;
+        size_t len;
+    } pieces[4];
+} testImage;
+
+#define PIECE(at, bytes) \
+    { \
+        at, bytes, sizeof(bytes) - 1 \
+    }
+
+static const testImage testImages[] = {
+    { "raw", "raw", ALONE, { PIECE(0, "QFI\xfb\0\0\0\3\0\0\0\0\0\0\0\1") } },
+    { "qcow2", "qcow2", ALONE, { PIECE(0, "QFI\xfb\0\0\0\3") } },
+    { "qcow2-known-features",
+      "qcow2",
+      ALONE,
+      { PIECE(0, "QFI\xfb\0\0\0\3"), PIECE(72, "\0\0\0\0\0\0\0\x1b") } },
+    { "qcow2-version-2",
+      "qcow2",
+      ALONE,
+      { PIECE(0, "QFI\xfb\0\0\0\2"), PIECE(72, "\377\377\377\377\377\377\377\377") } },
+    { "qcow2-backing", "qcow2", BACKING, { PIECE(0, "QFI\xfb\0\0\0\3\0\0\0\0\0\0\0\1") } },
+    { "qcow2-backing-far", "qcow2", BACKING, { PIECE(0, "QFI\xfb\0\0\0\2\200\0\0\0\0\0\0\0") } },
+    { "qcow2-data-file",
+      "qcow2",
+      "OPERATION_INVALID names an external data file",
+      { PIECE(0, "QFI\xfb\0\0\0\3"), PIECE(72, "\0\0\0\0\0\0\0\4") } },
+    { "qcow2-unknown",
+      "qcow2",
+      "OPERATION_INVALID names features that are not known",
+      { PIECE(0, "QFI\xfb\0\0\0\3"), PIECE(72, "\0\0\0\0\0\0\0\x20") } },
+    { "qcow2-no-magic", "qcow2", "OPERATION_INVALID not of format 'qcow2'", { PIECE(0, "QFI") } },
+    { "qcow2-version-4",
+      "qcow2",
+      "OPERATION_INVALID not of format 'qcow2'",
+      { PIECE(0, "QFI\xfb\0\0\0\4") } },
+    { "qcow2-is-qcow",
+      "qcow2",
+      "OPERATION_INVALID not of format 'qcow2'",
+      { PIECE(0, "QFI\xfb\0\0\0\1") } },
+    { "qcow2-empty", "qcow2", "OPERATION_INVALID not of format 'qcow2'", { { 0 } } },
+    { "qcow", "qcow", ALONE, { PIECE(0, "QFI\xfb\0\0\0\1") } },
+    { "qcow-backing", "qcow", BACKING, { PIECE(0, "QFI\xfb\0\0\0\1\0\0\0\0\0\0\0\60") } },
+    { "qcow-is-qcow2",
+      "qcow",
+      "OPERATION_INVALID not of format 'qcow'",
+      { PIECE(0, "QFI\xfb\0\0\0\3") } },
+    { "qed", "qed", ALONE, { PIECE(0, "QED\0"), PIECE(16, "\6\0\0\0\0\0\0\0") } },
+    { "qed-backing", "qed", BACKING, { PIECE(0, "QED\0"), PIECE(16, "\1\0\0\0\0\0\0\0") } },
+    { "qed-other", "qed", "OPERATION_INVALID not of format 'qed'", { PIECE(0, "QEDX") } },
+    { "vmdk",
+      "vmdk",
+      ALONE,
+      { PIECE(0, "KDMV\1\0\0\0\3\0\0\0\0\200\0\0\0\0\0\0"),
+        PIECE(512, "# Disk DescriptorFile\nRW 32768 SPARSE \"x.vmdk\"\n") } },
+    { "vmdk-parent",
+      "vmdk",
+      "OPERATION_INVALID names a parent",
+      { PIECE(0, "KDMV\1\0\0\0\3\0\0\0\0\200\0\0\0\0\0\0"),
+        PIECE(10700, "\nparentFileNameHint=\"/etc/shadow\"\n") } },
+    { "vmdk-no-capacity",
+      "vmdk",
+      "OPERATION_INVALID names extents in other files",
+      { PIECE(0, "KDMV\1\0\0\0\3\0\0\0\0\0\0\0\0\0\0\0"),
+        PIECE(512, "# Disk DescriptorFile\nRW 32768 FLAT \"/etc/shadow\" 0\n") } },
+    { "vmdk-text",
+      "vmdk",
+      "OPERATION_INVALID names extents in other files",
+      { PIECE(0, "# Disk DescriptorFile\nRW 32768 FLAT \"/etc/shadow\" 0\n") } },
+    { "vmdk-3",
+      "vmdk",
+      "OPERATION_INVALID names extents in other files",
+      { PIECE(0, "COWD\1\0\0\0\3\0\0\0\0\200\0\0") } },
+    { "vdi", "vdi", ALONE, { PIECE(0, "<<< QEMU VM Virtual Disk Image >>>\n") } },
+    { "vpc", "vpc", ALONE, { PIECE(0, "conectix") } },
+    { "vhd", "vhd", ALONE, { PIECE(0, "vhdxfile") } },
+    { "ploop", "ploop", ALONE, { PIECE(0, "WithouFreSpacExt") } },
+    { "bochs",
+      "bochs",
+      "OPERATION_UNSUPPORTED format 'bochs' names other files is not known",
+      { { 0 } } },
+};
+
+static void
+testCheck(int fd, const char *format, const char *expected)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!expected) {
+        g_assert_true(lukshdrPayloadCheck(fd, format, &error));
+        g_assert_no_error(error);
+    } else {
+        g_assert_false(lukshdrPayloadCheck(fd, format, &error));
+        utilTestError(error, expected);
+    }
+}
+
+static void
+testOne(gconstpointer opaque)
+{
+    const testImage *image = opaque;
+    char data[LEN] = { 0 };
+    int fd = memfd_create("image", MFD_CLOEXEC);
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(image->pieces); i++)
+        memcpy(data + image->pieces[i].at, image->pieces[i].bytes ? image->pieces[i].bytes : "",
+               image->pieces[i].len);
+    g_assert_cmpint(write(fd, data, LEN), ==, LEN);
+    testCheck(fd, image->format, image->expected);
+    close(fd);
+}
+
+/* Cut short anywhere: refused, or what it was, or without the part that named something; nothing
+ * else happens */
+static void
+testShort(void)
+{
+    static const char head[] = "QFI\xfb\0\0\0\3\0\0\0\0\0\0\0\1";
+    size_t len;
+
+    for (len = 0; len < sizeof(head); len++) {
+        int fd = memfd_create("image", MFD_CLOEXEC);
+
+        g_assert_cmpint(write(fd, head, len), ==, (ssize_t)len);
+        testCheck(fd, "qcow2",
+                  len < 8    ? "OPERATION_INVALID not of format"
+                  : len < 16 ? ALONE
+                             : BACKING);
+        testCheck(fd, "raw", ALONE);
+        close(fd);
+    }
+}
+
+static void
+testUnreadable(void)
+{
+    int fds[2];
+
+    g_assert_cmpint(pipe(fds), ==, 0);
+    testCheck(fds[0], "qcow2", "SYSTEM_ERROR Unable to read its beginning");
+    close(fds[0]);
+    close(fds[1]);
+}
+
+/* All formats that can be payloads, as the installed qemu-img makes them */
+static void
+testReal(void)
+{
+    static const struct {
+        const char *format;
+        const char *backing;  /* what is said of it with a backing file; NULL: it cannot have one */
+        const char *dataFile; /* and with a data file */
+    } cases[] = {
+        { "raw", NULL, NULL },
+        { "qcow2", BACKING, "OPERATION_INVALID names an external data file" },
+        { "qcow", BACKING, NULL },
+        { "qed", BACKING, NULL },
+        { "vmdk", "OPERATION_INVALID names a parent", NULL },
+        { "vdi", NULL, NULL },
+        { "vpc", NULL, NULL },
+        { "vhd", NULL, NULL },
+        { "ploop", NULL, NULL },
+    };
+    g_autofree char *img = g_find_program_in_path(LUKSHDR_QEMU_IMG);
+    g_autofree char *base = utilTestPath("base");
+    g_autofree char *path = utilTestPath("image");
+    g_autofree char *data = utilTestPath("data");
+    size_t i;
+    guint how;
+
+    if (!img) {
+        g_test_skip("no qemu-img");
+        return;
+    }
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        const char *driver = lukshdrChainFormatDriver(cases[i].format);
+        /* a vmdk's parent must be one, too */
+        const char *baseDriver = g_str_equal(driver, "vmdk") ? "vmdk" : "raw";
+        g_autofree char *options = g_strdup_printf("data_file=%s", data);
+        const char *const plain[] = { img, "create", "-q", "-f", driver, path, "4M", NULL };
+        const char *const under[] = { img, "create", "-q", "-f", baseDriver, base, "4M", NULL };
+        const char *const backed[] = { img,  "create", "-q",       "-f", driver, "-b",
+                                       base, "-F",     baseDriver, path, NULL };
+        const char *const split[] = { img,  "create", "-q", "-f", driver,
+                                      "-o", options,  path, "4M", NULL };
+        const char *const *commands[] = { plain, backed, split };
+        const char *expected[] = { ALONE, cases[i].backing, cases[i].dataFile };
+
+        for (how = 0; how < G_N_ELEMENTS(commands); how++) {
+            const lukshdrCommand before = { .argv = under, .deadline = 600 };
+            const lukshdrCommand command = { .argv = commands[how], .deadline = 600 };
+            g_autoptr(GError) error = NULL;
+            int fd;
+
+            if (how > 0 && !expected[how])
+                continue;
+            g_assert_true(lukshdrCommandRun(&before, &error));
+            g_assert_no_error(error);
+            lukshdrCommandRun(&command, &error);
+            g_assert_no_error(error);
+            fd = open(path, O_RDONLY | O_CLOEXEC);
+            testCheck(fd, cases[i].format, expected[how]);
+            close(fd);
+            g_unlink(path);
+        }
+    }
+}
+
+int
+main(int argc, char **argv)
+{
+    size_t i;
+
+    g_test_init(&argc, &argv, NULL);
+    for (i = 0; i < G_N_ELEMENTS(testImages); i++) {
+        g_autofree char *path = g_strconcat("/payload/", testImages[i].name, NULL);
+
+        g_test_add_data_func(path, &testImages[i], testOne);
+    }
+    g_test_add_func("/payload/short", testShort);
+    g_test_add_func("/payload/unreadable", testUnreadable);
+    g_test_add_func("/payload/real", testReal);
+    return g_test_run();
+}
