@@ -183,6 +183,15 @@ lukshdrStorageWriteHeader(lukshdrLink *link,
         if (!replica || !lukshdrReplicaCopy(header->fd, replica->fd, error))
             return false;
     }
+
+    /* what was written may have lost its name to something else meanwhile */
+    for (i = 0; i <= link->replicas->len; i++) {
+        g_autoptr(lukshdrHandle)
+            still = lukshdrHandleOpen(lukshdrLinkHeaderCopy(link, i), LUKSHDR_HANDLE_READ, error);
+
+        if (!still)
+            return false;
+    }
     return true;
 }
 
