@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <glib/gi18n-lib.h>
 #include <glib/gstdio.h>
+#include <gnutls/crypto.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -74,29 +75,49 @@ lukshdrFileRemove(const char *path, GError **error)
     return lukshdrFileSyncDirectory(dir, error);
 }
 
+/* What is in a regular file of a sensible length: freed with g_free, or NULL with @error set */
+static char *
+lukshdrFileContent(const char *path, gsize *len, GError **error)
+{
+    g_autofree char *content = NULL;
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    ssize_t got;
+
+    if (fd < 0 || fstat(fd, &st) < 0) {
+        lukshdrErrorSetErrno(error, errno, _("Unable to examine '%s'"), path);
+    } else if (!S_ISREG(st.st_mode) || st.st_size > LUKSHDR_FILE_MAX) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("'%s' is damaged: no regular file of a sensible length"), path);
+    } else {
+        content = g_malloc(st.st_size + 1);
+        *len = 0;
+        while ((got = read(fd, content + *len, st.st_size - *len)) > 0)
+            *len += got;
+        content[*len] = '\0';
+        if (got < 0) {
+            lukshdrErrorSetErrno(error, errno, _("Unable to read '%s'"), path);
+            g_clear_pointer(&content, g_free);
+        }
+    }
+    if (fd >= 0)
+        close(fd);
+    return g_steal_pointer(&content);
+}
+
 bool
 lukshdrFileRead(const char *path, char **text, GError **error)
 {
     g_autofree char *content = NULL;
-    g_autofree char *digest = NULL;
+    guint8 digest[LUKSHDR_FILE_DIGEST_LEN / 2];
+    char hex[LUKSHDR_FILE_DIGEST_LEN];
     const char *trailer;
-    struct stat st;
     gsize len;
+    size_t i;
 
     *text = NULL;
 
-    if (stat(path, &st) < 0) {
-        lukshdrErrorSetErrno(error, errno, _("Unable to examine '%s'"), path);
-        return false;
-    }
-
-    if (!S_ISREG(st.st_mode) || st.st_size > LUKSHDR_FILE_MAX) {
-        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                    _("'%s' is damaged: no regular file of a sensible length"), path);
-        return false;
-    }
-
-    if (!g_file_get_contents(path, &content, &len, error))
+    if (!(content = lukshdrFileContent(path, &len, error)))
         return false;
 
     if (len < LUKSHDR_FILE_TRAILER_LEN || strlen(content) != len) {
@@ -107,11 +128,19 @@ lukshdrFileRead(const char *path, char **text, GError **error)
 
     trailer = content + len - LUKSHDR_FILE_TRAILER_LEN;
     *text = g_strndup(content, trailer - content);
-    digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, *text, -1);
+
+    /* GnuTLS uses what the processor has for this: of many files it is the larger part */
+    if (gnutls_hash_fast(GNUTLS_DIG_SHA256, *text, strlen(*text), digest) < 0) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_SYSTEM_ERROR,
+                    _("Unable to calculate the digest of '%s'"), path);
+        return false;
+    }
+    for (i = 0; i < LUKSHDR_FILE_DIGEST_LEN; i++)
+        hex[i] = "0123456789abcdef"[i % 2 ? digest[i / 2] & 0xf : digest[i / 2] >> 4];
 
     if (!g_str_has_prefix(trailer, LUKSHDR_FILE_TRAILER_START) ||
         !g_str_has_suffix(trailer, LUKSHDR_FILE_TRAILER_END) ||
-        strncmp(trailer + strlen(LUKSHDR_FILE_TRAILER_START), digest, LUKSHDR_FILE_DIGEST_LEN)) {
+        strncmp(trailer + strlen(LUKSHDR_FILE_TRAILER_START), hex, LUKSHDR_FILE_DIGEST_LEN)) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                     _("'%s' is damaged: its digest is missing or wrong"), path);
         return false;
