@@ -413,26 +413,41 @@ lukshdrQemuNetworkISCSI(GPtrArray *paths, JsonObject *props, const lukshdrQemuNe
                                NULL);
 }
 
+typedef void (*lukshdrQemuNetworkAdd)(GPtrArray *paths,
+                                      JsonObject *props,
+                                      const lukshdrQemuNetworkHere *here);
+
 static const struct {
     const char *driver;
-    void (*add)(GPtrArray *paths, JsonObject *props, const lukshdrQemuNetworkHere *here);
+    lukshdrQemuNetworkAdd add;
 } lukshdrQemuNetworkDrivers[] = {
     { "ssh", lukshdrQemuNetworkSSH },         { "nfs", lukshdrQemuNetworkNFS },
     { "gluster", lukshdrQemuNetworkGluster }, { "nbd", lukshdrQemuNetworkNBD },
     { "iscsi", lukshdrQemuNetworkISCSI },
 };
 
-GPtrArray *
-lukshdrQemuNetworkPaths(JsonObject *props, const lukshdrQemuNetworkHere *here)
+/* What knows the driver of @props; NULL for a driver that nothing is known of */
+static lukshdrQemuNetworkAdd
+lukshdrQemuNetworkFind(JsonObject *props)
 {
-    GPtrArray *paths = g_ptr_array_new_with_free_func(g_free);
     const char *driver = lukshdrQemuNetworkString(props, "driver");
     size_t i;
 
     for (i = 0; i < G_N_ELEMENTS(lukshdrQemuNetworkDrivers); i++) {
         if (g_strcmp0(driver, lukshdrQemuNetworkDrivers[i].driver) == 0)
-            lukshdrQemuNetworkDrivers[i].add(paths, props, here);
+            return lukshdrQemuNetworkDrivers[i].add;
     }
+    return NULL;
+}
+
+GPtrArray *
+lukshdrQemuNetworkPaths(JsonObject *props, const lukshdrQemuNetworkHere *here)
+{
+    GPtrArray *paths = g_ptr_array_new_with_free_func(g_free);
+    lukshdrQemuNetworkAdd add = lukshdrQemuNetworkFind(props);
+
+    if (add)
+        add(paths, props, here);
     return paths;
 }
 
@@ -470,17 +485,19 @@ lukshdrQemuNetworkNames(void)
 bool
 lukshdrQemuNetworkCheck(const lukshdrQemuHost *host, JsonObject *props, GError **error)
 {
-    g_auto(GStrv) names = lukshdrQemuNetworkNames();
+    g_auto(GStrv) names = NULL;
     g_autofree char *mountinfo = NULL;
     g_autoptr(GPtrArray) paths = NULL;
-    lukshdrQemuNetworkHere here = { .names = names,
-                                    .proc = LUKSHDR_QEMU_NETWORK_PROC,
+    lukshdrQemuNetworkHere here = { .proc = LUKSHDR_QEMU_NETWORK_PROC,
                                     .configfs = LUKSHDR_QEMU_NETWORK_CONFIGFS };
     guint i;
 
+    if (!lukshdrQemuNetworkFind(props))
+        return true;
     if (!g_file_get_contents(LUKSHDR_QEMU_NETWORK_PROC "/self/mountinfo", &mountinfo, NULL, error))
         return false;
     here.mountinfo = mountinfo;
+    here.names = names = lukshdrQemuNetworkNames();
 
     paths = lukshdrQemuNetworkPaths(props, &here);
     for (i = 0; i < paths->len; i++) {

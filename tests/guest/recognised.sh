@@ -96,6 +96,8 @@ ln -s "$DATA/r.raw" "$DAEMON_IMAGES/symlink"
 not_its_name "by a symlink" "$DAEMON_IMAGES/symlink"
 ln "$DATA/r.raw" "$DAEMON_IMAGES/hardlink"
 not_its_name "by a hard link" "$DAEMON_IMAGES/hardlink"
+recognised "by a hard link, with its secret by usage" \
+    "$(vdx "$DAEMON_IMAGES/hardlink" raw "$SECRET_UUID" | sed "s/uuid='/usage='usage-/")"
 rm "$DAEMON_IMAGES/symlink" "$DAEMON_IMAGES/hardlink"
 recognised "with doubled slashes" "$(vdx "${DATA//\///\/}//r.raw")"
 recognised "with dots" "$(vdx "$DATA/../data/./../vault/../data/r.raw")"
