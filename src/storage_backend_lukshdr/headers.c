@@ -8,11 +8,14 @@
 
 #include "headers.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <glib/gi18n-lib.h>
 #include <unistd.h>
 
+#include "util/command.h"
 #include "util/error.h"
+#include "util/io.h"
 #include "link/header.h"
 #include "link/label.h"
 #include "util/log.h"
@@ -146,6 +149,80 @@ lukshdrStorageHeadersErase(GArray *headers, GError **error)
     for (i = headers->len; i-- > 0;) {
         if (!lukshdrLuksErase(g_array_index(headers, lukshdrHeaderVolume, i).handle->fd, error))
             return false;
+    }
+    return true;
+}
+
+/* What scrub(1) calls libvirt's algorithms; NULL for those that are not its business */
+static const char *
+lukshdrStorageScrubPattern(unsigned int algorithm)
+{
+    static const char *const patterns[] = {
+        [VIR_STORAGE_VOL_WIPE_ALG_NNSA] = "nnsa",
+        [VIR_STORAGE_VOL_WIPE_ALG_DOD] = "dod",
+        [VIR_STORAGE_VOL_WIPE_ALG_BSI] = "bsi",
+        [VIR_STORAGE_VOL_WIPE_ALG_GUTMANN] = "gutmann",
+        [VIR_STORAGE_VOL_WIPE_ALG_SCHNEIER] = "schneier",
+        [VIR_STORAGE_VOL_WIPE_ALG_PFITZNER7] = "pfitzner7",
+        [VIR_STORAGE_VOL_WIPE_ALG_PFITZNER33] = "pfitzner33",
+        [VIR_STORAGE_VOL_WIPE_ALG_RANDOM] = "random",
+    };
+
+    return algorithm < G_N_ELEMENTS(patterns) ? patterns[algorithm] : NULL;
+}
+
+static bool
+lukshdrStorageZero(int fd, GError **error)
+{
+    static const char zeroes[64 * 1024];
+    off_t end = lseek(fd, 0, SEEK_END);
+    off_t pos;
+
+    if (end < 0) {
+        lukshdrErrorSetErrno(error, errno, _("Unable to find the size of the header volume"));
+        return false;
+    }
+    for (pos = 0; pos < end; pos += sizeof(zeroes)) {
+        if (!lukshdrIOWrite(fd, zeroes, MIN((off_t)sizeof(zeroes), end - pos), pos, error))
+            return false;
+    }
+    return lukshdrIOSync(fd, error);
+}
+
+static bool
+lukshdrStorageWipeOne(int fd, unsigned int algorithm, GError **error)
+{
+    const char *pattern = lukshdrStorageScrubPattern(algorithm);
+    const char *argv[] = { "scrub", "-f", "-p", pattern, lukshdrCommandFile(0), NULL };
+    const int files[] = { fd, -1 };
+    const lukshdrCommand command = {
+        .argv = argv, .files = files, .deadline = LUKSHDR_COMMAND_DEADLINE, .progress = true
+    };
+
+    if (algorithm == VIR_STORAGE_VOL_WIPE_ALG_ZERO)
+        return lukshdrStorageZero(fd, error);
+    if (pattern)
+        return lukshdrCommandRun(&command, error);
+
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+                _("a header volume cannot be wiped by algorithm %u"), algorithm);
+    return false;
+}
+
+bool
+lukshdrStorageHeadersWipe(GArray *headers, unsigned int algorithm, GError **error)
+{
+    guint i;
+
+    for (i = 0; i < headers->len; i++) {
+        const lukshdrHeaderVolume *header = &g_array_index(headers, lukshdrHeaderVolume, i);
+
+        if (!lukshdrStorageWipeOne(header->handle->fd, algorithm, error)) {
+            g_prefix_error(error,
+                           _("header volume '%s' of pool '%s' could not be wiped as asked for: "),
+                           header->copy->volume, header->copy->pool);
+            return false;
+        }
     }
     return true;
 }

@@ -79,6 +79,21 @@ bool
 lukshdrStorageHeadersErase(GArray *headers, GError **error);
 
 /**
+ * lukshdrStorageHeadersWipe:
+ * @headers: as lukshdrStorageHeadersOpen made it
+ * @algorithm: virStorageVolWipeAlgorithm
+ * @error: VIR_ERR_OPERATION_UNSUPPORTED, VIR_ERR_SYSTEM_ERROR, VIR_ERR_OPERATION_FAILED, naming the
+ *         volume
+ *
+ * Wipes each as stock's storageVolWipePattern does, which would open it by its name: with zeroes, or by
+ * scrub(1), which is given the open volume.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrStorageHeadersWipe(GArray *headers, unsigned int algorithm, GError **error);
+
+/**
  * lukshdrStorageHeadersDelete:
  * @headers: as lukshdrStorageHeadersLookup left it
  * @error: stock's

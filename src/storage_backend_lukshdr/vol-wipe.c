@@ -100,8 +100,6 @@ lukshdrStorageCheckWipe(lukshdrLink *link,
 static bool
 lukshdrStorageWipeLinked(lukshdrLink *link, GArray *headers, unsigned int algorithm, GError **error)
 {
-    guint i;
-
     /* whoever begins to share the header looks at the state after we have stored it, or we see
      * who has */
     if (!lukshdrStorageClaim(link, LUKSHDR_LINK_STATE_WIPING, headers, error))
@@ -113,17 +111,10 @@ lukshdrStorageWipeLinked(lukshdrLink *link, GArray *headers, unsigned int algori
     if (!lukshdrStorageHeadersErase(headers, error))
         return false;
 
-    for (i = 0; i < headers->len; i++) {
-        const lukshdrHeaderVolume *header = &g_array_index(headers, lukshdrHeaderVolume, i);
-
-        if (lukshdrStorageState.stock.storageVolWipePattern(header->vol, algorithm, 0) < 0) {
-            lukshdrErrorFromLast(error);
-            g_prefix_error(error,
-                           _("the key material of volume '%s' has been destroyed, but "
-                             "header volume '%s' of pool '%s' could not be wiped as asked for: "),
-                           link->payload.volume, header->copy->volume, header->copy->pool);
-            return false;
-        }
+    if (!lukshdrStorageHeadersWipe(headers, algorithm, error)) {
+        g_prefix_error(error, _("the key material of volume '%s' has been destroyed, but "),
+                       link->payload.volume);
+        return false;
     }
     return lukshdrStorageSetState(link, LUKSHDR_LINK_STATE_WIPED, error);
 }
