@@ -6,15 +6,18 @@
 
 #include "config.h"
 
+#include "secrets.h"
+
 #include <glib/gi18n-lib.h>
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "link/secret-use.h"
 #include "util/error.h"
 #include "util/log.h"
-#include "storage.h"
+#include "util/text.h"
 #include "util/xml.h"
 
 /* 256 bits: more than any LUKS cipher's security, so that no key stretching is needed */
@@ -140,30 +143,138 @@ lukshdrStorageSecretRandom(GError **error)
     return secret;
 }
 
+/* The usage of a secret for @path: no two secrets may have the same */
+static char *
+lukshdrStorageSecretUsage(virConnectPtr conn, const char *path, const char *uuid)
+{
+    g_autoptr(virSecret) taken = virSecretLookupByUsage(conn, VIR_SECRET_USAGE_TYPE_VOLUME, path);
+    char found[VIR_UUID_STRING_BUFLEN];
+
+    if (taken && virSecretGetUUIDString(taken, found) == 0 && !lukshdrTextSameUUID(found, uuid))
+        return g_strdup_printf("%s (%s)", path, uuid);
+    virResetLastError();
+    return g_strdup(path);
+}
+
 lukshdrSecret *
 lukshdrStorageSecretGenerate(const lukshdrLink *link, const lukshdrSecret *from, GError **error)
 {
     g_autoptr(lukshdrSecret)
         value = from ? lukshdrSecretNew(lukshdrSecretData(from), lukshdrSecretLength(from))
                      : lukshdrStorageSecretRandom(error);
-    g_autofree char *xml = lukshdrStorageSecretXML(link->secretUUID, link->payload.path);
+    g_autofree char *usage = NULL;
+    g_autofree char *xml = NULL;
     g_autoptr(virConnect) conn = NULL;
     g_autoptr(virSecret) secret = NULL;
     virIdentity *client;
-    bool ok;
+    bool ok = false;
 
     if (!value)
         return NULL;
 
     client = lukshdrStorageBecomeSystem();
-    ok = (conn = lukshdrStorageState.abi.virGetConnectSecret()) &&
-         (secret = virSecretDefineXML(conn, xml, 0)) &&
-         virSecretSetValue(secret, lukshdrSecretData(value), lukshdrSecretLength(value), 0) == 0;
+    if ((conn = lukshdrStorageState.abi.virGetConnectSecret())) {
+        usage = lukshdrStorageSecretUsage(conn, link->payload.path, link->secretUUID);
+        xml = lukshdrStorageSecretXML(link->secretUUID, usage);
+        ok = (secret = virSecretDefineXML(conn, xml, 0)) &&
+             virSecretSetValue(secret, lukshdrSecretData(value), lukshdrSecretLength(value), 0) ==
+                 0;
+    }
     if (!ok)
         lukshdrErrorFromLast(error);
     lukshdrStorageBecomeClient(client);
 
     return ok ? g_steal_pointer(&value) : NULL;
+}
+
+bool
+lukshdrStorageSecretOwner(const char *uuid,
+                          const lukshdrLink *link,
+                          lukshdrLink **owner,
+                          GError **error)
+{
+    g_autoptr(GPtrArray)
+        links = lukshdrRegistryListSecret(lukshdrStorageState.registry, uuid, error);
+    guint i;
+
+    *owner = NULL;
+    if (!links)
+        return false;
+
+    for (i = 0; i < links->len; i++) {
+        lukshdrLink *other = g_ptr_array_index(links, i);
+
+        if (!other->secretGenerated ||
+            (link && (g_str_equal(other->uuid, link->uuid) ||
+                      lukshdrTextSame(other->header.path, link->header.path))))
+            continue;
+        *owner = lukshdrLinkRef(other);
+        break;
+    }
+    return true;
+}
+
+bool
+lukshdrStorageSecretOwn(lukshdrLink *link, GError **error)
+{
+    g_autoptr(lukshdrLink) owner = NULL;
+
+    if (!lukshdrStorageSecretOwner(link->secretUUID, link, &owner, error))
+        return false;
+
+    if (owner) {
+        g_free(link->secretUUID);
+        link->secretUUID = g_uuid_string_random();
+        link->secretGenerated = true;
+    }
+    return true;
+}
+
+/* As the system: that the client may not read the secret is for stock to say.  Returns the UUID as
+ * libvirt writes it, or NULL if there is no such secret. */
+static char *
+lukshdrStorageSecretFindUUID(const char *uuid, const char *usage)
+{
+    virIdentity *client = lukshdrStorageBecomeSystem();
+    g_autoptr(virConnect) conn = lukshdrStorageState.abi.virGetConnectSecret();
+    g_autoptr(virSecret) secret = conn ? lukshdrStorageSecretLookup(conn, uuid, usage) : NULL;
+    char found[VIR_UUID_STRING_BUFLEN];
+    bool ok = secret && virSecretGetUUIDString(secret, found) == 0;
+
+    virResetLastError();
+    lukshdrStorageBecomeClient(client);
+    return ok ? g_strdup(found) : NULL;
+}
+
+bool
+lukshdrStorageSecretCheckStock(const char *xmldesc, GError **error)
+{
+    /* what is no XML is for stock to say */
+    g_autoptr(xmlDoc) doc = lukshdrXMLParse(xmldesc, strlen(xmldesc), LUKSHDR_XML_VOLUME, NULL);
+    xmlNode *target = doc ? lukshdrXMLChild(xmlDocGetRootElement(doc), LUKSHDR_XML_TARGET) : NULL;
+    xmlNode *encryption = target ? lukshdrXMLChild(target, LUKSHDR_XML_ENCRYPTION) : NULL;
+    xmlNode *node = encryption ? lukshdrXMLChild(encryption, LUKSHDR_XML_SECRET) : NULL;
+
+    for (; node; node = lukshdrXMLNext(node, LUKSHDR_XML_SECRET)) {
+        g_autofree char *uuid = lukshdrXMLAttribute(node, LUKSHDR_XML_UUID);
+        g_autofree char *usage = lukshdrXMLAttribute(node, "usage");
+        g_autofree char *found = uuid || usage ? lukshdrStorageSecretFindUUID(uuid, usage) : NULL;
+        g_autoptr(lukshdrLink) owner = NULL;
+
+        if (!found)
+            continue;
+        if (!lukshdrStorageSecretOwner(found, NULL, &owner, error))
+            return false;
+        if (owner) {
+            g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                        _("secret '%s' was generated for linked volume '%s' of pool '%s' and goes "
+                          "with it; define a secret for this volume (virsh secret-define) and name "
+                          "that one"),
+                        found, owner->payload.volume, owner->payload.pool);
+            return false;
+        }
+    }
+    return true;
 }
 
 /* The secret driver removes a secret's XML first, then the file with the value; killed in between it
@@ -177,7 +288,8 @@ lukshdrStorageSecretClaim(virConnectPtr conn, const char *uuid)
     return virSecretDefineXML(conn, xml, 0);
 }
 
-bool
+/* That there is no such secret is no error */
+static bool
 lukshdrStorageSecretRemove(const char *uuid, GError **error)
 {
     virIdentity *client = lukshdrStorageBecomeSystem();
@@ -191,4 +303,51 @@ lukshdrStorageSecretRemove(const char *uuid, GError **error)
         lukshdrErrorFromLast(error);
     lukshdrStorageBecomeClient(client);
     return ok;
+}
+
+/* Returns why the generated secret of @link must stay, or NULL if nothing else needs it */
+static char *
+lukshdrStorageSecretWhyKeep(const lukshdrLink *link)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) damaged = NULL;
+    g_autoptr(GPtrArray) links = NULL;
+    g_autofree char *user = NULL;
+    guint i;
+
+    if (!lukshdrRegistryLoad(state->registry, &damaged, &error) ||
+        !(links = lukshdrRegistryListSecret(state->registry, link->secretUUID, &error)) ||
+        !lukshdrSecretUseFind(state->privileged, link->secretUUID, link->payload.path,
+                              &link->payload, &user, &error))
+        return g_strdup_printf(_("it is uncertain whether something else needs it: %s"),
+                               error->message);
+
+    for (i = 0; i < links->len; i++) {
+        const lukshdrLink *other = g_ptr_array_index(links, i);
+
+        if (!g_str_equal(other->uuid, link->uuid))
+            return g_strdup_printf(_("linked volume '%s' of pool '%s' is opened with it"),
+                                   other->payload.volume, other->payload.pool);
+    }
+
+    if (damaged->len > 0)
+        return g_strdup_printf(_("it is uncertain whether something else needs it: %s"),
+                               (const char *)g_ptr_array_index(damaged, 0));
+    return user ? g_strdup_printf(_("'%s' names it"), user) : NULL;
+}
+
+bool
+lukshdrStorageSecretRelease(const lukshdrLink *link, GError **error)
+{
+    g_autofree char *why = lukshdrStorageSecretWhyKeep(link);
+
+    if (!why)
+        return lukshdrStorageSecretRemove(link->secretUUID, error);
+
+    LUKSHDR_LOG_WARN(_("Secret '%s', generated for volume '%s' of pool '%s', stays although the "
+                       "volume goes: %s; when nothing needs it any more, remove it with virsh "
+                       "secret-undefine"),
+                     link->secretUUID, link->payload.volume, link->payload.pool, why);
+    return true;
 }

@@ -35,6 +35,7 @@
 #include "defaults.h"
 #include "headers.h"
 #include "recognise.h"
+#include "secrets.h"
 #include "use.h"
 #include "validate.h"
 #include "vol-xml.h"
@@ -420,8 +421,12 @@ lukshdrStorageVolCreateXMLFrom(virStoragePoolPtr pool,
         return NULL;
     }
 
-    if (!xml && what.as == LUKSHDR_RECOGNISED_PLAIN)
-        return state->stock.storageVolCreateXMLFrom(pool, applied, clonevol, flags);
+    if (!xml && what.as == LUKSHDR_RECOGNISED_PLAIN) {
+        if (lukshdrStorageSecretCheckStock(applied, &error))
+            return state->stock.storageVolCreateXMLFrom(pool, applied, clonevol, flags);
+        lukshdrReportError(error);
+        return NULL;
+    }
 
     if (lukshdrStorageMayCreate(pool, xml ? xml->stock : applied, &error)) {
         /* stock would take a header for a volume with attached LUKS and write a new one */

@@ -48,6 +48,7 @@
 #include "busy.h"
 #include "vol-create.h"
 #include "defaults.h"
+#include "secrets.h"
 #include "vol-share.h"
 #include "validate.h"
 #include "vol-xml.h"
@@ -351,19 +352,14 @@ lukshdrStorageMakeHeaders(GPtrArray *pools,
     return true;
 }
 
-/* The passphrase of the new volume: @given, or, where a secret of its own is to be generated, a
- * fresh one; the one of a copied header is what opens it */
+/* The passphrase of the new volume.  Where a secret of its own is to be generated, that has the value of
+ * @given, or, if none was, a fresh one. */
 static lukshdrSecret *
-lukshdrStorageMakeSecret(const lukshdrLink *link,
-                         const lukshdrVolumeXML *xml,
-                         const lukshdrSecret *given,
-                         GError **error)
+lukshdrStorageMakeSecret(const lukshdrLink *link, const lukshdrSecret *given, GError **error)
 {
-    if (xml->action != LUKSHDR_HEADER_LINK_NEW && given && link->secretGenerated)
-        return lukshdrStorageSecretGenerate(link, given, error);
-    if (given)
+    if (given && !link->secretGenerated)
         return lukshdrSecretNew(lukshdrSecretData(given), lukshdrSecretLength(given));
-    return lukshdrStorageSecretGenerate(link, NULL, error);
+    return lukshdrStorageSecretGenerate(link, given, error);
 }
 
 /* Steps 2 to 8.  On failure all that was made is recorded in @link. */
@@ -389,7 +385,7 @@ lukshdrStorageMakeLinked(virStoragePoolPtr pool,
     if (xml->action == LUKSHDR_HEADER_LINK_SHARE) {
         if (!lukshdrStorageShare(link, virStoragePoolGetConnect(pool), error))
             return NULL;
-    } else if (!(secret = lukshdrStorageMakeSecret(link, xml, given, error)) ||
+    } else if (!(secret = lukshdrStorageMakeSecret(link, given, error)) ||
                !lukshdrStorageWriteHeader(link, xml, content ? content->source : NULL, secret,
                                           error)) {
         return NULL;
@@ -420,16 +416,15 @@ lukshdrStorageChooseSecret(lukshdrLink *link,
     if (xml->action == LUKSHDR_HEADER_LINK_SHARE)
         return (*secret = lukshdrStorageSecretGet(link->secretUUID, NULL, &uuid, error));
 
-    if (xml->action == LUKSHDR_HEADER_LINK_COPY) {
-        link->secretGenerated = source->secretGenerated;
-        link->secretUUID = source->secretGenerated ? g_uuid_string_random()
-                                                   : g_strdup(source->secretUUID);
-        return (*secret = lukshdrStorageSecretGet(source->secretUUID, NULL, &uuid, error));
-    }
+    if (xml->action == LUKSHDR_HEADER_LINK_COPY)
+        return (*secret = lukshdrStorageSecretGet(source->secretUUID, NULL, &link->secretUUID,
+                                                  error)) &&
+               lukshdrStorageSecretOwn(link, error);
 
     if (xml->secretUUID || xml->secretUsage)
         return (*secret = lukshdrStorageSecretGet(xml->secretUUID, xml->secretUsage,
-                                                  &link->secretUUID, error));
+                                                  &link->secretUUID, error)) &&
+               lukshdrStorageSecretOwn(link, error);
 
     link->secretUUID = g_uuid_string_random();
     link->secretGenerated = true;
@@ -542,8 +537,12 @@ lukshdrStorageVolCreateXML(virStoragePoolPtr pool, const char *xmldesc, unsigned
         return NULL;
     }
 
-    if (!xml)
-        return lukshdrStorageState.stock.storageVolCreateXML(pool, applied, flags);
+    if (!xml) {
+        if (lukshdrStorageSecretCheckStock(applied, &error))
+            return lukshdrStorageState.stock.storageVolCreateXML(pool, applied, flags);
+        lukshdrReportError(error);
+        return NULL;
+    }
 
     /* before a word is said of what is there, and before the registry is written */
     if (!lukshdrStorageMayCreate(pool, xml->stock, &error))

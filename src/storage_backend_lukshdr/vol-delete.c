@@ -32,6 +32,7 @@
 #include "entry.h"
 #include "lookup.h"
 #include "recognise.h"
+#include "secrets.h"
 #include "use.h"
 
 static bool
@@ -92,7 +93,7 @@ lukshdrStorageFinishHeaders(lukshdrLink *link, GArray *headers, GPtrArray *share
         return lukshdrStorageHeadersUnshare(headers, link, sharers, error);
 
     return lukshdrStorageHeadersDelete(headers, error) &&
-           (!link->secretGenerated || lukshdrStorageSecretRemove(link->secretUUID, error));
+           (!link->secretGenerated || lukshdrStorageSecretRelease(link, error));
 }
 
 static bool

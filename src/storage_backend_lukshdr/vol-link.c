@@ -11,6 +11,16 @@
  *                                           the volume can be adopted again
  *   3 registry entry "active"               the linked volume
  *
+ * Where the client names a secret that was generated for another linked volume, this one gets its own of
+ * the same value.  Before 1 there are then
+ *
+ *   a registry entry "parting", no LUKS UUID   nothing else
+ *   b secret generated                         removed at the next start, with entry and label;
+ *                                              until 3, steps 1 and 2 leave the same
+ *
+ * Linking again two that are linked has the entry already, and b alone: a crash before the entry has its
+ * UUID leaves a secret that nothing needs, called after the payload.
+ *
  * Parting (lukshdrStorageStart goes on):
  *
  *   1 registry entry "parting"              a volume that nobody may open; completed
@@ -38,6 +48,7 @@
 #include "entry.h"
 #include "lookup.h"
 #include "recognise.h"
+#include "secrets.h"
 #include "use.h"
 
 /* Fills in @part from the volume of that name, which the client must be allowed to write to */
@@ -345,19 +356,86 @@ lukshdrAdoptCheckHeaders(const lukshdrLink *link, const lukshdrLink *known, GErr
     return true;
 }
 
+/* Steps a and b, for a link of which lukshdrStorageSecretOwn has said that it is to have its own secret */
+static bool
+lukshdrAdoptMakeSecret(const lukshdrLink *link, const lukshdrSecret *value, GError **error)
+{
+    g_autoptr(lukshdrLink) journal = lukshdrLinkCopy(link);
+    g_autoptr(lukshdrSecret) made = NULL;
+
+    journal->state = LUKSHDR_LINK_STATE_PARTING;
+    g_clear_pointer(&journal->luksUUID, g_free);
+    g_clear_pointer(&journal->digest, g_free);
+    return lukshdrRegistryStore(lukshdrStorageState.registry, journal, error) &&
+           (made = lukshdrStorageSecretGenerate(link, value, error));
+}
+
+/* What a crash has left between a and 3: the linked volume, if its label was written already */
+static bool
+lukshdrAdoptFinish(const lukshdrLink *link, GError **error)
+{
+    g_autoptr(lukshdrHandle) handle = lukshdrHandleOpen(&link->header, LUKSHDR_HANDLE_READ, NULL);
+    g_autoptr(lukshdrLink) whole = NULL;
+    g_autoptr(GPtrArray) labels = NULL;
+    const lukshdrLink *label;
+
+    if (handle && lukshdrLabelRead(handle->fd, &labels, NULL) && labels &&
+        (label = lukshdrLinkListFind(labels, link->uuid)) &&
+        lukshdrTextSameUUID(label->secretUUID, link->secretUUID)) {
+        whole = lukshdrLinkCopy(link);
+        whole->state = LUKSHDR_LINK_STATE_ACTIVE;
+        whole->luksUUID = g_strdup(label->luksUUID);
+        whole->digest = g_strdup(label->digest);
+        whole->generation = label->generation;
+        return lukshdrRegistryStore(lukshdrStorageState.registry, whole, error);
+    }
+
+    return lukshdrStorageSecretRelease(link, error) &&
+           lukshdrRegistryRemove(lukshdrStorageState.registry, link->uuid, error);
+}
+
+/* Takes back what was done for a link that did not come to be, as the system: whoever may link need not
+ * be allowed to remove */
+static void
+lukshdrAdoptUndo(lukshdrLink *link, virConnectPtr conn)
+{
+    virIdentity *client = lukshdrStorageBecomeSystem();
+    g_autoptr(GArray) headers = lukshdrStorageHeadersOpen(link, conn, NULL);
+    g_autoptr(GError) error = NULL;
+
+    link->state = LUKSHDR_LINK_STATE_PARTING;
+    if (headers)
+        (void)lukshdrStorageHeadersLabel(headers, link, NULL, NULL);
+    if (!lukshdrAdoptFinish(link, &error))
+        LUKSHDR_LOG_ERROR(_("Volume '%s' of pool '%s' was not linked, and this is left of that "
+                            "until the next start: %s"),
+                          link->payload.volume, link->payload.pool, error->message);
+    lukshdrStorageBecomeClient(client);
+}
+
 static bool
 lukshdrAdoptNew(virStorageVolPtr vol, lukshdrLink *link, lukshdrSecret *secret, GError **error)
 {
     g_autoptr(lukshdrHandle) header = lukshdrHandleOpen(&link->header, LUKSHDR_HANDLE_WRITE, error);
+    virConnectPtr conn = virStorageVolGetConnect(vol);
+    bool own;
 
     if (!header || !lukshdrAdoptCheckLuks(link, header->fd, error) ||
-        !lukshdrAdoptCheckLabel(virStorageVolGetConnect(vol), link, header->fd, error) ||
-        !lukshdrAdoptOpens(link, secret, error))
+        !lukshdrAdoptCheckLabel(conn, link, header->fd, error) ||
+        !lukshdrAdoptOpens(link, secret, error) || !lukshdrStorageSecretOwn(link, error))
         return false;
 
+    own = link->secretGenerated;
     link->state = LUKSHDR_LINK_STATE_ACTIVE;
-    return lukshdrStorageHeaderGrow(header, error) && lukshdrAdoptWrite(link, header->fd, error) &&
-           lukshdrRegistryStore(lukshdrStorageState.registry, link, error);
+    if ((!own || lukshdrAdoptMakeSecret(link, secret, error)) &&
+        lukshdrStorageHeaderGrow(header, error) && lukshdrAdoptWrite(link, header->fd, error) &&
+        lukshdrRegistryStore(lukshdrStorageState.registry, link, error))
+        return true;
+
+    g_clear_pointer(&header, lukshdrHandleClose); /* gives back the lock on the label */
+    if (own)
+        lukshdrAdoptUndo(link, conn);
+    return false;
 }
 
 /* A lukshdrStorageChange: what adopting again has found out, of a link that may have changed */
@@ -389,7 +467,7 @@ lukshdrAdoptChange(lukshdrLink *link, void *opaque)
     if (g_strcmp0(link->secretUUID, found->secretUUID)) {
         g_free(link->secretUUID);
         link->secretUUID = g_strdup(found->secretUUID);
-        link->secretGenerated = false;
+        link->secretGenerated = found->secretGenerated;
     }
     return true;
 }
@@ -431,6 +509,34 @@ lukshdrAdoptStore(lukshdrLink *link, GError **error)
     return lukshdrStorageUpdate(link, lukshdrAdoptChange, link, error);
 }
 
+/* A secret of its own for a link that there is, where the one that the client named is another's */
+static bool
+lukshdrAdoptRenewSecret(lukshdrLink *link, const lukshdrSecret *value, bool *own, GError **error)
+{
+    g_autoptr(lukshdrSecret) made = NULL;
+
+    if (link->secretGenerated)
+        return true;
+    if (!lukshdrStorageSecretOwn(link, error))
+        return false;
+    *own = link->secretGenerated;
+    return !*own || (made = lukshdrStorageSecretGenerate(link, value, error));
+}
+
+/* The other way round, unless the registry has it, after a failure behind the point of no return */
+static void
+lukshdrAdoptDropSecret(const lukshdrLink *link)
+{
+    g_autoptr(lukshdrLink) now = lukshdrRegistryGet(lukshdrStorageState.registry, link->uuid);
+    g_autoptr(GError) error = NULL;
+
+    if ((!now || !lukshdrTextSameUUID(now->secretUUID, link->secretUUID)) &&
+        !lukshdrStorageSecretRelease(link, &error))
+        LUKSHDR_LOG_ERROR(_("Secret '%s', made for volume '%s' of pool '%s', is left behind: %s"),
+                          link->secretUUID, link->payload.volume, link->payload.pool,
+                          error->message);
+}
+
 /* Two that are linked already: after the keys were changed with another tool, an older header was
  * put back on purpose, or to have other replicas.  @link is a copy of @known with what
  * the client asked for. */
@@ -441,6 +547,7 @@ lukshdrAdoptAgain(lukshdrLink *link,
                   GError **error)
 {
     g_autoptr(lukshdrHandle) header = lukshdrHandleOpen(&link->header, LUKSHDR_HANDLE_WRITE, error);
+    bool own = false;
 
     if (!header || !lukshdrAdoptCheckLuks(link, header->fd, error))
         return false;
@@ -456,8 +563,14 @@ lukshdrAdoptAgain(lukshdrLink *link,
         return false;
 
     link->generation = MIN(lukshdrAdoptGeneration(link), G_MAXUINT32 - 1) + 1;
-    return lukshdrStorageHeaderGrow(header, error) && lukshdrAdoptWrite(link, header->fd, error) &&
-           lukshdrAdoptStore(link, error);
+    if (lukshdrAdoptRenewSecret(link, secret, &own, error) &&
+        lukshdrStorageHeaderGrow(header, error) && lukshdrAdoptWrite(link, header->fd, error) &&
+        lukshdrAdoptStore(link, error))
+        return true;
+
+    if (own)
+        lukshdrAdoptDropSecret(link);
+    return false;
 }
 
 /* The secret that is to open the header: the client's, or that of a link that there is */
@@ -465,6 +578,7 @@ static lukshdrSecret *
 lukshdrAdoptSecret(lukshdrLink *link, const lukshdrVolumeXML *xml, GError **error)
 {
     g_autofree char *before = g_steal_pointer(&link->secretUUID);
+    g_autoptr(lukshdrSecret) secret = NULL;
 
     if (!xml->secretUUID && !xml->secretUsage && !before) {
         g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
@@ -473,8 +587,14 @@ lukshdrAdoptSecret(lukshdrLink *link, const lukshdrVolumeXML *xml, GError **erro
         return NULL;
     }
 
-    return lukshdrStorageSecretGet(xml->secretUUID || xml->secretUsage ? xml->secretUUID : before,
-                                   xml->secretUsage, &link->secretUUID, error);
+    if (!(secret = lukshdrStorageSecretGet(xml->secretUUID || xml->secretUsage ? xml->secretUUID
+                                                                               : before,
+                                           xml->secretUsage, &link->secretUUID, error)))
+        return NULL;
+
+    if (!lukshdrTextSameUUID(link->secretUUID, before))
+        link->secretGenerated = false;
+    return g_steal_pointer(&secret);
 }
 
 static bool
@@ -568,9 +688,14 @@ lukshdrPartRemove(lukshdrLink *link, GArray *headers, GError **error)
 bool
 lukshdrStoragePartFinish(lukshdrLink *link, virConnectPtr conn, GError **error)
 {
-    g_autoptr(GArray) headers = lukshdrStorageHeadersOpen(link, conn, error);
+    g_autoptr(GArray) headers = NULL;
 
-    return headers && lukshdrPartRemove(link, headers, error);
+    /* it was never active: linking was interrupted */
+    if (!link->luksUUID)
+        return lukshdrAdoptFinish(link, error);
+
+    return (headers = lukshdrStorageHeadersOpen(link, conn, error)) &&
+           lukshdrPartRemove(link, headers, error);
 }
 
 static bool

@@ -85,3 +85,29 @@ lukshdrPathPoolFound(bool privileged, const char *pool)
 
     return pool ? g_build_filename(dir, pool, NULL) : g_steal_pointer(&dir);
 }
+
+char **
+lukshdrPathSecretUsers(bool privileged, bool deep)
+{
+    g_autofree char *config = g_build_filename(
+        privileged ? LUKSHDR_SYSCONFDIR : g_get_user_config_dir(), "libvirt", "qemu", NULL);
+    g_autofree char *run = privileged
+                               ? g_build_filename(LUKSHDR_RUNSTATEDIR, "libvirt", "qemu", NULL)
+                               : g_build_filename(g_get_user_runtime_dir(), "libvirt", "qemu",
+                                                  "run", NULL);
+    g_autofree char *lib = privileged ? g_build_filename(LUKSHDR_LOCALSTATEDIR, "lib", "libvirt",
+                                                         "qemu", NULL)
+                                      : g_strdup(config);
+    char **dirs = g_new0(char *, 5);
+
+    if (deep) {
+        dirs[0] = g_build_filename(lib, "snapshot", NULL);
+        dirs[1] = g_build_filename(lib, "checkpoint", NULL);
+    } else {
+        dirs[0] = g_steal_pointer(&config);
+        dirs[1] = g_steal_pointer(&run);
+        dirs[2] = g_build_filename(lib, "save", NULL);
+        dirs[3] = lukshdrPathPools(privileged);
+    }
+    return dirs;
+}

@@ -105,3 +105,21 @@ lukshdrPathPoolState(bool privileged, const char *pool);
  */
 char *
 lukshdrPathPoolFound(bool privileged, const char *pool);
+
+/* how the files of saved domains are called (qemuDomainManagedSavePath in libvirt's qemu_domain.c) */
+#define LUKSHDR_PATH_SAVED_SUFFIX ".save"
+
+/**
+ * lukshdrPathSecretUsers:
+ * @privileged: whether the daemon runs as root
+ * @deep: false for the directories whose files matter, true for those with one directory a domain
+ *
+ * Where libvirt's QEMU driver keeps what may name a secret: domains that are defined, that run, and that
+ * are saved, or their snapshots and checkpoints (virQEMUDriverConfigNew in its qemu_conf.c); and where the
+ * defaults of pools are (lukshdrPathPools).
+ *
+ * Returns: the directories, of which any may not exist; a NULL-terminated vector, to be freed with
+ * g_strfreev.
+ */
+char **
+lukshdrPathSecretUsers(bool privileged, bool deep);
