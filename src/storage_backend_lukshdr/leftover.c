@@ -122,6 +122,12 @@ lukshdrLeftoverRemove(const lukshdrLink *link, const lukshdrVolume *part, virCon
         return;
     }
 
+    /* of a volume without a path on this host, a file of that name is another thing */
+    if (!g_path_is_absolute(path)) {
+        lukshdrLeftoverReport(link, part);
+        return;
+    }
+
     leftover = lukshdrLeftoverJudge(path, written);
     if (leftover == LUKSHDR_LEFTOVER_NO || lukshdrLeftoverIsRegistered(path))
         return;

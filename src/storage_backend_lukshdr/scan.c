@@ -26,6 +26,7 @@
 #include "busy.h"
 #include "discover.h"
 #include "leftover.h"
+#include "use.h"
 #include "entry.h"
 
 /* The lock protects the tables below it.  It is a leaf: nothing is called with it held. */
@@ -183,13 +184,16 @@ lukshdrScanFinish(const lukshdrLink *seen, virConnectPtr conn)
     g_autoptr(lukshdrLink)
         link = busy ? lukshdrRegistryGet(lukshdrStorageState.registry, seen->uuid) : NULL;
     g_autoptr(GError) error = NULL;
+    bool restored = false;
 
     if (!link || link->state != seen->state)
         return;
 
-    if (lukshdrScanComplete(link, conn, &error)) {
+    if (lukshdrStorageRecover(link, &restored, &error) &&
+        (restored || lukshdrScanComplete(link, conn, &error))) {
         lukshdrScanSay(&lukshdrScanStuck, link->uuid, NULL);
-        lukshdrScanReportFinished(link);
+        if (!restored)
+            lukshdrScanReportFinished(link);
     } else if (lukshdrScanSay(&lukshdrScanStuck, link->uuid, error->message)) {
         LUKSHDR_LOG_ERROR(_("Linked volume '%s' of pool '%s' is in state '%s', which was "
                             "interrupted and cannot be cleared up; that is tried again whenever "

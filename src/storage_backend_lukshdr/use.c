@@ -12,6 +12,8 @@
 #include <glib/gi18n-lib.h>
 
 #include "entry.h"
+#include "headers.h"
+#include "link/header.h"
 #include "util/error.h"
 #include "util/log.h"
 
@@ -64,36 +66,148 @@ lukshdrStorageCheckUnwritten(const lukshdrLink *link, GError **error)
 }
 
 bool
-lukshdrStorageCheckUnused(const lukshdrLink *link, GArray *headers, GError **error)
+lukshdrStorageCheckUnused(const lukshdrLink *link, GError **error)
 {
+    const lukshdrVolume *vol;
     guint i;
 
     if (!lukshdrStorageCheckGuests(link, false, error))
         return false;
 
-    for (i = 0; i < headers->len; i++) {
-        const lukshdrHeaderVolume *header = &g_array_index(headers, lukshdrHeaderVolume, i);
+    for (i = 0; (vol = lukshdrLinkVolumeAt(link, i)); i++) {
+        g_autoptr(GError) local = NULL;
+        g_autoptr(lukshdrHandle) handle = NULL;
 
+        if (!vol->path)
+            continue;
+        /* whatever stands there: that it is the recorded volume is asked by who changes it */
+        if (!(handle = lukshdrHandleOpen(vol, LUKSHDR_HANDLE_READ | LUKSHDR_HANDLE_ANY, &local))) {
+            if (g_error_matches(local, LUKSHDR_ERROR, VIR_ERR_NO_STORAGE_VOL))
+                continue;
+            g_propagate_error(error, g_steal_pointer(&local));
+            return false;
+        }
         /* of a shared header there are no locks */
-        if (!lukshdrStorageCheckLocks(header->copy, header->handle->fd, error))
+        if (!lukshdrStorageCheckLocks(vol, handle->fd, error))
             return false;
     }
     return true;
 }
 
+lukshdrHandle *
+lukshdrStorageHold(const lukshdrLink *link, GError **error)
+{
+    g_autoptr(lukshdrHandle)
+        payload = lukshdrHandleOpen(&link->payload, LUKSHDR_HANDLE_READ, error);
+    struct flock lock = { .l_type = F_RDLCK,
+                          .l_whence = SEEK_SET,
+                          .l_start = LUKSHDR_QEMU_LOCK_START,
+                          .l_len = LUKSHDR_QEMU_LOCK_LEN };
+
+    /* any lock there, also one for reading, says that something is not shared; a file system without
+     * locks has none of QEMU's either */
+    if (payload && g_str_equal(link->format, "raw"))
+        (void)fcntl(payload->fd, F_OFD_SETLK, &lock);
+
+    return payload && lukshdrStorageCheckGuests(link, false, error) &&
+                   lukshdrStorageCheckLocks(&link->payload, payload->fd, error)
+               ? g_steal_pointer(&payload)
+               : NULL;
+}
+
 bool
-lukshdrStorageClaim(lukshdrLink *link, lukshdrLinkState linkState, GArray *headers, GError **error)
+lukshdrStorageClaim(lukshdrLink *link, lukshdrLinkState linkState, GError **error)
 {
     g_autoptr(GError) undo = NULL;
 
-    if (lukshdrStorageSetState(link, linkState, error) &&
-        lukshdrStorageCheckUnused(link, headers, error))
+    if (!lukshdrStorageCheckUnused(link, error))
+        return false;
+
+    if (lukshdrStorageSetState(link, linkState, error) && lukshdrStorageCheckUnused(link, error))
         return true;
 
     /* also after a store that failed: it may have failed behind the point of no return */
     if (!lukshdrStorageSetState(link, link->state, &undo))
-        LUKSHDR_LOG_ERROR(_("The next start will take linked volume '%s' of pool '%s' for one that "
-                            "is to be destroyed: %s"),
+        LUKSHDR_LOG_ERROR(_("Linked volume '%s' of pool '%s' cannot be used until one of its pools "
+                            "is refreshed, when this is tried again: %s"),
                           link->payload.volume, link->payload.pool, undo->message);
     return false;
+}
+
+/* Whether the payload is the recorded one and the header opens it, so far as that can be told */
+static bool
+lukshdrStorageIsWhole(const lukshdrLink *link, GError **error)
+{
+    g_autoptr(lukshdrHandle)
+        payload = lukshdrHandleOpen(&link->payload, LUKSHDR_HANDLE_READ, error);
+    g_autoptr(lukshdrHandle)
+        header = payload ? lukshdrHandleOpen(&link->header,
+                                             LUKSHDR_HANDLE_READ | LUKSHDR_HANDLE_ANY, error)
+                         : NULL;
+
+    return header && lukshdrHeaderCheck(link, &link->header, header->fd, NULL, error);
+}
+
+/* Why what was begun must not be completed: returns true, with @reason set to that, or to NULL */
+static bool
+lukshdrStorageFindReason(const lukshdrLink *link, GError **reason, GError **error)
+{
+    g_autoptr(GError) local = NULL;
+    g_autoptr(GPtrArray) sharers = NULL;
+
+    if (!lukshdrStorageCheckUnused(link, &local)) {
+        if (g_error_matches(local, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID)) {
+            g_propagate_error(reason, g_steal_pointer(&local));
+            return true;
+        }
+        g_propagate_error(error, g_steal_pointer(&local));
+        return false;
+    }
+
+    /* the others would be lost, too: who wipes asks that after the state is stored */
+    if (link->state == LUKSHDR_LINK_STATE_WIPING) {
+        if (!(sharers = lukshdrStorageHeadersSharers(link, error)))
+            return false;
+        if (sharers->len > 0)
+            g_set_error(reason, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                        _("volume '%s' shares its header with others"), link->payload.volume);
+    }
+    return true;
+}
+
+bool
+lukshdrStorageRecover(const lukshdrLink *link, bool *restored, GError **error)
+{
+    g_autoptr(GError) reason = NULL;
+    g_autoptr(GError) broken = NULL;
+
+    *restored = false;
+
+    /* without a LUKS UUID it was never active, and nobody can use it */
+    if (!link->luksUUID)
+        return true;
+    if (!lukshdrStorageFindReason(link, &reason, error))
+        return false;
+    if (!reason)
+        return true;
+
+    if (link->state == LUKSHDR_LINK_STATE_CREATING) {
+        g_propagate_error(error, g_steal_pointer(&reason));
+        return false;
+    }
+    if (!lukshdrStorageIsWhole(link, &broken)) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("%s; and it is not whole: %s"), reason->message, broken->message);
+        return false;
+    }
+    if (!lukshdrStorageSetState(link, LUKSHDR_LINK_STATE_ACTIVE, error))
+        return false;
+
+    LUKSHDR_LOG_WARN(
+        _("Linked volume '%s' of pool '%s' was in state '%s' and is whole; it is active "
+          "again: %s"),
+        link->payload.volume, link->payload.pool, lukshdrLinkStateToString(link->state),
+        reason->message);
+    *restored = true;
+    return true;
 }

@@ -9,7 +9,8 @@
 
 #pragma once
 
-#include "headers.h"
+#include "link/handle.h"
+#include "storage.h"
 
 /**
  * lukshdrStorageCheckUnwritten:
@@ -39,30 +40,57 @@ lukshdrStorageCheckLocks(const lukshdrVolume *part, int fd, GError **error);
 /**
  * lukshdrStorageCheckUnused:
  * @link: a link
- * @headers: lukshdrHeaderVolume, its header volumes as far as they exist
- * @error: VIR_ERR_OPERATION_INVALID, naming the domain that uses the volume, VIR_ERR_SYSTEM_ERROR
+ * @error: VIR_ERR_OPERATION_INVALID, naming the domain or the volume; VIR_ERR_SYSTEM_ERROR
  *
  * Says nothing of a guest that starts a moment later: lukshdrStorageClaim is for that.
  *
- * Returns: true if no guest of this host uses the volume and no QEMU anywhere holds a lock
- * on a header volume, or false with @error set.
+ * Returns: true if no guest of this host uses the volume and no QEMU anywhere (a guest, an exporter such
+ * as qemu-nbd) holds a lock on its payload or a header volume, or false with @error set.
  */
 bool
-lukshdrStorageCheckUnused(const lukshdrLink *link, GArray *headers, GError **error);
+lukshdrStorageCheckUnused(const lukshdrLink *link, GError **error);
+
+/**
+ * lukshdrStorageHold:
+ * @link: a link
+ * @error: as lukshdrStorageCheckUnused
+ *
+ * For who changes the payload's size: as lukshdrStorageCheckUnused, but for the header's locks.  From then
+ * on no QEMU can open a raw payload.  Of other formats it is qemu-img that changes the size, and takes that
+ * lock itself.
+ *
+ * Returns: the payload, to be kept open for as long as that is to be so; or NULL with @error set.
+ */
+lukshdrHandle *
+lukshdrStorageHold(const lukshdrLink *link, GError **error);
 
 /**
  * lukshdrStorageClaim:
  * @link: a link
  * @linkState: DELETING, WIPING or PARTING
- * @headers: lukshdrHeaderVolume, its header volumes as far as they exist
- * @error: VIR_ERR_OPERATION_INVALID, naming the domain that uses the volume, VIR_ERR_SYSTEM_ERROR
+ * @error: as lukshdrStorageCheckUnused
  *
- * Stores the new state, and then looks whether the volume is in use, by a guest of this host
- * or by a QEMU anywhere that holds a lock on the header.  The QEMU half writes its record of a
- * guest and then looks at the state: of a guest that starts at the same time, one of the two
- * sees the other.
+ * Looks whether the volume is in use, then stores the new state, then looks again.  The QEMU half
+ * writes its record of a guest and then looks at the state: of a guest that starts at the
+ * same time, one of the two sees the other.  What cannot be taken back here is taken back by
+ * lukshdrStorageRecover.
  *
  * Returns: true, or false with @error set and the old state stored again.
  */
 bool
-lukshdrStorageClaim(lukshdrLink *link, lukshdrLinkState linkState, GArray *headers, GError **error);
+lukshdrStorageClaim(lukshdrLink *link, lukshdrLinkState linkState, GError **error);
+
+/**
+ * lukshdrStorageRecover:
+ * @link: a link in a state in which something was under way, which nothing is at work on
+ * @restored: set to whether it was in use after all, and is active again
+ * @error: what prevents that; the state stays as it was
+ *
+ * Asked before an interrupted operation is completed: it may have been about to be refused.  A volume that
+ * is in use and whole goes back to ACTIVE, which is logged.
+ *
+ * Returns: true, and if @restored is false, the operation may be completed; or false with @error set: the
+ * volume is in use and not whole, or that is uncertain.
+ */
+bool
+lukshdrStorageRecover(const lukshdrLink *link, bool *restored, GError **error);

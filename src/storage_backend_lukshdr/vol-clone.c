@@ -94,6 +94,14 @@ lukshdrCloneTakeSource(virStorageVolPtr vol, lukshdrCloneSource *source, GError 
         return false;
     }
 
+    if (!g_path_is_absolute(source->volume.path)) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+                    _("volume '%s' of pool '%s' has no path on this host, so its content cannot be "
+                      "encrypted; copy it into a volume that has one first"),
+                    virStorageVolGetName(vol), virStoragePoolGetName(pool));
+        return false;
+    }
+
     source->volume.pool = g_strdup(virStoragePoolGetName(pool));
     source->volume.volume = g_strdup(virStorageVolGetName(vol));
     return (source->busy = lukshdrStorageBusyPart(NULL, &source->volume, LUKSHDR_STORAGE_BUSY_READ,
@@ -275,6 +283,14 @@ lukshdrClonePlainFill(virStorageVolPtr vol,
 
     if (!path || !text) {
         lukshdrErrorFromLast(error);
+        return false;
+    }
+
+    if (!g_path_is_absolute(path)) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+                    _("volume '%s' of pool '%s' has no path on this host, so nothing can be "
+                      "decrypted into it; clone into a volume that has one"),
+                    journal->payload.volume, journal->payload.pool);
         return false;
     }
 

@@ -8,14 +8,17 @@
  *   1 registry entry "deleting"        a volume that nobody may open; completed
  *   2 header volumes overwritten       as 1, the payload unreadable for ever
  *   3 header volumes deleted by stock  as 2
- *     (a generated secret removed        as 2)
+ *     (a generated secret removed        as 2; one that something else names stays)
  *   4 payload volume deleted by stock  as 2
  *   5 registry entry removed           nothing
  *
  * A header that other linked volumes share is not touched: of steps 2 and 3 only this is left, that
  * the link leaves the label.
  *
- * All that can be refused is refused before step 1.  The payload goes last: as long as it is there,
+ * All that can be refused is refused before step 1: rights, what the volume is, whether it is in use.  The last
+ * is asked again after 1, for a guest that starts meanwhile, and 1 taken back if it is; a crash before that
+ * leaves a volume in use in state "deleting".  So the next start asks first whether it is in use and whole, and
+ * makes it active again (lukshdrStorageRecover).  The payload goes last: as long as it is there,
  * a deletion that failed can be asked for again by its name.
  */
 
@@ -30,6 +33,7 @@
 #include "storage.h"
 #include "busy.h"
 #include "entry.h"
+#include "headers.h"
 #include "lookup.h"
 #include "recognise.h"
 #include "secrets.h"
@@ -162,7 +166,7 @@ lukshdrStorageDeleteLinked(lukshdrLink *link, virStorageVolPtr vol, GArray *head
     leaving->state = LUKSHDR_LINK_STATE_DELETING;
 
     /* who shares the header is asked once nobody can begin to share it with this link */
-    if (!lukshdrStorageClaim(link, leaving->state, headers, error) ||
+    if (!lukshdrStorageClaim(link, leaving->state, error) ||
         !(sharers = lukshdrStorageHeadersSharers(link, error)))
         return false;
 

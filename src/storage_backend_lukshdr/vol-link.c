@@ -26,6 +26,9 @@
  *   1 registry entry "parting"              a volume that nobody may open; completed
  *   2 labels removed                        as 1
  *   3 registry entry removed                two volumes
+ *
+ * A crash between 1 and the last look at who uses the volume leaves one in use in state "parting":
+ * lukshdrStorageRecover.
  */
 
 #include "config.h"
@@ -46,6 +49,7 @@
 #include "busy.h"
 #include "convert.h"
 #include "entry.h"
+#include "headers.h"
 #include "lookup.h"
 #include "recognise.h"
 #include "secrets.h"
@@ -744,7 +748,7 @@ lukshdrStoragePart(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError **error
         !(headers = lukshdrStorageHeadersOpen(link, conn, error)) ||
         !lukshdrStorageHeadersLookup(headers, conn, state->abi.virStorageVolUploadEnsureACL,
                                      error) ||
-        !lukshdrStorageClaim(link, LUKSHDR_LINK_STATE_PARTING, headers, error) ||
+        !lukshdrStorageClaim(link, LUKSHDR_LINK_STATE_PARTING, error) ||
         !lukshdrPartRemove(link, headers, error))
         return NULL;
     return g_steal_pointer(&vol);

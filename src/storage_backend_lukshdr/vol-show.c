@@ -12,6 +12,7 @@
 #include "util/error.h"
 #include "util/log.h"
 #include "busy.h"
+#include "headers.h"
 #include "recognise.h"
 #include "use.h"
 #include "scan.h"
@@ -75,7 +76,6 @@ lukshdrStorageAllowUpload(virStorageVolPtr vol, GError **error)
     g_autoptr(lukshdrLink) replaced = NULL;
     g_autoptr(GPtrArray) links = NULL;
     g_autoptr(GError) local = NULL;
-    g_autoptr(GArray) none = g_array_new(FALSE, FALSE, sizeof(lukshdrHeaderVolume));
     lukshdrLink *header;
     lukshdrLink *link;
     guint i;
@@ -105,7 +105,7 @@ lukshdrStorageAllowUpload(virStorageVolPtr vol, GError **error)
                         _("volume '%s' is still being created"), link->payload.volume);
             return false;
         }
-        if (!lukshdrStorageCheckUnused(link, none, error))
+        if (!lukshdrStorageCheckUnused(link, error))
             return false;
     }
     return true;
@@ -161,14 +161,24 @@ lukshdrStorageVolResize(virStorageVolPtr vol, unsigned long long capacity, unsig
     const lukshdrStorage *state = &lukshdrStorageState;
     g_auto(lukshdrRecognised) what = { 0 };
     g_autoptr(lukshdrStorageBusy) busy = NULL;
+    g_autoptr(lukshdrHandle) held = NULL;
     g_autoptr(GError) error = NULL;
 
     if (lukshdrStorageRecognise(vol, state->abi.virStorageVolResizeEnsureACL, &what, &error) &&
         lukshdrStorageBusyVolume(vol, lukshdrStorageRecognisedPayload(&what),
                                  LUKSHDR_STORAGE_BUSY_CHANGE, &busy, &error)) {
         switch (what.as) {
-        case LUKSHDR_RECOGNISED_PLAIN:
         case LUKSHDR_RECOGNISED_PAYLOAD:
+            /* a guest would not be told, and what is cut off would be its disk's end */
+            if (!(held = lukshdrStorageHold(what.link, &error))) {
+                g_prefix_error(&error,
+                               _("unable to resize linked volume '%s' (that of a running domain is "
+                                 "resized with virsh blockresize): "),
+                               what.link->payload.volume);
+                break;
+            }
+            return state->stock.storageVolResize(vol, capacity, flags);
+        case LUKSHDR_RECOGNISED_PLAIN:
             return state->stock.storageVolResize(vol, capacity, flags);
         case LUKSHDR_RECOGNISED_HEADER:
         case LUKSHDR_RECOGNISED_REPLICA:

@@ -10,7 +10,10 @@
  *   3 header volumes wiped by stock    as 2; the algorithm asked for is not repeated
  *   4 registry entry "wiped"           a volume that can only be deleted
  *
- * All that can be refused is refused before step 1.
+ * All that can be refused is refused before step 1: rights, what the volume is, whether it is in use.  The last
+ * is asked again after 1, for a guest that starts meanwhile, and 1 taken back if it is; a crash before that
+ * leaves a volume in use in state "wiping".  So the next start asks first whether it is in use and whole, and
+ * makes it active again (lukshdrStorageRecover).
  */
 
 #include "config.h"
@@ -25,6 +28,7 @@
 #include "storage.h"
 #include "busy.h"
 #include "entry.h"
+#include "headers.h"
 #include "recognise.h"
 #include "use.h"
 
@@ -102,7 +106,7 @@ lukshdrStorageWipeLinked(lukshdrLink *link, GArray *headers, unsigned int algori
 {
     /* whoever begins to share the header looks at the state after we have stored it, or we see
      * who has */
-    if (!lukshdrStorageClaim(link, LUKSHDR_LINK_STATE_WIPING, headers, error))
+    if (!lukshdrStorageClaim(link, LUKSHDR_LINK_STATE_WIPING, error))
         return false;
     if (!lukshdrStorageCheckAlone(link, error)) {
         (void)lukshdrStorageSetState(link, link->state, NULL);
