@@ -770,6 +770,42 @@ testLock(void)
     g_assert_cmpint(turns, ==, G_N_ELEMENTS(lockers));
 }
 
+/* Whoever can read the volume can lock it; once this process is to end, nobody waits for that.  The last
+ * of the tests: there is no way back */
+static void
+testLockEnd(void)
+{
+    g_autofree char *path = utilTestPath("lock-end");
+    g_autoptr(GError) error = NULL;
+    struct flock posix = { .l_type = F_RDLCK, .l_start = SLOT(0), .l_len = 1 };
+    gint64 before;
+    int reader;
+    int writer;
+
+    utilTestWrite(path, "", 0);
+    reader = open(path, O_RDONLY | O_CLOEXEC);
+    writer = open(path, O_RDWR | O_CLOEXEC);
+    g_assert_cmpint(fcntl(reader, F_OFD_SETLK, &posix), ==, 0);
+
+    before = g_get_monotonic_time();
+    g_assert_false(lukshdrLabelLock(writer, &error));
+    g_assert_cmpint(g_get_monotonic_time() - before, >=, 10 * G_USEC_PER_SEC);
+    utilTestError(error, "OPERATION_TIMEOUT another process");
+    g_assert_nonnull(strstr(error->message, path));
+    g_clear_error(&error);
+
+    lukshdrLabelLockEnd();
+    before = g_get_monotonic_time();
+    g_assert_false(lukshdrLabelLock(writer, &error));
+    g_assert_cmpint(g_get_monotonic_time() - before, <, 10 * G_USEC_PER_SEC);
+    utilTestError(error, "OPERATION_TIMEOUT another process");
+
+    /* what can be had is still had */
+    close(reader);
+    g_assert_true(lukshdrLabelLock(writer, NULL));
+    close(writer);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -791,5 +827,6 @@ main(int argc, char **argv)
     g_test_add_func("/label/clear", testClear);
     g_test_add_func("/label/clear-crash", testClearCrash);
     g_test_add_func("/label/lock", testLock);
+    g_test_add_func("/label/lock-end", testLockEnd);
     return g_test_run();
 }

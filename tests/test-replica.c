@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "util/error.h"
@@ -637,32 +638,31 @@ testShared(void)
             lukshdrLinkListFind(found, ((lukshdrLink *)g_ptr_array_index(links, i))->uuid));
 }
 
+typedef struct {
+    const lukshdrLink *link;
+    gint tid; /* of the thread, once it runs */
+} testSyncing;
+
 static gpointer
 testSyncThread(gpointer opaque)
 {
-    return GINT_TO_POINTER(lukshdrReplicaSync(opaque, false, NULL));
+    testSyncing *syncing = opaque;
+
+    g_atomic_int_set(&syncing->tid, gettid());
+    return GINT_TO_POINTER(lukshdrReplicaSync(syncing->link, false, NULL));
 }
 
-/* Whether somebody waits for a lock on the file at @path: the lines "N: -> OFDLCK ..." of
- * /proc/locks, which end in MAJOR:MINOR:INODE and the range */
+/* Whether the thread sleeps, as it does between two attempts to get a lock: the number of the system
+ * call that it is in stands first in /proc/PID/task/TID/syscall */
 static bool
-testIsAwaited(const char *path)
+testIsAsleep(testSyncing *syncing)
 {
-    g_autofree char *locks = NULL;
-    g_autofree char *inode = NULL;
-    g_auto(GStrv) lines = NULL;
-    struct stat st;
-    size_t i;
+    g_autofree char *path = g_strdup_printf("/proc/self/task/%d/syscall",
+                                            g_atomic_int_get(&syncing->tid));
+    g_autofree char *text = NULL;
 
-    g_assert_cmpint(stat(path, &st), ==, 0);
-    inode = g_strdup_printf(":%lu %d ", (unsigned long)st.st_ino, LUKSHDR_LABEL_OFFSET);
-    g_assert_true(g_file_get_contents("/proc/locks", &locks, NULL, NULL));
-    lines = g_strsplit(locks, "\n", -1);
-    for (i = 0; lines[i]; i++) {
-        if (strstr(lines[i], "-> OFDLCK") && strstr(lines[i], inode))
-            return true;
-    }
-    return false;
+    return g_file_get_contents(path, &text, NULL, NULL) &&
+           g_ascii_strtoll(text, NULL, 10) == SYS_clock_nanosleep;
 }
 
 /* Keys are changed, under the lock, while we wait to replace what was out of date before */
@@ -674,6 +674,7 @@ testOvertaken(void)
     g_autofree char *replica = testPath(1);
     g_autofree char *newer = NULL;
     g_autofree char *after = NULL;
+    testSyncing syncing = { .link = link };
     GThread *thread;
     int fd;
 
@@ -685,8 +686,8 @@ testOvertaken(void)
     testPut(1, OLDER);
     fd = open(replica, O_RDWR | O_CLOEXEC);
     g_assert_true(lukshdrLabelLock(fd, NULL));
-    thread = g_thread_new("sync", testSyncThread, link);
-    while (!testIsAwaited(replica))
+    thread = g_thread_new("sync", testSyncThread, &syncing);
+    while (!testIsAsleep(&syncing))
         g_usleep(1000);
 
     testMake(replica, 3);
@@ -736,6 +737,7 @@ testThreads(void)
     fds = utilTestOpenFDs();
     for (round = 0; round < 20; round++) {
         GThread *threads[6];
+        testSyncing syncing[G_N_ELEMENTS(threads)] = { 0 };
 
         for (i = 0; i < 3; i++) {
             if (i == round % 3)
@@ -743,8 +745,10 @@ testThreads(void)
             testMakeShared(paths[i], 2, links);
             testDamage(paths[i], END - 1);
         }
-        for (i = 0; i < G_N_ELEMENTS(threads); i++)
-            threads[i] = g_thread_new("sync", testSyncThread, g_ptr_array_index(links, i % 2));
+        for (i = 0; i < G_N_ELEMENTS(threads); i++) {
+            syncing[i].link = g_ptr_array_index(links, i % 2);
+            threads[i] = g_thread_new("sync", testSyncThread, &syncing[i]);
+        }
         for (i = 0; i < G_N_ELEMENTS(threads); i++)
             g_assert_true(GPOINTER_TO_INT(g_thread_join(threads[i])));
         for (i = 0; i < 3; i++) {

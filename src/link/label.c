@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <glib/gi18n-lib.h>
 #include <gnutls/crypto.h>
+#include <libvirt/virterror.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -229,6 +230,32 @@ lukshdrLabelClear(int fd, GError **error)
            lukshdrLabelZero(fd, end, LUKSHDR_LABEL_SLOT_SIZE, error);
 }
 
+/* How long somebody else may hold the lock, and how often it is tried again, us */
+#define LUKSHDR_LABEL_LOCK_USEC (10 * G_USEC_PER_SEC)
+#define LUKSHDR_LABEL_LOCK_TRY_USEC (20 * 1000)
+
+/* Whether nobody waits for a lock any more */
+static gint lukshdrLabelLockEnded;
+
+/* Any process that may read the volume can hold a lock that keeps ours out.  A lock that a
+ * process took for itself (of POSIX) says which process that is, one of a descriptor does not. */
+static void
+lukshdrLabelLockSetHeld(int fd, struct flock lock, GError **error)
+{
+    g_autofree char *link = g_strdup_printf("/proc/self/fd/%d", fd);
+    g_autofree char *path = g_file_read_link(link, NULL);
+    bool known = fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK && lock.l_pid > 0;
+    g_autofree char *holder = known ? g_strdup_printf(_("process %ld"), (long)lock.l_pid)
+                                    : g_strdup(_("another process, here or on another host,"));
+
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_TIMEOUT,
+                _("%s keeps a lock on the link label of header volume '%s', and has not given it "
+                  "back in %d seconds; find it with 'lslocks' or 'fuser -v %s', and try again when "
+                  "it has ended"),
+                holder, path ? path : "-", (int)(LUKSHDR_LABEL_LOCK_USEC / G_USEC_PER_SEC),
+                path ? path : "-");
+}
+
 bool
 lukshdrLabelLock(int fd, GError **error)
 {
@@ -236,10 +263,25 @@ lukshdrLabelLock(int fd, GError **error)
                           .l_whence = SEEK_SET,
                           .l_start = LUKSHDR_LABEL_OFFSET,
                           .l_len = LUKSHDR_LABEL_SLOTS * LUKSHDR_LABEL_SLOT_SIZE };
+    gint64 deadline = g_get_monotonic_time() + LUKSHDR_LABEL_LOCK_USEC;
 
-    if (TEMP_FAILURE_RETRY(fcntl(fd, F_OFD_SETLKW, &lock)) < 0) {
-        lukshdrErrorSetErrno(error, errno, _("Unable to lock the link label"));
-        return false;
+    /* F_OFD_SETLKW would wait for ever, and deaf to the daemon's end */
+    while (TEMP_FAILURE_RETRY(fcntl(fd, F_OFD_SETLK, &lock)) < 0) {
+        if (errno != EAGAIN && errno != EACCES) {
+            lukshdrErrorSetErrno(error, errno, _("Unable to lock the link label"));
+            return false;
+        }
+        if (g_atomic_int_get(&lukshdrLabelLockEnded) || g_get_monotonic_time() >= deadline) {
+            lukshdrLabelLockSetHeld(fd, lock, error);
+            return false;
+        }
+        g_usleep(LUKSHDR_LABEL_LOCK_TRY_USEC);
     }
     return true;
+}
+
+void
+lukshdrLabelLockEnd(void)
+{
+    g_atomic_int_set(&lukshdrLabelLockEnded, 1);
 }

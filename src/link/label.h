@@ -94,14 +94,23 @@ lukshdrLabelClear(int fd, GError **error);
 /**
  * lukshdrLabelLock:
  * @fd: header volume, open for writing
- * @error: VIR_ERR_SYSTEM_ERROR
+ * @error: VIR_ERR_OPERATION_TIMEOUT if somebody else holds the lock for 10 seconds, saying who, as
+ *         far as that is known; VIR_ERR_SYSTEM_ERROR
  *
  * Waits until nobody else changes the label, in this process, in another, or on another host
  * where the file system carries locks.  Who reads a label to change it holds this
- * from before it reads until it has written; closing @fd gives the lock back.  QEMU's own locks are
- * on other bytes.
+ * from before it reads until it has written; closing @fd gives the lock back.  Who only reads does not
+ * wait.  QEMU's own locks are on other bytes.
  *
  * Returns: true, or false with @error set.
  */
 bool
 lukshdrLabelLock(int fd, GError **error);
+
+/**
+ * lukshdrLabelLockEnd:
+ *
+ * From now on nobody in this process waits for a lock: for a daemon that is told to end.
+ */
+void
+lukshdrLabelLockEnd(void);

@@ -26,6 +26,9 @@
 #include "headers.h"
 #include "vol-xml.h"
 
+/* Whether the daemon is about to end */
+static gint lukshdrDiscoverEnded;
+
 /* Messages that were logged already, char *: a contradiction lasts, and a pool is refreshed
  * often.  Its lock is a leaf. */
 static GMutex lukshdrDiscoverLock;
@@ -267,7 +270,8 @@ lukshdrDiscoverPool(virConnectPtr conn, virStoragePoolPtr pool)
         g_autoptr(virStorageVol) vol = vols[i];
         g_autofree char *path = lukshdrStorageState.stock.storageVolGetPath(vol);
 
-        if (path && g_path_is_absolute(path) && !g_hash_table_contains(known, path))
+        if (!g_atomic_int_get(&lukshdrDiscoverEnded) && path && g_path_is_absolute(path) &&
+            !g_hash_table_contains(known, path))
             lukshdrDiscoverVolume(conn, virStoragePoolGetName(pool), virStorageVolGetName(vol),
                                   path);
     }
@@ -323,7 +327,7 @@ lukshdrStorageCheckHeaders(const char *pool)
     bool privileged = lukshdrStorageState.privileged;
     guint i;
 
-    for (i = 0; links && i < links->len; i++) {
+    for (i = 0; links && i < links->len && !g_atomic_int_get(&lukshdrDiscoverEnded); i++) {
         const lukshdrLink *seen = g_ptr_array_index(links, i);
         g_autoptr(lukshdrStorageBusy) busy = NULL;
         g_autoptr(lukshdrLink) link = NULL;
@@ -342,4 +346,10 @@ lukshdrStorageCheckHeaders(const char *pool)
             LUKSHDR_LOG_ERROR(_("Linked volume '%s' of pool '%s' cannot be opened: %s"),
                               link->payload.volume, link->payload.pool, error->message);
     }
+}
+
+void
+lukshdrStorageDiscoverEnd(void)
+{
+    g_atomic_int_set(&lukshdrDiscoverEnded, 1);
 }

@@ -31,3 +31,11 @@ lukshdrStorageDiscover(virConnectPtr conn, const char *pool);
  */
 void
 lukshdrStorageCheckHeaders(const char *pool);
+
+/**
+ * lukshdrStorageDiscoverEnd:
+ *
+ * Both of the above end before the next volume or link: for lukshdrStorageScanEnd.
+ */
+void
+lukshdrStorageDiscoverEnd(void);

@@ -20,6 +20,7 @@
 
 #include "util/error.h"
 #include "link/header.h"
+#include "link/label.h"
 #include "util/log.h"
 #include "link/pool-state.h"
 #include "vol-link.h"
@@ -28,6 +29,9 @@
 #include "leftover.h"
 #include "use.h"
 #include "entry.h"
+
+/* Whether the daemon is about to end */
+static gint lukshdrScanEnded;
 
 /* The lock protects the tables below it.  It is a leaf: nothing is called with it held. */
 static GMutex lukshdrScanLock;
@@ -353,7 +357,7 @@ lukshdrScanLinks(virConnectPtr conn, const char *pool)
     }
 
     lukshdrScanForget();
-    for (i = 0; i < links->len; i++) {
+    for (i = 0; i < links->len && !g_atomic_int_get(&lukshdrScanEnded); i++) {
         lukshdrLink *link = g_ptr_array_index(links, i);
 
         switch (link->state) {
@@ -387,4 +391,12 @@ lukshdrStorageScanAll(virConnectPtr conn)
 {
     lukshdrScanLinks(conn, NULL);
     lukshdrStorageDiscover(conn, NULL);
+}
+
+void
+lukshdrStorageScanEnd(void)
+{
+    g_atomic_int_set(&lukshdrScanEnded, 1);
+    lukshdrStorageDiscoverEnd();
+    lukshdrLabelLockEnd();
 }

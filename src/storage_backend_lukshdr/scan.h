@@ -34,6 +34,15 @@ void
 lukshdrStorageScanAll(virConnectPtr conn);
 
 /**
+ * lukshdrStorageScanEnd:
+ *
+ * A scan that is under way ends before the next link, and waits for no lock any more: for a daemon that
+ * is told to end.
+ */
+void
+lukshdrStorageScanEnd(void);
+
+/**
  * lukshdrStorageScanIsLost:
  * @pool: name of a pool
  * @volume: name of a volume that a link names there

@@ -193,5 +193,7 @@ lukshdrStorageWatchStop(void)
     watch->end = true;
     g_cond_signal(&watch->wakeup);
     g_mutex_unlock(&watch->lock);
+    /* it may be in the middle of a scan */
+    lukshdrStorageScanEnd();
     g_thread_join(watch->thread);
 }
