@@ -278,6 +278,10 @@ lukshdrToolCheckState(lukshdrToolCheck *check, lukshdrToolState *state)
               "header opens nothing any more"),
             state->headerName.volume, state->headerName.pool);
         break;
+    case LUKSHDR_TOOL_STATE_FOUND:
+        /* nobody's fault: another host's header in a pool that both have */
+        lukshdrToolCheckFinding(check, &state->headerName, "%s", state->reason);
+        break;
     case LUKSHDR_TOOL_STATE_ORPHANED:
     default:
         lukshdrToolCheckOrphan(check, state);

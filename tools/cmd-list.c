@@ -59,8 +59,10 @@ lukshdrToolListTable(lukshdrTool *tool, GPtrArray *states)
 
         if (!state->reason)
             continue;
-        name = lukshdrToolListName(
-            state->kind == LUKSHDR_TOOL_STATE_ORPHANED ? &state->headerName : &state->payloadName);
+        name = lukshdrToolListName(state->kind == LUKSHDR_TOOL_STATE_ORPHANED ||
+                                           state->kind == LUKSHDR_TOOL_STATE_FOUND
+                                       ? &state->headerName
+                                       : &state->payloadName);
         shown = lukshdrTextShown(name);
         reason = lukshdrTextShown(state->reason);
         lukshdrToolNote("%s: %s", shown, reason);

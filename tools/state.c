@@ -37,8 +37,9 @@ lukshdrToolStateFree(lukshdrToolState *state)
 const char *
 lukshdrToolStateName(lukshdrToolStateKind kind)
 {
-    static const char *const names[] = { "ok", "header-missing", "header-damaged",
-                                         "payload-missing", "orphaned" };
+    static const char *const names[] = {
+        "ok", "header-missing", "header-damaged", "payload-missing", "orphaned", "found"
+    };
 
     return names[kind];
 }
@@ -46,8 +47,12 @@ lukshdrToolStateName(lukshdrToolStateKind kind)
 char *
 lukshdrToolStateText(const lukshdrToolState *state)
 {
-    static const char *const texts[] = { N_("ok"), N_("header missing"), N_("header damaged"),
-                                         N_("payload missing"), N_("orphaned header") };
+    static const char *const texts[] = { N_("ok"),
+                                         N_("header missing"),
+                                         N_("header damaged"),
+                                         N_("payload missing"),
+                                         N_("orphaned header"),
+                                         N_("found") };
     g_autoptr(GString) text = g_string_new(_(texts[state->kind]));
     guint i;
 
@@ -236,9 +241,22 @@ lukshdrToolStateOfOrphan(lukshdrTool *tool, lukshdrToolVolume *volume)
     if (!lukshdrToolStateReadHeader(tool, state, NULL) || !state->content || state->content->damage)
         return NULL;
 
-    state->kind = LUKSHDR_TOOL_STATE_ORPHANED;
+    state->kind = volume->role == LUKSHDR_TOOL_ROLE_FOUND ? LUKSHDR_TOOL_STATE_FOUND
+                                                          : LUKSHDR_TOOL_STATE_ORPHANED;
     g_clear_pointer(&state->reason, g_free);
-    if (state->content->labels) {
+    if (state->content->labels && state->kind == LUKSHDR_TOOL_STATE_FOUND) {
+        const lukshdrToolName *name = lukshdrToolVolumeOther(volume);
+        const lukshdrLink *label = g_ptr_array_index(state->content->labels, 0);
+
+        state->payloadName.pool = g_strdup(name->pool);
+        state->payloadName.volume = g_strdup(name->volume);
+        state->reason = g_strdup_printf(
+            _("its link label says that it is the header of %s/%s, which is not the volume that "
+              "the label was written for; if it is nevertheless: virt-lukshdr link %s/%s %s/%s "
+              "--secret %s"),
+            name->pool, name->volume, name->pool, name->volume, volume->pool, volume->name,
+            label->secretUUID ? label->secretUUID : "UUID");
+    } else if (state->content->labels) {
         g_autofree char *names = lukshdrToolStateLabelNames(state->content);
         const lukshdrLink *label = g_ptr_array_index(state->content->labels, 0);
 

@@ -18,6 +18,7 @@ typedef enum {
     LUKSHDR_TOOL_STATE_HEADER_DAMAGED, /* or another volume's */
     LUKSHDR_TOOL_STATE_PAYLOAD_MISSING,
     LUKSHDR_TOOL_STATE_ORPHANED, /* a header that no link leads to */
+    LUKSHDR_TOOL_STATE_FOUND,    /* the same, and the volume that its label names is here */
 } lukshdrToolStateKind;
 
 typedef struct _lukshdrToolState lukshdrToolState;
@@ -25,8 +26,8 @@ struct _lukshdrToolState {
     lukshdrToolStateKind kind;
     char *reason; /* for a person; NULL if all is well */
 
-    lukshdrToolVolume *payload;  /* NULL if it is missing, or for an orphan */
-    lukshdrToolName payloadName; /* of an orphan: what its label says, or NULL */
+    lukshdrToolVolume *payload;  /* NULL if it is missing, or for an orphan or found */
+    lukshdrToolName payloadName; /* of an orphan or found: what its label says, or NULL */
     lukshdrToolName headerName;
     lukshdrToolVolume *header;  /* NULL if it is missing */
     lukshdrToolHeader *content; /* NULL if it could not be read */

@@ -104,7 +104,11 @@ lukshdrToolVolumeReadEncryption(lukshdrToolVolume *volume, xmlNode *encryption)
         volume->shared = g_strcmp0(link, "share") == 0;
         lukshdrToolVolumeReadOthers(volume, header);
     } else if (payload) {
-        volume->role = LUKSHDR_TOOL_ROLE_HEADER;
+        xmlNode *source = lukshdrXMLChild(payload, LUKSHDR_XML_SOURCE);
+        g_autofree char *state = source ? lukshdrXMLAttribute(source, LUKSHDR_XML_STATE) : NULL;
+
+        volume->role = g_strcmp0(state, LUKSHDR_XML_STATE_FOUND) ? LUKSHDR_TOOL_ROLE_HEADER
+                                                                 : LUKSHDR_TOOL_ROLE_FOUND;
         lukshdrToolVolumeReadOthers(volume, payload);
     }
     if (!volume->others->len)

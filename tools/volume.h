@@ -14,6 +14,7 @@ typedef enum {
     LUKSHDR_TOOL_ROLE_NONE,
     LUKSHDR_TOOL_ROLE_PAYLOAD,
     LUKSHDR_TOOL_ROLE_HEADER,
+    LUKSHDR_TOOL_ROLE_FOUND, /* its label says that it is a header, and the daemon does not follow it */
 } lukshdrToolRole;
 
 typedef struct _lukshdrToolName lukshdrToolName;
@@ -52,7 +53,7 @@ struct _lukshdrToolVolume {
     char *secretUUID;  /* NULL if there is none */
     bool shared;       /* a payload whose header others use, too */
     GPtrArray *others; /* lukshdrToolName *: of a payload its header and then the header's
-                        * replicas, of a header its payloads */
+                        * replicas, of a header its payloads, as it says if it was found */
 };
 
 /**

@@ -3,78 +3,168 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A label says what it was when it was written, maybe on another host: of it are taken
- * the names, the LUKS UUID, the secret and the format; paths and identities are this host's.
+ * A label is a claim of anybody who can write to the header pool, maybe of another host.  It is followed
+ * where the volume of the payload's name is the very file or device that the label recorded.
+ * Then the names, the LUKS UUID, the secret and the format are taken of it; paths and identities
+ * are this host's, and a secret that a label names is nobody's to remove.  Every other claim is
+ * remembered as found, shown, and good for nothing else.
  */
 
 #include "config.h"
 
 #include "discover.h"
 
-#include <fcntl.h>
 #include <glib/gi18n-lib.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "util/error.h"
+#include "link/handle.h"
 #include "link/header.h"
 #include "link/label.h"
 #include "util/log.h"
 #include "link/replica.h"
 #include "busy.h"
 #include "defaults.h"
+#include "entry.h"
 #include "headers.h"
+#include "recognise.h"
 #include "vol-xml.h"
+
+/* How many messages, and how many headers found, are kept of a pool: who can write labels can write many */
+#define LUKSHDR_DISCOVER_MAX 1000
 
 /* Whether the daemon is about to end */
 static gint lukshdrDiscoverEnded;
 
-/* Messages that were logged already, char *: a contradiction lasts, and a pool is refreshed
- * often.  Its lock is a leaf. */
+/* What a look at a pool has come to */
+typedef struct _lukshdrDiscovery lukshdrDiscovery;
+struct _lukshdrDiscovery {
+    GHashTable *said;  /* char *: messages that are logged, once while what they say lasts */
+    GHashTable *found; /* path of a volume -> GPtrArray of lukshdrLink *: the claims of its label */
+};
+
+/* Name of a pool -> lukshdrDiscovery, of the last look.  Its lock is a leaf. */
 static GMutex lukshdrDiscoverLock;
-static GHashTable *lukshdrDiscoverReported;
+static GHashTable *lukshdrDiscoveries;
 
 static void
-lukshdrDiscoverReport(const GError *error)
+lukshdrDiscoveryFree(lukshdrDiscovery *discovery)
 {
+    g_hash_table_unref(discovery->said);
+    g_hash_table_unref(discovery->found);
+    g_free(discovery);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(lukshdrDiscovery, lukshdrDiscoveryFree)
+
+static lukshdrDiscovery *
+lukshdrDiscoveryNew(void)
+{
+    lukshdrDiscovery *discovery = g_new0(lukshdrDiscovery, 1);
+
+    discovery->said = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    discovery->found = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
+                                             (GDestroyNotify)g_ptr_array_unref);
+    return discovery;
+}
+
+/* With the lock held */
+static lukshdrDiscovery *
+lukshdrDiscoveryOf(const char *pool)
+{
+    return lukshdrDiscoveries ? g_hash_table_lookup(lukshdrDiscoveries, pool) : NULL;
+}
+
+/* The volume that is looked at */
+typedef struct _lukshdrDiscover lukshdrDiscover;
+struct _lukshdrDiscover {
+    virConnectPtr conn;
+    lukshdrDiscovery *discovery; /* of this look at its pool */
+    const char *pool;
+    const char *volume;
+    const char *path;
+    const lukshdrHandle *handle;
+};
+
+static void
+lukshdrDiscoverReport(const lukshdrDiscover *here, const GError *error)
+{
+    const lukshdrDiscovery *before;
     bool fresh;
 
+    if (g_hash_table_size(here->discovery->said) >= LUKSHDR_DISCOVER_MAX)
+        return;
+
     g_mutex_lock(&lukshdrDiscoverLock);
-    if (!lukshdrDiscoverReported)
-        lukshdrDiscoverReported = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    fresh = g_hash_table_add(lukshdrDiscoverReported, g_strdup(error->message));
+    before = lukshdrDiscoveryOf(here->pool);
+    fresh = !before || !g_hash_table_contains(before->said, error->message);
     g_mutex_unlock(&lukshdrDiscoverLock);
 
-    if (fresh)
+    if (g_hash_table_add(here->discovery->said, g_strdup(error->message)) && fresh)
         LUKSHDR_LOG_WARN("%s", error->message);
 }
 
-/* Fills in path and identity of @part on this host.  Returns 1, 0 if there is no such volume in
- * an active pool, or -1 with @error set. */
-static int
-lukshdrDiscoverLocate(virConnectPtr conn,
-                      lukshdrVolume *part,
-                      virStorageVolPtr *vol,
-                      GError **error)
+/* Remembers what @claim says of the volume, and says why it is not followed by itself */
+static void
+lukshdrDiscoverFind(const lukshdrDiscover *here, const lukshdrLink *claim, GError **reason)
+{
+    GHashTable *found = here->discovery->found;
+    GPtrArray *links = g_hash_table_lookup(found, here->path);
+    lukshdrLink *link;
+
+    if (!links && g_hash_table_size(found) < LUKSHDR_DISCOVER_MAX) {
+        links = g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrLinkUnref);
+        g_hash_table_insert(found, g_strdup(here->path), links);
+    }
+    if (links) {
+        link = lukshdrLinkNew();
+        link->payload.pool = g_strdup(claim->payload.pool);
+        link->payload.volume = g_strdup(claim->payload.volume);
+        g_ptr_array_add(links, link);
+    }
+
+    g_prefix_error(reason,
+                   _("the label of header volume '%s' of pool '%s' says that it belongs to volume "
+                     "'%s' of pool '%s', which is shown and not followed; if it is right say "
+                     "'virt-lukshdr link %s/%s %s/%s --secret %s': "),
+                   here->volume, here->pool, claim->payload.volume, claim->payload.pool,
+                   claim->payload.pool, claim->payload.volume, here->pool, here->volume,
+                   claim->secretUUID);
+}
+
+/* Opens the volume of @part's names on this host, and makes @part it.  Returns NULL without @error
+ * if there is none in an active pool, NULL with @error set if it cannot be a volume of a link. */
+static lukshdrHandle *
+lukshdrDiscoverOpen(virConnectPtr conn, lukshdrVolume *part, virStorageVolPtr *vol, GError **error)
 {
     const lukshdrStorage *state = &lukshdrStorageState;
     g_autoptr(virStoragePool) pool = state->stock.storagePoolLookupByName(conn, part->pool);
+    g_autofree char *path = NULL;
+    lukshdrHandle *handle;
 
     g_clear_pointer(&part->path, g_free);
-    part->identity.type = LUKSHDR_IDENTITY_NONE;
+    part->identity = (lukshdrIdentity){ 0 };
 
     *vol = pool && state->stock.storagePoolIsActive(pool) == 1
                ? state->stock.storageVolLookupByName(pool, part->volume)
                : NULL;
-    if (!*vol || !(part->path = state->stock.storageVolGetPath(*vol))) {
+    if (!*vol || !(path = state->stock.storageVolGetPath(*vol))) {
         virResetLastError();
-        return 0;
+        return NULL;
     }
 
-    return g_path_is_absolute(part->path) &&
-                   lukshdrIdentityFromPath(part->path, &part->identity, error)
-               ? 1
-               : -1;
+    if (!g_path_is_absolute(path)) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+                    _("volume '%s' of pool '%s' has no path on this host"), part->volume,
+                    part->pool);
+        return NULL;
+    }
+
+    if ((handle = lukshdrHandleOpenPath(path, LUKSHDR_HANDLE_READ, error))) {
+        part->path = g_steal_pointer(&path);
+        part->identity = handle->identity;
+    }
+    return handle;
 }
 
 static bool
@@ -86,40 +176,78 @@ lukshdrDiscoverHasPool(virConnectPtr conn, const char *name)
     return pool != NULL;
 }
 
-/* What contradicts the claim of @label, found at @path: the registry decides */
+typedef struct _lukshdrDiscoverReplica lukshdrDiscoverReplica;
+struct _lukshdrDiscoverReplica {
+    const lukshdrDiscover *here;
+    bool changed;
+};
+
+/* A lukshdrStorageChange */
 static bool
-lukshdrDiscoverCheckRegistry(const lukshdrLink *label, const char *path, GError **error)
+lukshdrDiscoverSetReplica(lukshdrLink *link, void *opaque)
+{
+    lukshdrDiscoverReplica *replica = opaque;
+    const lukshdrDiscover *here = replica->here;
+    lukshdrVolume *copy;
+    guint i;
+
+    for (i = 1; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
+        if (copy->path || !g_str_equal(copy->pool, here->pool) ||
+            !g_str_equal(copy->volume, here->volume))
+            continue;
+        copy->path = g_strdup(here->path);
+        copy->identity = here->handle->identity;
+        return replica->changed = true;
+    }
+    return false;
+}
+
+/* The volume has a label of @known, which is registered: it may be a replica that this host had only
+ * heard of, and that proves itself now */
+static bool
+lukshdrDiscoverKnown(const lukshdrDiscover *here, const lukshdrLink *known, GError **error)
+{
+    lukshdrDiscoverReplica replica = { .here = here };
+
+    if (known->state == LUKSHDR_LINK_STATE_ACTIVE &&
+        lukshdrHeaderCheck(known, &known->header, here->handle->fd, NULL, NULL) &&
+        !lukshdrStorageUpdate(known, lukshdrDiscoverSetReplica, &replica, error))
+        return false;
+    if (replica.changed)
+        return true;
+
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                _("'%s' is a copy of the header of linked volume '%s' of pool '%s', which is "
+                  "registered with '%s'"),
+                here->path, known->payload.volume, known->payload.pool,
+                known->header.path ? known->header.path : "-");
+    return false;
+}
+
+/* What contradicts the claim of @link: the registry decides */
+static bool
+lukshdrDiscoverCheckRegistry(const lukshdrDiscover *here, const lukshdrLink *link, GError **error)
 {
     lukshdrRegistry *registry = lukshdrStorageState.registry;
-    g_autoptr(lukshdrLink) known = lukshdrRegistryGet(registry, label->uuid);
     g_autoptr(lukshdrLink) byName = NULL;
-    g_autoptr(lukshdrLink) payload = NULL;
     g_autoptr(lukshdrLink) header = NULL;
+    g_auto(lukshdrRecognised) what = { 0 };
+    const lukshdrLink *other;
 
-    if (known) {
-        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                    _("'%s' is a copy of the header of linked volume '%s' of pool '%s', which is "
-                      "registered with '%s'"),
-                    path, known->payload.volume, known->payload.pool, known->header.path);
-        return false;
-    }
-
-    if (!lukshdrRegistryLookup(registry, label->payload.pool, label->payload.volume, &byName,
-                               &header, error) ||
-        (!byName && !header &&
-         !lukshdrRegistryFindPayload(registry, label->payload.path, &payload, error)))
+    if (!lukshdrRegistryLookup(registry, link->payload.pool, link->payload.volume, &byName, &header,
+                               error) ||
+        (!byName && !header && !lukshdrRecognise(registry, link->payload.path, &what, error)))
         return false;
 
-    if (byName || header || payload) {
-        const lukshdrLink *other = byName ? byName : header ? header : payload;
+    if (!(other = byName ? byName : header ? header : what.link))
+        return true;
 
-        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                    _("the label of '%s' says that it is the header of volume '%s' of pool '%s', "
-                      "which is registered with header '%s'; the registry is believed"),
-                    path, label->payload.volume, label->payload.pool, other->header.path);
-        return false;
-    }
-    return true;
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                _("the label of '%s' says that it is the header of volume '%s' of pool '%s', "
+                  "which is registered with header '%s'; the registry is believed"),
+                here->path, link->payload.volume, link->payload.pool,
+                other->header.path ? other->header.path : "-");
+    return false;
 }
 
 static bool
@@ -145,123 +273,165 @@ lukshdrDiscoverCheckFormat(virStorageVolPtr payload, const lukshdrLink *label, G
     return false;
 }
 
-/* Returns true if @label is to be taken from this volume, in @pool, named @volume: it is the header,
- * or a replica where the header's pool does not exist.  Makes @link's header this one. */
+/* Whether what @claim recorded of the payload is what @payload, which is here, is */
 static bool
-lukshdrDiscoverChoose(virConnectPtr conn, lukshdrLink *link, const char *pool, const char *volume)
+lukshdrDiscoverCheckClaim(const lukshdrLink *claim, const lukshdrVolume *payload, GError **error)
+{
+    g_autofree char *recorded = NULL;
+    g_autofree char *found = NULL;
+
+    if (lukshdrIdentityClaims(&claim->payload.identity, !g_str_equal(claim->format, "raw"),
+                              &payload->identity))
+        return true;
+
+    recorded = lukshdrIdentityDescribe(&claim->payload.identity);
+    found = lukshdrIdentityDescribe(&payload->identity);
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                _("the label was written for %s, and '%s' is %s"), recorded, payload->path, found);
+    return false;
+}
+
+/* Returns true if @link is to be taken from this volume: it is the header, or a replica where the
+ * header's pool does not exist.  Makes @link's header this one. */
+static bool
+lukshdrDiscoverChoose(const lukshdrDiscover *here, lukshdrLink *link)
 {
     lukshdrVolume *copy;
     guint i;
 
     for (i = 1; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
-        if (g_str_equal(copy->pool, pool) && g_str_equal(copy->volume, volume)) {
-            if (lukshdrDiscoverHasPool(conn, link->header.pool))
+        if (g_str_equal(copy->pool, here->pool) && g_str_equal(copy->volume, here->volume)) {
+            if (lukshdrDiscoverHasPool(here->conn, link->header.pool))
                 return false;
             g_ptr_array_remove_index(link->replicas, i - 1);
             break;
         }
     }
 
-    g_free(link->header.pool);
-    g_free(link->header.volume);
-    link->header.pool = g_strdup(pool);
-    link->header.volume = g_strdup(volume);
+    lukshdrVolumeClear(&link->header);
+    link->header.pool = g_strdup(here->pool);
+    link->header.volume = g_strdup(here->volume);
+    link->header.path = g_strdup(here->path);
+    link->header.identity = here->handle->identity;
     return true;
 }
 
-/* Returns false with @error set where the claim cannot be believed, true where it was, or where
- * there is nothing to believe yet */
-static bool
-lukshdrDiscoverRegister(virConnectPtr conn,
-                        const lukshdrLink *label,
-                        const char *pool,
-                        const char *volume,
-                        int fd,
-                        GError **error)
+/* A replica is a volume that is a copy of this header.  Of what is not, or not here now, @link keeps
+ * the name, since another host may have it, and no path: nobody touches it. */
+static void
+lukshdrDiscoverReplicas(virConnectPtr conn, lukshdrLink *link)
 {
-    lukshdrRegistry *registry = lukshdrStorageState.registry;
-    g_autoptr(lukshdrLink) link = lukshdrLinkCopy(label);
-    g_autoptr(virStorageVol) header = NULL;
-    g_autoptr(virStorageVol) payload = NULL;
-    int found;
+    lukshdrVolume *copy;
     guint i;
 
-    if (!lukshdrDiscoverChoose(conn, link, pool, volume))
+    for (i = 1; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
+        g_autoptr(virStorageVol) vol = NULL;
+        g_autoptr(lukshdrHandle) handle = lukshdrDiscoverOpen(conn, copy, &vol, NULL);
+
+        if (handle && !lukshdrHeaderCheck(link, copy, handle->fd, NULL, NULL)) {
+            g_clear_pointer(&copy->path, g_free);
+            copy->identity = (lukshdrIdentity){ 0 };
+        }
+    }
+}
+
+/* Returns false with @error set where @claim is not followed, true where it is, or where there
+ * is nothing yet that it could be of */
+static bool
+lukshdrDiscoverClaim(const lukshdrDiscover *here, const lukshdrLink *claim, GError **error)
+{
+    lukshdrRegistry *registry = lukshdrStorageState.registry;
+    g_autoptr(lukshdrLink) known = lukshdrRegistryGet(registry, claim->uuid);
+    g_autoptr(lukshdrLink) link = lukshdrLinkCopy(claim);
+    g_autoptr(lukshdrHandle) handle = NULL;
+    g_autoptr(virStorageVol) payload = NULL;
+    g_autoptr(GError) reason = NULL;
+
+    if (claim->state != LUKSHDR_LINK_STATE_ACTIVE || !claim->luksUUID) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("the label of '%s' names no link that is active, and is not believed"),
+                    here->path);
+        return false;
+    }
+    if (known)
+        return lukshdrDiscoverKnown(here, known, error);
+    if (!lukshdrDiscoverChoose(here, link))
         return true;
 
-    link->state = LUKSHDR_LINK_STATE_ACTIVE;
-    if ((found = lukshdrDiscoverLocate(conn, &link->header, &header, error)) <= 0 ||
-        (found = lukshdrDiscoverLocate(conn, &link->payload, &payload, error)) <= 0)
-        return found == 0;
+    link->secretGenerated = false;
+    handle = lukshdrDiscoverOpen(here->conn, &link->payload, &payload, &reason);
+    if (!handle && !reason)
+        return true;
+    if (handle && !lukshdrDiscoverCheckRegistry(here, link, error))
+        return false;
 
-    for (i = 1; i <= link->replicas->len; i++) {
-        g_autoptr(virStorageVol) replica = NULL;
-
-        (void)lukshdrDiscoverLocate(conn, lukshdrLinkHeaderCopy(link, i), &replica, NULL);
+    if (!handle || !lukshdrDiscoverCheckClaim(claim, &link->payload, &reason) ||
+        !lukshdrDiscoverCheckFormat(payload, link, &reason) ||
+        !lukshdrHeaderCheck(link, &link->header, here->handle->fd, NULL, &reason)) {
+        lukshdrDiscoverFind(here, claim, &reason);
+        g_propagate_error(error, g_steal_pointer(&reason));
+        return false;
     }
 
-    if (!lukshdrDiscoverCheckRegistry(link, link->header.path, error) ||
-        !lukshdrDiscoverCheckFormat(payload, link, error) ||
-        !lukshdrHeaderCheck(link, &link->header, fd, NULL, error) ||
-        !lukshdrRegistryStore(registry, link, error))
+    lukshdrDiscoverReplicas(here->conn, link);
+    if (!lukshdrRegistryStore(registry, link, error))
         return false;
 
     LUKSHDR_LOG_INFO(_("Linked volume '%s' of pool '%s' has been found by the label of its header "
                        "'%s' of pool '%s'"),
-                     link->payload.volume, link->payload.pool, volume, pool);
+                     link->payload.volume, link->payload.pool, here->volume, here->pool);
     return true;
 }
 
-static void
-lukshdrDiscoverVolume(virConnectPtr conn, const char *pool, const char *volume, const char *path)
+/* Whether @path is recorded as a header or a replica already */
+static bool
+lukshdrDiscoverIsRegistered(const char *path)
 {
+    g_autoptr(GPtrArray) links = lukshdrRegistryListAt(lukshdrStorageState.registry, path, NULL);
+    const lukshdrVolume *copy;
+    guint i;
+    guint n;
+
+    for (i = 0; links && i < links->len; i++) {
+        for (n = 0; (copy = lukshdrLinkHeaderCopy(g_ptr_array_index(links, i), n)); n++) {
+            if (g_strcmp0(copy->path, path) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+static void
+lukshdrDiscoverVolume(lukshdrDiscover *here)
+{
+    g_autoptr(lukshdrHandle) handle = lukshdrHandleOpenPath(here->path, LUKSHDR_HANDLE_READ, NULL);
     g_autoptr(GPtrArray) labels = NULL;
     g_autoptr(GError) damage = NULL;
-    lukshdrIdentity identity;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     guint i;
 
-    if (fd < 0)
+    /* no label is looked for where there can be none */
+    if (!handle)
         return;
 
-    if (lukshdrIdentityFromFD(fd, &identity, NULL) && !lukshdrLabelRead(fd, &labels, &damage)) {
-        g_prefix_error(&damage, "'%s': ", path);
-        lukshdrDiscoverReport(damage);
+    here->handle = handle;
+    if (!lukshdrLabelRead(handle->fd, &labels, &damage)) {
+        g_prefix_error(&damage, "'%s': ", here->path);
+        lukshdrDiscoverReport(here, damage);
     }
 
     for (i = 0; labels && i < labels->len; i++) {
         g_autoptr(GError) error = NULL;
 
-        if (!lukshdrDiscoverRegister(conn, g_ptr_array_index(labels, i), pool, volume, fd, &error))
-            lukshdrDiscoverReport(error);
+        if (!lukshdrDiscoverClaim(here, g_ptr_array_index(labels, i), &error))
+            lukshdrDiscoverReport(here, error);
     }
-    close(fd);
-}
-
-/* The paths of all headers and replicas that are registered */
-static GHashTable *
-lukshdrDiscoverKnown(void)
-{
-    g_autoptr(GPtrArray) links = lukshdrRegistryList(lukshdrStorageState.registry, NULL);
-    GHashTable *known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    guint i;
-    guint n;
-
-    for (i = 0; links && i < links->len; i++) {
-        const lukshdrVolume *copy;
-
-        for (n = 0; (copy = lukshdrLinkHeaderCopy(g_ptr_array_index(links, i), n)); n++) {
-            if (copy->path)
-                g_hash_table_add(known, g_strdup(copy->path));
-        }
-    }
-    return known;
 }
 
 static void
 lukshdrDiscoverPool(virConnectPtr conn, virStoragePoolPtr pool)
 {
-    g_autoptr(GHashTable) known = lukshdrDiscoverKnown();
+    g_autoptr(lukshdrDiscovery) discovery = lukshdrDiscoveryNew();
+    const char *name = virStoragePoolGetName(pool);
     g_autofree virStorageVolPtr *vols = NULL;
     int count = virStoragePoolListAllVolumes(pool, &vols, 0);
     int i;
@@ -269,19 +439,49 @@ lukshdrDiscoverPool(virConnectPtr conn, virStoragePoolPtr pool)
     for (i = 0; i < count; i++) {
         g_autoptr(virStorageVol) vol = vols[i];
         g_autofree char *path = lukshdrStorageState.stock.storageVolGetPath(vol);
+        lukshdrDiscover here = { .conn = conn,
+                                 .discovery = discovery,
+                                 .pool = name,
+                                 .volume = virStorageVolGetName(vol),
+                                 .path = path };
 
         if (!g_atomic_int_get(&lukshdrDiscoverEnded) && path && g_path_is_absolute(path) &&
-            !g_hash_table_contains(known, path))
-            lukshdrDiscoverVolume(conn, virStoragePoolGetName(pool), virStorageVolGetName(vol),
-                                  path);
+            !lukshdrDiscoverIsRegistered(path))
+            lukshdrDiscoverVolume(&here);
     }
     virResetLastError();
+
+    g_mutex_lock(&lukshdrDiscoverLock);
+    if (!lukshdrDiscoveries)
+        lukshdrDiscoveries = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
+                                                   (GDestroyNotify)lukshdrDiscoveryFree);
+    g_hash_table_replace(lukshdrDiscoveries, g_strdup(name), g_steal_pointer(&discovery));
+    g_mutex_unlock(&lukshdrDiscoverLock);
+}
+
+/* Forgets what was found in pool @name, or in any, that is none of @pools any more */
+static void
+lukshdrDiscoverForget(const char *name, GHashTable *pools)
+{
+    GHashTableIter iter;
+    gpointer pool;
+
+    g_mutex_lock(&lukshdrDiscoverLock);
+    if (lukshdrDiscoveries) {
+        g_hash_table_iter_init(&iter, lukshdrDiscoveries);
+        while (g_hash_table_iter_next(&iter, &pool, NULL)) {
+            if ((!name || g_str_equal(pool, name)) && !g_hash_table_contains(pools, pool))
+                g_hash_table_iter_remove(&iter);
+        }
+    }
+    g_mutex_unlock(&lukshdrDiscoverLock);
 }
 
 static void
 lukshdrDiscoverAll(virConnectPtr conn, const char *name)
 {
     const char *dir = lukshdrStorageState.poolsDir;
+    g_autoptr(GHashTable) looked = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     g_autofree virStoragePoolPtr *pools = NULL;
     int count = virConnectListAllStoragePools(conn, &pools, VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE);
     int i;
@@ -292,9 +492,13 @@ lukshdrDiscoverAll(virConnectPtr conn, const char *name)
 
         if ((!name || g_str_equal(virStoragePoolGetName(pool), name)) &&
             virStoragePoolGetUUIDString(pool, uuid) == 0 &&
-            lukshdrStorageDefaultDeclares(dir, uuid, virStoragePoolGetName(pool)))
+            lukshdrStorageDefaultDeclares(dir, uuid, virStoragePoolGetName(pool))) {
+            g_hash_table_add(looked, g_strdup(virStoragePoolGetName(pool)));
             lukshdrDiscoverPool(conn, pool);
+        }
     }
+    if (count >= 0)
+        lukshdrDiscoverForget(name, looked);
     virResetLastError();
 }
 
@@ -305,6 +509,25 @@ lukshdrStorageDiscover(virConnectPtr conn, const char *pool)
 
     lukshdrDiscoverAll(conn, pool);
     lukshdrStorageBecomeClient(client);
+}
+
+GPtrArray *
+lukshdrStorageDiscoverFound(const char *path)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrDiscoverLock);
+    GHashTableIter iter;
+    gpointer discovery;
+    GPtrArray *links;
+
+    if (!lukshdrDiscoveries)
+        return NULL;
+
+    g_hash_table_iter_init(&iter, lukshdrDiscoveries);
+    while (g_hash_table_iter_next(&iter, NULL, &discovery)) {
+        if ((links = g_hash_table_lookup(((lukshdrDiscovery *)discovery)->found, path)))
+            return g_ptr_array_ref(links);
+    }
+    return NULL;
 }
 
 static bool

@@ -12,6 +12,7 @@
 #include "util/error.h"
 #include "util/log.h"
 #include "busy.h"
+#include "discover.h"
 #include "headers.h"
 #include "recognise.h"
 #include "use.h"
@@ -33,6 +34,19 @@ lukshdrStorageMarkLost(char *xml)
     return marked;
 }
 
+/* What is shown of a volume of a header pool that is nobody's and claims to be somebody's; or NULL */
+static char *
+lukshdrStorageShowFound(virStorageVolPtr vol, const char *xml)
+{
+    virIdentity *client = lukshdrStorageBecomeSystem();
+    g_autofree char *path = lukshdrStorageState.stock.storageVolGetPath(vol);
+    g_autoptr(GPtrArray) links = path ? lukshdrStorageDiscoverFound(path) : NULL;
+
+    lukshdrStorageBecomeClient(client);
+    virResetLastError();
+    return links ? lukshdrVolumeXMLShowFound(xml, links) : NULL;
+}
+
 char *
 lukshdrStorageVolGetXMLDesc(virStorageVolPtr vol, unsigned int flags)
 {
@@ -52,7 +66,9 @@ lukshdrStorageVolGetXMLDesc(virStorageVolPtr vol, unsigned int flags)
         return xml;
     }
 
-    if (what.as == LUKSHDR_RECOGNISED_PAYLOAD) {
+    if (what.as == LUKSHDR_RECOGNISED_PLAIN) {
+        shown = lukshdrStorageShowFound(vol, xml);
+    } else if (what.as == LUKSHDR_RECOGNISED_PAYLOAD) {
         shown = lukshdrVolumeXMLShowPayload(xml, what.link);
     } else if (what.link && (links = lukshdrStorageHeadersSharers(what.link, &error))) {
         g_ptr_array_insert(links, 0, lukshdrLinkRef(what.link));

@@ -126,14 +126,18 @@ lukshdrVolumeXMLShowPayload(const char *text, const lukshdrLink *link)
     if (link->headerShared)
         lukshdrXMLSetAttribute(header, LUKSHDR_XML_HEADER_LINK,
                                lukshdrHeaderLinkActionToString(LUKSHDR_HEADER_LINK_SHARE));
-    for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++)
-        lukshdrVolumeXMLAddSource(header, copy);
+    for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
+        /* a replica that a label names and nobody here has seen is nothing to show */
+        if (i == 0 || copy->path || link->state != LUKSHDR_LINK_STATE_ACTIVE)
+            lukshdrVolumeXMLAddSource(header, copy);
+    }
 
     return lukshdrVolumeXMLResult(xmlDocGetRootElement(doc));
 }
 
-char *
-lukshdrVolumeXMLShowHeader(const char *text, GPtrArray *links)
+/* With @state, if that is not NULL, at each payload */
+static char *
+lukshdrVolumeXMLShowPayloads(const char *text, GPtrArray *links, const char *state)
 {
     g_autoptr(xmlDoc) doc = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_VOLUME, NULL);
     xmlNode *encryption;
@@ -151,8 +155,22 @@ lukshdrVolumeXMLShowHeader(const char *text, GPtrArray *links)
         const lukshdrLink *link = g_ptr_array_index(links, i);
 
         lukshdrVolumeXMLAddSource(payload, &link->payload);
+        if (state)
+            lukshdrXMLSetAttribute(xmlGetLastChild(payload), LUKSHDR_XML_STATE, state);
     }
     return lukshdrVolumeXMLResult(xmlDocGetRootElement(doc));
+}
+
+char *
+lukshdrVolumeXMLShowHeader(const char *text, GPtrArray *links)
+{
+    return lukshdrVolumeXMLShowPayloads(text, links, NULL);
+}
+
+char *
+lukshdrVolumeXMLShowFound(const char *text, GPtrArray *links)
+{
+    return lukshdrVolumeXMLShowPayloads(text, links, LUKSHDR_XML_STATE_FOUND);
 }
 
 static void

@@ -180,6 +180,16 @@ char *
 lukshdrVolumeXMLShowHeader(const char *text, GPtrArray *links);
 
 /**
+ * lukshdrVolumeXMLShowFound:
+ * @text: vol-dumpxml of a volume in a header pool as stock writes it
+ * @links: lukshdrLink *, what its label claims and nobody follows
+ *
+ * Returns: as lukshdrVolumeXMLShowHeader, with state='found' at each payload.
+ */
+char *
+lukshdrVolumeXMLShowFound(const char *text, GPtrArray *links);
+
+/**
  * lukshdrVolumeXMLMarkLost:
  * @text: vol-dumpxml of a payload or header volume as the two functions above made it
  * @isLost: whether a volume that a link names is not where it should be
