@@ -122,13 +122,42 @@ testNoDigest(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
     utilTestXor(fix->fd, SLOT7, 1);
     testAssertWhole(fix);
 
-    /* and a digest is the label's, whatever the registry knows: keys may have been
-     * changed from another host */
-    utilTestXor(fix->fd, SLOT7, 1);
+    /* but where the registry knows one, it holds */
     fix->link->digest = g_strnfill(LUKSHDR_LINK_DIGEST_LEN, 'a');
-    testAssertWhole(fix);
+    testAssertRefused(fix, "OPERATION_INVALID link='adopt'");
+    fix->link->generation = 1;
     g_assert_true(lukshdrLabelWriteOne(fix->fd, fix->link, NULL));
     testAssertRefused(fix, "OPERATION_INVALID link='adopt'");
+}
+
+/* Keys are changed from another host: what is newer is taken, what is older is not */
+static void
+testGenerations(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
+{
+    g_autoptr(lukshdrLink) label = lukshdrLinkCopy(fix->link);
+
+    label->generation = 3;
+    g_assert_true(lukshdrLabelWriteOne(fix->fd, label, NULL));
+    fix->link->generation = 2;
+    g_free(fix->link->digest);
+    fix->link->digest = g_strnfill(LUKSHDR_LINK_DIGEST_LEN, 'a');
+    testAssertWhole(fix);
+
+    fix->link->generation = 3;
+    testAssertRefused(fix, "OPERATION_INVALID rolled back");
+    testAssertRefused(fix, "OPERATION_INVALID virt-lukshdr link images/data.qcow2");
+    fix->link->generation = 4;
+    testAssertRefused(fix, "OPERATION_INVALID keys are of generation 3");
+    g_clear_pointer(&fix->link->digest, g_free);
+    testAssertRefused(fix, "OPERATION_INVALID rolled back");
+
+    /* an entry of today that says nothing of either takes what it sees */
+    fix->link->generation = 0;
+    testAssertWhole(fix);
+
+    /* and without a LUKS UUID nothing is anybody's */
+    g_clear_pointer(&fix->link->luksUUID, g_free);
+    testAssertRefused(fix, "OPERATION_INVALID instead of -");
 }
 
 static void
@@ -222,6 +251,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     testAdd("bits", testBits);
     testAdd("no-digest", testNoDigest);
+    testAdd("generations", testGenerations);
     testAdd("others", testOthers);
     testAdd("no-luks", testNoLuks);
     testAdd("shared", testShared);

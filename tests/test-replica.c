@@ -236,11 +236,27 @@ testContent(const char *path)
     return g_strdup(g_checksum_get_string(sum));
 }
 
+/* What stands at the paths is what @link has recorded; of what is missing, that there was a file */
+static void
+testRecord(lukshdrLink *link)
+{
+    lukshdrVolume *copy;
+    guint i;
+
+    for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
+        if (copy->path && copy->identity.type == LUKSHDR_IDENTITY_NONE &&
+            !lukshdrIdentityFromPath(copy->path, &copy->identity, NULL))
+            copy->identity = (lukshdrIdentity){ .type = LUKSHDR_IDENTITY_FILE, .inode = 1 };
+    }
+}
+
 static bool
-testSync(const lukshdrLink *link, GError **error)
+testSync(lukshdrLink *link, GError **error)
 {
     bool root = geteuid() == 0;
     bool ok;
+
+    testRecord(link);
 
     if (root)
         g_assert_cmpint(seteuid(NOBODY), ==, 0);
@@ -409,7 +425,7 @@ testRefused(void)
         const char *expected;
     } cases[] = {
         { { MISSING, DAMAGED }, "OPERATION_INVALID no header that is whole" },
-        { { MISSING, DAMAGED }, "OPERATION_INVALID No such file or directory" },
+        { { MISSING, DAMAGED }, "OPERATION_INVALID there is nothing at" },
         { { DAMAGED, MISSING }, "OPERATION_INVALID key material is damaged" },
         { { LABEL, FIFO }, "OPERATION_INVALID label is damaged" },
         { { FIFO, WHOLE },
@@ -524,8 +540,106 @@ testNotMade(void)
     utilTestError(error, "OPERATION_INVALID block device");
 }
 
+/* Nothing is overwritten because it stands at a path, and nothing is made where this host has not seen
+ * anything before */
+static void
+testForeign(void)
+{
+    g_autofree char *path = testPath(1);
+    g_autofree char *target = g_build_filename(testTop, "somebody-else", NULL);
+    guint i;
+
+    for (i = 0; i < 4; i++) {
+        g_autoptr(lukshdrLink) link = testLink(1);
+        g_autoptr(lukshdrLink) stranger = testLink(1);
+        g_autofree char *before = NULL;
+        g_autofree char *after = NULL;
+
+        testReset();
+        g_unlink(target);
+        testPut(0, WHOLE);
+        testPut(1, WHOLE);
+        if (i < 3)
+            testRecord(link);
+
+        switch (i) {
+        case 0: /* a symbolic link to what would otherwise do */
+            testPut(1, DAMAGED);
+            g_assert_cmpint(g_rename(path, target), ==, 0);
+            g_assert_cmpint(symlink(target, path), ==, 0);
+            break;
+        case 1: /* another file */
+            utilTestWrite(target, "", 0);
+            g_assert_cmpint(truncate(target, LUKSHDR_HEADER_VOLUME_SIZE), ==, 0);
+            g_assert_cmpint(g_rename(target, path), ==, 0);
+            break;
+        case 2: { /* another link's header */
+            g_autoptr(GPtrArray) links = g_ptr_array_new();
+
+            g_free(stranger->uuid);
+            stranger->uuid = g_uuid_string_random();
+            g_ptr_array_add(links, stranger);
+            testMakeShared(target, 9, links);
+            g_assert_cmpint(g_rename(target, path), ==, 0);
+            break;
+        }
+        default: /* what only a label has named */
+            g_assert_cmpint(g_unlink(path), ==, 0);
+            g_assert_true(lukshdrIdentityFromPath(link->header.path, &link->header.identity, NULL));
+            before = g_strdup(g_strerror(ENOENT));
+            g_assert_true(lukshdrReplicaSync(link, false, NULL));
+            g_assert_cmpint(access(path, F_OK), <, 0);
+        }
+        if (i < 3) {
+            const char *at = i == 0 ? target : path;
+
+            before = testContent(at);
+            g_assert_true(testSync(link, NULL));
+            after = testContent(at);
+            g_assert_cmpstr(after, ==, before);
+        }
+        g_assert_cmpint(testErrors, ==, 1);
+        g_assert_cmpint(testWarnings, ==, 0);
+        g_unlink(path);
+    }
+    g_unlink(target);
+
+    /* a copy that was put back in another file is one, damaged as it may be */
+    {
+        g_autoptr(lukshdrLink) link = testLink(1);
+
+        testReset();
+        testPut(0, WHOLE);
+        testPut(1, WHOLE);
+        testRecord(link);
+        testMake(target, 1);
+        testDamage(target, END - 1);
+        g_assert_cmpint(g_rename(target, path), ==, 0);
+        g_assert_true(testSync(link, NULL));
+        g_assert_cmpint(testWarnings, ==, 1);
+        g_assert_cmpint(testErrors, ==, 0);
+    }
+}
+
+/* Copies that are older than what the registry knows are not current, however many they are */
+static void
+testRolledBack(void)
+{
+    g_autoptr(lukshdrLink) link = testLinkOf(1, 3);
+    g_autoptr(GError) error = NULL;
+
+    testReset();
+    testPut(0, WHOLE);
+    testPut(1, WHOLE);
+    g_assert_false(testSync(link, &error));
+    utilTestError(error, "OPERATION_INVALID rolled back");
+    testPut(1, NEWER);
+    g_assert_true(testSync(link, NULL));
+    g_assert_cmpint(testWarnings, ==, 1);
+}
+
 static bool
-testSyncLimited(const lukshdrLink *link, rlim_t limit, GError **error)
+testSyncLimited(lukshdrLink *link, rlim_t limit, GError **error)
 {
     struct rlimit before;
     struct rlimit during;
@@ -684,6 +798,7 @@ testOvertaken(void)
     testReset();
     testPut(0, WHOLE);
     testPut(1, OLDER);
+    testRecord(link);
     fd = open(replica, O_RDWR | O_CLOEXEC);
     g_assert_true(lukshdrLabelLock(fd, NULL));
     thread = g_thread_new("sync", testSyncThread, &syncing);
@@ -732,6 +847,10 @@ testThreads(void)
     g_ptr_array_add(links, second);
 
     testReset();
+    testMakeShared(paths[0], 2, links);
+    /* what is recorded stands in labels, too */
+    testRecord(g_ptr_array_index(links, 0));
+    testRecord(second);
     testMakeShared(paths[0], 2, links);
     good = testContent(paths[0]);
     fds = utilTestOpenFDs();
@@ -829,6 +948,8 @@ main(int argc, char **argv)
     g_test_add_func("/replica/refused", testRefused);
     g_test_add_func("/replica/bytes", testBytes);
     g_test_add_func("/replica/not-made", testNotMade);
+    g_test_add_func("/replica/foreign", testForeign);
+    g_test_add_func("/replica/rolled-back", testRolledBack);
     g_test_add_func("/replica/write-fails", testWriteFails);
     g_test_add_func("/replica/shared", testShared);
     g_test_add_func("/replica/overtaken", testOvertaken);

@@ -16,25 +16,50 @@
 #include "label.h"
 #include "luks.h"
 
+/* The registry remembers what the keys were: an older header may hold keys that were removed, and
+ * who puts it back unnoticed opens the volume with them. */
 static bool
-lukshdrHeaderCheckDigest(const lukshdrLink *label, int fd, GError **error)
+lukshdrHeaderCheckGeneration(const lukshdrLink *link, const lukshdrLink *label, GError **error)
 {
+    if (label->generation > link->generation ||
+        (label->generation == link->generation &&
+         (!link->digest || !label->digest || g_str_equal(label->digest, link->digest))))
+        return true;
+
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                _("it was rolled back: its keys are of generation %u, and this host knows %s "
+                  "generation %u; keys that were removed since may open it; put the newest header "
+                  "back from a backup, or, if this one is meant, take it with 'virt-lukshdr link "
+                  "%s/%s', which is link='adopt'"),
+                label->generation,
+                label->generation == link->generation ? _("other keys of") : _("keys of"),
+                link->generation, link->payload.pool, link->payload.volume);
+    return false;
+}
+
+static bool
+lukshdrHeaderCheckDigest(const lukshdrLink *link, const lukshdrLink *label, int fd, GError **error)
+{
+    const char *expected = label->digest;
     g_autofree char *digest = NULL;
 
-    if (!label->digest)
+    /* a release that knew no digests may have written the label */
+    if (!expected && label->generation == link->generation)
+        expected = link->digest;
+    if (!expected)
         return true;
 
     if (!lukshdrLuksDigest(fd, &digest, error))
         return false;
 
-    if (g_str_equal(digest, label->digest))
+    if (g_str_equal(digest, expected))
         return true;
 
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                _("the LUKS header or its key material is damaged (SHA-256 %s, the link label says "
-                  "%s); put the header back from a backup, or, if it was you who changed its keys, "
-                  "link it again with link='adopt'"),
-                digest, label->digest);
+                _("the LUKS header or its key material is damaged (SHA-256 %s instead of %s); put "
+                  "the header back from a backup, or, if it was you who changed its keys, link it "
+                  "again with link='adopt'"),
+                digest, expected);
     return false;
 }
 
@@ -61,7 +86,8 @@ lukshdrHeaderCheckContent(const lukshdrLink *link, int fd, GPtrArray **labels, G
         return false;
     }
 
-    if (!lukshdrTextSameUUID(luksUUID, link->luksUUID)) {
+    if (!lukshdrTextSameUUID(luksUUID, link->luksUUID) ||
+        !lukshdrTextSameUUID(label->luksUUID, link->luksUUID)) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                     _("it holds LUKS header %s instead of %s; put the right header back from a "
                       "backup"),
@@ -69,7 +95,8 @@ lukshdrHeaderCheckContent(const lukshdrLink *link, int fd, GPtrArray **labels, G
         return false;
     }
 
-    if (!lukshdrHeaderCheckDigest(label, fd, error))
+    if (!lukshdrHeaderCheckGeneration(link, label, error) ||
+        !lukshdrHeaderCheckDigest(link, label, fd, error))
         return false;
 
     if (labels)

@@ -20,8 +20,9 @@
  *
  * The content decides, not the identity: a header that was put back from a backup is
  * another file with the same link label and LUKS header, and who could forge both
- * could as well have written into the file that was recorded.  The digest is the
- * label's, not the registry's: keys may have been changed from another host.
+ * could as well have written into the file that was recorded.  Keys may have been changed from another
+ * host: of a higher generation than @link knows, the label says what they are.  One of a lower
+ * generation, or of the same and with other keys, was rolled back and is refused.
  *
  * Returns: true, or false with @error set.
  */

@@ -11,25 +11,26 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gi18n-lib.h>
-#include <glib/gstdio.h>
 #include <gnutls/gnutls.h>
 #include <libvirt/virterror.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "util/error.h"
-#include "util/file.h"
+#include "util/text.h"
+#include "handle.h"
 #include "header.h"
 #include "label.h"
+#include "luks.h"
 #include "util/log.h"
 #include "pool-state.h"
 
 typedef struct _lukshdrReplica lukshdrReplica;
 struct _lukshdrReplica {
     const lukshdrVolume *vol;
-    int fd;     /* or -1 */
-    int denied; /* errno of opening it for writing, or 0 */
-    char *text; /* of its label, if it is whole, or NULL */
+    lukshdrHandle *handle; /* what stands at its path, whatever that is; or NULL */
+    GError *closed;        /* why there is no handle, or NULL */
+    char *text;            /* of its label, if it is whole, or NULL */
     guint32 generation;
     char *wrong; /* what is wrong with it, or NULL */
     bool skip;   /* its pool is not active: nothing is known of it */
@@ -38,26 +39,10 @@ struct _lukshdrReplica {
 static void
 lukshdrReplicaClear(lukshdrReplica *replica)
 {
-    if (replica->fd >= 0)
-        close(replica->fd);
+    lukshdrHandleClose(replica->handle);
+    g_clear_error(&replica->closed);
     g_free(replica->text);
     g_free(replica->wrong);
-}
-
-/* What can be read only cannot be replaced, but can still replace others.
- * O_NONBLOCK: whoever may write to the pool's directory may have put a FIFO there */
-static void
-lukshdrReplicaOpen(lukshdrReplica *replica)
-{
-    const int flags = O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-
-    replica->fd = open(replica->vol->path, O_RDWR | flags);
-    if (replica->fd >= 0)
-        return;
-
-    replica->denied = errno;
-    if (errno == EACCES || errno == EPERM || errno == EROFS)
-        replica->fd = open(replica->vol->path, O_RDONLY | flags);
 }
 
 static void
@@ -69,14 +54,50 @@ lukshdrReplicaExamine(const lukshdrLink *link, lukshdrReplica *replica)
     g_clear_pointer(&replica->text, g_free);
     g_clear_pointer(&replica->wrong, g_free);
 
-    if (replica->fd < 0) {
-        replica->wrong = g_strdup(g_strerror(replica->denied));
-    } else if (lukshdrHeaderCheck(link, replica->vol, replica->fd, &labels, &error)) {
+    if (!replica->handle) {
+        replica->wrong = g_strdup(replica->closed->message);
+    } else if (lukshdrHeaderCheck(link, replica->vol, replica->handle->fd, &labels, &error)) {
         replica->text = lukshdrLinkListFormat(labels);
         replica->generation = lukshdrLinkListFind(labels, link->uuid)->generation;
     } else {
         replica->wrong = g_strdup(error->message);
     }
+}
+
+/* Whether the volume is a copy of @link's header by its own content, be it damaged or out of date */
+static bool
+lukshdrReplicaIsCopy(const lukshdrLink *link, int fd)
+{
+    g_autoptr(GPtrArray) labels = NULL;
+    g_autofree char *uuid = NULL;
+    const lukshdrLink *label;
+
+    return lukshdrLabelRead(fd, &labels, NULL) && labels &&
+           (label = lukshdrLinkListFind(labels, link->uuid)) &&
+           lukshdrLuksReadUUID(fd, &uuid, NULL) && lukshdrTextSameUUID(uuid, link->luksUUID) &&
+           lukshdrTextSameUUID(label->luksUUID, link->luksUUID);
+}
+
+/* That a name or a path leads to a volume is no reason to overwrite it: it must be the recorded one,
+ * or a copy of this header.  A block device's number is another's after a boot. */
+static bool
+lukshdrReplicaMayWrite(const lukshdrLink *link, const lukshdrReplica *to, GError **error)
+{
+    g_autoptr(lukshdrHandle) other = NULL;
+
+    if (to->handle->match == LUKSHDR_IDENTITY_SAME ||
+        (to->handle->match == LUKSHDR_IDENTITY_UNCERTAIN &&
+         to->handle->identity.type == LUKSHDR_IDENTITY_FILE) ||
+        lukshdrReplicaIsCopy(link, to->handle->fd))
+        return true;
+
+    /* says what was recorded and what is there */
+    if ((other = lukshdrHandleOpen(to->vol, LUKSHDR_HANDLE_READ, error)))
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("block device '%s' has no lasting name, and does not hold the header of "
+                      "linked volume '%s' of pool '%s'; bring the right device back"),
+                    to->vol->path, link->payload.volume, link->payload.pool);
+    return false;
 }
 
 static bool
@@ -126,24 +147,58 @@ lukshdrReplicaCopyChecked(const lukshdrLink *link,
                           int fd,
                           GError **error)
 {
-    return lukshdrReplicaCopy(from->fd, fd, error) &&
+    return lukshdrReplicaCopy(from->handle->fd, fd, error) &&
            lukshdrHeaderCheck(link, to->vol, fd, NULL, error);
 }
 
-/* A file without a name, which a crash takes with it.  Not every file system has that (NFS has
- * not): there, @temporary is set to the name of one that a crash leaves. */
+/* A file without a name in directory @dirfd, which a crash takes with it.  Not every file system has
+ * that (NFS has not): there, @temporary is set to the name of one that a crash leaves. */
 static int
-lukshdrReplicaOpenNew(const char *path, const char *dir, char **temporary, GError **error)
+lukshdrReplicaOpenNew(int dirfd, const char *path, char **temporary, GError **error)
 {
-    int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    int fd = openat(dirfd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 
     if (fd < 0 && errno == EOPNOTSUPP) {
-        *temporary = g_strconcat(path, ".XXXXXX", NULL);
-        fd = g_mkstemp_full(*temporary, O_RDWR | O_CLOEXEC, 0600);
+        g_autofree char *name = g_path_get_basename(path);
+
+        *temporary = g_strdup_printf("%s.%06x", name, g_random_int() & 0xffffff);
+        fd = openat(dirfd, *temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     }
     if (fd < 0)
         lukshdrErrorSetErrno(error, errno, _("Unable to create '%s'"), path);
     return fd;
+}
+
+/* As lukshdrReplicaMake, in directory @dirfd */
+static bool
+lukshdrReplicaMakeAt(int dirfd,
+                     const lukshdrLink *link,
+                     const lukshdrReplica *from,
+                     const lukshdrReplica *to,
+                     GError **error)
+{
+    const char *path = to->vol->path;
+    g_autofree char *last = g_path_get_basename(path);
+    g_autofree char *temporary = NULL;
+    g_autofree char *name = NULL;
+    int fd = lukshdrReplicaOpenNew(dirfd, path, &temporary, error);
+    bool ok;
+
+    if (fd < 0)
+        return false;
+
+    /* open(2), at O_TMPFILE, says how what is open gets a name */
+    name = g_strdup_printf("/proc/self/fd/%d", fd);
+    ok = lukshdrReplicaCopyChecked(link, from, to, fd, error);
+    /* unlike rename(2), replaces nothing that somebody else has made meanwhile */
+    if (ok && (linkat(AT_FDCWD, name, dirfd, last, AT_SYMLINK_FOLLOW) < 0 || fsync(dirfd) < 0)) {
+        lukshdrErrorSetErrno(error, errno, _("Unable to create '%s'"), path);
+        ok = false;
+    }
+    close(fd);
+    if (temporary)
+        unlinkat(dirfd, temporary, 0);
+    return ok;
 }
 
 /* There is nothing at the path: half a header must not be there either, if we are cut short */
@@ -153,38 +208,34 @@ lukshdrReplicaMake(const lukshdrLink *link,
                    const lukshdrReplica *to,
                    GError **error)
 {
-    const char *path = to->vol->path;
-    g_autofree char *dir = g_path_get_dirname(path);
-    g_autofree char *temporary = NULL;
-    g_autofree char *name = NULL;
+    g_autofree char *dir = g_path_get_dirname(to->vol->path);
+    int dirfd;
     bool ok;
-    int fd;
 
     /* key material in a file of /dev would be lost at the next boot, if not found before */
     if (to->vol->identity.type == LUKSHDR_IDENTITY_BLOCK) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                    _("block device '%s' is not there; bring it back"), path);
+                    _("block device '%s' is not there; bring it back"), to->vol->path);
         return false;
     }
 
-    if ((fd = lukshdrReplicaOpenNew(path, dir, &temporary, error)) < 0)
+    if (to->vol->identity.type != LUKSHDR_IDENTITY_FILE) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("there is nothing at '%s', and this host has never seen a copy there"),
+                    to->vol->path);
         return false;
-
-    /* open(2), at O_TMPFILE, says how a file without a name gets one */
-    name = temporary ? g_strdup(temporary) : g_strdup_printf("/proc/self/fd/%d", fd);
-    ok = lukshdrReplicaCopyChecked(link, from, to, fd, error);
-    /* unlike rename(2), replaces nothing that somebody else has made meanwhile */
-    if (ok && linkat(AT_FDCWD, name, AT_FDCWD, path, temporary ? 0 : AT_SYMLINK_FOLLOW) < 0) {
-        lukshdrErrorSetErrno(error, errno, _("Unable to create '%s'"), path);
-        ok = false;
     }
-    close(fd);
-    if (temporary)
-        g_unlink(temporary);
-    return ok && lukshdrFileSyncDirectory(dir, error);
+
+    if ((dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
+        lukshdrErrorSetErrno(error, errno, _("Unable to create '%s'"), to->vol->path);
+        return false;
+    }
+    ok = lukshdrReplicaMakeAt(dirfd, link, from, to, error);
+    close(dirfd);
+    return ok;
 }
 
-/* Sets @written if anything had to be.  The lock on @to goes with its descriptor, so that
+/* Sets @written if anything had to be.  The lock on @to goes with its handle, so that
  * never more than one is held: links that share a header may list its copies in any order. */
 static bool
 lukshdrReplicaWrite(const lukshdrLink *link,
@@ -193,21 +244,22 @@ lukshdrReplicaWrite(const lukshdrLink *link,
                     bool *written,
                     GError **error)
 {
-    lukshdrIdentity identity;
-
     *written = true;
 
-    if (to->fd < 0 && to->denied == ENOENT)
-        return lukshdrReplicaMake(link, from, to, error);
+    if (!to->handle) {
+        if (g_error_matches(to->closed, LUKSHDR_ERROR, VIR_ERR_NO_STORAGE_VOL))
+            return lukshdrReplicaMake(link, from, to, error);
+        g_propagate_error(error, g_error_copy(to->closed));
+        return false;
+    }
 
-    if (to->denied) {
-        lukshdrErrorSetErrno(error, to->denied, _("Unable to open '%s' for writing"),
+    if (to->handle->denied) {
+        lukshdrErrorSetErrno(error, to->handle->denied, _("Unable to open '%s' for writing"),
                              to->vol->path);
         return false;
     }
 
-    /* refuses what is neither file nor block device */
-    if (!lukshdrIdentityFromFD(to->fd, &identity, error) || !lukshdrLabelLock(to->fd, error))
+    if (!lukshdrReplicaMayWrite(link, to, error) || !lukshdrLabelLock(to->handle->fd, error))
         return false;
 
     /* whoever had the lock before us may have done the same, or changed keys */
@@ -217,7 +269,7 @@ lukshdrReplicaWrite(const lukshdrLink *link,
         return true;
     }
 
-    return lukshdrReplicaCopyChecked(link, from, to, to->fd, error);
+    return lukshdrReplicaCopyChecked(link, from, to, to->handle->fd, error);
 }
 
 /* Returns the current copy, or NULL if none is whole */
@@ -252,9 +304,7 @@ lukshdrReplicaReplace(const lukshdrLink *link,
 
     wrong = g_strdup(to->wrong ? to->wrong : _("out of date"));
     ok = lukshdrReplicaWrite(link, from, to, &written, &local);
-    if (to->fd >= 0)
-        close(to->fd);
-    to->fd = -1;
+    g_clear_pointer(&to->handle, lukshdrHandleClose);
 
     if (!ok) {
         g_prefix_error(&local, _("header volume '%s' of pool '%s' cannot be replaced: "),
@@ -303,11 +353,13 @@ lukshdrReplicaSync(const lukshdrLink *link, bool privileged, GError **error)
     g_array_set_clear_func(copies, (GDestroyNotify)lukshdrReplicaClear);
 
     for (i = 0; (vol = lukshdrLinkHeaderCopy(link, i)); i++) {
-        lukshdrReplica copy = { .vol = vol, .fd = -1 };
+        lukshdrReplica copy = { .vol = vol };
 
         copy.skip = !vol->path || !lukshdrPoolStateIsActive(privileged, vol->pool);
         if (!copy.skip) {
-            lukshdrReplicaOpen(&copy);
+            /* what can be read only cannot be replaced, but can still replace others */
+            copy.handle = lukshdrHandleOpen(vol, LUKSHDR_HANDLE_PERHAPS_WRITE | LUKSHDR_HANDLE_ANY,
+                                            &copy.closed);
             lukshdrReplicaExamine(link, &copy);
         }
         g_array_append_val(copies, copy);

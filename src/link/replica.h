@@ -21,7 +21,9 @@
  *         is not active; VIR_ERR_SYSTEM_ERROR if it cannot be written
  *
  * Replaces what is missing, damaged or out of date by the current copy, and says so in the log.
- * Copies in pools that are not active are left alone, and so is a block device that is missing.
+ * Copies in pools that are not active are left alone, those without a path, which a label names and
+ * this host has not seen, and a block device that is missing.  Nothing is overwritten because it
+ * stands at a path: it must be the recorded file or device, or itself a copy of this header.
  * Local I/O only, no call into libvirt; waits for whoever changes a label (lukshdrLabelLock).
  * Each copy is written in place, flushed and examined again: a crash leaves it
  * damaged, and the current one as it was, so that the next call goes on.  A file that is missing is

@@ -564,8 +564,8 @@ lukshdrStorageCheckHeaders(const char *pool)
             !(link = lukshdrRegistryGet(lukshdrStorageState.registry, seen->uuid)) ||
             link->state != LUKSHDR_LINK_STATE_ACTIVE)
             continue;
-        if (link->replicas->len > 0 ? !lukshdrReplicaSync(link, privileged, &error)
-                                    : !lukshdrStorageHeaderReady(link, &error))
+        if ((link->replicas->len > 0 && !lukshdrReplicaSync(link, privileged, &error)) ||
+            !lukshdrStorageHeaderReady(link, &error))
             LUKSHDR_LOG_ERROR(_("Linked volume '%s' of pool '%s' cannot be opened: %s"),
                               link->payload.volume, link->payload.pool, error->message);
     }

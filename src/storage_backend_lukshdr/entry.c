@@ -63,3 +63,33 @@ lukshdrStorageSetState(const lukshdrLink *link, lukshdrLinkState linkState, GErr
 {
     return lukshdrStorageUpdate(link, lukshdrStorageChangeState, &linkState, error);
 }
+
+static bool
+lukshdrStorageKeysAreNewer(const lukshdrLink *link, const lukshdrLink *label)
+{
+    return label->generation > link->generation ||
+           (label->generation == link->generation && !link->digest && label->digest);
+}
+
+/* A lukshdrStorageChange */
+static bool
+lukshdrStorageChangeKeys(lukshdrLink *link, void *opaque)
+{
+    const lukshdrLink *label = opaque;
+
+    if (link->state != LUKSHDR_LINK_STATE_ACTIVE || !lukshdrStorageKeysAreNewer(link, label))
+        return false;
+    link->generation = label->generation;
+    g_free(link->digest);
+    link->digest = g_strdup(label->digest);
+    return true;
+}
+
+bool
+lukshdrStorageRecordKeys(const lukshdrLink *link, GPtrArray *labels, GError **error)
+{
+    lukshdrLink *label = lukshdrLinkListFind(labels, link->uuid);
+
+    return !label || !lukshdrStorageKeysAreNewer(link, label) ||
+           lukshdrStorageUpdate(link, lukshdrStorageChangeKeys, label, error);
+}

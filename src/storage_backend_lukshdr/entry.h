@@ -60,3 +60,17 @@ lukshdrStorageSetShared(const lukshdrLink *link, bool shared, GError **error);
  */
 bool
 lukshdrStorageSetState(const lukshdrLink *link, lukshdrLinkState linkState, GError **error);
+
+/**
+ * lukshdrStorageRecordKeys:
+ * @link: an active link
+ * @labels: lukshdrLink *, what lukshdrHeaderCheck has found in its header
+ * @error: VIR_ERR_SYSTEM_ERROR
+ *
+ * Records generation and digest of the key material if they are newer than what is recorded, which
+ * is what makes an older header a rolled back one.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrStorageRecordKeys(const lukshdrLink *link, GPtrArray *labels, GError **error);

@@ -16,6 +16,7 @@
 #include "util/command.h"
 #include "util/error.h"
 #include "util/io.h"
+#include "link/handle.h"
 #include "link/header.h"
 #include "link/label.h"
 #include "util/log.h"
@@ -349,11 +350,12 @@ bool
 lukshdrStorageHeaderReady(const lukshdrLink *link, GError **error)
 {
     g_autoptr(GError) local = NULL;
+    g_autoptr(GPtrArray) labels = NULL;
     g_autoptr(lukshdrHandle)
         handle = lukshdrHandleOpen(&link->header, LUKSHDR_HANDLE_READ | LUKSHDR_HANDLE_ANY, &local);
 
-    if (handle && lukshdrHeaderCheck(link, &link->header, handle->fd, NULL, &local))
-        return true;
+    if (handle && lukshdrHeaderCheck(link, &link->header, handle->fd, &labels, &local))
+        return lukshdrStorageRecordKeys(link, labels, error);
 
     if (link->replicas->len > 0)
         return lukshdrReplicaSync(link, lukshdrStorageState.privileged, error);
