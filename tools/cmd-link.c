@@ -12,6 +12,7 @@
 
 #include <glib/gi18n.h>
 #include <libxml/tree.h>
+#include <unistd.h>
 
 #include "util/error.h"
 #include "link/label.h"
@@ -155,13 +156,28 @@ lukshdrToolLinkNew(lukshdrTool *tool,
     return lukshdrToolLinkDo(payload, "adopt", replicas, secret, error);
 }
 
+/* A script that names the command means it */
+static bool
+lukshdrToolLinkConfirm(const lukshdrToolVolume *payload, bool yes, GError **error)
+{
+    g_autofree char *name = lukshdrTextShown(payload->name);
+    g_autofree char *question = g_strdup_printf(
+        _("Take the header of volume '%s' in pool '%s' as it is now? If it is an older one, "
+          "passphrases that were removed since open the volume again."),
+        name, payload->pool);
+
+    return lukshdrToolConfirm(question, yes || !isatty(STDIN_FILENO), error);
+}
+
 static bool
 lukshdrToolLinkRun(lukshdrTool *tool, char ***argv, GError **error)
 {
     g_autofree char *secret = NULL;
     g_auto(GStrv) replicaNames = NULL;
     gboolean noReplicas = FALSE;
+    gboolean yes = FALSE;
     const GOptionEntry entries[] = {
+        { "yes", 'y', 0, G_OPTION_ARG_NONE, &yes, N_("Do not ask"), NULL },
         { "secret", 0, 0, G_OPTION_ARG_STRING, &secret,
           N_("The libvirt secret that opens the header"), N_("UUID|USAGE") },
         { "replica", 0, 0, G_OPTION_ARG_STRING_ARRAY, &replicaNames,
@@ -186,7 +202,8 @@ lukshdrToolLinkRun(lukshdrTool *tool, char ***argv, GError **error)
     if (!(payload = lukshdrToolVolumeFindLinked(tool, (*argv)[1], error)))
         return false;
     if (!replicas->len && !noReplicas)
-        return lukshdrToolLinkAgain(payload, NULL, secret, error);
+        return lukshdrToolLinkConfirm(payload, yes, error) &&
+               lukshdrToolLinkAgain(payload, NULL, secret, error);
 
     lukshdrToolLinkPrimary(replicas, lukshdrToolVolumeOther(payload));
     return lukshdrToolLinkAgain(payload, replicas, secret, error);

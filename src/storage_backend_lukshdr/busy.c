@@ -251,8 +251,11 @@ lukshdrStorageBusyLink(const lukshdrLink *link, lukshdrStorageBusyKind kind, GEr
     guint i;
 
     lukshdrBusyAdd(busy, link->payload.pool, link->payload.volume, link->payload.path, whole);
-    for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++)
-        lukshdrBusyAdd(busy, copy->pool, copy->volume, copy->path, header);
+    for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
+        /* what only a label calls a replica is somebody else's */
+        if (i == 0 || copy->path || link->state == LUKSHDR_LINK_STATE_CREATING)
+            lukshdrBusyAdd(busy, copy->pool, copy->volume, copy->path, header);
+    }
 
     return lukshdrBusyBegin(busy, true, error) ? busy : NULL;
 }

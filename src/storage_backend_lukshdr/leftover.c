@@ -9,11 +9,12 @@
 #include "leftover.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <glib/gi18n-lib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "link/handle.h"
+#include "link/recognise.h"
 #include "util/log.h"
 #include "lookup.h"
 
@@ -32,16 +33,14 @@ typedef enum {
 } lukshdrLeftover;
 
 static lukshdrLeftover
-lukshdrLeftoverJudge(const char *path, gint64 entry)
+lukshdrLeftoverJudge(const lukshdrIdentity *identity, gint64 entry)
 {
-    lukshdrIdentity identity;
     gint64 birth;
 
-    if (!entry || !lukshdrIdentityFromPath(path, &identity, NULL) ||
-        identity.type != LUKSHDR_IDENTITY_FILE || !identity.birthSec)
+    if (!entry || identity->type != LUKSHDR_IDENTITY_FILE || !identity->birthSec)
         return LUKSHDR_LEFTOVER_MAYBE;
 
-    birth = identity.birthSec * G_GINT64_CONSTANT(1000000000) + identity.birthNsec;
+    birth = identity->birthSec * G_GINT64_CONSTANT(1000000000) + identity->birthNsec;
     if (birth < entry)
         return LUKSHDR_LEFTOVER_NO;
     return birth - entry < LUKSHDR_LEFTOVER_NSEC ? LUKSHDR_LEFTOVER_CERTAIN
@@ -50,7 +49,7 @@ lukshdrLeftoverJudge(const char *path, gint64 entry)
 
 /* Whether there is nothing in the file but zeroes */
 static bool
-lukshdrLeftoverIsEmptyFD(int fd)
+lukshdrLeftoverIsEmpty(int fd)
 {
     static const char zeroes[4096];
     char buf[sizeof(zeroes)];
@@ -69,28 +68,6 @@ lukshdrLeftoverIsEmptyFD(int fd)
     return errno == ENXIO; /* there is no more data */
 }
 
-static bool
-lukshdrLeftoverIsEmpty(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
-    bool empty = fd >= 0 && lukshdrLeftoverIsEmptyFD(fd);
-
-    if (fd >= 0)
-        close(fd);
-    return empty;
-}
-
-static bool
-lukshdrLeftoverIsRegistered(const char *path)
-{
-    lukshdrRegistry *registry = lukshdrStorageState.registry;
-    g_autoptr(lukshdrLink) payload = NULL;
-    g_autoptr(lukshdrLink) header = NULL;
-
-    return !lukshdrRegistryFindPayload(registry, path, &payload, NULL) || payload ||
-           !lukshdrRegistryFindHeader(registry, path, &header, NULL) || header;
-}
-
 static void
 lukshdrLeftoverReport(const lukshdrLink *link, const lukshdrVolume *part)
 {
@@ -106,6 +83,8 @@ lukshdrLeftoverRemove(const lukshdrLink *link, const lukshdrVolume *part, virCon
     const lukshdrStorage *state = &lukshdrStorageState;
     g_autoptr(virStoragePool) pool = lukshdrStorageOpenPool(conn, part->pool, NULL);
     g_autoptr(virStorageVol) vol = NULL;
+    g_auto(lukshdrRecognised) what = { 0 };
+    g_autoptr(lukshdrHandle) handle = NULL;
     g_autofree char *path = NULL;
     gint64 written = lukshdrRegistryWritten(state->registry, link->uuid);
     lukshdrLeftover leftover;
@@ -128,11 +107,17 @@ lukshdrLeftoverRemove(const lukshdrLink *link, const lukshdrVolume *part, virCon
         return;
     }
 
-    leftover = lukshdrLeftoverJudge(path, written);
-    if (leftover == LUKSHDR_LEFTOVER_NO || lukshdrLeftoverIsRegistered(path))
+    /* what nobody can open, and what it is uncertain of whose it is, is nothing that we have left */
+    if (!(handle = lukshdrHandleOpenPath(path, LUKSHDR_HANDLE_READ, NULL)) ||
+        !lukshdrRecognise(state->registry, path, &what, NULL) ||
+        what.as != LUKSHDR_RECOGNISED_PLAIN)
         return;
 
-    if (leftover == LUKSHDR_LEFTOVER_CERTAIN && lukshdrLeftoverIsEmpty(path) &&
+    leftover = lukshdrLeftoverJudge(&handle->identity, written);
+    if (leftover == LUKSHDR_LEFTOVER_NO)
+        return;
+
+    if (leftover == LUKSHDR_LEFTOVER_CERTAIN && lukshdrLeftoverIsEmpty(handle->fd) &&
         state->stock.storageVolDelete(vol, 0) == 0) {
         LUKSHDR_LOG_WARN(_("The empty volume '%s' of pool '%s', left by the interrupted creation "
                            "of volume '%s' of pool '%s', has been removed"),

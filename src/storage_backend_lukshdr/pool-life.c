@@ -40,7 +40,9 @@ lukshdrPoolPartOf(const lukshdrLink *link, const char *name)
         return LUKSHDR_POOL_PART_PAYLOAD;
 
     for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
-        if (g_str_equal(copy->pool, name))
+        /* a replica without a path is what only a label calls one */
+        if (g_str_equal(copy->pool, name) &&
+            (i == 0 || copy->path || link->state == LUKSHDR_LINK_STATE_CREATING))
             return i == 0 ? LUKSHDR_POOL_PART_HEADER : LUKSHDR_POOL_PART_REPLICA;
     }
     return LUKSHDR_POOL_PART_NONE;

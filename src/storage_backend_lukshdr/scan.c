@@ -13,12 +13,10 @@
 
 #include "scan.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <glib/gi18n-lib.h>
-#include <unistd.h>
 
 #include "util/error.h"
+#include "link/handle.h"
 #include "link/header.h"
 #include "link/label.h"
 #include "util/log.h"
@@ -207,44 +205,35 @@ lukshdrScanFinish(const lukshdrLink *seen, virConnectPtr conn)
     }
 }
 
-/* A header that was put back from a backup is another file with the same content */
-static bool
-lukshdrScanIsHeader(const lukshdrLink *link, const lukshdrVolume *copy, GError **error)
-{
-    int fd = open(copy->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    bool ok;
-
-    if (fd < 0) {
-        lukshdrErrorSetErrno(error, errno, _("Unable to open header volume '%s'"), copy->path);
-        return false;
-    }
-    ok = lukshdrHeaderCheck(link, copy, fd, NULL, error);
-    close(fd);
-    return ok;
-}
-
 /* Whether @part stands where it was recorded: true, with @fresh set to what it is now, or false
- * with @error set. */
+ * with @error set.  A header that was put back from a backup is another file with the same content. */
 static bool
 lukshdrScanExamine(const lukshdrLink *link,
                    const lukshdrVolume *part,
                    lukshdrIdentity *fresh,
                    GError **error)
 {
-    if (!lukshdrIdentityFromPath(part->path, fresh, error))
-        return false;
+    bool content = part != &link->payload && link->state == LUKSHDR_LINK_STATE_ACTIVE;
+    g_autoptr(lukshdrHandle) handle = NULL;
 
+    /* the usual, at a price that a start with many links can pay */
+    if (lukshdrIdentityFromPath(part->path, fresh, NULL) &&
+        lukshdrIdentityCompare(&part->identity, fresh) == LUKSHDR_IDENTITY_SAME)
+        return true;
+
+    /* without a lasting name, its path says more than its number */
     if (fresh->type == LUKSHDR_IDENTITY_BLOCK && part->identity.type == LUKSHDR_IDENTITY_BLOCK &&
         !(fresh->id[0] && part->identity.id[0]))
-        return true; /* its path says more than its number */
-    if (lukshdrIdentityCompare(&part->identity, fresh) != LUKSHDR_IDENTITY_DIFFERENT)
         return true;
-    if (part != &link->payload && link->state == LUKSHDR_LINK_STATE_ACTIVE)
-        return lukshdrScanIsHeader(link, part, error);
 
-    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                _("'%s' is not the file that was recorded there; put that one back"), part->path);
-    return false;
+    handle = lukshdrHandleOpen(part, LUKSHDR_HANDLE_READ | (content ? LUKSHDR_HANDLE_ANY : 0),
+                               error);
+    if (!handle)
+        return false;
+
+    *fresh = handle->identity;
+    return handle->match != LUKSHDR_IDENTITY_DIFFERENT ||
+           lukshdrHeaderCheck(link, part, handle->fd, NULL, error);
 }
 
 /* An inactive pool's volumes may not be mounted: that they are not there tells nothing.  @asked holds
@@ -262,7 +251,8 @@ lukshdrScanIsActive(GHashTable *asked, const char *pool)
 }
 
 /* Says what is new of @part.  Returns true if @fresh is to be recorded: the same file, its file
- * system under a new device number, or a header put back from a backup. */
+ * system under a new device number, a header put back from a backup, or a device whose lasting name
+ * an earlier release did not record. */
 static bool
 lukshdrScanCheckPart(const lukshdrLink *link,
                      const lukshdrVolume *part,
@@ -299,8 +289,9 @@ lukshdrScanCheckPart(const lukshdrLink *link,
         LUKSHDR_LOG_WARN(_("Volume '%s' of pool '%s', of linked volume '%s' of pool '%s', is back"),
                          part->volume, part->pool, link->payload.volume, link->payload.pool);
 
-    return fresh->dev != part->identity.dev || fresh->inode != part->identity.inode ||
-           (fresh->type == LUKSHDR_IDENTITY_BLOCK && !g_str_equal(fresh->id, part->identity.id));
+    if (fresh->type == LUKSHDR_IDENTITY_BLOCK)
+        return fresh->id[0] && !part->identity.id[0];
+    return fresh->dev != part->identity.dev || fresh->inode != part->identity.inode;
 }
 
 typedef struct _lukshdrScanFresh lukshdrScanFresh;

@@ -2,7 +2,7 @@
 # A label is what anybody can write who can write to a header pool, or what another host means by it. It makes no
 # link of a volume that it was not written for, and whatever it says, nothing is overwritten, deleted or removed
 # because of it.
-# shellcheck disable=SC2154 # set by linked.sh
+# shellcheck disable=SC2154,SC2317 # set by linked.sh; functions called by way of waited
 set -u
 . "$(dirname "$0")/../lib/linked.sh"
 . "$(dirname "$0")/../lib/attack.sh"
@@ -118,6 +118,19 @@ for true_identity in "" yes; do
     "$DAEMON_IN" rm -f "$VAULT/bare.luks"
     virsh pool-refresh vault
 done
+
+note "What was found is taken by an explicit act"
+plain bare
+label_claim bare "" "$replicas" "$DAEMON_DIR/template" | evil bare.luks
+try "it is looked at" looked_at
+try "the command that list shows takes it" "$DAEMON_IN" "$BUILDDIR/tools/virt-lukshdr" \
+    link data/bare vault/bare.luks --secret "$SECRET_UUID"
+like "then the volume shows its header" "$(virsh vol-dumpxml bare data)" "volume=.bare.luks"
+unlike "and nothing is found any more" "$(tool_list)" "found"
+unharmed "the bystander is as it was"
+try "the two are deleted" virsh vol-delete bare data
+unharmed "and the bystander is as it was"
+like "the client's secret is there" "$(virsh secret-list)" "$SECRET_UUID"
 
 note "Labels that say nothing"
 plain bare

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Any process that may read a header volume can hold a lock on the bytes of its label. Nothing waits for
 # that but what must write there, and that only for seconds; the daemon ends when it is told to.
-# shellcheck disable=SC2154 # set by linked.sh
+# shellcheck disable=SC2154,SC2317 # set by linked.sh; functions called by way of waited
 set -u
 . "$(dirname "$0")/../lib/linked.sh"
 . "$(dirname "$0")/../lib/attack.sh"

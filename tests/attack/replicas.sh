@@ -1,7 +1,7 @@
 #!/bin/bash
 # A replica's file is replaced by something else by whoever can write to that pool's directory: nothing is written
 # to what stands there, when pools are started and when the header is mended.
-# shellcheck disable=SC2154 # set by linked.sh
+# shellcheck disable=SC2154,SC2317 # set by linked.sh; functions called by way of waited
 set -u
 . "$(dirname "$0")/../lib/linked.sh"
 . "$(dirname "$0")/../lib/attack.sh"
