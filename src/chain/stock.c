@@ -39,8 +39,8 @@ lukshdrChainTakeString(JsonObject *object, const char *name)
     return value;
 }
 
-/* Removes the encryption from @stock, the declared driver of which is @driver, and
- * makes its secret that of the chain. */
+/* Removes the encryption from @stock, which declares @driver, and makes its secret that of the
+ * chain. */
 static bool
 lukshdrChainTakeEncryption(lukshdrChain *chain,
                            JsonObject *stock,
@@ -84,8 +84,8 @@ lukshdrChainTakeBacking(lukshdrChain *chain, JsonObject *stock, GError **error)
 
     if (backing && !JSON_NODE_HOLDS_NULL(backing)) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
-                    _("linked volume '%s' of pool '%s' has a backing file, the data of which "
-                      "would be decrypted a second time: use an overlay above a linked volume "
+                    _("linked volume '%s' of pool '%s' has a backing file, whose data would be "
+                      "decrypted a second time: use an overlay above a linked volume "
                       "instead"),
                     chain->link->payload.volume, chain->link->payload.pool);
         return false;

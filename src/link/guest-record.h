@@ -91,7 +91,7 @@ lukshdrGuestList(const char *dir);
  * lukshdrGuestRecordOf:
  * @file: name of a file in the directory of the records
  *
- * Returns: the name of which lukshdrGuestLoad reads the record, freed with g_free; NULL if the file is
+ * Returns: the name that lukshdrGuestLoad takes for that record, freed with g_free; NULL if the file is
  * no record, such as a temporary one.
  */
 char *

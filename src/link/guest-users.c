@@ -33,7 +33,7 @@ struct _lukshdrGuestUsers {
     lukshdrDirWatch *watch;
     GHashTable *records; /* char * (name of a record) -> lukshdrGuestUser * */
     GHashTable *byLink;  /* char * (UUID) -> GPtrArray of lukshdrGuestUser *, owned by records */
-    GHashTable *damaged; /* set of those of which the damage is set */
+    GHashTable *damaged; /* set of those with a damage */
 };
 
 static void

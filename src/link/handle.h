@@ -48,9 +48,9 @@ struct _lukshdrHandle {
  * name that udev gave a block device and must lead to one.  What stands there is looked at before it is
  * opened: a FIFO, a tape or a watchdog is not touched.  No call here waits for another process.
  *
- * Something of which it is uncertain whether it is the recorded one (a file system that was mounted
- * again, a block device without a lasting name) is taken for it: that it stands at the recorded
- * path is the second witness.
+ * Where it is uncertain whether something is the recorded volume (a file system that was mounted
+ * again, a block device without a lasting name), it is taken for it: the recorded path is the second
+ * witness.
  *
  * Returns: the handle, ended with lukshdrHandleClose, or NULL with @error set and nothing touched.
  */

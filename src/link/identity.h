@@ -6,7 +6,7 @@
  * A payload must be recognised through symlinks, hard links, bind mounts and a
  * second pool over the same directory, so it is identified by what the kernel
  * says of it and not by the spelling of a path.  This file asks the kernel and
- * compares; who is linked to whom is registry.h's.
+ * compares; which volumes are linked is registry.h's.
  */
 
 #pragma once

@@ -168,9 +168,9 @@ lukshdrPayloadCheck(int fd, const char *format, GError **error)
         return true;
 
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                _("its content, of format '%s', names %s, which QEMU would open as well, whoever "
-                  "wrote the name; if it was you, make a volume of it that stands alone first "
-                  "(qemu-img convert)"),
+                _("its content, of format '%s', names %s, which QEMU would open as well; "
+                  "anybody who may write to it can have put the name there; if it was you, make "
+                  "a volume of it that stands alone first (qemu-img convert)"),
                 format, names);
     return false;
 }

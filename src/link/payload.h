@@ -4,8 +4,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Some image formats can name other files, which QEMU opens as well: backing
- * files, data files, extents.  QEMU opens them as whoever runs it, and whoever may
- * write to a volume chooses the names: read as root, such an image gives root's files
+ * files, data files, extents.  QEMU opens them with the rights of the process, and those who
+ * may write to a volume choose the names: read as root, such an image gives root's files
  * away; written as root, it overwrites them.
  */
 

@@ -201,7 +201,7 @@ lukshdrRegistryFindInBucket(const GList *bucket,
     return true;
 }
 
-/* Returns the volume of @entry on that side of which @key is the recorded path, or NULL */
+/* Returns the volume of @entry on that side that is recorded at @key, or NULL */
 static const lukshdrVolume *
 lukshdrRegistryRecordedAt(const lukshdrRegistryEntry *entry,
                           lukshdrRegistrySide side,
@@ -410,7 +410,7 @@ lukshdrRegistryNamed(const lukshdrRegistryEntry *entry,
     return NULL;
 }
 
-/* Sets @link, which may be NULL, to the link of which that volume is the @side */
+/* Sets @link, which may be NULL, to the link that has that volume as its @side */
 static bool
 lukshdrRegistryByName(const GList *bucket,
                       lukshdrRegistrySide side,

@@ -80,7 +80,7 @@ lukshdrRegistryVolumeCounts(const lukshdrLink *link, guint i)
            lukshdrVolumeLocation(lukshdrLinkVolumeAt(link, i)) != LUKSHDR_LOCATION_NONE;
 }
 
-/* Takes @key over, unless it is one of @keys, of which there are few */
+/* Takes @key over, unless it is one of @keys, which are few */
 static void
 lukshdrRegistryAddKey(GPtrArray *keys, char *key)
 {

@@ -36,7 +36,7 @@ struct _lukshdrRegistry {
     lukshdrDirWatch *watch;
     GHashTable *names;   /* set of char *: files to look at the next time */
     GHashTable *entries; /* char * (the entry's uuid) -> lukshdrRegistryEntry * */
-    GHashTable *damaged; /* set of those of which the damage is set: each may be about any file */
+    GHashTable *damaged; /* set of those with a damage: each may be about any file */
     GHashTable *index;   /* char * (a key, see below) -> registry-index.c's */
     guint64 scan;        /* how often the directory was read as a whole */
 };
@@ -138,8 +138,8 @@ lukshdrRegistryKeyPath(const char *path);
 char *
 lukshdrRegistryKeyIdentity(const lukshdrIdentity *identity);
 
-/* Entries on block devices of which only a number is recorded, good until a reboot, and all that are on
- * block devices; of what has no name now either, only the recorded paths can tell. */
+/* Entries on block devices that are recorded with nothing but a number, good until a reboot; and all entries
+ * on block devices.  If a device has no name now either, only the recorded paths can tell. */
 #define LUKSHDR_REGISTRY_KEY_NAMELESS "nameless"
 #define LUKSHDR_REGISTRY_KEY_BLOCKS "blocks"
 

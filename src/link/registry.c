@@ -295,7 +295,7 @@ lukshdrRegistryLoad(lukshdrRegistry *reg, GPtrArray **damaged, GError **error)
     if (damaged)
         *damaged = NULL;
 
-    /* whoever asks for damage wants to hear of files that were edited in place, too */
+    /* a caller that asks for damage wants to hear of files that were edited in place, too */
     if (damaged && !lukshdrDirWatchFollows(reg->watch))
         lukshdrDirWatchForget(reg->watch);
 

@@ -131,7 +131,7 @@ lukshdrRegistryListSecret(lukshdrRegistry *reg, const char *uuid, GError **error
  * lukshdrRegistryFindPayload:
  * @reg: a registry
  * @path: path that somebody is about to open
- * @link: set to the link of which @path is the payload (a reference), or NULL
+ * @link: set to the link whose payload @path is (a reference), or NULL
  * @error: VIR_ERR_SYSTEM_ERROR; VIR_ERR_OPERATION_INVALID if it cannot be
  *         decided whether @path is a payload, the message says why
  *
@@ -153,7 +153,7 @@ lukshdrRegistryFindPayload(lukshdrRegistry *reg,
  * lukshdrRegistryFindHeader:
  * @reg: a registry
  * @path: path that somebody is about to open
- * @link: set to a link of which @path is the header (a reference), or NULL
+ * @link: set to a link whose header @path is (a reference), or NULL
  * @error: as lukshdrRegistryFindPayload
  *
  * Returns: as lukshdrRegistryFindPayload.

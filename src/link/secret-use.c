@@ -23,7 +23,7 @@
 #include "util/xml.h"
 
 /* What managed save writes before the domain's XML: struct _virQEMUSaveHeader in libvirt's
- * qemu_saveimage.h.  Two words, then numbers in the byte order of whoever wrote them. */
+ * qemu_saveimage.h.  Two words, then numbers in the byte order of the host that wrote them. */
 #define LUKSHDR_SAVE_MAGIC "LibvirtQemud"
 #define LUKSHDR_SAVE_LENGTH_OFFSET 20
 #define LUKSHDR_SAVE_HEADER_LEN 92

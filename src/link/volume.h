@@ -26,7 +26,7 @@ struct _lukshdrRemote {
     lukshdrLocationKind kind; /* RBD or ISCSI */
     GStrv servers;    /* "HOST:PORT" or "HOST", in libvirt's order; may be empty, not NULL */
     char *name;       /* as libvirt's <source name=''>: POOL/IMAGE, IQN/LUN */
-    char *user;       /* whom to authenticate as, or NULL */
+    char *user;       /* name to authenticate with, or NULL */
     char *secretUUID; /* of the libvirt secret with that user's key, or NULL */
 };
 

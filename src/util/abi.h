@@ -218,7 +218,7 @@ struct _lukshdrVirStateDriver {
     X(int, virDomainObjGetState, (virDomainObj *vm, int *reason)) \
     X(virDomainDef *, virDomainObjGetOneDef, (virDomainObj *vm, unsigned int flags)) \
     X(void, virDomainObjEndAPI, (virDomainObj **vm)) \
-    X(virDomainXMLOption *, virDomainXMLOptionNew, /* pointers, of which releases take 5 or more */ \
+    X(virDomainXMLOption *, virDomainXMLOptionNew, /* pointers: releases take 5 or more */ \
       (void *config, void *priv, void *xmlns, void *abi, void *saveCookie, void *jobConfig, \
        void *more, void *stillMore)) \
     X(virDomainDef *, virDomainDefParseString, \
@@ -392,7 +392,7 @@ lukshdrABIResolveQemu(lukshdrABIQemu *abi, GError **error);
  * lukshdrABIResolveQemuDriver:
  * @handle: dlopen handle of the stock QEMU driver: its own definitions are
  *          wanted, not the wrappers that stand in front of them
- * @abi: filled in; of the functions of which a release has one of two, the other stays NULL
+ * @abi: filled in; where releases export one of two functions, the other stays NULL
  * @error: as lukshdrABIResolveCommon
  *
  * Returns: as lukshdrABIResolveCommon.

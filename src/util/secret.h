@@ -58,8 +58,8 @@ lukshdrSecretLength(const lukshdrSecret *secret);
  * @error: VIR_ERR_SYSTEM_ERROR; VIR_ERR_INVALID_SECRET if the passphrase is
  *         longer than a pipe holds (64 KiB, which is libvirt's limit for it, too)
  *
- * Puts the passphrase into a pipe, the writing end of which is closed already,
- * for a child process to read and nobody else.
+ * Puts the passphrase into a pipe, for a child process to read and nobody else.  The pipe's
+ * writing end is closed already.
  *
  * Returns: the reading end (close-on-exec), or -1 with @error set.
  */
