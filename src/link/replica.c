@@ -262,7 +262,7 @@ lukshdrReplicaWrite(const lukshdrLink *link,
     if (!lukshdrReplicaMayWrite(link, to, error) || !lukshdrLabelLock(to->handle->fd, error))
         return false;
 
-    /* whoever had the lock before us may have done the same, or changed keys */
+    /* the holder of the lock before us may have done the same, or changed keys */
     lukshdrReplicaExamine(link, to);
     if (to->text && (to->generation > from->generation || g_str_equal(to->text, from->text))) {
         *written = false;

@@ -24,7 +24,7 @@
  * Copies in pools that are not active are left alone, those without a path, which a label names and
  * this host has not seen, and a block device that is missing.  Nothing is overwritten because it
  * stands at a path: it must be the recorded file or device, or itself a copy of this header.
- * Local I/O only, no call into libvirt; waits for whoever changes a label (lukshdrLabelLock).
+ * Local I/O only, no call into libvirt; waits for others that change a label (lukshdrLabelLock).
  * Each copy is written in place, flushed and examined again: a crash leaves it
  * damaged, and the current one as it was, so that the next call goes on.  A file that is missing is
  * made anew, mode 0600, and gets its name once it is whole: a crash leaves nothing, but on file

@@ -7,7 +7,7 @@
  *
  *   1 registry entry "wiping"          a volume that nobody may open; completed
  *   2 header volumes overwritten       as 1, the payload unreadable for ever
- *   3 header volumes wiped by stock    as 2; the algorithm asked for is not repeated
+ *   3 header volumes wiped as asked    as 2; the algorithm is not repeated
  *   4 registry entry "wiped"           a volume that can only be deleted
  *
  * All that can be refused is refused before step 1: rights, what the volume is, whether it is in use.  The last
