@@ -96,7 +96,7 @@ lukshdrHeaderCheckContent(const lukshdrLink *link, int fd, GPtrArray **labels, G
     }
 
     if (!lukshdrHeaderCheckGeneration(link, label, error) ||
-        !lukshdrHeaderCheckDigest(link, label, fd, error))
+        !lukshdrHeaderCheckDigest(link, label, fd, error) || !lukshdrLuksCheckCost(fd, error))
         return false;
 
     if (labels)
