@@ -9,12 +9,11 @@
 #include "header.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <glib/gi18n-lib.h>
 #include <libvirt/virterror.h>
-#include <unistd.h>
 
 #include "util/error.h"
+#include "link/handle.h"
 #include "link/header.h"
 #include "link/pool-state.h"
 #include "link/replica.h"
@@ -71,35 +70,23 @@ lukshdrQemuHeaderCheckPool(const lukshdrLink *link, bool privileged, GError **er
     return false;
 }
 
-/* Whoever may write to the pool's directory may have put anything at the path:
- * O_NONBLOCK, or a FIFO would hang the daemon with the domain locked.  A symlink is
- * followed, since pools may consist of them; what counts is what was opened. */
-static int
-lukshdrQemuHeaderOpen(const lukshdrLink *link, GError **error)
-{
-    int fd = open(link->header.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-
-    if (fd < 0) {
-        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                    _("header volume '%s' of pool '%s' cannot be opened at '%s': %s; refresh the "
-                      "pool or put the header back from a backup"),
-                    link->header.volume, link->header.pool, link->header.path, g_strerror(errno));
-    }
-    return fd;
-}
-
 static bool
 lukshdrQemuHeaderCheckContent(const lukshdrLink *link, GError **error)
 {
-    int fd = lukshdrQemuHeaderOpen(link, error);
-    bool ok;
+    g_autoptr(GError) local = NULL;
+    g_autoptr(lukshdrHandle)
+        handle = lukshdrHandleOpen(&link->header, LUKSHDR_HANDLE_READ | LUKSHDR_HANDLE_ANY, &local);
 
-    if (fd < 0)
-        return false;
+    if (handle)
+        return lukshdrHeaderCheck(link, &link->header, handle->fd, NULL, error);
 
-    ok = lukshdrHeaderCheck(link, &link->header, fd, NULL, error);
-    close(fd);
-    return ok;
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                _("header volume '%s' of pool '%s' cannot be opened at '%s': %s; refresh the "
+                  "pool or put the header back from a backup"),
+                link->header.volume, link->header.pool, link->header.path,
+                g_error_matches(local, LUKSHDR_ERROR, VIR_ERR_NO_STORAGE_VOL) ? g_strerror(ENOENT)
+                                                                              : local->message);
+    return false;
 }
 
 bool
