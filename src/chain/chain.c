@@ -26,9 +26,8 @@ const lukshdrChainOption lukshdrChainCommon[] = {
     { "force-share", LUKSHDR_CHAIN_ALL },
     /* The guest's data; the header is another matter, see lukshdrChainNode. */
     { "cache", LUKSHDR_CHAIN_LUKS | LUKSHDR_CHAIN_PAYLOAD | LUKSHDR_CHAIN_STORAGE },
-    /* QEMU's luks driver drops discards, so what the payload's node says matters
-     * only to those who use that node itself and to a luks driver of the future:
-     * both are to find what the administrator asked for.  A storage node has
+    /* QEMU's luks driver drops discards, so this matters only to users of the payload's node
+     * itself, and to a luks driver of the future: both find what the administrator asked for.  A storage node has
      * "unmap" by itself, as libvirt's and as QEMU's inline children. */
     { "discard", LUKSHDR_CHAIN_LUKS | LUKSHDR_CHAIN_PAYLOAD },
     /* Zeroes can be seen only above the encryption: looking for them in the

@@ -33,8 +33,8 @@ typedef struct _lukshdrChain lukshdrChain;
  *
  * The names are PREFIX-format (top), PREFIX-storage (the payload's storage),
  * PREFIX-payload (its format; raw payloads have no such node),
- * PREFIX-header-format and PREFIX-header-storage; of a prefix too long for the
- * latter two (more than 16 bytes), PREFIX-hdr-fmt and PREFIX-hdr-sto.  The
+ * PREFIX-header-format and PREFIX-header-storage.  Where the prefix is too long for the
+ * latter two (more than 16 bytes), they are PREFIX-hdr-fmt and PREFIX-hdr-sto.  The
  * secret is PREFIX-format-encryption-secret0, as libvirt names it.
  *
  * Returns: a chain, freed with lukshdrChainFree, or NULL with @error set.

@@ -16,8 +16,8 @@
 #include "label.h"
 #include "luks.h"
 
-/* The registry remembers what the keys were: an older header may hold keys that were removed, and
- * who puts it back unnoticed opens the volume with them. */
+/* The registry remembers the generation of the keys.  An older header may hold keys that were removed:
+ * put back unnoticed, it would open the volume with them. */
 static bool
 lukshdrHeaderCheckGeneration(const lukshdrLink *link, const lukshdrLink *label, GError **error)
 {

@@ -19,10 +19,10 @@
  *         VIR_ERR_SYSTEM_ERROR
  *
  * The content decides, not the identity: a header that was put back from a backup is
- * another file with the same link label and LUKS header, and who could forge both
+ * another file with the same link label and LUKS header, and an attacker who can forge both
  * could as well have written into the file that was recorded.  Keys may have been changed from another
- * host: of a higher generation than @link knows, the label says what they are.  One of a lower
- * generation, or of the same and with other keys, was rolled back and is refused.
+ * host: if the label has a higher generation than @link, its digest holds.  A header with a lower
+ * generation, or with the same and other keys, was rolled back and is refused.
  *
  * Returns: true, or false with @error set.
  */

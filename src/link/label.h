@@ -98,9 +98,9 @@ lukshdrLabelClear(int fd, GError **error);
  *         far as that is known; VIR_ERR_SYSTEM_ERROR
  *
  * Waits until nobody else changes the label, in this process, in another, or on another host
- * where the file system carries locks.  Who reads a label to change it holds this
- * from before it reads until it has written; closing @fd gives the lock back.  Who only reads does not
- * wait.  QEMU's own locks are on other bytes.
+ * where the file system carries locks.  To change a label, take
+ * this lock before reading it and keep it until it is written; closing @fd gives it back.  Only
+ * reading needs no lock.  QEMU's own locks are on other bytes.
  *
  * Returns: true, or false with @error set.
  */

@@ -3,8 +3,8 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The invariant: a path is called "no payload" only if that is certain, since
- * who is told so hands the ciphertext to a guest that may overwrite it.
+ * The invariant: a path is called "no payload" only if that is certain, since a
+ * caller that is told so gives the ciphertext to a guest, which may overwrite it.
  */
 
 #include "config.h"

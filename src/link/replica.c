@@ -78,7 +78,7 @@ lukshdrReplicaIsCopy(const lukshdrLink *link, int fd)
            lukshdrTextSameUUID(label->luksUUID, link->luksUUID);
 }
 
-/* That a name or a path leads to a volume is no reason to overwrite it: it must be the recorded one,
+/* A name or a path that leads to a volume is no reason to overwrite it: it must be the recorded one,
  * or a copy of this header.  A block device's number is another's after a boot. */
 static bool
 lukshdrReplicaMayWrite(const lukshdrLink *link, const lukshdrReplica *to, GError **error)

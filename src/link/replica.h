@@ -4,9 +4,9 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * A header may have replicas in other pools, byte for byte the same as far as the label
- * reaches.  The current copy is, of those that are whole (lukshdrHeaderCheck), the one of the highest
- * generation, and of equals the first: so a key change that reached some copies only
- * is completed, not taken back, on whichever host.
+ * reaches.  The current copy is the one with the highest generation among those that are whole
+ * (lukshdrHeaderCheck); among equals, the first.  So a key change that reached only some
+ * copies is completed, not taken back, on every host.
  */
 
 #pragma once

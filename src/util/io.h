@@ -3,8 +3,8 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * pread and pwrite may do less than they were asked to, and may be interrupted.
- * Neither is to be told from success by those who use these.
+ * pread and pwrite may do less than they were asked to, and may be interrupted.  Callers of
+ * these functions see only success or failure.
  */
 
 #pragma once

@@ -1,5 +1,5 @@
 /*
- * module-map.c: what of a process's memory belongs to a loaded module
+ * module-map.c: which parts of a process's memory belong to a loaded module
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
