@@ -1,0 +1,110 @@
+#!/bin/bash
+# A volume of a pool without host paths is called by a path that is none: "ip-127.0.0.1:3260-iscsi-..." of an
+# iscsi-direct pool, "images/one" of an rbd pool. In the directory that the daemon works in there is a file of
+# just that name, the payload of a linked volume. What a client does to the one is not done to the other.
+# And a header's label may say that its payload is such a volume: that ends no daemon.
+
+. "$(dirname "$0")/../lib/linked.sh"
+. "$(dirname "$0")/../lib/attack.sh"
+. "$(dirname "$0")/../lib/label.sh"
+
+need_root
+PATH=$PATH:/usr/sbin
+need_command tgtd tgtadm
+[ -n "$(find /usr/lib/*/libvirt/storage-backend /usr/lib*/libvirt/storage-backend -name '*iscsi-direct.so' 2>/dev/null)" ] ||
+    skip_all "libvirt's iscsi-direct backend is not installed"
+
+daemon_use host
+CWD=$(mktemp -d "$DAEMON_WORK/cwd.XXXXXX")
+chmod 755 "$CWD"
+export DAEMON_WRAPPER="${DAEMON_WRAPPER:-} env -C $CWD"
+try "a daemon starts" linked_start || finish
+
+IQN=iqn.2026-01.org.example:lukshdr
+PORT=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+CONTROL=$((PORT % 30000 + 100)) # tgtd's socket is called by it
+UNIT=$DAEMON_DIR/unit
+LURE=ip-127.0.0.1:$PORT-iscsi-$IQN-lun-1
+head -c 8M /dev/urandom >"$UNIT"
+
+tgtadm_here() {
+    "$DAEMON_IN" tgtadm -C "$CONTROL" --lld iscsi "$@"
+}
+
+target_start() {
+    "$DAEMON_IN" mkdir -p /run/tgtd
+    "$DAEMON_IN" tgtd -f -C "$CONTROL" --iscsi portal="127.0.0.1:$PORT" >"$DAEMON_DIR/tgtd.log" 2>&1 &
+    waited tgtadm_here --mode target --op show &&
+        tgtadm_here --mode target --op new --tid 1 -T "$IQN" &&
+        tgtadm_here --mode logicalunit --op new --tid 1 --lun 1 -b "$UNIT" &&
+        tgtadm_here --mode target --op bind --tid 1 -I ALL
+}
+
+direct_pool() {
+    cat >"$DAEMON_DIR/xml/direct.xml" <<XML
+<pool type='iscsi-direct'>
+  <name>direct</name>
+  <source>
+    <host name='127.0.0.1' port='$PORT'/>
+    <device path='$IQN'/>
+    <initiator><iqn name='iqn.2026-01.org.example:client'/></initiator>
+  </source>
+</pool>
+XML
+    virsh pool-define "$DAEMON_DIR/xml/direct.xml" && virsh pool-start direct
+}
+
+# create_in POOL NAME: a raw linked volume.
+create_in() {
+    linked_xml "$2" raw >"$DAEMON_DIR/xml/in.xml" && virsh vol-create "$1" "$DAEMON_DIR/xml/in.xml"
+}
+
+# clone_to_linked VOLUME POOL NAME
+clone_to_linked() {
+    linked_xml "$3" raw >"$DAEMON_DIR/xml/clone.xml" &&
+        virsh vol-create-from data "$DAEMON_DIR/xml/clone.xml" "$1" --inputpool "$2"
+}
+
+# declare_headers POOL DIR: a declared header pool, started.
+declare_headers() {
+    echo "<pool type='dir'><name>$1</name><target><headers/><path>$2</path></target></pool>" \
+        >"$DAEMON_DIR/xml/headers.xml"
+    virsh pool-define "$DAEMON_DIR/xml/headers.xml" && virsh pool-start "$1" && virsh pool-autostart "$1"
+}
+
+try "an iSCSI target is there" target_start || finish
+try "and a pool over it" direct_pool || finish
+unit=$(virsh vol-list direct | awk '/unit:0:0:1/ { print $1; exit }')
+same "its volume's path is none" "$(virsh vol-path "$unit" direct)" "$LURE"
+
+try "a pool over the daemon's own directory" pool_make here "$CWD"
+try "with a linked volume of that name" create_in here "$LURE"
+bystander "$CWD/$LURE" "$VAULT/$LURE.luks"
+STRAYS=$DAEMON_IMAGES/strays
+"$DAEMON_IN" mkdir "$STRAYS"
+cp "$VAULT/$LURE.luks" "$STRAYS/stray.luks"
+
+unlike "vol-dumpxml of the one does not show the other's header" "$(virsh vol-dumpxml "$unit" direct)" "vault"
+virsh vol-delete "$unit" direct
+unharmed "vol-delete"
+virsh vol-resize "$unit" 32M --pool direct
+unharmed "vol-resize"
+refuse "vol-clone into a linked volume says that it has no path" "no path on this host" \
+    clone_to_linked "$unit" direct copy
+unharmed "vol-clone"
+try "vol-wipe wipes the unit" virsh vol-wipe "$unit" direct
+unharmed "and nothing else"
+same "the unit is zeroes" "$(tr -d '\0' <"$UNIT" | wc -c)" 0
+
+# --- a label that names such a volume
+label_claim "$unit" "" "" "$STRAYS/stray.luks" | sed 's/pool="data"/pool="direct"/' | label_write "$STRAYS/stray.luks"
+virsh pool-autostart direct
+try "a declared header pool has a header whose payload is such a volume" declare_headers strays "$STRAYS"
+virsh pool-refresh strays
+like "it is found" "$(waited eval 'virsh vol-dumpxml stray.luks strays | grep found')" "found"
+try "the daemon answers after a refresh" virsh pool-list
+try "the daemon starts again" linked_launch
+try "and answers" virsh pool-list
+unharmed "in the end"
+try "the linked volume is deleted by its own name" virsh vol-delete "$LURE" here
+finish
