@@ -15,11 +15,11 @@ virt="libvirt-dev libvirt-daemon libvirt-daemon-driver-qemu libvirt-daemon-drive
     libvirt-daemon-driver-secret libvirt-clients qemu-system-x86 qemu-utils qemu-block-extra"
 check="clang clang-format clang-tidy cppcheck valgrind shellcheck libxml2-utils nbdkit libnbd-bin
     cryptsetup-bin attr e2fsprogs parted jq tmux python3-docutils man-db virtinst polkitd dbus
-    libglib2.0-bin"
+    libglib2.0-bin tgt"
 
 case ${1:-build} in
     build) check= ;;
-    check) virt="$virt libvirt-daemon-driver-storage-disk" ;;
+    check) virt="$virt libvirt-daemon-driver-storage-disk libvirt-daemon-driver-storage-iscsi-direct" ;;
     *)
         echo "usage: $0 [build|check]" >&2
         exit 2
@@ -32,7 +32,7 @@ installed() {
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ] && return
     case $1 in
         libvirt-daemon-driver-storage-*)
-            set -- /usr/lib/*/libvirt/storage-backend/"libvirt_storage_backend_${1##*-}.so"
+            set -- /usr/lib/*/libvirt/storage-backend/"libvirt_storage_backend_${1#libvirt-daemon-driver-storage-}.so"
             [ -e "$1" ]
             ;;
         libvirt-daemon-driver-*)
