@@ -30,10 +30,11 @@
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virConnect, virConnectClose)
 
-lukshdrQemuTableEntries lukshdrQemuConfigStock;
 static void *lukshdrQemuConfigModule;
 
-bool
+/* What a client sent, which may be NULL, becomes what libvirt is to have instead.  @rewritten keeps that.
+ * False with a libvirt error reported if it is to be refused. */
+static bool
 lukshdrQemuConfigRewrite(const char **xml, char **rewritten)
 {
     g_autoptr(GError) error = NULL;
@@ -100,21 +101,21 @@ lukshdrQemuConfigCreateXML(virConnectPtr conn, const char *xml, unsigned int fla
     if (!lukshdrQemuConfigRewriteNew(conn, lukshdrQemu.libvirt.virDomainCreateXMLEnsureACL, flags,
                                      &xml, &rewritten))
         return NULL;
-    return lukshdrQemuConfigStock.domainCreateXML(conn, xml, flags);
+    return lukshdrQemuTableStock.domainCreateXML(conn, xml, flags);
 }
 
 static int
 lukshdrQemuConfigCreate(virDomainPtr domain)
 {
-    lukshdrQemuRenew(domain, lukshdrQemuConfigStock.domainDefineXMLFlags);
-    return lukshdrQemuConfigStock.domainCreate(domain);
+    lukshdrQemuRenew(domain, lukshdrQemuTableStock.domainDefineXMLFlags);
+    return lukshdrQemuTableStock.domainCreate(domain);
 }
 
 static int
 lukshdrQemuConfigCreateWithFlags(virDomainPtr domain, unsigned int flags)
 {
-    lukshdrQemuRenew(domain, lukshdrQemuConfigStock.domainDefineXMLFlags);
-    return lukshdrQemuConfigStock.domainCreateWithFlags(domain, flags);
+    lukshdrQemuRenew(domain, lukshdrQemuTableStock.domainDefineXMLFlags);
+    return lukshdrQemuTableStock.domainCreateWithFlags(domain, flags);
 }
 
 static virDomainPtr
@@ -125,7 +126,7 @@ lukshdrQemuConfigDefineXML(virConnectPtr conn, const char *xml)
     if (!lukshdrQemuConfigRewriteNew(conn, lukshdrQemu.libvirt.virDomainDefineXMLEnsureACL, 0, &xml,
                                      &rewritten))
         return NULL;
-    return lukshdrQemuConfigStock.domainDefineXML(conn, xml);
+    return lukshdrQemuTableStock.domainDefineXML(conn, xml);
 }
 
 static virDomainPtr
@@ -136,7 +137,7 @@ lukshdrQemuConfigDefineXMLFlags(virConnectPtr conn, const char *xml, unsigned in
     if (!lukshdrQemuConfigRewriteNew(conn, lukshdrQemu.libvirt.virDomainDefineXMLFlagsEnsureACL,
                                      flags, &xml, &rewritten))
         return NULL;
-    return lukshdrQemuConfigStock.domainDefineXMLFlags(conn, xml, flags);
+    return lukshdrQemuTableStock.domainDefineXMLFlags(conn, xml, flags);
 }
 
 static int
@@ -147,7 +148,7 @@ lukshdrQemuConfigAttachDevice(virDomainPtr domain, const char *xml)
     if (!lukshdrQemuConfigRewriteOf(domain, lukshdrQemu.libvirt.virDomainAttachDeviceEnsureACL, 0,
                                     &xml, &rewritten))
         return -1;
-    return lukshdrQemuConfigStock.domainAttachDevice(domain, xml);
+    return lukshdrQemuTableStock.domainAttachDevice(domain, xml);
 }
 
 static int
@@ -158,7 +159,7 @@ lukshdrQemuConfigAttachDeviceFlags(virDomainPtr domain, const char *xml, unsigne
     if (!lukshdrQemuConfigRewriteOf(domain, lukshdrQemu.libvirt.virDomainAttachDeviceFlagsEnsureACL,
                                     flags, &xml, &rewritten))
         return -1;
-    return lukshdrQemuConfigStock.domainAttachDeviceFlags(domain, xml, flags);
+    return lukshdrQemuTableStock.domainAttachDeviceFlags(domain, xml, flags);
 }
 
 static int
@@ -169,7 +170,7 @@ lukshdrQemuConfigUpdateDeviceFlags(virDomainPtr domain, const char *xml, unsigne
     if (!lukshdrQemuConfigRewriteOf(domain, lukshdrQemu.libvirt.virDomainUpdateDeviceFlagsEnsureACL,
                                     flags, &xml, &rewritten))
         return -1;
-    return lukshdrQemuConfigStock.domainUpdateDeviceFlags(domain, xml, flags);
+    return lukshdrQemuTableStock.domainUpdateDeviceFlags(domain, xml, flags);
 }
 
 static int
@@ -182,7 +183,7 @@ lukshdrQemuConfigSaveFlags(virDomainPtr domain,
 
     if (!lukshdrQemuConfigRewrite(&dxml, &rewritten))
         return -1;
-    return lukshdrQemuConfigStock.domainSaveFlags(domain, to, dxml, flags);
+    return lukshdrQemuTableStock.domainSaveFlags(domain, to, dxml, flags);
 }
 
 static int
@@ -195,7 +196,7 @@ lukshdrQemuConfigRestoreFlags(virConnectPtr conn,
 
     if (!lukshdrQemuConfigRewrite(&dxml, &rewritten))
         return -1;
-    return lukshdrQemuConfigStock.domainRestoreFlags(conn, from, dxml, flags);
+    return lukshdrQemuTableStock.domainRestoreFlags(conn, from, dxml, flags);
 }
 
 /* A copy of @params, to be freed with g_free, in which the XML of a saved domain, if there is
@@ -236,7 +237,7 @@ lukshdrQemuConfigSaveParams(virDomainPtr domain,
 
     if (!copy)
         return -1;
-    return lukshdrQemuConfigStock.domainSaveParams(domain, copy, nparams, flags);
+    return lukshdrQemuTableStock.domainSaveParams(domain, copy, nparams, flags);
 }
 
 static int
@@ -250,7 +251,7 @@ lukshdrQemuConfigRestoreParams(virConnectPtr conn,
 
     if (!copy)
         return -1;
-    return lukshdrQemuConfigStock.domainRestoreParams(conn, copy, nparams, flags);
+    return lukshdrQemuTableStock.domainRestoreParams(conn, copy, nparams, flags);
 }
 
 static int
@@ -263,7 +264,7 @@ lukshdrQemuConfigSaveImageDefineXML(virConnectPtr conn,
 
     if (!lukshdrQemuConfigRewrite(&dxml, &rewritten))
         return -1;
-    return lukshdrQemuConfigStock.domainSaveImageDefineXML(conn, file, dxml, flags);
+    return lukshdrQemuTableStock.domainSaveImageDefineXML(conn, file, dxml, flags);
 }
 
 static int
@@ -273,7 +274,7 @@ lukshdrQemuConfigManagedSaveDefineXML(virDomainPtr domain, const char *dxml, uns
 
     if (!lukshdrQemuConfigRewrite(&dxml, &rewritten))
         return -1;
-    return lukshdrQemuConfigStock.domainManagedSaveDefineXML(domain, dxml, flags);
+    return lukshdrQemuTableStock.domainManagedSaveDefineXML(domain, dxml, flags);
 }
 
 /* May the domain have all disks that @xml, its definition or a snapshot's, names?  libvirt makes and
@@ -321,7 +322,7 @@ lukshdrQemuConfigSnapshotCreateXML(virDomainPtr domain, const char *xml, unsigne
         !lukshdrQemuConfigRewrite(&xml, &rewritten) ||
         !lukshdrQemuConfigCheckSnapshot(domain, xml, flags))
         return NULL;
-    return lukshdrQemuConfigStock.domainSnapshotCreateXML(domain, xml, flags);
+    return lukshdrQemuTableStock.domainSnapshotCreateXML(domain, xml, flags);
 }
 
 /* To go on from an external snapshot libvirt makes a new overlay on what was kept. */
@@ -340,7 +341,7 @@ lukshdrQemuConfigRevertToSnapshot(virDomainSnapshotPtr snapshot, unsigned int fl
         lukshdrReportError(error);
         return -1;
     }
-    return lukshdrQemuConfigStock.domainRevertToSnapshot(snapshot, flags);
+    return lukshdrQemuTableStock.domainRevertToSnapshot(snapshot, flags);
 }
 
 static int
@@ -361,7 +362,7 @@ lukshdrQemuConfigBlockCopy(virDomainPtr domain,
 
     /* libvirt prepares the target of a copy as it does an overlay */
     lukshdrQemuContextBegin(&context);
-    rc = lukshdrQemuConfigStock.domainBlockCopy(domain, disk, xml, params, nparams, flags);
+    rc = lukshdrQemuTableStock.domainBlockCopy(domain, disk, xml, params, nparams, flags);
     lukshdrQemuContextEnd(&context);
     return rc;
 }
@@ -378,7 +379,7 @@ lukshdrQemuConfigBlockRebase(virDomainPtr domain,
     int rc;
 
     lukshdrQemuContextBegin(&context);
-    rc = lukshdrQemuConfigStock.domainBlockRebase(domain, disk, base, bandwidth, flags);
+    rc = lukshdrQemuTableStock.domainBlockRebase(domain, disk, base, bandwidth, flags);
     lukshdrQemuContextEnd(&context);
     return rc;
 }
@@ -402,7 +403,7 @@ lukshdrQemuConfigSetMetadata(virDomainPtr domain,
             return -1;
         }
     }
-    return lukshdrQemuConfigStock.domainSetMetadata(domain, type, metadata, key, uri, flags);
+    return lukshdrQemuTableStock.domainSetMetadata(domain, type, metadata, key, uri, flags);
 }
 
 static const lukshdrQemuTableEntries lukshdrQemuConfigEntries = {
@@ -447,7 +448,7 @@ lukshdrQemuConfigActivate(bool privileged, GError **error)
     if (!(table = lukshdrQemuTableFind(lukshdrQemuConfigModule, conn, error)))
         return false;
 
-    lukshdrQemuTableTakeOver(table, &lukshdrQemuConfigStock, &lukshdrQemuConfigEntries);
+    lukshdrQemuTableTakeOver(table, &lukshdrQemuTableStock, &lukshdrQemuConfigEntries);
     return true;
 }
 

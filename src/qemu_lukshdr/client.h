@@ -7,23 +7,7 @@
 #pragma once
 
 #include <glib.h>
-
-#include "table.h"
 #include <stdbool.h>
-
-/* The QEMU driver's own entries: set before any client is served, only read afterwards */
-extern lukshdrQemuTableEntries lukshdrQemuConfigStock;
-
-/**
- * lukshdrQemuConfigRewrite:
- * @xml: XML of a domain, disk or snapshot as a client sent it, or NULL; made what libvirt is to
- *       have instead
- * @rewritten: keeps that, to be freed with g_free
- *
- * Returns: true, or false with a libvirt error reported if it is to be refused.
- */
-bool
-lukshdrQemuConfigRewrite(const char **xml, char **rewritten);
 
 /**
  * lukshdrQemuConfigRegister:

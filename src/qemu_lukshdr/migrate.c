@@ -21,9 +21,9 @@
 #include "util/xml.h"
 #include "qemu.h"
 #include "rights.h"
-#include "client.h"
 #include "client-xml.h"
 #include "migrate-xml.h"
+#include "table.h"
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virConnect, virConnectClose)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virStoragePool, virStoragePoolFree)
@@ -92,8 +92,8 @@ lukshdrQemuMigrateBegin3(virDomainPtr domain,
     if (!lukshdrQemuMigrateCheck(domain, lukshdrQemu.libvirt.virDomainMigrateBegin3EnsureACL, xmlin,
                                  NULL, flags))
         return NULL;
-    return lukshdrQemuConfigStock.domainMigrateBegin3(domain, xmlin, cookieout, cookieoutlen, flags,
-                                                      dname, bandwidth);
+    return lukshdrQemuTableStock.domainMigrateBegin3(domain, xmlin, cookieout, cookieoutlen, flags,
+                                                     dname, bandwidth);
 }
 
 char *
@@ -109,8 +109,8 @@ lukshdrQemuMigrateBegin3Params(virDomainPtr domain,
             lukshdrQemuMigrateParam(params, nparams, VIR_MIGRATE_PARAM_DEST_XML),
             lukshdrQemuMigrateParam(params, nparams, VIR_MIGRATE_PARAM_PERSIST_XML), flags))
         return NULL;
-    return lukshdrQemuConfigStock.domainMigrateBegin3Params(domain, params, nparams, cookieout,
-                                                            cookieoutlen, flags);
+    return lukshdrQemuTableStock.domainMigrateBegin3Params(domain, params, nparams, cookieout,
+                                                           cookieoutlen, flags);
 }
 
 int
@@ -131,7 +131,7 @@ lukshdrQemuMigratePerform3Params(virDomainPtr domain,
             lukshdrQemuMigrateParam(params, nparams, VIR_MIGRATE_PARAM_DEST_XML),
             lukshdrQemuMigrateParam(params, nparams, VIR_MIGRATE_PARAM_PERSIST_XML), flags))
         return -1;
-    return lukshdrQemuConfigStock.domainMigratePerform3Params(
+    return lukshdrQemuTableStock.domainMigratePerform3Params(
         domain, dconnuri, params, nparams, cookiein, cookieinlen, cookieout, cookieoutlen, flags);
 }
 
@@ -259,9 +259,15 @@ lukshdrQemuMigrateIncoming(const char **xml, char **rewritten, bool running, uns
     xmlNode *disk = NULL;
     bool changed = false;
 
-    if (!lukshdrQemuConfigRewrite(xml, rewritten))
+    if (!*xml)
+        return true;
+    if (!lukshdrQemuConfigXMLRewrite(&lukshdrQemu.host, *xml, rewritten, &error)) {
+        lukshdrReportError(error);
         return false;
-    if (!*xml || !(flags & (VIR_MIGRATE_NON_SHARED_DISK | VIR_MIGRATE_NON_SHARED_INC)) ||
+    }
+    if (*rewritten)
+        *xml = *rewritten;
+    if (!(flags & (VIR_MIGRATE_NON_SHARED_DISK | VIR_MIGRATE_NON_SHARED_INC)) ||
         !(doc = lukshdrQemuConfigXMLRead(*xml)) || !(root = xmlDocGetRootElement(doc)))
         return true;
 
@@ -296,9 +302,9 @@ lukshdrQemuMigratePrepare3(virConnectPtr dconn,
 
     if (!lukshdrQemuMigrateIncoming(&dom_xml, &rewritten, true, flags))
         return -1;
-    return lukshdrQemuConfigStock.domainMigratePrepare3(dconn, cookiein, cookieinlen, cookieout,
-                                                        cookieoutlen, uri_in, uri_out, flags, dname,
-                                                        bandwidth, dom_xml);
+    return lukshdrQemuTableStock.domainMigratePrepare3(dconn, cookiein, cookieinlen, cookieout,
+                                                       cookieoutlen, uri_in, uri_out, flags, dname,
+                                                       bandwidth, dom_xml);
 }
 
 int
@@ -328,7 +334,7 @@ lukshdrQemuMigratePrepare3Params(virConnectPtr dconn,
             return -1;
         copy[i].value.s = (char *)xml;
     }
-    return lukshdrQemuConfigStock.domainMigratePrepare3Params(
+    return lukshdrQemuTableStock.domainMigratePrepare3Params(
         dconn, copy, nparams, cookiein, cookieinlen, cookieout, cookieoutlen, uri_out, flags);
 }
 
@@ -348,7 +354,7 @@ lukshdrQemuMigrateConfigure(virConnectPtr dconn, virDomainPtr domain, unsigned l
     saved = lukshdrQemuErrorSave();
     xml = text = virDomainGetXMLDesc(domain, VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE);
     if (text && lukshdrQemuMigrateIncoming(&xml, &rewritten, false, flags) && rewritten &&
-        (defined = lukshdrQemuConfigStock.domainDefineXML(dconn, rewritten))) {
+        (defined = lukshdrQemuTableStock.domainDefineXML(dconn, rewritten))) {
         virDomainFree(defined);
         virResetLastError();
         g_clear_pointer(&rewritten, g_free);
@@ -374,7 +380,7 @@ lukshdrQemuMigrateFinish3(virConnectPtr dconn,
                           unsigned long flags,
                           int cancelled)
 {
-    virDomainPtr domain = lukshdrQemuConfigStock.domainMigrateFinish3(
+    virDomainPtr domain = lukshdrQemuTableStock.domainMigrateFinish3(
         dconn, dname, cookiein, cookieinlen, cookieout, cookieoutlen, dconnuri, uri, flags,
         cancelled);
 
@@ -393,7 +399,7 @@ lukshdrQemuMigrateFinish3Params(virConnectPtr dconn,
                                 unsigned int flags,
                                 int cancelled)
 {
-    virDomainPtr domain = lukshdrQemuConfigStock.domainMigrateFinish3Params(
+    virDomainPtr domain = lukshdrQemuTableStock.domainMigrateFinish3Params(
         dconn, params, nparams, cookiein, cookieinlen, cookieout, cookieoutlen, flags, cancelled);
 
     lukshdrQemuMigrateConfigure(dconn, domain, flags);

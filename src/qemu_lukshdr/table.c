@@ -38,6 +38,8 @@ struct _lukshdrQemuTable {
     size_t entries[LUKSHDR_QEMU_TABLE_COUNT]; /* where in it each of ours is */
 };
 
+lukshdrQemuTableEntries lukshdrQemuTableStock;
+
 static const char lukshdrQemuTableDriver[] = "QEMU";
 
 static bool

@@ -19,6 +19,9 @@ struct _lukshdrQemuTableEntries {
     LUKSHDR_QEMU_TABLE_ENTRIES(LUKSHDR_ABI_MEMBER)
 };
 
+/* The QEMU driver's own entries: set before any client is served, only read afterwards */
+extern lukshdrQemuTableEntries lukshdrQemuTableStock;
+
 typedef struct _lukshdrQemuTable lukshdrQemuTable;
 
 /**
