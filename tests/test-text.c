@@ -212,6 +212,29 @@ testStderr(void)
     g_test_trap_assert_stderr("*test: volume 'x\\x0a2026*\\x1b?31m%s'\n");
 }
 
+/* What a message shows to be typed is one word for a shell, whatever a label's author called it */
+static void
+testShellName(void)
+{
+    static const char *const names[] = { "disk.raw", "a b",  "$(id)", "`id`",
+                                         "a;b",      "it's", "\"",    "a\nb" };
+    g_autofree char *plain = lukshdrTextShellName("pool", "disk-1.qcow2");
+    size_t i;
+
+    g_assert_cmpstr(plain, ==, "pool/disk-1.qcow2");
+    for (i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *word = lukshdrTextShellName("pool", names[i]);
+        g_autofree char *expected = g_strdup_printf("pool/%s", names[i]);
+        g_auto(GStrv) argv = NULL;
+        int argc;
+
+        g_assert_true(g_shell_parse_argv(word, &argc, &argv, NULL));
+        g_assert_cmpint(argc, ==, 1);
+        g_assert_cmpstr(argv[0], ==, expected);
+        g_assert_false(strpbrk(word, " $`;\"\n") && word[0] != '\'');
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -223,5 +246,6 @@ main(int argc, char **argv)
     g_test_add_func("/text/same", testSame);
     g_test_add_func("/text/log", testLog);
     g_test_add_func("/text/stderr", testStderr);
+    g_test_add_func("/text/shell-name", testShellName);
     return g_test_run();
 }

@@ -250,10 +250,15 @@ static void
 lukshdrToolCheckOrphan(lukshdrToolCheck *check, const lukshdrToolState *state)
 {
     lukshdrToolCheckFinding(check, &state->headerName, "%s", state->reason);
-    if (state->payloadName.pool)
-        lukshdrToolCheckAdvice(_("if it is: virt-lukshdr link %s/%s %s/%s --secret UUID"),
-                               state->payloadName.pool, state->payloadName.volume,
-                               state->headerName.pool, state->headerName.volume);
+    if (state->payloadName.pool) {
+        g_autofree char *payload = lukshdrTextShellName(state->payloadName.pool,
+                                                        state->payloadName.volume);
+        g_autofree char *header = lukshdrTextShellName(state->headerName.pool,
+                                                       state->headerName.volume);
+
+        lukshdrToolCheckAdvice(_("if it is: virt-lukshdr link %s %s --secret UUID"), payload,
+                               header);
+    }
 }
 
 static void

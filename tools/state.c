@@ -246,15 +246,17 @@ lukshdrToolStateOfOrphan(lukshdrTool *tool, lukshdrToolVolume *volume)
     g_clear_pointer(&state->reason, g_free);
     if (state->content->labels && state->kind == LUKSHDR_TOOL_STATE_FOUND) {
         const lukshdrToolName *name = lukshdrToolVolumeOther(volume);
+        g_autofree char *payload = lukshdrTextShellName(name->pool, name->volume);
+        g_autofree char *header = lukshdrTextShellName(volume->pool, volume->name);
         const lukshdrLink *label = g_ptr_array_index(state->content->labels, 0);
 
         state->payloadName.pool = g_strdup(name->pool);
         state->payloadName.volume = g_strdup(name->volume);
         state->reason = g_strdup_printf(
             _("its link label says that it is the header of %s/%s, which is not the volume that "
-              "the label was written for; if it is nevertheless: virt-lukshdr link %s/%s %s/%s "
+              "the label was written for; if it is nevertheless: virt-lukshdr link %s %s "
               "--secret %s"),
-            name->pool, name->volume, name->pool, name->volume, volume->pool, volume->name,
+            name->pool, name->volume, payload, header,
             label->secretUUID ? label->secretUUID : "UUID");
     } else if (state->content->labels) {
         g_autofree char *names = lukshdrToolStateLabelNames(state->content);

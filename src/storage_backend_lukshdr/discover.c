@@ -22,6 +22,7 @@
 #include "link/header.h"
 #include "link/label.h"
 #include "util/log.h"
+#include "util/text.h"
 #include "link/replica.h"
 #include "busy.h"
 #include "defaults.h"
@@ -110,6 +111,8 @@ lukshdrDiscoverFind(const lukshdrDiscover *here, const lukshdrLink *claim, GErro
 {
     GHashTable *found = here->discovery->found;
     GPtrArray *links = g_hash_table_lookup(found, here->path);
+    g_autofree char *payload = lukshdrTextShellName(claim->payload.pool, claim->payload.volume);
+    g_autofree char *header = lukshdrTextShellName(here->pool, here->volume);
     lukshdrLink *link;
 
     if (!links && g_hash_table_size(found) < LUKSHDR_DISCOVER_MAX) {
@@ -126,10 +129,9 @@ lukshdrDiscoverFind(const lukshdrDiscover *here, const lukshdrLink *claim, GErro
     g_prefix_error(reason,
                    _("the label of header volume '%s' of pool '%s' says that it belongs to volume "
                      "'%s' of pool '%s', which is shown and not followed; if it is right say "
-                     "'virt-lukshdr link %s/%s %s/%s --secret %s': "),
-                   here->volume, here->pool, claim->payload.volume, claim->payload.pool,
-                   claim->payload.pool, claim->payload.volume, here->pool, here->volume,
-                   claim->secretUUID);
+                     "\"virt-lukshdr link %s %s --secret %s\": "),
+                   here->volume, here->pool, claim->payload.volume, claim->payload.pool, payload,
+                   header, claim->secretUUID);
 }
 
 /* Opens the volume of @part's names on this host, and makes @part it.  Returns NULL without @error

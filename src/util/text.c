@@ -8,6 +8,8 @@
 
 #include "text.h"
 
+#include <string.h>
+
 /* What would end a line or command a terminal */
 static bool
 lukshdrTextIsControl(gunichar c)
@@ -83,4 +85,14 @@ bool
 lukshdrTextSameUUID(const char *one, const char *other)
 {
     return one && other && g_ascii_strcasecmp(one, other) == 0;
+}
+
+char *
+lukshdrTextShellName(const char *pool, const char *volume)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "._-+:@%/";
+    g_autofree char *name = g_strdup_printf("%s/%s", pool, volume);
+
+    return name[strspn(name, plain)] ? g_shell_quote(name) : g_steal_pointer(&name);
 }

@@ -69,3 +69,16 @@ lukshdrTextSame(const char *one, const char *other);
  */
 bool
 lukshdrTextSameUUID(const char *one, const char *other);
+
+/**
+ * lukshdrTextShellName:
+ * @pool: name of a pool
+ * @volume: name of a volume
+ *
+ * Names come from labels that anybody may have written, and commands that messages show are pasted into a
+ * root's shell.
+ *
+ * Returns: POOL/VOLUME as one word for a shell, in quotes where it needs them, to be freed with g_free.
+ */
+char *
+lukshdrTextShellName(const char *pool, const char *volume);
