@@ -254,6 +254,33 @@ lukshdrQemuPrepareFindBelow(virStorageSource *top, virStorageSource *src)
     return linked;
 }
 
+/* @link's payload is @src, maybe an image behind that of @disk.  Which file that is, the image says that
+ * lies above it, and so do those who can write to that: the domain must name it itself.  Where its
+ * XML has it in a <backingStore>, it has an <encryption> by now. */
+static bool
+lukshdrQemuPrepareBehind(virDomainDiskDef *disk,
+                         const lukshdrLink *link,
+                         virStorageSource *src,
+                         GError **error)
+{
+    virStorageSource *n = disk ? lukshdrQemuDomainDiskSource(disk) : src;
+
+    if (n == src || lukshdrQemuSourceEncryption(src))
+        return true;
+    while (n && n != src)
+        n = lukshdrQemuSourceBacking(n);
+    if (!n)
+        return true;
+
+    g_set_error(
+        error, LUKSHDR_ERROR, VIR_ERR_OPERATION_DENIED,
+        _("an image of disk '%s' says that linked volume '%s' of pool '%s' is behind it, and "
+          "the domain's XML does not: if it is, name it there in a <backingStore> of the "
+          "disk"),
+        lukshdrQemuDomainDiskTarget(disk), link->payload.volume, link->payload.pool);
+    return false;
+}
+
 /* @src is an image of @disk that is not its present one.  A header that metadata names is the
  * target's, whatever the image; it would be used for this one the next time.  And what the guest
  * writes to an overlay must not lie on the host unencrypted when nobody has asked for it; whoever
@@ -350,6 +377,11 @@ qemuDomainPrepareStorageSourceBlockdev(virDomainDiskDef *disk,
     if (!lukshdrQemuPrepareCheckRoads(src, &error) || !lukshdrQemuPrepareOther(disk, src, &error) ||
         !lukshdrQemuExplicitFind(disk, src, &header, &error) ||
         !lukshdrQemuPrepareCheck(path, src, header, &link, &error)) {
+        lukshdrReportError(error);
+        return -1;
+    }
+
+    if (link && !header && !lukshdrQemuPrepareBehind(disk, link, src, &error)) {
         lukshdrReportError(error);
         return -1;
     }

@@ -154,6 +154,10 @@ virsh pool-start vault
 overlay=$DAEMON_IMAGES/overlay.qcow2
 qemu-img create -q -f qcow2 -b "$DATA/r.raw" -F raw "$overlay"
 define "$(disk_xml vda "$overlay" qcow2)"
+refuse "as a backing file that the overlay alone names: a guest does not start" "'r.raw' of pool 'data' is behind it" \
+    virsh start demo
+define "$(disk_xml vda "$overlay" qcow2 |
+    sed "s|<target|<backingStore type='file'><format type='raw'/><source file='$DATA/r.raw'/><backingStore/></backingStore>&|")"
 try "as a backing file: a guest starts" guest_start demo
 same "as a backing file: it is a luks node" "$(nodes demo | grep -c -- '-format luks$')" 1
 try "as a backing file: the guest reads its own text" guest_filled demo vda "$TEXT"

@@ -138,10 +138,17 @@ guest_stop drive
 
 # --- below an overlay
 
+# below FILE FORMAT: the disk on stdin, whose image has FILE behind it.
+below() {
+    sed "s|<target|<backingStore type='file'><format type='$2'/><source file='$1'/><backingStore/></backingStore>&|"
+}
+
 for volume in r.raw q.qcow2; do
     overlay=$DAEMON_IMAGES/over.$volume.qcow2
     qemu-img create -q -f qcow2 -b "$DATA/$volume" -F "${volume#*.}" "$overlay"
-    recognised "$volume below an overlay" "$(vdx "$overlay" qcow2)"
+    refuse "$volume below an overlay, which alone says so" "'$volume' of pool 'data' is behind it" \
+        attach "$(vdx "$overlay" qcow2)"
+    recognised "$volume below an overlay" "$(vdx "$overlay" qcow2 | below "$DATA/$volume" "${volume#*.}")"
     rm "$overlay"
     same_fate "the overlay unplugged"
     same "the overlay unplugged: the guest has no linked volume any more" "$(records)" ""
