@@ -272,8 +272,7 @@ testAssertListed(GPtrArray *links, guint count)
 {
     g_autoptr(GPtrArray) owned = links;
 
-    g_assert_nonnull(links);
-    g_assert_cmpuint(links->len, ==, count);
+    g_assert_true(links && links->len == count);
 }
 
 /* The fixture's link with two replicas, whose paths are given */

@@ -117,8 +117,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         link->luksUUID = g_strdup(FUZZ_OTHER);
     }
     /* a header is that of the link if, and only if, the label is the link's, and the UUID of LUKS
-     * and, where there is one, the digest are those of the link and of the label */
-    fits = how & 1 && how & 2 && lukshdrTextSameUUID(uuid, link->luksUUID);
+     * and, where there is one, the digest are those of the link and of the label, and it does not
+     * ask for hours */
+    fits = how & 1 && how & 2 && lukshdrTextSameUUID(uuid, link->luksUUID) &&
+           lukshdrLuksCheckCost(fd, NULL);
     ok = lukshdrHeaderCheck(link, &link->header, fd, &labels, &checkError);
     fuzzError(ok, checkError);
     g_assert_true(ok == fits && ok == (labels != NULL));
