@@ -128,8 +128,8 @@ lukshdrToolVolumeFindLinked(lukshdrTool *tool, const char *text, GError **error)
  * @pool: name of a pool, or NULL for all that are active
  * @error: libvirt's; LUKSHDR_TOOL_NOT_FOUND
  *
- * Volumes that vanish meanwhile, and such of which the daemon can say nothing, are
- * left out.
+ * Left out are volumes that vanish meanwhile, and such that the daemon can say
+ * nothing about.
  *
  * Returns: a GPtrArray of lukshdrToolVolume *, freed with it, or NULL with @error set.
  */

@@ -81,8 +81,8 @@ lukshdrQemuAccessGrant(virQEMUDriver *driver,
         return -1;
     }
 
-    /* Whoever deletes or wipes the volume stores that in the link and then looks for our
-     * record: now that the record is written, one of the two sees the other. */
+    /* A deletion or wipe of the volume is stored in the link first, and then looks for our
+     * record.  Our record is written now: one of the two sees the other. */
     if (added && !g_str_equal(disk->linkUUID, LUKSHDR_GUEST_NO_LINK) &&
         !lukshdrRegistryIsActive(lukshdrQemu.host.registry, disk->linkUUID)) {
         lukshdrQemuGuestUngrant(name, disk->nodeName, remember, added);

@@ -56,7 +56,7 @@ lukshdrQemuConfigXMLEncryption(xmlNode *encryption, const lukshdrLink *link);
  * @host: what this host knows
  * @type: what the disk or image says is its type, or NULL
  * @source: its <source>
- * @link: set to the link (a reference) of which it is the payload, or to NULL
+ * @link: set to the link (a reference) whose payload it is, or to NULL
  * @path: set to the path by which it is named, freed with g_free; NULL if it is named by pool and
  *        volume as registered, and nothing stands there that could be examined; may be NULL
  * @error: as lukshdrRecognise

@@ -90,8 +90,8 @@ lukshdrQemuExplicitCheckContent(int fd,
     return true;
 }
 
-/* What stands at @path, whoever put it there: O_NONBLOCK, or a FIFO would hang the daemon with the
- * domain locked. */
+/* What stands at @path.  Anybody may have put it there: without O_NONBLOCK a FIFO would hang the
+ * daemon with the domain locked. */
 static int
 lukshdrQemuExplicitOpen(const char *path, GError **error)
 {

@@ -228,7 +228,7 @@ lukshdrQemuGuestRevoke(const char *name, const char *nodeName, bool forget)
     times = MAX(disk->granted, 1);
     if ((other = lukshdrQemuGuestOtherUser(name, nodeName, disk, &owner))) {
         other->granted += disk->granted;
-        /* what is restored for the one must be restored for whoever is the last */
+        /* what is restored for the one must be restored for the last user of it */
         other->readOnly = other->readOnly && disk->readOnly;
         lukshdrQemuGuestStoreOrWarn(owner);
         times = 0;

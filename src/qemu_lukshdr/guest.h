@@ -158,8 +158,7 @@ lukshdrQemuGuestsAny(void);
  * @path: path of an image
  * @guest: name of the guest whose disk it is, or NULL for any
  *
- * Returns: a copy of the disk of which @path is the payload, freed with lukshdrGuestDiskFree,
- * or NULL.
+ * Returns: a copy of the disk whose payload is @path, freed with lukshdrGuestDiskFree, or NULL.
  */
 lukshdrGuestDisk *
 lukshdrQemuGuestFindPayload(const char *path, const char *guest);

@@ -44,9 +44,9 @@ lukshdrQemuMigrateCheckOne(virDomainPtr domain, unsigned int which, const char *
     return false;
 }
 
-/* Of a guest that runs, what it runs on, of which Prepare has seen to it that linked disks have an
- * <encryption>, or what the client wants it to be elsewhere; and what is to be the other host's
- * configuration of it, of which nobody has: it may be older than the link. */
+/* For a guest that runs: what it runs on, or what the client wants it to be elsewhere.  Prepare has
+ * seen to it that its linked disks have an <encryption>.  Nobody has done so for what is to be the
+ * other host's configuration of it, which may be older than the link. */
 static bool
 lukshdrQemuMigrateCheck(virDomainPtr domain,
                         lukshdrQemuEnsureACL ensure,

@@ -283,8 +283,8 @@ lukshdrQemuPrepareBehind(virDomainDiskDef *disk,
 
 /* @src is an image of @disk that is not its present one.  A header that metadata names is the
  * target's, whatever the image; it would be used for this one the next time.  And what the guest
- * writes to an overlay must not lie on the host unencrypted when nobody has asked for it; whoever
- * copies a disk has. */
+ * writes to an overlay must not lie on the host unencrypted when nobody has asked for it.  The
+ * client that copies a disk has asked for it. */
 static bool
 lukshdrQemuPrepareOther(virDomainDiskDef *disk, virStorageSource *src, GError **error)
 {

@@ -28,7 +28,7 @@ lukshdrQemuMay(virDomainPtr domain, lukshdrQemuEnsureACL ensure, unsigned int fl
 /**
  * lukshdrQemuMayXML:
  * @conn: the client's connection
- * @xml: XML of a domain that it wants to have, of which name and UUID matter
+ * @xml: XML of a domain that it wants to have; name and UUID matter
  * @ensure: what the client must be allowed to
  * @flags: of the call that it has made
  *

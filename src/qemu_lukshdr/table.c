@@ -91,7 +91,7 @@ lukshdrQemuTableLocate(const lukshdrModuleMap *module, virConnectPtr conn, void 
 /* the thread that measures is the only one that ever gets here */
 static bool lukshdrQemuTableProbed;
 
-/* Called with the arguments of whatever entry it stands in for, none of which it looks at;
+/* Called with the arguments of the entry that it stands in for.  It looks at none of them;
  * 0 is success, or no object. */
 static guintptr
 lukshdrQemuTableProbe(void)

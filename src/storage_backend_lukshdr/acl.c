@@ -84,7 +84,7 @@ lukshdrStorageLookAsSystem(lukshdrStorageTable *table)
     table->storageVolGetPath = lukshdrLook_storageVolGetPath;
 }
 
-/* The access driver wants libvirt's definitions, of which it reads names and UUIDs.  They are made of
+/* The access driver wants libvirt's definitions and reads names and UUIDs in them.  They are made of
  * XML. */
 
 bool

@@ -212,7 +212,7 @@ lukshdrBusyBegin(lukshdrStorageBusy *wanted, bool take, GError **error)
     /* the same link first: what is done to it says more than what is done to one part */
     while ((there = lukshdrBusyFind(wanted, lukshdrBusyMeetLink, &part)) ||
            (there = lukshdrBusyFind(wanted, lukshdrBusyMeetParts, &part))) {
-        /* whoever checks waits for nobody, so this cannot go round in a circle */
+        /* a check waits for nobody, so this cannot go round in a circle */
         if (there->kind == LUKSHDR_STORAGE_BUSY_CHECK &&
             g_cond_wait_until(&lukshdrBusyEnded, &lukshdrBusyLock, deadline))
             continue;

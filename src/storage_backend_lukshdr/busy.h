@@ -6,7 +6,7 @@
  * Stock counts the users of a volume and the jobs of a pool in places that only stock can reach, and
  * lets go of its locks during ours.  So there is a list of our own: of volumes that are being
  * made, cloned, resized, erased or deleted, and of pools that are being stopped, removed or built.
- * Whoever is about to do something else to one of them asks here, and is refused, as stock refuses
+ * An operation that is about to do something else to one of them asks here, and is refused, as stock refuses
  * "volume is still in use" and "pool has asynchronous jobs running".
  */
 
@@ -59,7 +59,7 @@ lukshdrStorageBusyPart(const lukshdrLink *link,
 /**
  * lukshdrStorageBusyVolume:
  * @vol: a volume that a client wants to do something to
- * @payload: the link of which it is the payload, or NULL
+ * @payload: the link whose payload it is, or NULL
  * @kind: what the client wants to do
  * @busy: set to the operation if @payload is given and nothing is against it, else to NULL
  * @error: as lukshdrStorageBusyLink

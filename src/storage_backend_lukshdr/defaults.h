@@ -23,8 +23,8 @@ typedef struct _lukshdrStorageDefaultHold lukshdrStorageDefaultHold;
  * @error: VIR_ERR_OPERATION_INVALID if another client does not let go of it within 30 seconds
  *
  * Not a lock that is held while stock is called, although it lasts as long: stock never comes back here
- * from inside, and whoever waits here holds nothing of stock's.  The client's right comes first, or
- * one without any could make others wait.
+ * from inside, and a thread that waits here holds nothing of stock's.  The client's right comes first,
+ * or a client without any could make others wait.
  *
  * Returns: the hold, ended by lukshdrStorageDefaultRelease, or NULL with @error set.
  */

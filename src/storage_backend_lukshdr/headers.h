@@ -127,7 +127,7 @@ lukshdrStorageHeadersLabel(GArray *headers, lukshdrLink *link, GPtrArray *others
  * @error: of the registry
  *
  * Returns: GPtrArray of lukshdrLink * (with references, freed with the array): the other links
- * of which the header is, too, but for those that are being deleted.  NULL with @error set.
+ * that have this header too, but for those that are being deleted.  NULL with @error set.
  */
 GPtrArray *
 lukshdrStorageHeadersSharers(const lukshdrLink *link, GError **error);

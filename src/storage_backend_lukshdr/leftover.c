@@ -18,8 +18,8 @@
 #include "util/log.h"
 #include "lookup.h"
 
-/* How long after the registry entry stock may take to begin with the volume, ns.  Whoever makes
- * one of that name by hand does not come that soon. */
+/* How long after the registry entry stock may take to begin with the volume, ns.  A
+ * volume of that name that somebody makes by hand does not come that soon. */
 #define LUKSHDR_LEFTOVER_NSEC (10 * G_GINT64_CONSTANT(1000000000))
 
 /* How much may be read to see that it is all zeroes: a header volume is allocated as a whole, a

@@ -161,7 +161,7 @@ lukshdrStoragePoolUndefine(virStoragePoolPtr pool)
     return rc;
 }
 
-/* The pool, of which no file of stock's tells, is active still */
+/* The pool is active still.  No file of stock's says so */
 static void
 lukshdrPoolRecord(virStoragePoolPtr pool)
 {

@@ -43,7 +43,7 @@ lukshdrStorageRecognisedPayload(const lukshdrRecognised *what);
 
 /**
  * lukshdrStorageFindReplaced:
- * @vol: a volume of which lukshdrStorageRecognise cannot decide what it is
+ * @vol: a volume that lukshdrStorageRecognise has called uncertain
  * @header: set to the link that has a header of that pool, name and path (a reference), also if
  *          this is that header in another file, or NULL
  *

@@ -54,7 +54,7 @@ lukshdrStorageReload(void)
                           (const char *)g_ptr_array_index(damaged, i));
 }
 
-/* Records the pools that the storage driver has found active, of which no file of its own tells */
+/* Records the pools that the storage driver has found active: no file of its own says so */
 static void
 lukshdrStorageRecordFound(virConnectPtr conn)
 {

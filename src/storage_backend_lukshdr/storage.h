@@ -31,8 +31,8 @@ struct _lukshdrStorage {
     char *poolsDir;
 };
 
-/* Filled in by the register function and the state driver's initialisation,
- * both of which run before any client is served; read-only afterwards, so no
+/* Filled in by the register function and the state driver's initialisation.
+ * Both run before any client is served.  It is read-only afterwards, so no
  * lock protects it.  The registry and guests have their own. */
 extern lukshdrStorage lukshdrStorageState;
 
@@ -82,8 +82,8 @@ lukshdrStorageWipeFinish(lukshdrLink *link, virConnectPtr conn, GError **error);
  * lukshdrStorageIsUnderWay:
  * @link: a link
  *
- * Returns: true if a thread of this process is creating @link's volumes; a link in state
- * CREATING of which that is not true was left by a process that died.
+ * Returns: true if a thread of this process is creating @link's volumes.  If none is, a link in
+ * state CREATING was left by a process that died.
  */
 bool
 lukshdrStorageIsUnderWay(const lukshdrLink *link);

@@ -17,8 +17,8 @@
  * @link: a link
  * @error: VIR_ERR_OPERATION_INVALID, naming the domain
  *
- * For whoever is about to read the payload, to say early and in plain words what QEMU's locks
- * would stop: they are what keeps a guest that starts meanwhile from writing.
+ * Asked before the payload is read, to say early and in plain words what QEMU's locks would stop.
+ * Those locks keep a guest that starts meanwhile from writing.
  *
  * Returns: true if no guest of this host may write to the volume, or false with @error set.
  */

@@ -125,8 +125,8 @@ lukshdrAdoptCheckIdle(const lukshdrVolume *part, GError **error)
     return handle && lukshdrStorageCheckLocks(part, handle->fd, error);
 }
 
-/* The claims of a label that stands in the header already.  Those of which the payload is not here
- * are forgotten, which is what this explicit act is for. */
+/* The claims of a label that stands in the header already.  Those whose payload is not here are
+ * forgotten: this explicit act is for that. */
 static bool
 lukshdrAdoptCheckLabel(virConnectPtr conn, lukshdrLink *link, int fd, GError **error)
 {
@@ -360,7 +360,7 @@ lukshdrAdoptCheckHeaders(const lukshdrLink *link, const lukshdrLink *known, GErr
     return true;
 }
 
-/* Steps a and b, for a link of which lukshdrStorageSecretOwn has said that it is to have its own secret */
+/* Steps a and b, for a link that is to have its own secret (lukshdrStorageSecretOwn) */
 static bool
 lukshdrAdoptMakeSecret(const lukshdrLink *link, const lukshdrSecret *value, GError **error)
 {
@@ -398,8 +398,8 @@ lukshdrAdoptFinish(const lukshdrLink *link, GError **error)
            lukshdrRegistryRemove(lukshdrStorageState.registry, link->uuid, error);
 }
 
-/* Takes back what was done for a link that did not come to be, as the system: whoever may link need not
- * be allowed to remove */
+/* Takes back what was done for a link that did not come to be, as the system: a client that may link
+ * need not be allowed to remove */
 static void
 lukshdrAdoptUndo(lukshdrLink *link, virConnectPtr conn)
 {

@@ -3,9 +3,9 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Whoever shares stores its registry entry and then looks at the other link's state; whoever
- * deletes or wipes stores the state and then looks who shares the header: one of the two sees the
- * other.
+ * A link that begins to share stores its registry entry and then looks at the other link's state.
+ * A deletion or wipe stores the state and then looks who shares the header.  One of the two sees
+ * the other.
  */
 
 #pragma once

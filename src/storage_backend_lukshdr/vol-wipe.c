@@ -104,8 +104,8 @@ lukshdrStorageCheckWipe(lukshdrLink *link,
 static bool
 lukshdrStorageWipeLinked(lukshdrLink *link, GArray *headers, unsigned int algorithm, GError **error)
 {
-    /* whoever begins to share the header looks at the state after we have stored it, or we see
-     * who has */
+    /* a link that begins to share the header looks at the state after we have stored it, or we
+     * see that it shares it */
     if (!lukshdrStorageClaim(link, LUKSHDR_LINK_STATE_WIPING, error))
         return false;
     if (!lukshdrStorageCheckAlone(link, error)) {

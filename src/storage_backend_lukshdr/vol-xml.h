@@ -150,8 +150,8 @@ lukshdrVolumeXMLHasBacking(const char *text);
  * @text: vol-dumpxml of a payload volume as stock writes it
  * @error: VIR_ERR_INTERNAL_ERROR
  *
- * Returns: name of its format; "raw" for a volume that is a block device, the
- * format of which is its partition type or missing; to be freed with g_free.
+ * Returns: name of its format, to be freed with g_free.  "raw" for a block
+ * device: what libvirt shows there is a partition type, or nothing.
  * NULL with @error set.
  */
 char *
@@ -171,7 +171,7 @@ lukshdrVolumeXMLShowPayload(const char *text, const lukshdrLink *link);
 /**
  * lukshdrVolumeXMLShowHeader:
  * @text: vol-dumpxml of a header volume as stock writes it
- * @links: lukshdrLink *, the links of which it is the header or a replica of it
+ * @links: lukshdrLink *, the links whose header, or a replica of whose header, it is
  *
  * Returns: @text with <payload> in <encryption> in <target>, to be freed with
  * free(3) as an API result; NULL if @text is not as expected.

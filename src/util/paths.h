@@ -118,7 +118,7 @@ lukshdrPathPoolFound(bool privileged, const char *pool);
  * are saved, or their snapshots and checkpoints (virQEMUDriverConfigNew in its qemu_conf.c); and where the
  * defaults of pools are (lukshdrPathPools).
  *
- * Returns: the directories, any of which may be missing; a NULL-terminated vector, to be freed with
+ * Returns: the directories; they may be missing.  A NULL-terminated vector, to be freed with
  * g_strfreev.
  */
 char **
