@@ -342,17 +342,13 @@ lukshdrQemuPrepareExplainSecret(const lukshdrLink *link)
     if (!link->secretUUID || !last || last->code != VIR_ERR_NO_SECRET)
         return;
 
-    /* what libvirt puts in front of it, it will put there again */
-    said = g_strdup(last->str1 ? last->str1 : last->message);
+    /* libvirt's own words alone: the code's (str1 is their format) are put in front of ours again */
+    said = g_strdup(last->str2 ? last->str2 : last->message);
     error = g_error_new(
         LUKSHDR_ERROR, VIR_ERR_NO_SECRET,
-        link->secretGenerated
-            ? _("%s; secret '%s' was generated for linked volume '%s' of pool '%s' on the host that "
-                "made it, and does not come along by itself: define it here (virsh secret-define, "
-                "secret-set-value) with what that host has of it in libvirt/secrets")
-            : _("%s; define secret '%s' of linked volume '%s' of pool '%s' on this host with the "
-                "value that it has where the volume was made (virsh secret-define, "
-                "secret-set-value)"),
+        _("%s; define secret '%s' of linked volume '%s' of pool '%s' on this host (virsh "
+          "secret-define, secret-set-value) with the value that it has on the host that made the "
+          "volume; if it was generated, that host keeps it in libvirt/secrets"),
         said, link->secretUUID, link->payload.volume, link->payload.pool);
     lukshdrReportError(error);
 }

@@ -287,7 +287,8 @@ try "the other host knows a volume with a generated secret" known g.raw
 hosts_use here
 try "a guest with it runs" guest_boot demo "$(disk_xml vda "$DATA/g.raw" raw)"
 try "it writes" guest_fill demo vda "$TEXT"
-refuse "it does not go where the secret is not" "$generated.*was generated.*virsh secret-define.*secret-set-value" \
+refuse "it does not go where the secret is not" \
+    "^error: Secret not found: no secret .*$generated.*virsh secret-define.*secret-set-value.*generated" \
     migrate demo there --live
 runs_on here there
 hosts_use here
