@@ -95,8 +95,9 @@ lukshdrHeaderCheckContent(const lukshdrLink *link, int fd, GPtrArray **labels, G
         return false;
     }
 
-    if (!lukshdrHeaderCheckGeneration(link, label, error) ||
-        !lukshdrHeaderCheckDigest(link, label, fd, error) || !lukshdrLuksCheckCost(fd, error))
+    /* the cost first: what the others say lets the client take the header, which this does not */
+    if (!lukshdrLuksCheckCost(fd, error) || !lukshdrHeaderCheckGeneration(link, label, error) ||
+        !lukshdrHeaderCheckDigest(link, label, fd, error))
         return false;
 
     if (labels)
