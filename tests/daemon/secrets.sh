@@ -112,9 +112,10 @@ for name in qemu-img qemu-storage-daemon; do
     like "which is a pipe" "$(cat "$DAEMON_DIR/shared/$name.fds")" ' 3 -> pipe:'
     like "$name makes no core dump" "$(grep 'Max core file size' "$DAEMON_DIR/shared/$name" | sort -u | tail -n 1)" \
         'Max core file size +0 +0 '
-    same "$name inherits no other descriptor of the daemon's" \
-        "$(sed -n 's/.* \([0-9]*\) -> /\1 /p' "$DAEMON_DIR/shared/$name.fds" |
-            awk '$1 > 3 && $1 != 255' | sort -u)" ""
+    # 255 is the wrapper's script
+    others=$(sed -n 's/.* \([0-9]*\) -> /\1 /p' "$DAEMON_DIR/shared/$name.fds" | awk '$1 > 3 && $1 != 255' | sort -u)
+    like "$name has the volumes as descriptors" "$others" "^5 ($DATA|$VAULT)/"
+    same "and no other one of the daemon's" "$(grep -vE "^[5-8] ($DATA|$VAULT)/" <<<"$others")" ""
 done
 
 # --- what is left
