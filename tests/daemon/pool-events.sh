@@ -42,7 +42,7 @@ from=$(log_end)
 virsh pool-refresh vault && virsh pool-refresh data
 mv "$VAULT/one.luks" "$DAEMON_DIR/kept"
 virsh pool-refresh vault
-says "Linked volume 'one' of pool 'data' $LOST 'one.luks' of pool 'vault'.*No such file"
+says "Linked volume 'one' of pool 'data' $LOST 'one.luks' of pool 'vault'.*there is nothing at"
 try "the payload shows which header is missing" waited shows_missing one data vault one.luks
 virsh pool-refresh vault && virsh pool-refresh data
 virsh pool-destroy vault && virsh pool-start vault
@@ -59,7 +59,7 @@ says "$LOST 'one' of pool 'data'"
 try "the header shows which payload is missing" waited shows_missing one.luks vault data one
 "$DAEMON_IN" sh -c 'head -c 16M /dev/zero >"$1"' in "$DATA/one"
 virsh pool-refresh data
-says "$LOST 'one' of pool 'data'.*not the file that was recorded"
+says "$LOST 'one' of pool 'data'.*is not the volume.*that was recorded there"
 rm "$DATA/one"
 mv "$DAEMON_DIR/kept" "$DATA/one"
 virsh pool-refresh data
