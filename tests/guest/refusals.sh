@@ -229,7 +229,7 @@ accepted "with the link active again" "$(disk q.qcow2)"
 "$DAEMON_IN" cp "$entry" "$DAEMON_DIR/entry"
 damage_entry() {
     # By a rename, as every editor: what is changed in place is seen when the directory changes.
-    "$DAEMON_IN" sh -c "$1"' <"$1" >"$2.new" && mv "$2.new" "$2"' sh "$DAEMON_DIR/entry" "$entry"
+    "$DAEMON_IN" sh -c "{ $1; }"' <"$1" >"$2.new" && mv "$2.new" "$2"' sh "$DAEMON_DIR/entry" "$entry"
 }
 damage_entry 'sed s/qcow2.luks/other.luks/'
 refused "the registry's entry has a wrong digest" "q\.qcow2.*cannot be believed" "$(disk q.qcow2 qcow2 "")"
@@ -237,7 +237,7 @@ damage_entry 'head -c 300'
 refused "it is cut short" "registry|damaged" "$(disk q.qcow2 qcow2 "")"
 damage_entry 'head -c 0'
 refused "it is empty" "registry|damaged" "$(disk q.qcow2 qcow2 "")"
-damage_entry 'head -c 1000000 /dev/zero; true'
+damage_entry 'head -c 1000000 /dev/zero'
 refused "it holds nothing but zeroes" "registry|damaged" "$(disk q.qcow2 qcow2 "")"
 damage_entry 'cat'
 accepted "with the entry put back" "$(disk q.qcow2 qcow2 "")"
