@@ -142,6 +142,19 @@ lukshdrLinkHeaderCopy(const lukshdrLink *link, guint i)
     return i < G_MAXUINT ? lukshdrLinkVolumeAt(link, i + 1) : NULL;
 }
 
+lukshdrVolume *
+lukshdrLinkHeaderCopyAt(const lukshdrLink *link, const char *path)
+{
+    lukshdrVolume *copy;
+    guint i;
+
+    for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
+        if (lukshdrTextSame(copy->path, path))
+            return copy;
+    }
+    return NULL;
+}
+
 const char *
 lukshdrLinkStateToString(lukshdrLinkState state)
 {

@@ -148,6 +148,17 @@ lukshdrVolume *
 lukshdrLinkHeaderCopy(const lukshdrLink *link, guint i);
 
 /**
+ * lukshdrLinkHeaderCopyAt:
+ * @link: a link
+ * @path: a path, or NULL
+ *
+ * Returns: the copy of the header (the header itself first) that is recorded at @path, owned by
+ * @link, or NULL if there is none.
+ */
+lukshdrVolume *
+lukshdrLinkHeaderCopyAt(const lukshdrLink *link, const char *path);
+
+/**
  * lukshdrLinkFormat:
  * @link: a link
  *

@@ -390,15 +390,11 @@ static bool
 lukshdrDiscoverIsRegistered(const char *path)
 {
     g_autoptr(GPtrArray) links = lukshdrRegistryListAt(lukshdrStorageState.registry, path, NULL);
-    const lukshdrVolume *copy;
     guint i;
-    guint n;
 
     for (i = 0; links && i < links->len; i++) {
-        for (n = 0; (copy = lukshdrLinkHeaderCopy(g_ptr_array_index(links, i), n)); n++) {
-            if (g_strcmp0(copy->path, path) == 0)
-                return true;
-        }
+        if (lukshdrLinkHeaderCopyAt(g_ptr_array_index(links, i), path))
+            return true;
     }
     return false;
 }

@@ -11,9 +11,11 @@
 #include <glib/gi18n-lib.h>
 #include <unistd.h>
 
+#include "chain/chain.h"
 #include "link/handle.h"
 #include "util/error.h"
 #include "util/log.h"
+#include "vol-xml.h"
 
 virStoragePoolPtr
 lukshdrStorageOpenPool(virConnectPtr conn, const char *name, GError **error)
@@ -97,4 +99,27 @@ lukshdrStorageLocate(virStorageVolPtr vol, lukshdrVolume *part, GError **error)
         return false;
     part->identity = handle->identity;
     return true;
+}
+
+char *
+lukshdrStorageReadFormat(virStorageVolPtr vol, lukshdrLink *link, GError **error)
+{
+    g_autofree char *text = lukshdrStorageState.stock.storageVolGetXMLDesc(vol, 0);
+
+    if (!text) {
+        lukshdrErrorFromLast(error);
+        return NULL;
+    }
+
+    g_clear_pointer(&link->format, g_free);
+    if (!(link->format = lukshdrVolumeXMLFormatOf(text, error)))
+        return NULL;
+
+    if (!lukshdrChainFormatDriver(link->format)) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
+                    _("QEMU cannot write volumes of format '%s', so they cannot hold a payload"),
+                    link->format);
+        return NULL;
+    }
+    return g_steal_pointer(&text);
 }

@@ -47,3 +47,17 @@ lukshdrStorageLookupPart(const lukshdrVolume *part, virConnectPtr conn, GError *
  */
 bool
 lukshdrStorageLocate(virStorageVolPtr vol, lukshdrVolume *part, GError **error);
+
+/**
+ * lukshdrStorageReadFormat:
+ * @vol: a volume that is to be a payload
+ * @link: its link; the format is set
+ * @error: stock's; VIR_ERR_CONFIG_UNSUPPORTED for a format that QEMU cannot write
+ *
+ * Asks stock, which knows the format of a new volume only once it has made it: some pools have none,
+ * others a default.
+ *
+ * Returns: the volume's XML as stock writes it, to be freed with g_free, or NULL with @error set.
+ */
+char *
+lukshdrStorageReadFormat(virStorageVolPtr vol, lukshdrLink *link, GError **error);

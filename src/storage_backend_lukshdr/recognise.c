@@ -14,7 +14,6 @@
 #include "link/header.h"
 #include "util/error.h"
 #include "util/log.h"
-#include "util/text.h"
 
 /* What stock knows of @vol: its path, and with @pool the name of its pool */
 static char *
@@ -72,7 +71,6 @@ lukshdrStorageFindReplaced(virStorageVolPtr vol, lukshdrLink **header)
     g_autoptr(lukshdrLink) link = NULL;
     g_autoptr(lukshdrHandle) handle = NULL;
     const lukshdrVolume *copy;
-    guint i;
 
     *header = NULL;
     if (!pool ||
@@ -81,11 +79,7 @@ lukshdrStorageFindReplaced(virStorageVolPtr vol, lukshdrLink **header)
         !link || link->state != LUKSHDR_LINK_STATE_ACTIVE)
         return false;
 
-    for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
-        if (lukshdrTextSame(copy->path, path))
-            break;
-    }
-    if (!copy ||
+    if (!(copy = lukshdrLinkHeaderCopyAt(link, path)) ||
         !(handle = lukshdrHandleOpen(copy, LUKSHDR_HANDLE_READ | LUKSHDR_HANDLE_ANY, NULL)))
         return false;
 

@@ -32,7 +32,6 @@
 #include <glib/gi18n-lib.h>
 #include <sys/stat.h>
 
-#include "chain/chain.h"
 #include "util/error.h"
 #include "util/io.h"
 #include "link/handle.h"
@@ -306,31 +305,6 @@ lukshdrStorageHeaderPools(virConnectPtr conn, const lukshdrVolumeXML *xml, GErro
     return g_steal_pointer(&pools);
 }
 
-/* Stock knows the format only once it has made the volume: some pools have
- * none, others a default. */
-static bool
-lukshdrStorageReadFormat(virStorageVolPtr vol, lukshdrLink *link, GError **error)
-{
-    g_autofree char *text = lukshdrStorageState.stock.storageVolGetXMLDesc(vol, 0);
-
-    if (!text) {
-        lukshdrErrorFromLast(error);
-        return false;
-    }
-
-    g_free(link->format);
-    if (!(link->format = lukshdrVolumeXMLFormatOf(text, error)))
-        return false;
-
-    if (!lukshdrChainFormatDriver(link->format)) {
-        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
-                    _("QEMU cannot write volumes of format '%s', so they cannot hold a payload"),
-                    link->format);
-        return false;
-    }
-    return true;
-}
-
 /* Steps 2 and 3 */
 static bool
 lukshdrStorageMakeHeaders(GPtrArray *pools,
@@ -374,12 +348,13 @@ lukshdrStorageMakeLinked(virStoragePoolPtr pool,
                          GError **error)
 {
     g_autoptr(lukshdrSecret) secret = NULL;
+    g_autofree char *described = NULL;
     g_autoptr(virStorageVol) payload = NULL;
 
     if (!lukshdrStorageMakeHeaders(headerPools, xml, link, error) ||
         !(payload = lukshdrStorageMakeVolume(pool, xml->stock, flags, link, &link->payload,
                                              error)) ||
-        !lukshdrStorageReadFormat(payload, link, error))
+        !(described = lukshdrStorageReadFormat(payload, link, error)))
         return NULL;
 
     if (xml->action == LUKSHDR_HEADER_LINK_SHARE) {

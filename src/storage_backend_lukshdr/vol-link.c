@@ -37,7 +37,6 @@
 
 #include <glib/gi18n-lib.h>
 
-#include "chain/chain.h"
 #include "util/error.h"
 #include "util/io.h"
 #include "link/handle.h"
@@ -81,23 +80,10 @@ lukshdrAdoptFind(virStoragePoolPtr pool, const char *name, lukshdrVolume *part, 
 static bool
 lukshdrAdoptReadPayload(virStorageVolPtr vol, lukshdrLink *link, GError **error)
 {
-    g_autofree char *text = lukshdrStorageState.stock.storageVolGetXMLDesc(vol, 0);
+    g_autofree char *text = lukshdrStorageReadFormat(vol, link, error);
 
-    if (!text) {
-        lukshdrErrorFromLast(error);
+    if (!text)
         return false;
-    }
-
-    g_clear_pointer(&link->format, g_free);
-    if (!(link->format = lukshdrVolumeXMLFormatOf(text, error)))
-        return false;
-
-    if (!lukshdrChainFormatDriver(link->format)) {
-        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
-                    _("QEMU cannot write volumes of format '%s', so they cannot hold a payload"),
-                    link->format);
-        return false;
-    }
 
     if (lukshdrVolumeXMLIsEncrypted(text)) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
@@ -304,19 +290,6 @@ lukshdrAdoptHeaders(virConnectPtr conn,
     return true;
 }
 
-static bool
-lukshdrAdoptIsRecorded(const lukshdrLink *link, const char *path)
-{
-    const lukshdrVolume *copy;
-    guint i;
-
-    for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
-        if (lukshdrTextSame(copy->path, path))
-            return true;
-    }
-    return false;
-}
-
 /* No copy may belong to another link, or be a payload */
 static bool
 lukshdrAdoptCheckHeaders(const lukshdrLink *link, const lukshdrLink *known, GError **error)
@@ -338,7 +311,7 @@ lukshdrAdoptCheckHeaders(const lukshdrLink *link, const lukshdrLink *known, GErr
          * link's own is decided by its LUKS UUID and by what the secret opens, see
          * lukshdrAdoptAgain. */
         if (!lukshdrRegistryFindHeader(registry, copy->path, &header, &local)) {
-            if (known && lukshdrAdoptIsRecorded(known, copy->path))
+            if (known && lukshdrLinkHeaderCopyAt(known, copy->path))
                 continue;
             g_propagate_error(error, g_steal_pointer(&local));
             return false;
