@@ -425,7 +425,7 @@ testReplicasUndecided(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
     testAssertListed(lukshdrRegistryListPool(fix->reader, "far", NULL), 1);
 
     /* later on that is a volume which a label names and nobody here has seen */
-    for (link->state = LUKSHDR_LINK_STATE_ACTIVE; link->state <= LUKSHDR_LINK_STATE_PARTING;
+    for (link->state = LUKSHDR_LINK_STATE_ACTIVE; link->state <= LUKSHDR_LINK_STATE_UNLINKING;
          link->state++) {
         testStore(fix->writer, link);
         testAssertHeader(fix->reader, second, "");

@@ -128,7 +128,7 @@ testLinkWritten(void)
 {
     static const lukshdrLinkState states[] = {
         LUKSHDR_LINK_STATE_ACTIVE, LUKSHDR_LINK_STATE_CREATING, LUKSHDR_LINK_STATE_DELETING,
-        LUKSHDR_LINK_STATE_WIPING, LUKSHDR_LINK_STATE_WIPED,    LUKSHDR_LINK_STATE_PARTING
+        LUKSHDR_LINK_STATE_WIPING, LUKSHDR_LINK_STATE_WIPED,    LUKSHDR_LINK_STATE_UNLINKING
     };
     g_autofree char *payload = utilTestPath("payload\n&");
     g_autofree char *header = utilTestPath("header");

@@ -18,7 +18,7 @@
 static const char *const lukshdrLinkStates[] = {
     [LUKSHDR_LINK_STATE_CREATING] = "creating", [LUKSHDR_LINK_STATE_ACTIVE] = "active",
     [LUKSHDR_LINK_STATE_DELETING] = "deleting", [LUKSHDR_LINK_STATE_WIPING] = "wiping",
-    [LUKSHDR_LINK_STATE_WIPED] = "wiped",       [LUKSHDR_LINK_STATE_PARTING] = "parting",
+    [LUKSHDR_LINK_STATE_WIPED] = "wiped",       [LUKSHDR_LINK_STATE_UNLINKING] = "parting",
 };
 
 /* A link with nothing in it */

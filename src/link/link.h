@@ -29,7 +29,7 @@ typedef enum {
     /* the key material was destroyed by vol-wipe; the volume can only be deleted */
     LUKSHDR_LINK_STATE_WIPED,
     /* payload and header are being parted: both stay, the link goes at the next start */
-    LUKSHDR_LINK_STATE_PARTING,
+    LUKSHDR_LINK_STATE_UNLINKING,
 } lukshdrLinkState;
 
 typedef struct _lukshdrLink lukshdrLink;

@@ -17,8 +17,8 @@
 #include "util/log.h"
 
 /* A volume that is worked on, or, with volume NULL, a whole pool */
-typedef struct _lukshdrBusyPart lukshdrBusyPart;
-struct _lukshdrBusyPart {
+typedef struct _lukshdrBusyVolume lukshdrBusyVolume;
+struct _lukshdrBusyVolume {
     char *pool;
     char *volume;
     lukshdrIdentity identity; /* as of when the operation began; type NONE if it did not exist */
@@ -29,7 +29,7 @@ struct _lukshdrStorageBusy {
     lukshdrStorageBusyKind kind;
     char *link; /* UUID, or NULL */
     bool stock; /* asked for what stock does to one of its volumes: pools do not matter */
-    GArray *parts;
+    GArray *volumes;
 };
 
 /* How long a client waits for a check of headers, microseconds: one reads some MiB, but a server may
@@ -43,16 +43,16 @@ static GCond lukshdrBusyEnded;     /* a check has ended */
 static GPtrArray *lukshdrBusyList; /* lukshdrStorageBusy *, each owned by its thread */
 
 static void
-lukshdrBusyPartClear(lukshdrBusyPart *part)
+lukshdrBusyVolumeClear(lukshdrBusyVolume *vol)
 {
-    g_free(part->pool);
-    g_free(part->volume);
+    g_free(vol->pool);
+    g_free(vol->volume);
 }
 
 static void
 lukshdrBusyFree(lukshdrStorageBusy *busy)
 {
-    g_array_unref(busy->parts);
+    g_array_unref(busy->volumes);
     g_free(busy->link);
     g_free(busy);
 }
@@ -64,8 +64,8 @@ lukshdrBusyNew(lukshdrStorageBusyKind kind, const lukshdrLink *link)
 
     busy->kind = kind;
     busy->link = link ? g_strdup(link->uuid) : NULL;
-    busy->parts = g_array_new(FALSE, FALSE, sizeof(lukshdrBusyPart));
-    g_array_set_clear_func(busy->parts, (GDestroyNotify)lukshdrBusyPartClear);
+    busy->volumes = g_array_new(FALSE, FALSE, sizeof(lukshdrBusyVolume));
+    g_array_set_clear_func(busy->volumes, (GDestroyNotify)lukshdrBusyVolumeClear);
     return busy;
 }
 
@@ -77,13 +77,13 @@ lukshdrBusyAdd(lukshdrStorageBusy *busy,
                const char *path,
                bool exclusive)
 {
-    lukshdrBusyPart part = { .pool = g_strdup(pool),
-                             .volume = g_strdup(volume),
-                             .exclusive = exclusive };
+    lukshdrBusyVolume vol = { .pool = g_strdup(pool),
+                              .volume = g_strdup(volume),
+                              .exclusive = exclusive };
 
-    if (path && !lukshdrIdentityFromPath(path, &part.identity, NULL))
-        part.identity.type = LUKSHDR_IDENTITY_NONE;
-    g_array_append_val(busy->parts, part);
+    if (path && !lukshdrIdentityFromPath(path, &vol.identity, NULL))
+        vol.identity.type = LUKSHDR_IDENTITY_NONE;
+    g_array_append_val(busy->volumes, vol);
 }
 
 /* While both exist, device and inode are enough */
@@ -95,7 +95,7 @@ lukshdrBusyIsSameFile(const lukshdrIdentity *a, const lukshdrIdentity *b)
 }
 
 static bool
-lukshdrBusyPartsMeet(const lukshdrBusyPart *a, const lukshdrBusyPart *b)
+lukshdrBusyVolumesMeet(const lukshdrBusyVolume *a, const lukshdrBusyVolume *b)
 {
     if (!a->exclusive && !b->exclusive)
         return false;
@@ -113,85 +113,85 @@ lukshdrBusyIsShared(lukshdrStorageBusyKind kind)
 }
 
 /* Two operations on one link: returns its payload, or NULL */
-static const lukshdrBusyPart *
+static const lukshdrBusyVolume *
 lukshdrBusyMeetLink(const lukshdrStorageBusy *there, const lukshdrStorageBusy *wanted)
 {
     if (!there->link || g_strcmp0(there->link, wanted->link) ||
         (lukshdrBusyIsShared(there->kind) && lukshdrBusyIsShared(wanted->kind)))
         return NULL;
-    return &g_array_index(there->parts, lukshdrBusyPart, 0);
+    return &g_array_index(there->volumes, lukshdrBusyVolume, 0);
 }
 
-/* Returns the part of @there that is in the way of @wanted, or NULL */
-static const lukshdrBusyPart *
-lukshdrBusyMeetParts(const lukshdrStorageBusy *there, const lukshdrStorageBusy *wanted)
+/* Returns the volume of @there that is in the way of @wanted, or NULL */
+static const lukshdrBusyVolume *
+lukshdrBusyMeetVolumes(const lukshdrStorageBusy *there, const lukshdrStorageBusy *wanted)
 {
     guint i;
     guint j;
 
-    for (i = 0; i < there->parts->len; i++) {
-        const lukshdrBusyPart *part = &g_array_index(there->parts, lukshdrBusyPart, i);
+    for (i = 0; i < there->volumes->len; i++) {
+        const lukshdrBusyVolume *vol = &g_array_index(there->volumes, lukshdrBusyVolume, i);
 
-        if (!part->volume && wanted->stock)
+        if (!vol->volume && wanted->stock)
             continue;
 
-        for (j = 0; j < wanted->parts->len; j++) {
-            if (lukshdrBusyPartsMeet(part, &g_array_index(wanted->parts, lukshdrBusyPart, j)))
-                return part;
+        for (j = 0; j < wanted->volumes->len; j++) {
+            if (lukshdrBusyVolumesMeet(vol, &g_array_index(wanted->volumes, lukshdrBusyVolume, j)))
+                return vol;
         }
     }
     return NULL;
 }
 
 static void
-lukshdrBusySetError(const lukshdrStorageBusy *there, const lukshdrBusyPart *part, GError **error)
+lukshdrBusySetError(const lukshdrStorageBusy *there, const lukshdrBusyVolume *vol, GError **error)
 {
-    if (!part->volume) {
+    if (!vol->volume) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                    _("storage pool '%s' is being stopped, removed or built"), part->pool);
+                    _("storage pool '%s' is being stopped, removed or built"), vol->pool);
         return;
     }
 
     switch (there->kind) {
     case LUKSHDR_STORAGE_BUSY_CREATE:
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                    _("volume '%s' of pool '%s' is still being created"), part->volume, part->pool);
+                    _("volume '%s' of pool '%s' is still being created"), vol->volume, vol->pool);
         break;
     case LUKSHDR_STORAGE_BUSY_READ:
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                     _("volume '%s' of pool '%s' is being cloned; wait until that is done"),
-                    part->volume, part->pool);
+                    vol->volume, vol->pool);
         break;
     case LUKSHDR_STORAGE_BUSY_CHANGE:
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                     _("volume '%s' of pool '%s' is being resized, wiped or deleted; wait until "
                       "that is done"),
-                    part->volume, part->pool);
+                    vol->volume, vol->pool);
         break;
     case LUKSHDR_STORAGE_BUSY_CHECK:
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                     _("the header of volume '%s' of pool '%s' is being checked, which takes long; "
                       "does its storage hang?"),
-                    part->volume, part->pool);
+                    vol->volume, vol->pool);
         break;
     }
 }
 
-typedef const lukshdrBusyPart *(*lukshdrBusyMeet)(const lukshdrStorageBusy *there,
-                                                  const lukshdrStorageBusy *wanted);
+typedef const lukshdrBusyVolume *(*lukshdrBusyMeet)(const lukshdrStorageBusy *there,
+                                                    const lukshdrStorageBusy *wanted);
 
 /* What is in the way of @wanted, or NULL; with the lock held */
 static const lukshdrStorageBusy *
 lukshdrBusyFind(const lukshdrStorageBusy *wanted,
                 lukshdrBusyMeet meet,
-                const lukshdrBusyPart **part)
+                const lukshdrBusyVolume **vol)
 {
     guint i;
 
     for (i = 0; i < lukshdrBusyList->len; i++) {
         const lukshdrStorageBusy *there = g_ptr_array_index(lukshdrBusyList, i);
 
-        if ((*part = meet(there, wanted)))
+        if ((*vol = meet(there, wanted)))
             return there;
     }
     return NULL;
@@ -204,19 +204,19 @@ lukshdrBusyBegin(lukshdrStorageBusy *wanted, bool take, GError **error)
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrBusyLock);
     gint64 deadline = g_get_monotonic_time() + LUKSHDR_BUSY_WAIT;
     const lukshdrStorageBusy *there;
-    const lukshdrBusyPart *part;
+    const lukshdrBusyVolume *vol;
 
     if (!lukshdrBusyList)
         lukshdrBusyList = g_ptr_array_new();
 
-    /* the same link first: what is done to it says more than what is done to one part */
-    while ((there = lukshdrBusyFind(wanted, lukshdrBusyMeetLink, &part)) ||
-           (there = lukshdrBusyFind(wanted, lukshdrBusyMeetParts, &part))) {
+    /* the same link first: what is done to it says more than what is done to one volume */
+    while ((there = lukshdrBusyFind(wanted, lukshdrBusyMeetLink, &vol)) ||
+           (there = lukshdrBusyFind(wanted, lukshdrBusyMeetVolumes, &vol))) {
         /* a check waits for nobody, so this cannot go round in a circle */
         if (there->kind == LUKSHDR_STORAGE_BUSY_CHECK &&
             g_cond_wait_until(&lukshdrBusyEnded, &lukshdrBusyLock, deadline))
             continue;
-        lukshdrBusySetError(there, part, error);
+        lukshdrBusySetError(there, vol, error);
         lukshdrBusyFree(wanted);
         return false;
     }
@@ -261,14 +261,14 @@ lukshdrStorageBusyLink(const lukshdrLink *link, lukshdrStorageBusyKind kind, GEr
 }
 
 lukshdrStorageBusy *
-lukshdrStorageBusyPart(const lukshdrLink *link,
-                       const lukshdrVolume *part,
-                       lukshdrStorageBusyKind kind,
-                       GError **error)
+lukshdrStorageBusyOne(const lukshdrLink *link,
+                      const lukshdrVolume *vol,
+                      lukshdrStorageBusyKind kind,
+                      GError **error)
 {
     lukshdrStorageBusy *busy = lukshdrBusyNew(kind, link);
 
-    lukshdrBusyAdd(busy, part->pool, part->volume, part->path, !lukshdrBusyIsShared(kind));
+    lukshdrBusyAdd(busy, vol->pool, vol->volume, vol->path, !lukshdrBusyIsShared(kind));
     return lukshdrBusyBegin(busy, true, error) ? busy : NULL;
 }
 

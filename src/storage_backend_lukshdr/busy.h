@@ -40,9 +40,9 @@ lukshdrStorageBusy *
 lukshdrStorageBusyLink(const lukshdrLink *link, lukshdrStorageBusyKind kind, GError **error);
 
 /**
- * lukshdrStorageBusyPart:
+ * lukshdrStorageBusyOne:
  * @link: the link that stands for the operation (lukshdrStorageIsUnderWay), or NULL
- * @part: one volume
+ * @vol: one volume
  * @kind: what is done to it
  * @error: as lukshdrStorageBusyLink
  *
@@ -51,10 +51,10 @@ lukshdrStorageBusyLink(const lukshdrLink *link, lukshdrStorageBusyKind kind, GEr
  * Returns: as lukshdrStorageBusyLink.
  */
 lukshdrStorageBusy *
-lukshdrStorageBusyPart(const lukshdrLink *link,
-                       const lukshdrVolume *part,
-                       lukshdrStorageBusyKind kind,
-                       GError **error);
+lukshdrStorageBusyOne(const lukshdrLink *link,
+                      const lukshdrVolume *vol,
+                      lukshdrStorageBusyKind kind,
+                      GError **error);
 
 /**
  * lukshdrStorageBusyVolume:

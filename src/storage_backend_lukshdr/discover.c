@@ -134,21 +134,21 @@ lukshdrDiscoverFind(const lukshdrDiscover *here, const lukshdrLink *claim, GErro
                    header, claim->secretUUID);
 }
 
-/* Opens the volume of @part's names on this host, and makes @part it.  Returns NULL without @error
+/* Opens the volume of @where's names on this host, and makes @where it.  Returns NULL without @error
  * if there is none in an active pool, NULL with @error set if it cannot be a volume of a link. */
 static lukshdrHandle *
-lukshdrDiscoverOpen(virConnectPtr conn, lukshdrVolume *part, virStorageVolPtr *vol, GError **error)
+lukshdrDiscoverOpen(virConnectPtr conn, lukshdrVolume *where, virStorageVolPtr *vol, GError **error)
 {
     const lukshdrStorage *state = &lukshdrStorageState;
-    g_autoptr(virStoragePool) pool = state->stock.storagePoolLookupByName(conn, part->pool);
+    g_autoptr(virStoragePool) pool = state->stock.storagePoolLookupByName(conn, where->pool);
     g_autofree char *path = NULL;
     lukshdrHandle *handle;
 
-    g_clear_pointer(&part->path, g_free);
-    part->identity = (lukshdrIdentity){ 0 };
+    g_clear_pointer(&where->path, g_free);
+    where->identity = (lukshdrIdentity){ 0 };
 
     *vol = pool && state->stock.storagePoolIsActive(pool) == 1
-               ? state->stock.storageVolLookupByName(pool, part->volume)
+               ? state->stock.storageVolLookupByName(pool, where->volume)
                : NULL;
     if (!*vol || !(path = state->stock.storageVolGetPath(*vol))) {
         virResetLastError();
@@ -157,14 +157,14 @@ lukshdrDiscoverOpen(virConnectPtr conn, lukshdrVolume *part, virStorageVolPtr *v
 
     if (!g_path_is_absolute(path)) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
-                    _("volume '%s' of pool '%s' has no path on this host"), part->volume,
-                    part->pool);
+                    _("volume '%s' of pool '%s' has no path on this host"), where->volume,
+                    where->pool);
         return NULL;
     }
 
     if ((handle = lukshdrHandleOpenPath(path, LUKSHDR_HANDLE_READ, error))) {
-        part->path = g_steal_pointer(&path);
-        part->identity = handle->identity;
+        where->path = g_steal_pointer(&path);
+        where->identity = handle->identity;
     }
     return handle;
 }

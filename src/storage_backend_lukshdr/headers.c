@@ -113,7 +113,7 @@ lukshdrStorageHeadersLookup(GArray *headers,
     for (i = 0; i < headers->len; i++) {
         lukshdrHeaderVolume *header = &g_array_index(headers, lukshdrHeaderVolume, i);
 
-        if (!(header->vol = lukshdrStorageLookupPart(header->copy, conn, error)) ||
+        if (!(header->vol = lukshdrStorageLookupVolume(header->copy, conn, error)) ||
             (ensure && !lukshdrStorageMay(header->vol, ensure, error)))
             return false;
     }

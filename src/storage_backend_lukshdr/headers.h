@@ -43,7 +43,7 @@ lukshdrStorageHeadersOpen(const lukshdrLink *link, virConnectPtr conn, GError **
  * @ensure: what the client must be allowed to do to each (lukshdrStorageMay), or NULL
  * @error: stock's; VIR_ERR_OPERATION_INVALID
  *
- * Looks each up by its name, as lukshdrStorageLookupPart.
+ * Looks each up by its name, as lukshdrStorageLookupVolume.
  *
  * Returns: true, or false with @error set.
  */

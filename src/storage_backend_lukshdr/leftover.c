@@ -69,19 +69,19 @@ lukshdrLeftoverIsEmpty(int fd)
 }
 
 static void
-lukshdrLeftoverReport(const lukshdrLink *link, const lukshdrVolume *part)
+lukshdrLeftoverReport(const lukshdrLink *link, const lukshdrVolume *where)
 {
     LUKSHDR_LOG_WARN(_("An empty volume '%s' of pool '%s' may have been left by the interrupted "
                        "creation of volume '%s' of pool '%s'; delete it with virsh vol-delete if "
                        "it is nobody's"),
-                     part->volume, part->pool, link->payload.volume, link->payload.pool);
+                     where->volume, where->pool, link->payload.volume, link->payload.pool);
 }
 
 static void
-lukshdrLeftoverRemove(const lukshdrLink *link, const lukshdrVolume *part, virConnectPtr conn)
+lukshdrLeftoverRemove(const lukshdrLink *link, const lukshdrVolume *where, virConnectPtr conn)
 {
     const lukshdrStorage *state = &lukshdrStorageState;
-    g_autoptr(virStoragePool) pool = lukshdrStorageOpenPool(conn, part->pool, NULL);
+    g_autoptr(virStoragePool) pool = lukshdrStorageOpenPool(conn, where->pool, NULL);
     g_autoptr(virStorageVol) vol = NULL;
     g_auto(lukshdrRecognised) what = { 0 };
     g_autoptr(lukshdrHandle) handle = NULL;
@@ -91,11 +91,11 @@ lukshdrLeftoverRemove(const lukshdrLink *link, const lukshdrVolume *part, virCon
 
     if (!pool) {
         virResetLastError();
-        lukshdrLeftoverReport(link, part);
+        lukshdrLeftoverReport(link, where);
         return;
     }
 
-    if (!(vol = state->stock.storageVolLookupByName(pool, part->volume)) ||
+    if (!(vol = state->stock.storageVolLookupByName(pool, where->volume)) ||
         !(path = state->stock.storageVolGetPath(vol))) {
         virResetLastError();
         return;
@@ -103,7 +103,7 @@ lukshdrLeftoverRemove(const lukshdrLink *link, const lukshdrVolume *part, virCon
 
     /* of a volume without a path on this host, a file of that name is another thing */
     if (!g_path_is_absolute(path)) {
-        lukshdrLeftoverReport(link, part);
+        lukshdrLeftoverReport(link, where);
         return;
     }
 
@@ -121,11 +121,11 @@ lukshdrLeftoverRemove(const lukshdrLink *link, const lukshdrVolume *part, virCon
         state->stock.storageVolDelete(vol, 0) == 0) {
         LUKSHDR_LOG_WARN(_("The empty volume '%s' of pool '%s', left by the interrupted creation "
                            "of volume '%s' of pool '%s', has been removed"),
-                         part->volume, part->pool, link->payload.volume, link->payload.pool);
+                         where->volume, where->pool, link->payload.volume, link->payload.pool);
         return;
     }
     virResetLastError();
-    lukshdrLeftoverReport(link, part);
+    lukshdrLeftoverReport(link, where);
 }
 
 void

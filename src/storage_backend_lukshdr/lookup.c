@@ -42,62 +42,62 @@ lukshdrStorageOpenPool(virConnectPtr conn, const char *name, GError **error)
 /* A replica that came back by itself is not known to its pool before that is refreshed, which is
  * done as the system: the client has asked for something else. */
 static virStorageVolPtr
-lukshdrStorageLookupVolume(virStoragePoolPtr pool, const lukshdrVolume *part)
+lukshdrLookupInPool(virStoragePoolPtr pool, const lukshdrVolume *where)
 {
     const lukshdrStorage *state = &lukshdrStorageState;
-    virStorageVolPtr vol = state->stock.storageVolLookupByName(pool, part->volume);
+    virStorageVolPtr vol = state->stock.storageVolLookupByName(pool, where->volume);
     virIdentity *client;
     int rc;
 
-    if (vol || virGetLastErrorCode() != VIR_ERR_NO_STORAGE_VOL || access(part->path, F_OK) < 0)
+    if (vol || virGetLastErrorCode() != VIR_ERR_NO_STORAGE_VOL || access(where->path, F_OK) < 0)
         return vol;
 
     client = lukshdrStorageBecomeSystem();
     rc = state->stock.storagePoolRefresh(pool, 0);
     lukshdrStorageBecomeClient(client);
-    return rc == 0 ? state->stock.storageVolLookupByName(pool, part->volume) : NULL;
+    return rc == 0 ? state->stock.storageVolLookupByName(pool, where->volume) : NULL;
 }
 
 virStorageVolPtr
-lukshdrStorageLookupPart(const lukshdrVolume *part, virConnectPtr conn, GError **error)
+lukshdrStorageLookupVolume(const lukshdrVolume *where, virConnectPtr conn, GError **error)
 {
     const lukshdrStorage *state = &lukshdrStorageState;
-    g_autoptr(virStoragePool) pool = lukshdrStorageOpenPool(conn, part->pool, error);
+    g_autoptr(virStoragePool) pool = lukshdrStorageOpenPool(conn, where->pool, error);
     g_autoptr(virStorageVol) vol = NULL;
     g_autofree char *path = NULL;
 
     if (!pool)
         return NULL;
 
-    if (!(vol = lukshdrStorageLookupVolume(pool, part)) ||
+    if (!(vol = lukshdrLookupInPool(pool, where)) ||
         !(path = state->stock.storageVolGetPath(vol))) {
         lukshdrErrorFromLast(error);
         return NULL;
     }
 
-    if (!g_str_equal(path, part->path)) {
+    if (!g_str_equal(path, where->path)) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                     _("volume '%s' of pool '%s' is '%s' now and was '%s' when it was linked"),
-                    part->volume, part->pool, path, part->path);
+                    where->volume, where->pool, path, where->path);
         return NULL;
     }
     return g_steal_pointer(&vol);
 }
 
 bool
-lukshdrStorageLocate(virStorageVolPtr vol, lukshdrVolume *part, GError **error)
+lukshdrStorageLocate(virStorageVolPtr vol, lukshdrVolume *where, GError **error)
 {
     g_autoptr(lukshdrHandle) handle = NULL;
 
-    g_free(part->path);
-    if (!(part->path = lukshdrStorageState.stock.storageVolGetPath(vol))) {
+    g_free(where->path);
+    if (!(where->path = lukshdrStorageState.stock.storageVolGetPath(vol))) {
         lukshdrErrorFromLast(error);
         return false;
     }
 
-    if (!(handle = lukshdrHandleOpen(part, LUKSHDR_HANDLE_READ | LUKSHDR_HANDLE_NEW, error)))
+    if (!(handle = lukshdrHandleOpen(where, LUKSHDR_HANDLE_READ | LUKSHDR_HANDLE_NEW, error)))
         return false;
-    part->identity = handle->identity;
+    where->identity = handle->identity;
     return true;
 }
 

@@ -21,8 +21,8 @@ virStoragePoolPtr
 lukshdrStorageOpenPool(virConnectPtr conn, const char *name, GError **error);
 
 /**
- * lukshdrStorageLookupPart:
- * @part: payload or header of a link, with a path
+ * lukshdrStorageLookupVolume:
+ * @where: payload or header of a link, with a path
  * @conn: connection
  * @error: stock's; VIR_ERR_OPERATION_INVALID if the name is that of another volume now
  *
@@ -32,12 +32,12 @@ lukshdrStorageOpenPool(virConnectPtr conn, const char *name, GError **error);
  * Returns: the volume, freed with virStorageVolFree, or NULL with @error set.
  */
 virStorageVolPtr
-lukshdrStorageLookupPart(const lukshdrVolume *part, virConnectPtr conn, GError **error);
+lukshdrStorageLookupVolume(const lukshdrVolume *where, virConnectPtr conn, GError **error);
 
 /**
  * lukshdrStorageLocate:
  * @vol: a volume that stock knows
- * @part: named already; its path and identity are set
+ * @where: named already; its path and identity are set
  * @error: stock's; as lukshdrHandleOpen, such as VIR_ERR_OPERATION_UNSUPPORTED for a volume without a
  *         path on this host
  *
@@ -46,7 +46,7 @@ lukshdrStorageLookupPart(const lukshdrVolume *part, virConnectPtr conn, GError *
  * Returns: true, or false with @error set.
  */
 bool
-lukshdrStorageLocate(virStorageVolPtr vol, lukshdrVolume *part, GError **error);
+lukshdrStorageLocate(virStorageVolPtr vol, lukshdrVolume *where, GError **error);
 
 /**
  * lukshdrStorageReadFormat:

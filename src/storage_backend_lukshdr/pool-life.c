@@ -22,44 +22,20 @@
 #include "defaults.h"
 #include "util/xml.h"
 
-typedef enum {
-    LUKSHDR_POOL_PART_NONE,
-    LUKSHDR_POOL_PART_PAYLOAD,
-    LUKSHDR_POOL_PART_HEADER,
-    LUKSHDR_POOL_PART_REPLICA,
-} lukshdrPoolPart;
-
-/* What @link has in the pool called @name */
-static lukshdrPoolPart
-lukshdrPoolPartOf(const lukshdrLink *link, const char *name)
+/* What @link has in the pool called @name, in the user's language */
+static const char *
+lukshdrPoolRole(const lukshdrLink *link, const char *name)
 {
-    const lukshdrVolume *copy;
+    const lukshdrVolume *vol;
     guint i;
 
-    if (g_str_equal(link->payload.pool, name))
-        return LUKSHDR_POOL_PART_PAYLOAD;
+    for (i = 0; (vol = lukshdrLinkVolumeAt(link, i)); i++) {
+        lukshdrRole role = lukshdrLinkRoleAt(i);
 
-    for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
         /* a replica without a path is what only a label calls one */
-        if (g_str_equal(copy->pool, name) &&
-            (i == 0 || copy->path || link->state == LUKSHDR_LINK_STATE_CREATING))
-            return i == 0 ? LUKSHDR_POOL_PART_HEADER : LUKSHDR_POOL_PART_REPLICA;
-    }
-    return LUKSHDR_POOL_PART_NONE;
-}
-
-static const char *
-lukshdrPoolPartName(lukshdrPoolPart part)
-{
-    switch (part) {
-    case LUKSHDR_POOL_PART_PAYLOAD:
-        return _("payload");
-    case LUKSHDR_POOL_PART_HEADER:
-        return _("header");
-    case LUKSHDR_POOL_PART_REPLICA:
-        return _("header's replica");
-    case LUKSHDR_POOL_PART_NONE:
-        break;
+        if (g_str_equal(vol->pool, name) && (role != LUKSHDR_ROLE_REPLICA || vol->path ||
+                                             link->state == LUKSHDR_LINK_STATE_CREATING))
+            return lukshdrRoleToString(role);
     }
     return "";
 }
@@ -92,8 +68,8 @@ lukshdrPoolCheckUnlinked(const char *name, GError **error)
                 _("storage pool '%s' has the %s of linked volume '%s' of pool '%s' (linked volumes "
                   "that need the pool: %u); delete them first, or, what is lost for good, give up "
                   "by removing '%s' from the link registry"),
-                name, lukshdrPoolPartName(lukshdrPoolPartOf(first, name)), first->payload.volume,
-                first->payload.pool, links->len, first->uuid);
+                name, lukshdrPoolRole(first, name), first->payload.volume, first->payload.pool,
+                links->len, first->uuid);
     return false;
 }
 

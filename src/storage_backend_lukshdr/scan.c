@@ -79,12 +79,6 @@ lukshdrStorageScanAnyLost(void)
     return lukshdrScanLost && g_hash_table_size(lukshdrScanLost) > 0;
 }
 
-static lukshdrVolume *
-lukshdrScanPart(lukshdrLink *link, guint i)
-{
-    return i == 0 ? &link->payload : lukshdrLinkHeaderCopy(link, i - 1);
-}
-
 /* Is there a link, or one with a volume, that @key is of?  Not with the lock held. */
 static bool
 lukshdrScanIsKnown(const char *key)
@@ -146,7 +140,7 @@ lukshdrScanReportFinished(const lukshdrLink *link)
                            "now complete"),
                          link->payload.volume, link->payload.pool);
         break;
-    case LUKSHDR_LINK_STATE_PARTING:
+    case LUKSHDR_LINK_STATE_UNLINKING:
         LUKSHDR_LOG_WARN(_("The parting of linked volume '%s' of pool '%s' from its header was "
                            "interrupted and is now complete"),
                          link->payload.volume, link->payload.pool);
@@ -168,8 +162,8 @@ lukshdrScanComplete(lukshdrLink *link, virConnectPtr conn, GError **error)
         return lukshdrStorageDeleteFinish(link, conn, error);
     case LUKSHDR_LINK_STATE_WIPING:
         return lukshdrStorageWipeFinish(link, conn, error);
-    case LUKSHDR_LINK_STATE_PARTING:
-        return lukshdrStoragePartFinish(link, conn, error);
+    case LUKSHDR_LINK_STATE_UNLINKING:
+        return lukshdrStorageUnlinkFinish(link, conn, error);
     case LUKSHDR_LINK_STATE_ACTIVE:
     case LUKSHDR_LINK_STATE_WIPED:
         break;
@@ -205,35 +199,35 @@ lukshdrScanFinish(const lukshdrLink *seen, virConnectPtr conn)
     }
 }
 
-/* Whether @part stands where it was recorded: true, with @fresh set to what it is now, or false
+/* Whether @vol stands where it was recorded: true, with @fresh set to what it is now, or false
  * with @error set.  A header that was put back from a backup is another file with the same content. */
 static bool
 lukshdrScanExamine(const lukshdrLink *link,
-                   const lukshdrVolume *part,
+                   const lukshdrVolume *vol,
                    lukshdrIdentity *fresh,
                    GError **error)
 {
-    bool content = part != &link->payload && link->state == LUKSHDR_LINK_STATE_ACTIVE;
+    bool content = vol != &link->payload && link->state == LUKSHDR_LINK_STATE_ACTIVE;
     g_autoptr(lukshdrHandle) handle = NULL;
 
     /* the usual, at a price that a start with many links can pay */
-    if (lukshdrIdentityFromPath(part->path, fresh, NULL) &&
-        lukshdrIdentityCompare(&part->identity, fresh) == LUKSHDR_IDENTITY_SAME)
+    if (lukshdrIdentityFromPath(vol->path, fresh, NULL) &&
+        lukshdrIdentityCompare(&vol->identity, fresh) == LUKSHDR_IDENTITY_SAME)
         return true;
 
     /* without a lasting name, its path says more than its number */
-    if (fresh->type == LUKSHDR_IDENTITY_BLOCK && part->identity.type == LUKSHDR_IDENTITY_BLOCK &&
-        !(fresh->id[0] && part->identity.id[0]))
+    if (fresh->type == LUKSHDR_IDENTITY_BLOCK && vol->identity.type == LUKSHDR_IDENTITY_BLOCK &&
+        !(fresh->id[0] && vol->identity.id[0]))
         return true;
 
-    handle = lukshdrHandleOpen(part, LUKSHDR_HANDLE_READ | (content ? LUKSHDR_HANDLE_ANY : 0),
+    handle = lukshdrHandleOpen(vol, LUKSHDR_HANDLE_READ | (content ? LUKSHDR_HANDLE_ANY : 0),
                                error);
     if (!handle)
         return false;
 
     *fresh = handle->identity;
     return handle->match != LUKSHDR_IDENTITY_DIFFERENT ||
-           lukshdrHeaderCheck(link, part, handle->fd, NULL, error);
+           lukshdrHeaderCheck(link, vol, handle->fd, NULL, error);
 }
 
 /* An inactive pool's volumes may not be mounted: that they are not there tells nothing.  @asked holds
@@ -250,53 +244,53 @@ lukshdrScanIsActive(GHashTable *asked, const char *pool)
     return GPOINTER_TO_INT(active);
 }
 
-/* Says what is new of @part.  Returns true if @fresh is to be recorded: the same file, its file
+/* Says what is new of @vol.  Returns true if @fresh is to be recorded: the same file, its file
  * system under a new device number, a header put back from a backup, or a device whose lasting name
  * an earlier release did not record. */
 static bool
-lukshdrScanCheckPart(const lukshdrLink *link,
-                     const lukshdrVolume *part,
-                     GHashTable *asked,
-                     lukshdrIdentity *fresh)
+lukshdrScanCheckVolume(const lukshdrLink *link,
+                       const lukshdrVolume *vol,
+                       GHashTable *asked,
+                       lukshdrIdentity *fresh)
 {
     g_autofree char *key = NULL;
     g_autoptr(GError) error = NULL;
     bool back = false;
 
-    if (!part->path || !lukshdrScanIsActive(asked, part->pool))
+    if (!vol->path || !lukshdrScanIsActive(asked, vol->pool))
         return false;
 
-    if (!lukshdrScanExamine(link, part, fresh, &error)) {
+    if (!lukshdrScanExamine(link, vol, fresh, &error)) {
         /* the pool may have been stopped since it was asked */
-        g_hash_table_remove(asked, part->pool);
-        if (!lukshdrScanIsActive(asked, part->pool))
+        g_hash_table_remove(asked, vol->pool);
+        if (!lukshdrScanIsActive(asked, vol->pool))
             return false;
 
-        key = lukshdrScanKey(part->pool, part->volume);
+        key = lukshdrScanKey(vol->pool, vol->volume);
         if (lukshdrScanSay(&lukshdrScanLost, key, error->message))
             LUKSHDR_LOG_WARN(_("Linked volume '%s' of pool '%s' has lost volume '%s' of pool '%s' "
                                "and cannot be used until it is back; the link is kept: %s"),
-                             link->payload.volume, link->payload.pool, part->volume, part->pool,
+                             link->payload.volume, link->payload.pool, vol->volume, vol->pool,
                              error->message);
         return false;
     }
 
     if (lukshdrStorageScanAnyLost()) {
-        key = lukshdrScanKey(part->pool, part->volume);
+        key = lukshdrScanKey(vol->pool, vol->volume);
         back = lukshdrScanSay(&lukshdrScanLost, key, NULL);
     }
     if (back)
         LUKSHDR_LOG_WARN(_("Volume '%s' of pool '%s', of linked volume '%s' of pool '%s', is back"),
-                         part->volume, part->pool, link->payload.volume, link->payload.pool);
+                         vol->volume, vol->pool, link->payload.volume, link->payload.pool);
 
     if (fresh->type == LUKSHDR_IDENTITY_BLOCK)
-        return fresh->id[0] && !part->identity.id[0];
-    return fresh->dev != part->identity.dev || fresh->inode != part->identity.inode;
+        return fresh->id[0] && !vol->identity.id[0];
+    return fresh->dev != vol->identity.dev || fresh->inode != vol->identity.inode;
 }
 
 typedef struct _lukshdrScanFresh lukshdrScanFresh;
 struct _lukshdrScanFresh {
-    guint i; /* which volume (lukshdrScanPart) */
+    guint i; /* which volume (lukshdrLinkVolumeAt) */
     const char *path;
     lukshdrIdentity identity;
 };
@@ -306,26 +300,26 @@ static bool
 lukshdrScanRenew(lukshdrLink *link, void *opaque)
 {
     const lukshdrScanFresh *fresh = opaque;
-    lukshdrVolume *part = lukshdrScanPart(link, fresh->i);
+    lukshdrVolume *vol = lukshdrLinkVolumeAt(link, fresh->i);
 
     /* it may be another by now */
-    if (!part || g_strcmp0(part->path, fresh->path))
+    if (!vol || g_strcmp0(vol->path, fresh->path))
         return false;
-    part->identity = fresh->identity;
+    vol->identity = fresh->identity;
     return true;
 }
 
 static void
-lukshdrScanCheckParts(lukshdrLink *link, GHashTable *asked)
+lukshdrScanCheckVolumes(lukshdrLink *link, GHashTable *asked)
 {
-    const lukshdrVolume *part;
+    const lukshdrVolume *vol;
     guint i;
 
-    for (i = 0; (part = lukshdrScanPart(link, i)); i++) {
-        lukshdrScanFresh fresh = { .i = i, .path = part->path };
+    for (i = 0; (vol = lukshdrLinkVolumeAt(link, i)); i++) {
+        lukshdrScanFresh fresh = { .i = i, .path = vol->path };
         g_autoptr(GError) error = NULL;
 
-        if (lukshdrScanCheckPart(link, part, asked, &fresh.identity) &&
+        if (lukshdrScanCheckVolume(link, vol, asked, &fresh.identity) &&
             !lukshdrStorageUpdate(link, lukshdrScanRenew, &fresh, &error))
             LUKSHDR_LOG_ERROR("%s", error->message);
     }
@@ -354,12 +348,12 @@ lukshdrScanLinks(virConnectPtr conn, const char *pool)
         switch (link->state) {
         case LUKSHDR_LINK_STATE_ACTIVE:
         case LUKSHDR_LINK_STATE_WIPED:
-            lukshdrScanCheckParts(link, asked);
+            lukshdrScanCheckVolumes(link, asked);
             break;
         case LUKSHDR_LINK_STATE_CREATING:
         case LUKSHDR_LINK_STATE_DELETING:
         case LUKSHDR_LINK_STATE_WIPING:
-        case LUKSHDR_LINK_STATE_PARTING:
+        case LUKSHDR_LINK_STATE_UNLINKING:
             lukshdrScanFinish(link, conn);
             break;
         }

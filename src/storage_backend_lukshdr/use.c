@@ -25,7 +25,7 @@
 /* Locks also tell of a guest on another host that shares the pool, where the file system
  * carries them.  Asking is enough: who comes later is told by the link's state. */
 bool
-lukshdrStorageCheckLocks(const lukshdrVolume *part, int fd, GError **error)
+lukshdrStorageCheckLocks(const lukshdrVolume *vol, int fd, GError **error)
 {
     struct flock lock = { .l_type = F_WRLCK,
                           .l_whence = SEEK_SET,
@@ -37,7 +37,7 @@ lukshdrStorageCheckLocks(const lukshdrVolume *part, int fd, GError **error)
 
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                 _("volume '%s' of pool '%s' is in use by QEMU, here or on another host"),
-                part->volume, part->pool);
+                vol->volume, vol->pool);
     return false;
 }
 

@@ -27,7 +27,7 @@ lukshdrStorageCheckUnwritten(const lukshdrLink *link, GError **error);
 
 /**
  * lukshdrStorageCheckLocks:
- * @part: payload or header of a link
+ * @vol: payload or header of a link
  * @fd: it, open
  * @error: VIR_ERR_OPERATION_INVALID
  *
@@ -35,7 +35,7 @@ lukshdrStorageCheckUnwritten(const lukshdrLink *link, GError **error);
  * locks, or false with @error set.
  */
 bool
-lukshdrStorageCheckLocks(const lukshdrVolume *part, int fd, GError **error);
+lukshdrStorageCheckLocks(const lukshdrVolume *vol, int fd, GError **error);
 
 /**
  * lukshdrStorageCheckUnused:

@@ -104,8 +104,8 @@ lukshdrCloneTakeSource(virStorageVolPtr vol, lukshdrCloneSource *source, GError 
 
     source->volume.pool = g_strdup(virStoragePoolGetName(pool));
     source->volume.volume = g_strdup(virStorageVolGetName(vol));
-    return (source->busy = lukshdrStorageBusyPart(NULL, &source->volume, LUKSHDR_STORAGE_BUSY_READ,
-                                                  error));
+    return (source->busy = lukshdrStorageBusyOne(NULL, &source->volume, LUKSHDR_STORAGE_BUSY_READ,
+                                                 error));
 }
 
 /* Takes over the reference to @link, which is NULL for a plain volume */
@@ -257,8 +257,8 @@ lukshdrCloneCheckAction(const lukshdrVolumeXML *xml, const lukshdrLink *source, 
             return false;
         }
         return true;
-    case LUKSHDR_HEADER_LINK_ADOPT:
-    case LUKSHDR_HEADER_LINK_PART:
+    case LUKSHDR_HEADER_LINK_EXISTING:
+    case LUKSHDR_HEADER_LINK_UNLINK:
         g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                             _("volumes that exist are linked and parted with virsh vol-create, not "
                               "by cloning"));
@@ -347,8 +347,8 @@ lukshdrClonePlain(virStoragePoolPtr pool,
     journal->header.volume = g_strdup(source->link->header.volume);
     journal->format = g_strdup("raw");
 
-    if (!(busy = lukshdrStorageBusyPart(journal, &journal->payload, LUKSHDR_STORAGE_BUSY_CREATE,
-                                        error)) ||
+    if (!(busy = lukshdrStorageBusyOne(journal, &journal->payload, LUKSHDR_STORAGE_BUSY_CREATE,
+                                       error)) ||
         !lukshdrStorageCheckAbsent(pool, journal->payload.volume, error))
         return NULL;
 

@@ -57,9 +57,9 @@
 
 /* Records what stock has made.  @link is this thread's alone until it is stored. */
 static bool
-lukshdrStorageRecord(lukshdrLink *link, lukshdrVolume *part, virStorageVolPtr vol, GError **error)
+lukshdrStorageRecord(lukshdrLink *link, lukshdrVolume *where, virStorageVolPtr vol, GError **error)
 {
-    return lukshdrStorageLocate(vol, part, error) &&
+    return lukshdrStorageLocate(vol, where, error) &&
            lukshdrRegistryStore(lukshdrStorageState.registry, link, error);
 }
 
@@ -68,7 +68,7 @@ lukshdrStorageMakeVolume(virStoragePoolPtr pool,
                          const char *xml,
                          unsigned int flags,
                          lukshdrLink *link,
-                         lukshdrVolume *part,
+                         lukshdrVolume *where,
                          GError **error)
 {
     const lukshdrStorage *state = &lukshdrStorageState;
@@ -79,13 +79,13 @@ lukshdrStorageMakeVolume(virStoragePoolPtr pool,
         return NULL;
     }
 
-    if (!lukshdrStorageRecord(link, part, vol, error)) {
+    if (!lukshdrStorageRecord(link, where, vol, error)) {
         virIdentity *client = lukshdrStorageBecomeSystem();
 
         /* not recorded, so the general undo would not dare */
         if (state->stock.storageVolDelete(vol, 0) < 0)
-            LUKSHDR_LOG_WARN(_("Volume '%s' of pool '%s' is left behind: %s"), part->volume,
-                             part->pool, virGetLastErrorMessage());
+            LUKSHDR_LOG_WARN(_("Volume '%s' of pool '%s' is left behind: %s"), where->volume,
+                             where->pool, virGetLastErrorMessage());
         lukshdrStorageBecomeClient(client);
         virStorageVolFree(vol);
         return NULL;
@@ -491,8 +491,9 @@ lukshdrStorageActOnExisting(virStoragePoolPtr pool,
                     _("unsupported flags (0x%x) to link or part volumes"), flags);
         return NULL;
     }
-    return xml->action == LUKSHDR_HEADER_LINK_ADOPT ? lukshdrStorageAdopt(pool, xml, error)
-                                                    : lukshdrStoragePart(pool, xml, error);
+    return xml->action == LUKSHDR_HEADER_LINK_EXISTING
+               ? lukshdrStorageLinkExisting(pool, xml, error)
+               : lukshdrStorageUnlink(pool, xml, error);
 }
 
 virStorageVolPtr

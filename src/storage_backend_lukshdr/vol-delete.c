@@ -40,9 +40,9 @@
 #include "use.h"
 
 static bool
-lukshdrStorageDeletePart(const lukshdrVolume *part, virConnectPtr conn, GError **error)
+lukshdrStorageDeleteVolume(const lukshdrVolume *where, virConnectPtr conn, GError **error)
 {
-    g_autoptr(virStorageVol) vol = lukshdrStorageLookupPart(part, conn, error);
+    g_autoptr(virStorageVol) vol = lukshdrStorageLookupVolume(where, conn, error);
 
     if (!vol)
         return false;
@@ -101,7 +101,7 @@ lukshdrStorageFinishHeaders(lukshdrLink *link, GArray *headers, GPtrArray *share
 }
 
 static bool
-lukshdrStorageDeleteFinishParts(lukshdrLink *link, virConnectPtr conn, GError **error)
+lukshdrStorageDeleteVolumes(lukshdrLink *link, virConnectPtr conn, GError **error)
 {
     g_autoptr(GPtrArray) sharers = lukshdrStorageHeadersSharers(link, error);
     g_autoptr(GArray) headers = NULL;
@@ -114,7 +114,7 @@ lukshdrStorageDeleteFinishParts(lukshdrLink *link, virConnectPtr conn, GError **
     return (sharers->len > 0 || lukshdrStorageHeadersErase(headers, error)) &&
            (sharers->len > 0 || lukshdrStorageHeadersLookup(headers, conn, NULL, error)) &&
            lukshdrStorageFinishHeaders(link, headers, sharers, error) &&
-           (!payload || lukshdrStorageDeletePart(&link->payload, conn, error)) &&
+           (!payload || lukshdrStorageDeleteVolume(&link->payload, conn, error)) &&
            lukshdrRegistryRemove(lukshdrStorageState.registry, link->uuid, error);
 }
 
@@ -122,7 +122,7 @@ bool
 lukshdrStorageDeleteFinish(lukshdrLink *link, virConnectPtr conn, GError **error)
 {
     virIdentity *client = lukshdrStorageBecomeSystem();
-    bool ok = lukshdrStorageDeleteFinishParts(link, conn, error);
+    bool ok = lukshdrStorageDeleteVolumes(link, conn, error);
 
     lukshdrStorageBecomeClient(client);
     return ok;

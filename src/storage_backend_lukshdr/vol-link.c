@@ -54,31 +54,31 @@
 #include "secrets.h"
 #include "use.h"
 
-/* Fills in @part from the volume of that name, which the client must be allowed to write to */
+/* Fills in @where from the volume of that name, which the client must be allowed to write to */
 static virStorageVolPtr
-lukshdrAdoptFind(virStoragePoolPtr pool, const char *name, lukshdrVolume *part, GError **error)
+lukshdrExistingFind(virStoragePoolPtr pool, const char *name, lukshdrVolume *where, GError **error)
 {
     const lukshdrStorage *state = &lukshdrStorageState;
     g_autoptr(virStorageVol) vol = NULL;
 
-    g_free(part->pool);
-    g_free(part->volume);
-    part->pool = g_strdup(virStoragePoolGetName(pool));
-    part->volume = g_strdup(name);
+    g_free(where->pool);
+    g_free(where->volume);
+    where->pool = g_strdup(virStoragePoolGetName(pool));
+    where->volume = g_strdup(name);
 
     if (!(vol = state->stock.storageVolLookupByName(pool, name))) {
         lukshdrErrorFromLast(error);
         return NULL;
     }
     if (!lukshdrStorageMay(vol, state->abi.virStorageVolUploadEnsureACL, error) ||
-        !lukshdrStorageLocate(vol, part, error))
+        !lukshdrStorageLocate(vol, where, error))
         return NULL;
     return g_steal_pointer(&vol);
 }
 
 /* What stock says of the payload: its format, and that it can be one */
 static bool
-lukshdrAdoptReadPayload(virStorageVolPtr vol, lukshdrLink *link, GError **error)
+lukshdrExistingReadPayload(virStorageVolPtr vol, lukshdrLink *link, GError **error)
 {
     g_autofree char *text = lukshdrStorageReadFormat(vol, link, error);
 
@@ -104,17 +104,17 @@ lukshdrAdoptReadPayload(virStorageVolPtr vol, lukshdrLink *link, GError **error)
 
 /* Who has the payload open as a plain disk must not have it under a linked one as well */
 static bool
-lukshdrAdoptCheckIdle(const lukshdrVolume *part, GError **error)
+lukshdrExistingCheckIdle(const lukshdrVolume *vol, GError **error)
 {
-    g_autoptr(lukshdrHandle) handle = lukshdrHandleOpen(part, LUKSHDR_HANDLE_WRITE, error);
+    g_autoptr(lukshdrHandle) handle = lukshdrHandleOpen(vol, LUKSHDR_HANDLE_WRITE, error);
 
-    return handle && lukshdrStorageCheckLocks(part, handle->fd, error);
+    return handle && lukshdrStorageCheckLocks(vol, handle->fd, error);
 }
 
 /* The claims of a label that stands in the header already.  Those whose payload is not here are
  * forgotten: this explicit act is for that. */
 static bool
-lukshdrAdoptCheckLabel(virConnectPtr conn, lukshdrLink *link, int fd, GError **error)
+lukshdrExistingCheckLabel(virConnectPtr conn, lukshdrLink *link, int fd, GError **error)
 {
     const lukshdrStorage *state = &lukshdrStorageState;
     g_autoptr(GPtrArray) labels = NULL;
@@ -158,7 +158,7 @@ lukshdrAdoptCheckLabel(virConnectPtr conn, lukshdrLink *link, int fd, GError **e
 
 /* QEMU detaches LUKS1 headers only, and takes a header for detached only if it says so itself */
 static bool
-lukshdrAdoptCheckLuks(lukshdrLink *link, int fd, GError **error)
+lukshdrExistingCheckLuks(lukshdrLink *link, int fd, GError **error)
 {
     guint32 offset;
 
@@ -180,7 +180,7 @@ lukshdrAdoptCheckLuks(lukshdrLink *link, int fd, GError **error)
 }
 
 static bool
-lukshdrAdoptOpens(const lukshdrLink *link, const lukshdrSecret *secret, GError **error)
+lukshdrExistingOpens(const lukshdrLink *link, const lukshdrSecret *secret, GError **error)
 {
     g_auto(lukshdrConvertSide) side = { 0 };
 
@@ -195,10 +195,10 @@ lukshdrAdoptOpens(const lukshdrLink *link, const lukshdrSecret *secret, GError *
 
 /* A replica must exist, and be blank or have this header already: nothing else is overwritten. */
 static bool
-lukshdrAdoptCheckReplica(const lukshdrLink *link,
-                         const lukshdrVolume *replica,
-                         int fd,
-                         GError **error)
+lukshdrExistingCheckReplica(const lukshdrLink *link,
+                            const lukshdrVolume *replica,
+                            int fd,
+                            GError **error)
 {
     g_autofree char *uuid = NULL;
 
@@ -215,21 +215,21 @@ lukshdrAdoptCheckReplica(const lukshdrLink *link,
 }
 
 static bool
-lukshdrAdoptFillReplica(const lukshdrLink *link,
-                        const lukshdrVolume *replica,
-                        int from,
-                        GError **error)
+lukshdrExistingFillReplica(const lukshdrLink *link,
+                           const lukshdrVolume *replica,
+                           int from,
+                           GError **error)
 {
     g_autoptr(lukshdrHandle) to = lukshdrHandleOpen(replica, LUKSHDR_HANDLE_WRITE, error);
 
     return to && lukshdrLabelLock(to->fd, error) &&
-           lukshdrAdoptCheckReplica(link, replica, to->fd, error) &&
+           lukshdrExistingCheckReplica(link, replica, to->fd, error) &&
            lukshdrReplicaCopy(from, to->fd, error);
 }
 
 /* Step 2.  What the label says of others that share the header stays. */
 static bool
-lukshdrAdoptWrite(lukshdrLink *link, int fd, GError **error)
+lukshdrExistingWrite(lukshdrLink *link, int fd, GError **error)
 {
     g_autoptr(GPtrArray) labels = NULL;
     lukshdrLink *before;
@@ -259,7 +259,7 @@ lukshdrAdoptWrite(lukshdrLink *link, int fd, GError **error)
         return false;
 
     for (i = 1; i <= link->replicas->len; i++) {
-        if (!lukshdrAdoptFillReplica(link, lukshdrLinkHeaderCopy(link, i), fd, error))
+        if (!lukshdrExistingFillReplica(link, lukshdrLinkHeaderCopy(link, i), fd, error))
             return false;
     }
     return true;
@@ -267,10 +267,10 @@ lukshdrAdoptWrite(lukshdrLink *link, int fd, GError **error)
 
 /* Finds the header volumes that @xml names, and makes @link name them */
 static bool
-lukshdrAdoptHeaders(virConnectPtr conn,
-                    const lukshdrVolumeXML *xml,
-                    lukshdrLink *link,
-                    GError **error)
+lukshdrExistingHeaders(virConnectPtr conn,
+                       const lukshdrVolumeXML *xml,
+                       lukshdrLink *link,
+                       GError **error)
 {
     guint i;
 
@@ -284,7 +284,8 @@ lukshdrAdoptHeaders(virConnectPtr conn,
             return false;
         if (i > 0)
             lukshdrLinkAddReplica(link, source->pool, source->volume);
-        if (!(vol = lukshdrAdoptFind(pool, source->volume, lukshdrLinkHeaderCopy(link, i), error)))
+        if (!(vol = lukshdrExistingFind(pool, source->volume, lukshdrLinkHeaderCopy(link, i),
+                                        error)))
             return false;
     }
     return true;
@@ -292,7 +293,7 @@ lukshdrAdoptHeaders(virConnectPtr conn,
 
 /* No copy may belong to another link, or be a payload */
 static bool
-lukshdrAdoptCheckHeaders(const lukshdrLink *link, const lukshdrLink *known, GError **error)
+lukshdrExistingCheckHeaders(const lukshdrLink *link, const lukshdrLink *known, GError **error)
 {
     lukshdrRegistry *registry = lukshdrStorageState.registry;
     const lukshdrVolume *copy;
@@ -309,7 +310,7 @@ lukshdrAdoptCheckHeaders(const lukshdrLink *link, const lukshdrLink *known, GErr
 
         /* A header that was put back is another file than was recorded there.  That it is the
          * link's own is decided by its LUKS UUID and by what the secret opens, see
-         * lukshdrAdoptAgain. */
+         * lukshdrExistingLinkAgain. */
         if (!lukshdrRegistryFindHeader(registry, copy->path, &header, &local)) {
             if (known && lukshdrLinkHeaderCopyAt(known, copy->path))
                 continue;
@@ -335,12 +336,12 @@ lukshdrAdoptCheckHeaders(const lukshdrLink *link, const lukshdrLink *known, GErr
 
 /* Steps a and b, for a link that is to have its own secret (lukshdrStorageSecretOwn) */
 static bool
-lukshdrAdoptMakeSecret(const lukshdrLink *link, const lukshdrSecret *value, GError **error)
+lukshdrExistingMakeSecret(const lukshdrLink *link, const lukshdrSecret *value, GError **error)
 {
     g_autoptr(lukshdrLink) journal = lukshdrLinkCopy(link);
     g_autoptr(lukshdrSecret) made = NULL;
 
-    journal->state = LUKSHDR_LINK_STATE_PARTING;
+    journal->state = LUKSHDR_LINK_STATE_UNLINKING;
     g_clear_pointer(&journal->luksUUID, g_free);
     g_clear_pointer(&journal->digest, g_free);
     return lukshdrRegistryStore(lukshdrStorageState.registry, journal, error) &&
@@ -349,7 +350,7 @@ lukshdrAdoptMakeSecret(const lukshdrLink *link, const lukshdrSecret *value, GErr
 
 /* What a crash has left between a and 3: the linked volume, if its label was written already */
 static bool
-lukshdrAdoptFinish(const lukshdrLink *link, GError **error)
+lukshdrExistingFinish(const lukshdrLink *link, GError **error)
 {
     g_autoptr(lukshdrHandle) handle = lukshdrHandleOpen(&link->header, LUKSHDR_HANDLE_READ, NULL);
     g_autoptr(lukshdrLink) whole = NULL;
@@ -374,16 +375,16 @@ lukshdrAdoptFinish(const lukshdrLink *link, GError **error)
 /* Takes back what was done for a link that did not come to be, as the system: a client that may link
  * need not be allowed to remove */
 static void
-lukshdrAdoptUndo(lukshdrLink *link, virConnectPtr conn)
+lukshdrExistingUndo(lukshdrLink *link, virConnectPtr conn)
 {
     virIdentity *client = lukshdrStorageBecomeSystem();
     g_autoptr(GArray) headers = lukshdrStorageHeadersOpen(link, conn, NULL);
     g_autoptr(GError) error = NULL;
 
-    link->state = LUKSHDR_LINK_STATE_PARTING;
+    link->state = LUKSHDR_LINK_STATE_UNLINKING;
     if (headers)
         (void)lukshdrStorageHeadersLabel(headers, link, NULL, NULL);
-    if (!lukshdrAdoptFinish(link, &error))
+    if (!lukshdrExistingFinish(link, &error))
         LUKSHDR_LOG_ERROR(_("Volume '%s' of pool '%s' was not linked, and this is left of that "
                             "until the next start: %s"),
                           link->payload.volume, link->payload.pool, error->message);
@@ -391,33 +392,36 @@ lukshdrAdoptUndo(lukshdrLink *link, virConnectPtr conn)
 }
 
 static bool
-lukshdrAdoptNew(virStorageVolPtr vol, lukshdrLink *link, lukshdrSecret *secret, GError **error)
+lukshdrExistingLinkNew(virStorageVolPtr vol,
+                       lukshdrLink *link,
+                       lukshdrSecret *secret,
+                       GError **error)
 {
     g_autoptr(lukshdrHandle) header = lukshdrHandleOpen(&link->header, LUKSHDR_HANDLE_WRITE, error);
     virConnectPtr conn = virStorageVolGetConnect(vol);
     bool own;
 
-    if (!header || !lukshdrAdoptCheckLuks(link, header->fd, error) ||
-        !lukshdrAdoptCheckLabel(conn, link, header->fd, error) ||
-        !lukshdrAdoptOpens(link, secret, error) || !lukshdrStorageSecretOwn(link, error))
+    if (!header || !lukshdrExistingCheckLuks(link, header->fd, error) ||
+        !lukshdrExistingCheckLabel(conn, link, header->fd, error) ||
+        !lukshdrExistingOpens(link, secret, error) || !lukshdrStorageSecretOwn(link, error))
         return false;
 
     own = link->secretGenerated;
     link->state = LUKSHDR_LINK_STATE_ACTIVE;
-    if ((!own || lukshdrAdoptMakeSecret(link, secret, error)) &&
-        lukshdrStorageHeaderGrow(header, error) && lukshdrAdoptWrite(link, header->fd, error) &&
+    if ((!own || lukshdrExistingMakeSecret(link, secret, error)) &&
+        lukshdrStorageHeaderGrow(header, error) && lukshdrExistingWrite(link, header->fd, error) &&
         lukshdrRegistryStore(lukshdrStorageState.registry, link, error))
         return true;
 
     g_clear_pointer(&header, lukshdrHandleClose); /* gives back the lock on the label */
     if (own)
-        lukshdrAdoptUndo(link, conn);
+        lukshdrExistingUndo(link, conn);
     return false;
 }
 
 /* A lukshdrStorageChange: what adopting again has found out, of a link that may have changed */
 static bool
-lukshdrAdoptChange(lukshdrLink *link, void *opaque)
+lukshdrExistingChange(lukshdrLink *link, void *opaque)
 {
     const lukshdrLink *found = opaque;
     guint i;
@@ -451,7 +455,7 @@ lukshdrAdoptChange(lukshdrLink *link, void *opaque)
 
 /* The highest generation that any copy's label knows */
 static guint32
-lukshdrAdoptGeneration(const lukshdrLink *link)
+lukshdrExistingGeneration(const lukshdrLink *link)
 {
     const lukshdrVolume *copy;
     guint32 highest = link->generation;
@@ -471,7 +475,7 @@ lukshdrAdoptGeneration(const lukshdrLink *link)
 
 /* Updates the registry entries of all that have this header */
 static bool
-lukshdrAdoptStore(lukshdrLink *link, GError **error)
+lukshdrExistingStore(lukshdrLink *link, GError **error)
 {
     g_autoptr(GPtrArray) sharers = lukshdrStorageHeadersSharers(link, error);
     guint i;
@@ -480,15 +484,16 @@ lukshdrAdoptStore(lukshdrLink *link, GError **error)
         return false;
 
     for (i = 0; i < sharers->len; i++) {
-        if (!lukshdrStorageUpdate(g_ptr_array_index(sharers, i), lukshdrAdoptChange, link, error))
+        if (!lukshdrStorageUpdate(g_ptr_array_index(sharers, i), lukshdrExistingChange, link,
+                                  error))
             return false;
     }
-    return lukshdrStorageUpdate(link, lukshdrAdoptChange, link, error);
+    return lukshdrStorageUpdate(link, lukshdrExistingChange, link, error);
 }
 
 /* A secret of its own for a link that there is, where the one that the client named is another's */
 static bool
-lukshdrAdoptRenewSecret(lukshdrLink *link, const lukshdrSecret *value, bool *own, GError **error)
+lukshdrExistingRenewSecret(lukshdrLink *link, const lukshdrSecret *value, bool *own, GError **error)
 {
     g_autoptr(lukshdrSecret) made = NULL;
 
@@ -502,7 +507,7 @@ lukshdrAdoptRenewSecret(lukshdrLink *link, const lukshdrSecret *value, bool *own
 
 /* The other way round, unless the registry has it, after a failure behind the point of no return */
 static void
-lukshdrAdoptDropSecret(const lukshdrLink *link)
+lukshdrExistingDropSecret(const lukshdrLink *link)
 {
     g_autoptr(lukshdrLink) now = lukshdrRegistryGet(lukshdrStorageState.registry, link->uuid);
     g_autoptr(GError) error = NULL;
@@ -518,15 +523,15 @@ lukshdrAdoptDropSecret(const lukshdrLink *link)
  * put back on purpose, or to have other replicas.  @link is a copy of @known with what
  * the client asked for. */
 static bool
-lukshdrAdoptAgain(lukshdrLink *link,
-                  const lukshdrLink *known,
-                  lukshdrSecret *secret,
-                  GError **error)
+lukshdrExistingLinkAgain(lukshdrLink *link,
+                         const lukshdrLink *known,
+                         lukshdrSecret *secret,
+                         GError **error)
 {
     g_autoptr(lukshdrHandle) header = lukshdrHandleOpen(&link->header, LUKSHDR_HANDLE_WRITE, error);
     bool own = false;
 
-    if (!header || !lukshdrAdoptCheckLuks(link, header->fd, error))
+    if (!header || !lukshdrExistingCheckLuks(link, header->fd, error))
         return false;
     if (!lukshdrTextSameUUID(link->luksUUID, known->luksUUID)) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
@@ -536,23 +541,23 @@ lukshdrAdoptAgain(lukshdrLink *link,
                     known->luksUUID ? known->luksUUID : "-");
         return false;
     }
-    if (!lukshdrAdoptOpens(link, secret, error))
+    if (!lukshdrExistingOpens(link, secret, error))
         return false;
 
-    link->generation = MIN(lukshdrAdoptGeneration(link), G_MAXUINT32 - 1) + 1;
-    if (lukshdrAdoptRenewSecret(link, secret, &own, error) &&
-        lukshdrStorageHeaderGrow(header, error) && lukshdrAdoptWrite(link, header->fd, error) &&
-        lukshdrAdoptStore(link, error))
+    link->generation = MIN(lukshdrExistingGeneration(link), G_MAXUINT32 - 1) + 1;
+    if (lukshdrExistingRenewSecret(link, secret, &own, error) &&
+        lukshdrStorageHeaderGrow(header, error) && lukshdrExistingWrite(link, header->fd, error) &&
+        lukshdrExistingStore(link, error))
         return true;
 
     if (own)
-        lukshdrAdoptDropSecret(link);
+        lukshdrExistingDropSecret(link);
     return false;
 }
 
 /* The secret that is to open the header: the client's, or that of a link that there is */
 static lukshdrSecret *
-lukshdrAdoptSecret(lukshdrLink *link, const lukshdrVolumeXML *xml, GError **error)
+lukshdrExistingSecret(lukshdrLink *link, const lukshdrVolumeXML *xml, GError **error)
 {
     g_autofree char *before = g_steal_pointer(&link->secretUUID);
     g_autoptr(lukshdrSecret) secret = NULL;
@@ -575,7 +580,7 @@ lukshdrAdoptSecret(lukshdrLink *link, const lukshdrVolumeXML *xml, GError **erro
 }
 
 static bool
-lukshdrAdoptCheckXML(const lukshdrVolumeXML *xml, GError **error)
+lukshdrExistingCheckXML(const lukshdrVolumeXML *xml, GError **error)
 {
     if (!xml->hasCipher)
         return true;
@@ -587,12 +592,12 @@ lukshdrAdoptCheckXML(const lukshdrVolumeXML *xml, GError **error)
 }
 
 static bool
-lukshdrAdoptVolume(virStoragePoolPtr pool,
-                   virStorageVolPtr vol,
-                   const lukshdrVolumeXML *xml,
-                   lukshdrLink *link,
-                   const lukshdrLink *known,
-                   GError **error)
+lukshdrExistingLink(virStoragePoolPtr pool,
+                    virStorageVolPtr vol,
+                    const lukshdrVolumeXML *xml,
+                    lukshdrLink *link,
+                    const lukshdrLink *known,
+                    GError **error)
 {
     virConnectPtr conn = virStoragePoolGetConnect(pool);
     g_autoptr(lukshdrSecret) secret = NULL;
@@ -613,20 +618,20 @@ lukshdrAdoptVolume(virStoragePoolPtr pool,
         return false;
     }
 
-    if (!lukshdrAdoptHeaders(conn, xml, link, error) ||
+    if (!lukshdrExistingHeaders(conn, xml, link, error) ||
         !(busy = lukshdrStorageBusyLink(link, LUKSHDR_STORAGE_BUSY_CREATE, error)) ||
-        !lukshdrAdoptCheckHeaders(link, known, error) ||
-        (!known && (!lukshdrAdoptReadPayload(vol, link, error) ||
-                    !lukshdrAdoptCheckIdle(&link->payload, error))) ||
-        !(secret = lukshdrAdoptSecret(link, xml, error)))
+        !lukshdrExistingCheckHeaders(link, known, error) ||
+        (!known && (!lukshdrExistingReadPayload(vol, link, error) ||
+                    !lukshdrExistingCheckIdle(&link->payload, error))) ||
+        !(secret = lukshdrExistingSecret(link, xml, error)))
         return false;
 
-    return known ? lukshdrAdoptAgain(link, known, secret, error)
-                 : lukshdrAdoptNew(vol, link, secret, error);
+    return known ? lukshdrExistingLinkAgain(link, known, secret, error)
+                 : lukshdrExistingLinkNew(vol, link, secret, error);
 }
 
 virStorageVolPtr
-lukshdrStorageAdopt(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError **error)
+lukshdrStorageLinkExisting(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError **error)
 {
     const lukshdrStorage *state = &lukshdrStorageState;
     g_autoptr(lukshdrLink) link = lukshdrLinkNew();
@@ -634,8 +639,8 @@ lukshdrStorageAdopt(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError **erro
     g_auto(lukshdrRecognised) what = { 0 };
     const lukshdrLink *known;
 
-    if (!lukshdrAdoptCheckXML(xml, error) ||
-        !(vol = lukshdrAdoptFind(pool, xml->name, &link->payload, error)) ||
+    if (!lukshdrExistingCheckXML(xml, error) ||
+        !(vol = lukshdrExistingFind(pool, xml->name, &link->payload, error)) ||
         !lukshdrStorageRecognise(vol, state->abi.virStorageVolUploadEnsureACL, &what, error))
         return NULL;
 
@@ -647,36 +652,36 @@ lukshdrStorageAdopt(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError **erro
         return NULL;
     }
 
-    return lukshdrAdoptVolume(pool, vol, xml, link, known, error) ? g_steal_pointer(&vol) : NULL;
+    return lukshdrExistingLink(pool, vol, xml, link, known, error) ? g_steal_pointer(&vol) : NULL;
 }
 
 /* Steps 2 and 3 of parting */
 static bool
-lukshdrPartRemove(lukshdrLink *link, GArray *headers, GError **error)
+lukshdrUnlinkRemove(lukshdrLink *link, GArray *headers, GError **error)
 {
     g_autoptr(GPtrArray) sharers = lukshdrStorageHeadersSharers(link, error);
     g_autoptr(lukshdrLink) leaving = lukshdrLinkCopy(link);
 
-    leaving->state = LUKSHDR_LINK_STATE_PARTING;
+    leaving->state = LUKSHDR_LINK_STATE_UNLINKING;
     return sharers && lukshdrStorageHeadersUnshare(headers, leaving, sharers, error) &&
            lukshdrRegistryRemove(lukshdrStorageState.registry, link->uuid, error);
 }
 
 bool
-lukshdrStoragePartFinish(lukshdrLink *link, virConnectPtr conn, GError **error)
+lukshdrStorageUnlinkFinish(lukshdrLink *link, virConnectPtr conn, GError **error)
 {
     g_autoptr(GArray) headers = NULL;
 
     /* it was never active: linking was interrupted */
     if (!link->luksUUID)
-        return lukshdrAdoptFinish(link, error);
+        return lukshdrExistingFinish(link, error);
 
     return (headers = lukshdrStorageHeadersOpen(link, conn, error)) &&
-           lukshdrPartRemove(link, headers, error);
+           lukshdrUnlinkRemove(link, headers, error);
 }
 
 static bool
-lukshdrPartCheck(const lukshdrLink *link, const lukshdrVolumeXML *xml, GError **error)
+lukshdrUnlinkCheck(const lukshdrLink *link, const lukshdrVolumeXML *xml, GError **error)
 {
     if (!link || g_strcmp0(link->header.pool, lukshdrVolumeXMLPrimary(xml)->pool) ||
         g_strcmp0(link->header.volume, lukshdrVolumeXMLPrimary(xml)->volume)) {
@@ -687,7 +692,7 @@ lukshdrPartCheck(const lukshdrLink *link, const lukshdrVolumeXML *xml, GError **
     }
 
     if (lukshdrStorageIsUnderWay(link) ||
-        (link->state != LUKSHDR_LINK_STATE_ACTIVE && link->state != LUKSHDR_LINK_STATE_PARTING)) {
+        (link->state != LUKSHDR_LINK_STATE_ACTIVE && link->state != LUKSHDR_LINK_STATE_UNLINKING)) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                     _("linked volume '%s' cannot be parted: its state is '%s'"), xml->name,
                     lukshdrLinkStateToString(link->state));
@@ -697,7 +702,7 @@ lukshdrPartCheck(const lukshdrLink *link, const lukshdrVolumeXML *xml, GError **
 }
 
 virStorageVolPtr
-lukshdrStoragePart(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError **error)
+lukshdrStorageUnlink(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError **error)
 {
     const lukshdrStorage *state = &lukshdrStorageState;
     virConnectPtr conn = virStoragePoolGetConnect(pool);
@@ -716,13 +721,13 @@ lukshdrStoragePart(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError **error
     if (!lukshdrStorageRecognise(vol, state->abi.virStorageVolDeleteEnsureACL, &what, error))
         return NULL;
     link = lukshdrStorageRecognisedPayload(&what);
-    if (!lukshdrPartCheck(link, xml, error) ||
+    if (!lukshdrUnlinkCheck(link, xml, error) ||
         !(busy = lukshdrStorageBusyLink(link, LUKSHDR_STORAGE_BUSY_CHANGE, error)) ||
         !(headers = lukshdrStorageHeadersOpen(link, conn, error)) ||
         !lukshdrStorageHeadersLookup(headers, conn, state->abi.virStorageVolUploadEnsureACL,
                                      error) ||
-        !lukshdrStorageClaim(link, LUKSHDR_LINK_STATE_PARTING, error) ||
-        !lukshdrPartRemove(link, headers, error))
+        !lukshdrStorageClaim(link, LUKSHDR_LINK_STATE_UNLINKING, error) ||
+        !lukshdrUnlinkRemove(link, headers, error))
         return NULL;
     return g_steal_pointer(&vol);
 }

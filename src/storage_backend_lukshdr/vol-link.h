@@ -10,7 +10,7 @@
 #include "vol-xml.h"
 
 /**
- * lukshdrStorageAdopt:
+ * lukshdrStorageLinkExisting:
  * @pool: pool of the payload
  * @xml: what is wanted, of action ADOPT
  * @error: why the two cannot be a linked volume
@@ -23,10 +23,10 @@
  * Returns: the payload volume, or NULL with @error set.
  */
 virStorageVolPtr
-lukshdrStorageAdopt(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError **error);
+lukshdrStorageLinkExisting(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError **error);
 
 /**
- * lukshdrStoragePart:
+ * lukshdrStorageUnlink:
  * @pool: pool of the payload
  * @xml: what is wanted, of action PART
  * @error: why they cannot be parted
@@ -37,10 +37,10 @@ lukshdrStorageAdopt(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError **erro
  * Returns: the payload volume, or NULL with @error set.
  */
 virStorageVolPtr
-lukshdrStoragePart(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError **error);
+lukshdrStorageUnlink(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError **error);
 
 /**
- * lukshdrStoragePartFinish:
+ * lukshdrStorageUnlinkFinish:
  * @link: a link in state PARTING that nothing else is at work on
  * @conn: connection of the storage driver
  * @error: what went wrong first; the registry entry then stays
@@ -50,4 +50,4 @@ lukshdrStoragePart(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError **error
  * Returns: true, or false with @error set.
  */
 bool
-lukshdrStoragePartFinish(lukshdrLink *link, virConnectPtr conn, GError **error);
+lukshdrStorageUnlinkFinish(lukshdrLink *link, virConnectPtr conn, GError **error);

@@ -23,8 +23,8 @@
 #define LUKSHDR_VOLUME_MAX_HEADERS 16
 
 static const char *const lukshdrHeaderLinkActions[] = {
-    [LUKSHDR_HEADER_LINK_NEW] = "new",   [LUKSHDR_HEADER_LINK_ADOPT] = "adopt",
-    [LUKSHDR_HEADER_LINK_PART] = "part", [LUKSHDR_HEADER_LINK_SHARE] = "share",
+    [LUKSHDR_HEADER_LINK_NEW] = "new",     [LUKSHDR_HEADER_LINK_EXISTING] = "adopt",
+    [LUKSHDR_HEADER_LINK_UNLINK] = "part", [LUKSHDR_HEADER_LINK_SHARE] = "share",
     [LUKSHDR_HEADER_LINK_COPY] = "copy",
 };
 

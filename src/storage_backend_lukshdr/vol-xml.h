@@ -19,11 +19,11 @@
 
 /* What <header link='...'> asks for */
 typedef enum {
-    LUKSHDR_HEADER_LINK_NEW,   /* both volumes are made; without the attribute */
-    LUKSHDR_HEADER_LINK_ADOPT, /* both exist, and become a linked volume */
-    LUKSHDR_HEADER_LINK_PART,  /* they cease to be one */
-    LUKSHDR_HEADER_LINK_SHARE, /* the header exists, and is another linked volume's */
-    LUKSHDR_HEADER_LINK_COPY,  /* when cloning: the source's header, with its master key */
+    LUKSHDR_HEADER_LINK_NEW,      /* both volumes are made; without the attribute */
+    LUKSHDR_HEADER_LINK_EXISTING, /* both exist, and become a linked volume */
+    LUKSHDR_HEADER_LINK_UNLINK,   /* they cease to be one */
+    LUKSHDR_HEADER_LINK_SHARE,    /* the header exists, and is another linked volume's */
+    LUKSHDR_HEADER_LINK_COPY,     /* when cloning: the source's header, with its master key */
 } lukshdrHeaderLinkAction;
 
 /**
