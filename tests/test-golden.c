@@ -13,6 +13,7 @@
 #include "link/registry.h"
 #include "storage_backend_lukshdr/defaults.h"
 #include "util/error.h"
+#include "util/schema.h"
 #include "util/xml.h"
 #include "utiltest.h"
 
@@ -67,6 +68,31 @@ testLink(void)
     again = lukshdrRegistryGet(registry, UTIL_TEST_UUID);
     g_assert_cmpstr(again->payload.identity.id, ==, "fs-ef53-1");
     g_assert_cmpuint(again->replicas->len, ==, 3);
+}
+
+/* The state that is called unlinking since: the schema takes the old word, and what is written is new */
+static void
+testParting(void)
+{
+    g_autofree char *dir = utilTestPath("links");
+    g_autofree char *path = testPut("link-parting", dir, UTIL_TEST_UUID ".xml");
+    g_autoptr(lukshdrRegistry) registry = lukshdrRegistryNew(dir);
+    g_autoptr(GPtrArray) damaged = NULL;
+    g_autoptr(lukshdrLink) link = NULL;
+    g_autofree char *before = utilTestLoad("golden", "link-parting", "-v1.xml");
+    g_autofree char *after = NULL;
+
+    utilTestValid(LUKSHDR_SCHEMA_LINK, LUKSHDR_XML_LINK, before);
+    g_assert_true(lukshdrRegistryLoad(registry, &damaged, NULL));
+    g_assert_cmpuint(damaged->len, ==, 0);
+    link = lukshdrRegistryGet(registry, UTIL_TEST_UUID);
+    g_assert_nonnull(link);
+    g_assert_cmpint(link->state, ==, LUKSHDR_LINK_STATE_UNLINKING);
+
+    g_assert_true(lukshdrRegistryStore(registry, link, NULL));
+    g_assert_true(g_file_get_contents(path, &after, NULL, NULL));
+    g_assert_nonnull(strstr(after, "state=\"unlinking\""));
+    g_assert_null(strstr(after, "parting"));
 }
 
 static void
@@ -124,6 +150,7 @@ main(int argc, char **argv)
     xmlInitParser();
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/golden/link", testLink);
+    g_test_add_func("/golden/link-parting", testParting);
     g_test_add_func("/golden/guest", testGuest);
     g_test_add_func("/golden/pools", testPools);
     return g_test_run();

@@ -124,10 +124,10 @@ testNoDigest(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
 
     /* but where the registry knows one, it holds */
     fix->link->digest = g_strnfill(LUKSHDR_LINK_DIGEST_LEN, 'a');
-    testAssertRefused(fix, "OPERATION_INVALID link='adopt'");
+    testAssertRefused(fix, "OPERATION_INVALID link='existing'");
     fix->link->generation = 1;
     g_assert_true(lukshdrLabelWriteOne(fix->fd, fix->link, NULL));
-    testAssertRefused(fix, "OPERATION_INVALID link='adopt'");
+    testAssertRefused(fix, "OPERATION_INVALID link='existing'");
 }
 
 /* Keys are changed from another host: what is newer is taken, what is older is not */

@@ -4,8 +4,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * tests/xml/link/NAME.xml is what lukshdrLinkFormat writes and must stay readable
- * for ever; NAME.in.xml another layout of NAME.xml.  tests/xml/links is the same for
- * lukshdrLinkListFormat.
+ * for ever; NAME.in.xml another layout of NAME.xml, or what an earlier release wrote for it.
+ * tests/xml/links is the same for lukshdrLinkListFormat.
  */
 
 #include <libxml/parser.h>

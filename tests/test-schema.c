@@ -219,6 +219,8 @@ testEncryption(void)
         { VOLUME("<encryption format='none'>" SECRET "</encryption>"), false },
         { VOLUME(LINKED("")), true },
         { VOLUME(LINKED(" link='new'")), true },
+        { VOLUME(LINKED(" link='existing'")), true },
+        { VOLUME(LINKED(" link='unlink'")), true },
         { VOLUME(LINKED(" link='adopt'")), true },
         { VOLUME(LINKED(" link='part'")), true },
         { VOLUME(LINKED(" link='share'")), true },

@@ -7,7 +7,7 @@
  *
  *   NAME.in.xml     what a client sends to vol-create
  *   NAME.stock.xml  what the stock entry is given of it
- *   NAME.params     what else it asks for
+ *   NAME.params     what else it asks for, in today's words (link-adopt and link-part: release 0.1's)
  *   NAME.error      instead of both: "CODE fragment of the message"
  *                   (none of the three: the stock entry's business as it is)
  *   NAME.dump.xml   what stock shows of a volume; the link is tests/xml/link/file.xml,

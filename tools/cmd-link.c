@@ -79,7 +79,8 @@ lukshdrToolLinkAgain(const lukshdrToolVolume *payload,
                      const char *secret,
                      GError **error)
 {
-    return lukshdrToolLinkDo(payload, "adopt", headers ? headers : payload->others, secret, error);
+    return lukshdrToolLinkDo(payload, "existing", headers ? headers : payload->others, secret,
+                             error);
 }
 
 lukshdrToolVolume *
@@ -153,7 +154,7 @@ lukshdrToolLinkNew(lukshdrTool *tool,
         return false;
     }
     lukshdrToolLinkPrimary(replicas, &(lukshdrToolName){ header->pool, header->name });
-    return lukshdrToolLinkDo(payload, "adopt", replicas, secret, error);
+    return lukshdrToolLinkDo(payload, "existing", replicas, secret, error);
 }
 
 /* A script that names the command means it */
@@ -225,7 +226,7 @@ lukshdrToolUnlinkRun(lukshdrTool *tool, char ***argv, GError **error)
 
     if (!lukshdrToolParse(tool, NULL, 1, 1, argv, error) ||
         !(payload = lukshdrToolVolumeFindLinked(tool, (*argv)[1], error)) ||
-        !lukshdrToolLinkDo(payload, "part", payload->others, NULL, error))
+        !lukshdrToolLinkDo(payload, "unlink", payload->others, NULL, error))
         return false;
 
     if (payload->secretUUID) {
@@ -238,7 +239,7 @@ lukshdrToolUnlinkRun(lukshdrTool *tool, char ***argv, GError **error)
 const lukshdrToolCommand lukshdrToolCommandUnlink = {
     .name = "unlink",
     .parameters = N_("VOLUME"),
-    .summary = N_("Part payload and header, which both stay"),
+    .summary = N_("Unlink payload and header, which both stay"),
     .example = "  virt-lukshdr unlink images/data.qcow2",
     .run = lukshdrToolUnlinkRun,
 };

@@ -30,7 +30,7 @@ lukshdrHeaderCheckGeneration(const lukshdrLink *link, const lukshdrLink *label, 
                 _("it was rolled back: its keys are of generation %u, and this host knows %s "
                   "generation %u; keys that were removed since may open it; put the newest header "
                   "back from a backup, or, if this one is meant, take it with 'virt-lukshdr link "
-                  "%s/%s', which is link='adopt'"),
+                  "%s/%s', which is link='existing'"),
                 label->generation,
                 label->generation == link->generation ? _("other keys of") : _("keys of"),
                 link->generation, link->payload.pool, link->payload.volume);
@@ -58,7 +58,7 @@ lukshdrHeaderCheckDigest(const lukshdrLink *link, const lukshdrLink *label, int 
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                 _("the LUKS header or its key material is damaged (SHA-256 %s instead of %s); put "
                   "the header back from a backup, or, if it was you who changed its keys, link it "
-                  "again with link='adopt'"),
+                  "again with link='existing'"),
                 digest, expected);
     return false;
 }

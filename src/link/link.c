@@ -18,7 +18,7 @@
 static const char *const lukshdrLinkStates[] = {
     [LUKSHDR_LINK_STATE_CREATING] = "creating", [LUKSHDR_LINK_STATE_ACTIVE] = "active",
     [LUKSHDR_LINK_STATE_DELETING] = "deleting", [LUKSHDR_LINK_STATE_WIPING] = "wiping",
-    [LUKSHDR_LINK_STATE_WIPED] = "wiped",       [LUKSHDR_LINK_STATE_UNLINKING] = "parting",
+    [LUKSHDR_LINK_STATE_WIPED] = "wiped",       [LUKSHDR_LINK_STATE_UNLINKING] = "unlinking",
 };
 
 /* A link with nothing in it */
@@ -371,6 +371,11 @@ lukshdrLinkParseState(xmlNode *root, lukshdrLinkState *state, GError **error)
             *state = i;
             return true;
         }
+    }
+    /* release 0.1 wrote this */
+    if (g_strcmp0(name, "parting") == 0) {
+        *state = LUKSHDR_LINK_STATE_UNLINKING;
+        return true;
     }
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR, _("unknown state of a link: '%s'"),
                 name ? name : "");

@@ -28,7 +28,7 @@ typedef enum {
     LUKSHDR_LINK_STATE_WIPING,
     /* the key material was destroyed by vol-wipe; the volume can only be deleted */
     LUKSHDR_LINK_STATE_WIPED,
-    /* payload and header are being parted: both stay, the link goes at the next start */
+    /* payload and header are being unlinked: both stay, the link goes at the next start */
     LUKSHDR_LINK_STATE_UNLINKING,
 } lukshdrLinkState;
 

@@ -44,7 +44,7 @@ lukshdrQemuHeaderCheckState(const lukshdrLink *link, GError **error)
         return false;
     case LUKSHDR_LINK_STATE_UNLINKING:
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                    _("linked volume '%s' in pool '%s' is being parted from its header"),
+                    _("linked volume '%s' in pool '%s' is being unlinked from its header"),
                     link->payload.volume, link->payload.pool);
         return false;
     case LUKSHDR_LINK_STATE_DELETING:

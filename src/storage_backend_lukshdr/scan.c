@@ -141,7 +141,7 @@ lukshdrScanReportFinished(const lukshdrLink *link)
                          link->payload.volume, link->payload.pool);
         break;
     case LUKSHDR_LINK_STATE_UNLINKING:
-        LUKSHDR_LOG_WARN(_("The parting of linked volume '%s' of pool '%s' from its header was "
+        LUKSHDR_LOG_WARN(_("The unlinking of linked volume '%s' of pool '%s' from its header was "
                            "interrupted and is now complete"),
                          link->payload.volume, link->payload.pool);
         break;

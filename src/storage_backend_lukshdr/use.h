@@ -67,7 +67,7 @@ lukshdrStorageHold(const lukshdrLink *link, GError **error);
 /**
  * lukshdrStorageClaim:
  * @link: a link
- * @linkState: DELETING, WIPING or PARTING
+ * @linkState: DELETING, WIPING or UNLINKING
  * @error: as lukshdrStorageCheckUnused
  *
  * Looks whether the volume is in use, then stores the new state, then looks again.  The QEMU half

@@ -259,9 +259,10 @@ lukshdrCloneCheckAction(const lukshdrVolumeXML *xml, const lukshdrLink *source, 
         return true;
     case LUKSHDR_HEADER_LINK_EXISTING:
     case LUKSHDR_HEADER_LINK_UNLINK:
-        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                            _("volumes that exist are linked and parted with virsh vol-create, not "
-                              "by cloning"));
+        g_set_error_literal(
+            error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+            _("volumes that exist are linked and unlinked with virsh vol-create, not "
+              "by cloning"));
         return false;
     }
     g_return_val_if_reached(false);

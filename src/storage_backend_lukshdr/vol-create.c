@@ -488,7 +488,7 @@ lukshdrStorageActOnExisting(virStoragePoolPtr pool,
 
     if (flags) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_INVALID_ARG,
-                    _("unsupported flags (0x%x) to link or part volumes"), flags);
+                    _("unsupported flags (0x%x) to link or unlink volumes"), flags);
         return NULL;
     }
     return xml->action == LUKSHDR_HEADER_LINK_EXISTING

@@ -1,33 +1,33 @@
 /*
- * vol-link.c: making a linked volume of two that exist, and parting them
+ * vol-link.c: making a linked volume of two that exist, and unlinking them
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Adopting, and what a crash after each step leaves:
+ * Linking two that exist, and what a crash after each step leaves:
  *
  *   1 header volume grown to its size       a longer header volume
  *   2 label written, replicas filled        a header that says whose it is; a declared header
  *                                           pool makes the link at its next refresh, elsewhere
- *                                           the volume can be adopted again
+ *                                           the volume can be linked again
  *   3 registry entry "active"               the linked volume
  *
  * Where the client names a secret that was generated for another linked volume, this one gets its own of
  * the same value.  Before 1 there are then
  *
- *   a registry entry "parting", no LUKS UUID   nothing else
- *   b secret generated                         removed at the next start, with entry and label;
- *                                              until 3, steps 1 and 2 leave the same
+ *   a registry entry "unlinking", no LUKS UUID  nothing else
+ *   b secret generated                          removed at the next start, with entry and label;
+ *                                               until 3, steps 1 and 2 leave the same
  *
  * Linking again two that are linked has the entry already, and b alone: a crash before the entry has its
  * UUID leaves a secret that nothing needs, called after the payload.
  *
- * Parting (lukshdrStorageStart goes on):
+ * Unlinking (lukshdrStorageStart goes on):
  *
- *   1 registry entry "parting"              a volume that nobody may open; completed
+ *   1 registry entry "unlinking"            a volume that nobody may open; completed
  *   2 labels removed                        as 1
  *   3 registry entry removed                two volumes
  *
- * A crash between 1 and the last look at who uses the volume leaves one in use in state "parting":
+ * A crash between 1 and the last look at who uses the volume leaves one in use in state "unlinking":
  * lukshdrStorageRecover.
  */
 
@@ -419,7 +419,7 @@ lukshdrExistingLinkNew(virStorageVolPtr vol,
     return false;
 }
 
-/* A lukshdrStorageChange: what adopting again has found out, of a link that may have changed */
+/* A lukshdrStorageChange: what linking again has found out, of a link that may have changed */
 static bool
 lukshdrExistingChange(lukshdrLink *link, void *opaque)
 {
@@ -606,7 +606,7 @@ lukshdrExistingLink(virStoragePoolPtr pool,
     if (known && (g_strcmp0(known->header.pool, lukshdrVolumeXMLPrimary(xml)->pool) ||
                   g_strcmp0(known->header.volume, lukshdrVolumeXMLPrimary(xml)->volume))) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                    _("volume '%s' is linked to header '%s' of pool '%s'; part them first"),
+                    _("volume '%s' is linked to header '%s' of pool '%s'; unlink them first"),
                     xml->name, known->header.volume, known->header.pool);
         return false;
     }
@@ -655,7 +655,7 @@ lukshdrStorageLinkExisting(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError
     return lukshdrExistingLink(pool, vol, xml, link, known, error) ? g_steal_pointer(&vol) : NULL;
 }
 
-/* Steps 2 and 3 of parting */
+/* Steps 2 and 3 of unlinking */
 static bool
 lukshdrUnlinkRemove(lukshdrLink *link, GArray *headers, GError **error)
 {
@@ -694,7 +694,7 @@ lukshdrUnlinkCheck(const lukshdrLink *link, const lukshdrVolumeXML *xml, GError 
     if (lukshdrStorageIsUnderWay(link) ||
         (link->state != LUKSHDR_LINK_STATE_ACTIVE && link->state != LUKSHDR_LINK_STATE_UNLINKING)) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                    _("linked volume '%s' cannot be parted: its state is '%s'"), xml->name,
+                    _("linked volume '%s' cannot be unlinked: its state is '%s'"), xml->name,
                     lukshdrLinkStateToString(link->state));
         return false;
     }

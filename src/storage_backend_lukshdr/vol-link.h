@@ -1,5 +1,5 @@
 /*
- * vol-link.h: making a linked volume of two that exist, and parting them
+ * vol-link.h: making a linked volume of two that exist, and unlinking them
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -12,7 +12,7 @@
 /**
  * lukshdrStorageLinkExisting:
  * @pool: pool of the payload
- * @xml: what is wanted, of action ADOPT
+ * @xml: what is wanted, of action EXISTING
  * @error: why the two cannot be a linked volume
  *
  * Links a payload and a header that exist.  Of neither is the content touched: the label is
@@ -28,8 +28,8 @@ lukshdrStorageLinkExisting(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError
 /**
  * lukshdrStorageUnlink:
  * @pool: pool of the payload
- * @xml: what is wanted, of action PART
- * @error: why they cannot be parted
+ * @xml: what is wanted, of action UNLINK
+ * @error: why they cannot be unlinked
  *
  * Removes the link between payload and header; both volumes stay, and so does a secret that was
  * generated.
@@ -41,11 +41,11 @@ lukshdrStorageUnlink(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError **err
 
 /**
  * lukshdrStorageUnlinkFinish:
- * @link: a link in state PARTING that nothing else is at work on
+ * @link: a link in state UNLINKING that nothing else is at work on
  * @conn: connection of the storage driver
  * @error: what went wrong first; the registry entry then stays
  *
- * Completes a parting that a crash interrupted.
+ * Completes an unlinking that a crash interrupted.
  *
  * Returns: true, or false with @error set.
  */

@@ -23,9 +23,15 @@
 #define LUKSHDR_VOLUME_MAX_HEADERS 16
 
 static const char *const lukshdrHeaderLinkActions[] = {
-    [LUKSHDR_HEADER_LINK_NEW] = "new",     [LUKSHDR_HEADER_LINK_EXISTING] = "adopt",
-    [LUKSHDR_HEADER_LINK_UNLINK] = "part", [LUKSHDR_HEADER_LINK_SHARE] = "share",
+    [LUKSHDR_HEADER_LINK_NEW] = "new",       [LUKSHDR_HEADER_LINK_EXISTING] = "existing",
+    [LUKSHDR_HEADER_LINK_UNLINK] = "unlink", [LUKSHDR_HEADER_LINK_SHARE] = "share",
     [LUKSHDR_HEADER_LINK_COPY] = "copy",
+};
+
+/* What release 0.1 called them, which is still understood */
+static const char *const lukshdrHeaderLinkOld[G_N_ELEMENTS(lukshdrHeaderLinkActions)] = {
+    [LUKSHDR_HEADER_LINK_EXISTING] = "adopt",
+    [LUKSHDR_HEADER_LINK_UNLINK] = "part",
 };
 
 const char *
@@ -186,7 +192,8 @@ lukshdrVolumeXMLParseAction(xmlNode *header, lukshdrVolumeXML *xml, GError **err
     size_t i;
 
     for (i = 0; action && i < G_N_ELEMENTS(lukshdrHeaderLinkActions); i++) {
-        if (g_str_equal(action, lukshdrHeaderLinkActions[i])) {
+        if (g_str_equal(action, lukshdrHeaderLinkActions[i]) ||
+            g_strcmp0(action, lukshdrHeaderLinkOld[i]) == 0) {
             xml->action = i;
             return true;
         }
@@ -194,10 +201,11 @@ lukshdrVolumeXMLParseAction(xmlNode *header, lukshdrVolumeXML *xml, GError **err
     if (!action)
         return true;
 
-    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
-                _("unknown link='%s' of the header, it must be 'new', 'adopt', 'part', 'share' or "
-                  "'copy'"),
-                action);
+    g_set_error(
+        error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+        _("unknown link='%s' of the header, it must be 'new', 'existing', 'unlink', 'share' "
+          "or 'copy'"),
+        action);
     return false;
 }
 

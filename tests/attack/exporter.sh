@@ -28,7 +28,7 @@ served_off() {
 unlinked() {
     cat >"$DAEMON_DIR/xml/link.xml" <<XML
 <volume><name>$1</name><target><encryption format='luks'>
-  <header type='volume' link='part'><source pool='vault' volume='$1.luks'/></header>
+  <header type='volume' link='unlink'><source pool='vault' volume='$1.luks'/></header>
 </encryption></target></volume>
 XML
     virsh vol-create data "$DAEMON_DIR/xml/link.xml"

@@ -76,24 +76,24 @@ relink() {
 XML
     virsh vol-create data "$DAEMON_DIR/xml/link.xml"
 }
-try "two is unlinked" relink part ""
+try "two is unlinked" relink unlink ""
 try "and its secret stays, since the header needs it" known "$second"
-try "it is linked again with the secret of one" relink adopt "<secret type='passphrase' uuid='$first'/>"
+try "it is linked again with the secret of one" relink existing "<secret type='passphrase' uuid='$first'/>"
 third=$(secret_of two)
 try "it gets one of its own" [ -n "$third" -a "$third" != "$first" -a "$third" != "$second" ]
 like "that goes with it" "$(generated two)" 'generated="yes"'
-try "linked again with that of one although it is linked" relink adopt "<secret type='passphrase' uuid='$first'/>"
+try "linked again with that of one although it is linked" relink existing "<secret type='passphrase' uuid='$first'/>"
 like "nothing is borrowed" "$(secret_of two | grep -c "$first")" '^0$'
 try "the last one is there" known "$(secret_of two)"
 
 # linked_killed N: the daemon dies at the N-th call that changes something while two is linked.
 linked_killed() {
     meets "any $1 $LINKS|$VAULT|/secrets/"
-    relink adopt "<secret type='passphrase' uuid='$first'/>" >/dev/null 2>&1
+    relink existing "<secret type='passphrase' uuid='$first'/>" >/dev/null 2>&1
     crashed && linked_launch
 }
 for n in 1 4 8 12 16 20 24; do
-    relink part "" >/dev/null 2>&1
+    relink unlink "" >/dev/null 2>&1
     before=$(virsh secret-list)
     linked_killed "$n" || {
         : >"$POINT"
@@ -108,7 +108,7 @@ for n in 1 4 8 12 16 20 24; do
         *)
             same "$what: it is not, and no secret is left" "$(virsh secret-list)" "$before"
             same "$what: nor an entry" "$link" ""
-            try "$what: it can be linked then" relink adopt "<secret type='passphrase' uuid='$first'/>"
+            try "$what: it can be linked then" relink existing "<secret type='passphrase' uuid='$first'/>"
             ;;
     esac
 done

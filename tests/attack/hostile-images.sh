@@ -85,7 +85,7 @@ for how in backing data; do
         eval "linked_xml clone raw | from plain-$how"
     refuse "$how: linking it to its header again" "linked-$how.*$names" \
         eval "linked_xml linked-$how qcow2 '' \"pool='vault' volume='linked-$how.luks'\" |
-            sed \"s/<header type='volume'>/<header type='volume' link='adopt'>/\" | create_xml"
+            sed \"s/<header type='volume'>/<header type='volume' link='existing'>/\" | create_xml"
     same "$how: root's secret stands nowhere in the pool" "$(come_out)" ""
     unharmed "$how: root's file has not changed"
     same "$how: no clone is left" "$(cd "$DATA" && echo clone* copy*)" "clone* copy*"

@@ -38,7 +38,7 @@ whole() {
 unlinked() {
     cat >"$DAEMON_DIR/xml/link.xml" <<XML
 <volume><name>one</name><target><encryption format='luks'>
-  <header type='volume' link='part'><source pool='vault' volume='one.luks'/></header>
+  <header type='volume' link='unlink'><source pool='vault' volume='one.luks'/></header>
 </encryption></target></volume>
 XML
     virsh vol-create data "$DAEMON_DIR/xml/link.xml"
@@ -49,7 +49,7 @@ whole "refused"
 
 # --- the daemon died
 
-for what in deleting wiping parting; do
+for what in deleting wiping unlinking; do
     try "the daemon dies" daemon_kill
     try "$what: as it has left it" half_done "$what"
     from=$(log_end)

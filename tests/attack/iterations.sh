@@ -51,7 +51,7 @@ for at in 212 164; do
         quickly "$DAEMON_IN" virsh -q vol-clone "one-$at" two --pool data
     refuse "$at: nor does linking it again" "hours of computing.*4294967295" eval \
         "linked_xml one-$at raw '' \"pool='vault' volume='one-$at.luks'\" |
-            sed \"s/<header type='volume'>/<header type='volume' link='adopt'>/\" >'$DAEMON_DIR/again.xml' &&
+            sed \"s/<header type='volume'>/<header type='volume' link='existing'>/\" >'$DAEMON_DIR/again.xml' &&
             quickly '$DAEMON_IN' virsh -q vol-create data '$DAEMON_DIR/again.xml'"
     refuse "$at: check names the header and what it asks for" \
         "header 'one-$at.luks' of pool 'vault' is damaged:.*hours of computing.*4294967295" tool_check "one-$at"

@@ -63,19 +63,19 @@ act() {
 before=$(sha256sum <"$VAULT/one.raw.luks")
 try "the label is locked" hold "$VAULT/one.raw.luks"
 refuse "to renew the link is refused, naming who holds it" "process $HOLDER_LOCKS keeps a lock.*one.raw.luks.*lslocks" \
-    soon act one.raw adopt
+    soon act one.raw existing
 refuse "to share the header as well" "keeps a lock" soon act two.raw share
 try "the volume is shown meanwhile" soon virsh vol-dumpxml one.raw data
 same "nothing was written" "$(sha256sum <"$VAULT/one.raw.luks")" "$before"
 try "the pool stops" soon virsh pool-destroy vault
 try "and starts" soon virsh pool-start vault
-act one.raw adopt >/dev/null 2>&1 &
+act one.raw existing >/dev/null 2>&1 &
 client=$!
 try "the daemon ends when it is told to, with a client waiting" _daemon_signal TERM
 wait "$client"
 try "and starts again" linked_launch
 let_go
-try "once the lock is given back the link is renewed" soon act one.raw adopt
+try "once the lock is given back the link is renewed" soon act one.raw existing
 gone() {
     [ "$(ls "$DATA")" = one.raw ]
 }

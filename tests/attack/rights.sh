@@ -55,7 +55,7 @@ polkit_client make '*' +storage-pool.write +storage-pool.start
 polkit_client tenant 'storage-*@vault' 'storage-*@spare'
 polkit_client sharer '*' +storage-vol.create +storage-vol.data-write '+secret.*'
 polkit_client linker '*' +storage-vol.create +storage-vol.data-write '+secret.*'
-polkit_client parter '*' +storage-vol.create +storage-vol.data-write +storage-vol.delete
+polkit_client unlinker '*' +storage-vol.create +storage-vol.data-write +storage-vol.delete
 polkit_client cloner '*' +storage-vol.create +storage-vol.data-read '+secret.*'
 polkit_client blind-cloner '*' +storage-vol.create '+secret.*'
 polkit_client poor-cloner '*' +storage-vol.create +storage-vol.data-read
@@ -219,12 +219,12 @@ no_more
 
 note "Linking and unlinking"
 same "all is there as before" "$(all_there)" "$before"
-UNLINK=$(linked_xml disk raw | sed "s|<header type='volume'>.*|<header type='volume' link='part'><source pool='vault' volume='disk.luks'/></header>|" | file unlink)
-LINK=$(sed "s/link='part'/link='adopt'/" "$UNLINK" | file link)
+UNLINK=$(linked_xml disk raw | sed "s|<header type='volume'>.*|<header type='volume' link='unlink'><source pool='vault' volume='disk.luks'/></header>|" | file unlink)
+LINK=$(sed "s/link='unlink'/link='existing'/" "$UNLINK" | file link)
 refuse "unlinking without delete" "^denied" call sharer virStorageVolCreateXML data "$UNLINK"
 refuse "or where he may not write to the headers" "^denied" call tenant virStorageVolCreateXML data "$UNLINK"
 same "nothing has changed" "$(all_there)" "$before"
-try "with both" call parter virStorageVolCreateXML data "$UNLINK"
+try "with both" call unlinker virStorageVolCreateXML data "$UNLINK"
 before=$(all_there)
 refuse "linking without data-write" "^denied" call only-storage-vol.create virStorageVolCreateXML data "$LINK"
 refuse "or in a pool of headers that is not his" "^denied" call tenant virStorageVolCreateXML data "$LINK"

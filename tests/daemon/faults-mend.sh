@@ -4,5 +4,5 @@
 # Arguments: the operations to try, instead of all.
 . "$(dirname "$0")/../lib/faults-life.sh"
 [ $# -gt 0 ] || set -- restore repair_damaged repair_missing \
-    recover_create recover_delete recover_wipe recover_part
+    recover_create recover_delete recover_wipe recover_unlink
 life "$@"

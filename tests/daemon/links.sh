@@ -1,5 +1,5 @@
 #!/bin/bash
-# What joins payload and header: linking two that exist, parting them, sharing and copying headers,
+# What joins payload and header: linking two that exist, unlinking them, sharing and copying headers,
 # replicas, headers put back from a backup, links that come with a pool from another host.
 # shellcheck disable=SC2154 # set by linked.sh
 set -u
@@ -58,19 +58,19 @@ virsh pool-refresh data
 virsh pool-refresh vault
 before=$(digest "$VAULT/hand.luks")
 payload=$(sha256sum <"$DATA/hand.raw")
-refuse "without a secret" "<secret>" create_xml <<<"$(link_xml adopt hand.raw hand.luks)"
-refuse "with a cipher" "cipher" create_xml <<<"$(link_xml adopt hand.raw hand.luks \
+refuse "without a secret" "<secret>" create_xml <<<"$(link_xml existing hand.raw hand.luks)"
+refuse "with a cipher" "cipher" create_xml <<<"$(link_xml existing hand.raw hand.luks \
     "$secret<cipher name='aes' size='256'/>")"
 OTHER=7b1d9c44-0f3a-4f8e-8a2b-1c2d3e4f5a6b
 secret_make $OTHER volume wrong
-refuse "with a secret that does not open it" "does not open" create_xml <<<"$(link_xml adopt hand.raw hand.luks \
+refuse "with a secret that does not open it" "does not open" create_xml <<<"$(link_xml existing hand.raw hand.luks \
     "<secret type='passphrase' uuid='$OTHER'/>")"
-refuse "a header that does not exist" "no storage vol" create_xml <<<"$(link_xml adopt hand.raw none.luks "$secret")"
-refuse "a payload that does not exist" "no storage vol" create_xml <<<"$(link_xml adopt none.raw hand.luks "$secret")"
+refuse "a header that does not exist" "no storage vol" create_xml <<<"$(link_xml existing hand.raw none.luks "$secret")"
+refuse "a payload that does not exist" "no storage vol" create_xml <<<"$(link_xml existing none.raw hand.luks "$secret")"
 same "all of which leaves the header as it was" "$(stat -c %s "$VAULT/hand.luks") $(digest "$VAULT/hand.luks")" \
     "$size $before"
 same "and registers nothing" "$(links)" ""
-try "a header that cryptsetup made is adopted" create_xml <<<"$(link_xml adopt hand.raw hand.luks "$secret")"
+try "a header that cryptsetup made is linked" create_xml <<<"$(link_xml existing hand.raw hand.luks "$secret")"
 same "its content is as it was" "$(digest "$VAULT/hand.luks")" "$before"
 same "and the payload's, too" "$(sha256sum <"$DATA/hand.raw")" "$payload"
 like "the payload shows the header" "$(virsh vol-dumpxml hand.raw data)" "volume=.hand.luks"
@@ -80,13 +80,13 @@ like "the link has a digest" "$(link_show hand.raw)" "$(digest "$VAULT/hand.luks
 try "it can be converted" virsh vol-create-from data <(echo "<volume><name>plain</name><target>
     <format type='raw'/></target></volume>") hand.raw --inputpool data
 same "into what was written" "$(head -c 5 "$DATA/plain")" hello
-refuse "a header that belongs to another" "header already" create_xml <<<"$(link_xml adopt plain hand.luks "$secret")"
-refuse "a payload as header" "is a payload" create_xml <<<"$(HEADERS=data link_xml adopt plain hand.raw "$secret")"
-refuse "itself" "is a payload|part them" create_xml <<<"$(HEADERS=data link_xml adopt hand.raw hand.raw "$secret")"
+refuse "a header that belongs to another" "header already" create_xml <<<"$(link_xml existing plain hand.luks "$secret")"
+refuse "a payload as header" "is a payload" create_xml <<<"$(HEADERS=data link_xml existing plain hand.raw "$secret")"
+refuse "itself" "is a payload|unlink them" create_xml <<<"$(HEADERS=data link_xml existing hand.raw hand.raw "$secret")"
 "$DAEMON_IN" cp "$VAULT/hand.luks" "$VAULT/copied.luks"
 virsh pool-refresh vault
 refuse "a copy of a header that is registered" "is a header of volume" \
-    create_xml <<<"$(link_xml adopt plain copied.luks "$secret")"
+    create_xml <<<"$(link_xml existing plain copied.luks "$secret")"
 rm "$VAULT/copied.luks"
 for type in luks2 noise; do
     "$DAEMON_IN" rm -f "$VAULT/bad.luks"
@@ -96,14 +96,14 @@ for type in luks2 noise; do
         noise) "$DAEMON_IN" dd if=/dev/urandom of="$VAULT/bad.luks" bs=1M count=4 status=none ;;
     esac
     virsh pool-refresh vault
-    refuse "a header of $type" "LUKS" create_xml <<<"$(link_xml adopt plain bad.luks "$secret")"
+    refuse "a header of $type" "LUKS" create_xml <<<"$(link_xml existing plain bad.luks "$secret")"
 done
 printf %s "$PASSPHRASE" | "$DAEMON_IN" cryptsetup luksFormat -q --type luks1 --iter-time 10 "$DATA/plain" -
 "$DAEMON_IN" dd if="$DATA/plain" of="$VAULT/bad.luks" bs=1M count=4 status=none
 virsh pool-refresh vault
-refuse "a header that is not detached" "not a detached" create_xml <<<"$(link_xml adopt plain bad.luks "$secret")"
+refuse "a header that is not detached" "not a detached" create_xml <<<"$(link_xml existing plain bad.luks "$secret")"
 virsh pool-refresh data
-refuse "a payload with attached LUKS" "of its own" create_xml <<<"$(link_xml adopt plain bad.luks "$secret")"
+refuse "a payload with attached LUKS" "of its own" create_xml <<<"$(link_xml existing plain bad.luks "$secret")"
 rm "$VAULT/bad.luks"
 virsh vol-delete plain data
 virsh pool-refresh vault
@@ -114,24 +114,24 @@ printf second >"$DAEMON_DIR/new"
 "$DAEMON_IN" cryptsetup luksAddKey -q --iter-time 10 --key-file "$DAEMON_DIR/old" "$VAULT/hand.luks" "$DAEMON_DIR/new"
 refuse "are noticed" "damaged" virsh vol-create-from data <(echo "<volume><name>x</name><target>
     <format type='raw'/></target></volume>") hand.raw --inputpool data
-try "adopting again makes them known" create_xml <<<"$(link_xml adopt hand.raw hand.luks)"
+try "linking again makes them known" create_xml <<<"$(link_xml existing hand.raw hand.luks)"
 like "and counts them" "$(link_show hand.raw)" 'generation="1"'
 try "and the volume can be read again" virsh vol-create-from data <(echo "<volume><name>x</name><target>
     <format type='raw'/></target></volume>") hand.raw --inputpool data
 virsh vol-delete x data
 rm "$DAEMON_DIR/old" "$DAEMON_DIR/new"
 
-note "Parting"
-refuse "from a header that is not its own" "not linked" create_xml <<<"$(link_xml part hand.raw other.luks)"
-try "payload and header are parted" create_xml <<<"$(link_xml part hand.raw hand.luks)"
+note "Unlinking"
+refuse "from a header that is not its own" "not linked" create_xml <<<"$(link_xml unlink hand.raw other.luks)"
+try "payload and header are unlinked" create_xml <<<"$(link_xml unlink hand.raw hand.luks)"
 same "the registry is empty" "$(links)" ""
 unlike "the payload shows no header" "$(virsh vol-dumpxml hand.raw data)" "<header"
 same "there is no label" "$(grep -ac LUKSHDR "$VAULT/hand.luks")" 0
 same "the content is there" "$(out_of "$DATA/hand.raw" "$VAULT/hand.luks")" hello
-refuse "what is parted cannot be parted" "not linked" create_xml <<<"$(link_xml part hand.raw hand.luks)"
-try "but linked again" create_xml <<<"$(link_xml adopt hand.raw hand.luks "$secret")"
+refuse "what is unlinked cannot be unlinked" "not linked" create_xml <<<"$(link_xml unlink hand.raw hand.luks)"
+try "but linked again" create_xml <<<"$(link_xml existing hand.raw hand.luks "$secret")"
 try "and deleted with its header" virsh vol-delete hand.raw data
-nothing_left "an adopted volume"
+nothing_left "a volume that was linked"
 
 note "A header that several share"
 try "one with a header" create a.raw raw
@@ -237,7 +237,7 @@ try "and so does a replica" waited is_good "$VAULT2/rep.raw.luks"
 create late.raw raw
 "$DAEMON_IN" truncate -s 4M "$VAULT2/late.raw.luks"
 virsh pool-refresh vault2
-try "a replica is added by adopting again" create_xml <<<"$(link_xml adopt late.raw late.raw.luks "" "<source pool='vault2'/>")"
+try "a replica is added by linking again" create_xml <<<"$(link_xml existing late.raw late.raw.luks "" "<source pool='vault2'/>")"
 same "and is the same" "$(cmp "$VAULT/late.raw.luks" "$VAULT2/late.raw.luks" && echo yes)" yes
 try "vol-delete" virsh vol-delete late.raw data
 virsh pool-destroy vault2

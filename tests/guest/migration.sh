@@ -185,7 +185,7 @@ virsh pool-refresh vault
 try "a volume is linked when a domain has it already" create_xml <<XML
 <volume><name>late.raw</name><capacity>0</capacity><target><encryption format='luks'>
 <secret type='passphrase' uuid='$SECRET_UUID'/>
-<header type='volume' link='adopt'><source pool='vault' volume='late.luks'/></header></encryption></target></volume>
+<header type='volume' link='existing'><source pool='vault' volume='late.luks'/></header></encryption></target></volume>
 XML
 refuse "that domain does not leave with a configuration that knows nothing of it" "virsh define" \
     migrate late there --offline --persistent

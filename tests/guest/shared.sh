@@ -77,8 +77,8 @@ refuse "the header is not deleted meanwhile" "header" virsh vol-delete a.raw.luk
 virsh vol-download a.raw.luks "$DAEMON_DIR/backup" --pool vault
 refuse "nor replaced" "in use by the running domain" virsh vol-upload a.raw.luks "$DAEMON_DIR/backup" --pool vault
 refuse "nor is a payload replaced" "in use by the running domain" virsh vol-upload a.raw "$DAEMON_DIR/backup" --pool data
-refuse "nor parted from it" "in use by the running domain" create_xml <<<"$(linked_xml a.raw raw |
-    sed "s/<header type='volume'>/<header type='volume' link='part'>/")"
+refuse "nor unlinked from it" "in use by the running domain" create_xml <<<"$(linked_xml a.raw raw |
+    sed "s/<header type='volume'>/<header type='volume' link='unlink'>/")"
 refuse "nor destroyed by wiping one of them" "shares its header" virsh vol-wipe c.raw data
 same "and all of them are where they were" "$(opened one "$HEADER")" "3 open, 0 locked"
 try "the one with a header of its own goes" unplug one vdd

@@ -114,7 +114,7 @@ after_copy() {
 }
 DONE_copy="'new'"
 
-# --- linking what exists, and parting it
+# --- linking what exists, and unlinking it
 
 # act ACTION PAYLOAD HEADER [INNER [MORE]]: INNER stands in <encryption>, MORE in <header>.
 act() {
@@ -125,14 +125,14 @@ XML
 }
 
 # a header as short as other tools make it, and a replica's place
-before_adopt() {
+before_link_existing() {
     PLAIN+=("$DATA/hand" "$VAULT/hand.luks" "$VAULT2/hand.luks")
     "$DAEMON_IN" sh -c 'truncate -s 1M "$1" && head -c 2068480 "$4" >"$2" && truncate -s 4M "$3"' \
         in "$DATA/hand" "$VAULT/hand.luks" "$VAULT2/hand.luks" "$DAEMON_DIR/template"
     virsh pool-refresh data && virsh pool-refresh vault && virsh pool-refresh vault2
 } >/dev/null
-adopt() { act adopt hand hand.luks "$secret" "<source pool='vault2'/>"; }
-after_adopt() {
+link_existing() { act existing hand hand.luks "$secret" "<source pool='vault2'/>"; }
+after_link_existing() {
     same_digest "$VAULT/hand.luks"
     virsh vol-delete hand data >/dev/null
     PLAIN=("$DATA/plain")
@@ -144,33 +144,33 @@ same_digest() {
 }
 
 # another replica, of a header that two share
-before_adopt_again() {
+before_link_again() {
     linked_xml new raw | create_xml && linked_xml second raw "" "pool='vault' volume='new.luks'" |
         sed "s/<header type='volume'>/<header type='volume' link='share'>/; /<secret /d" | create_xml &&
         virsh vol-create-as vault2 new.luks 4M --format raw
     PLAIN+=("$VAULT2/new.luks")
 } >/dev/null
-adopt_again() { act adopt new new.luks "$secret" "<source pool='vault2'/>"; }
-after_adopt_again() {
+link_again() { act existing new new.luks "$secret" "<source pool='vault2'/>"; }
+after_link_again() {
     same_digest "$VAULT/new.luks"
     cmp "$VAULT/new.luks" "$VAULT2/new.luks" || fail "the replica is the same"
     virsh vol-delete new data && virsh vol-delete second data
     PLAIN=("$DATA/plain")
 } >/dev/null
 
-before_part() {
+before_unlink_volume() {
     PLAIN+=("$DATA/new" "$VAULT/new.luks" "$VAULT2/new.luks")
     linked_volume new
 } >/dev/null
-part() { act part new new.luks; }
-after_part() {
+unlink_volume() { act unlink new new.luks; }
+after_unlink_volume() {
     same_digest "$VAULT/new.luks"
     ! grep -aq LUKSHDR "$VAULT/new.luks" || fail "there is no label"
     virsh vol-delete new data && virsh vol-delete new.luks vault && virsh vol-delete new.luks vault2
     PLAIN=("$DATA/plain")
 } >/dev/null
-DONE_part="is not linked"
-HALF_part=parting
+DONE_unlink_volume="is not linked"
+HALF_unlink_volume=unlinking
 
 # --- destroying
 
@@ -282,12 +282,12 @@ recover_wipe() { recover; }
 after_recover_wipe() { virsh vol-delete new data >/dev/null; }
 HALF_recover_wipe=wiping
 
-before_recover_part() {
-    before_recover_running && before_part && died_at "pwrite 1 $VAULT2/new.luks" part
+before_recover_unlink() {
+    before_recover_running && before_unlink_volume && died_at "pwrite 1 $VAULT2/new.luks" unlink_volume
 }
-recover_part() { recover; }
-after_recover_part() { after_part; }
-HALF_recover_part=parting
+recover_unlink() { recover; }
+after_recover_unlink() { after_unlink_volume; }
+HALF_recover_unlink=unlinking
 
 # life OPERATION...: these, and that is the script.
 life() {

@@ -199,7 +199,7 @@ _settled() {
 
 # under_way: whether any link is in the middle of something.
 under_way() {
-    "$DAEMON_IN" grep -qrE '<link state="(creating|deleting|wiping|parting)"' "$LINKS"
+    "$DAEMON_IN" grep -qrE '<link state="(creating|deleting|wiping|unlinking)"' "$LINKS"
 }
 
 # _again WHAT OPERATION: it succeeds, or says what it should say where it was done already.

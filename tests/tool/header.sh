@@ -112,7 +112,7 @@ same "leaves all as it was" "$(sha256sum <"$VAULT/one.luks")" "$before"
 
 # --- unlink and link
 
-try "parted" vl unlink data/one
+try "unlinked" vl unlink data/one
 like "what opens the header is said" "$OUT" "$SECRET_UUID"
 status "it is no linked volume any more" 1 'is not a linked volume' vl info data/one
 status "link without a secret" 2 'secret UUID' vl link data/one vault/one.luks
