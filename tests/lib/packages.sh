@@ -9,17 +9,20 @@ min_libvirt=9.0
 min_qemu=9.0
 
 build="gcc libc6-dev meson ninja-build pkg-config libglib2.0-dev libjson-glib-dev libxml2-dev
-    libgnutls28-dev gettext busybox-static cpio gzip xz-utils procps ca-certificates"
+    libgnutls28-dev librbd-dev gettext busybox-static cpio gzip xz-utils procps ca-certificates"
 # One release of libvirt or QEMU for all of these, or apt finds that they contradict each other.
 virt="libvirt-dev libvirt-daemon libvirt-daemon-driver-qemu libvirt-daemon-driver-storage
     libvirt-daemon-driver-secret libvirt-clients qemu-system-x86 qemu-utils qemu-block-extra"
 check="clang clang-format clang-tidy cppcheck valgrind shellcheck libxml2-utils nbdkit libnbd-bin
     cryptsetup-bin attr e2fsprogs parted jq tmux python3-docutils man-db virtinst polkitd dbus
-    libglib2.0-bin tgt"
+    libglib2.0-bin tgt ceph-mon ceph-osd ceph-common"
 
 case ${1:-build} in
     build) check= ;;
-    check) virt="$virt libvirt-daemon-driver-storage-disk libvirt-daemon-driver-storage-iscsi-direct" ;;
+    check)
+        virt="$virt libvirt-daemon-driver-storage-disk libvirt-daemon-driver-storage-iscsi-direct
+            libvirt-daemon-driver-storage-rbd"
+        ;;
     *)
         echo "usage: $0 [build|check]" >&2
         exit 2
