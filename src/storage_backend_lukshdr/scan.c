@@ -22,6 +22,7 @@
 #include "util/log.h"
 #include "link/pool-state.h"
 #include "vol-link.h"
+#include "vol-unlink.h"
 #include "busy.h"
 #include "discover.h"
 #include "leftover.h"
@@ -163,7 +164,9 @@ lukshdrScanComplete(lukshdrLink *link, virConnectPtr conn, GError **error)
     case LUKSHDR_LINK_STATE_WIPING:
         return lukshdrStorageWipeFinish(link, conn, error);
     case LUKSHDR_LINK_STATE_UNLINKING:
-        return lukshdrStorageUnlinkFinish(link, conn, error);
+        /* without a LUKS UUID it was never active: linking was interrupted */
+        return link->luksUUID ? lukshdrStorageUnlinkFinish(link, conn, error)
+                              : lukshdrStorageLinkExistingFinish(link, error);
     case LUKSHDR_LINK_STATE_ACTIVE:
     case LUKSHDR_LINK_STATE_WIPED:
         break;

@@ -44,6 +44,7 @@
 #include "headers.h"
 #include "lookup.h"
 #include "vol-link.h"
+#include "vol-unlink.h"
 #include "busy.h"
 #include "vol-create.h"
 #include "defaults.h"

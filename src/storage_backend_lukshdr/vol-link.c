@@ -1,5 +1,5 @@
 /*
- * vol-link.c: making a linked volume of two that exist, and unlinking them
+ * vol-link.c: making a linked volume of two that exist
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
@@ -20,15 +20,6 @@
  *
  * Linking again two that are linked has the entry already, and b alone: a crash before the entry has its
  * UUID leaves a secret that nothing needs, called after the payload.
- *
- * Unlinking (lukshdrStorageStart goes on):
- *
- *   1 registry entry "unlinking"            a volume that nobody may open; completed
- *   2 labels removed                        as 1
- *   3 registry entry removed                two volumes
- *
- * A crash between 1 and the last look at who uses the volume leaves one in use in state "unlinking":
- * lukshdrStorageRecover.
  */
 
 #include "config.h"
@@ -349,8 +340,8 @@ lukshdrExistingMakeSecret(const lukshdrLink *link, const lukshdrSecret *value, G
 }
 
 /* What a crash has left between a and 3: the linked volume, if its label was written already */
-static bool
-lukshdrExistingFinish(const lukshdrLink *link, GError **error)
+bool
+lukshdrStorageLinkExistingFinish(const lukshdrLink *link, GError **error)
 {
     g_autoptr(lukshdrHandle) handle = lukshdrHandleOpen(&link->header, LUKSHDR_HANDLE_READ, NULL);
     g_autoptr(lukshdrLink) whole = NULL;
@@ -384,7 +375,7 @@ lukshdrExistingUndo(lukshdrLink *link, virConnectPtr conn)
     link->state = LUKSHDR_LINK_STATE_UNLINKING;
     if (headers)
         (void)lukshdrStorageHeadersLabel(headers, link, NULL, NULL);
-    if (!lukshdrExistingFinish(link, &error))
+    if (!lukshdrStorageLinkExistingFinish(link, &error))
         LUKSHDR_LOG_ERROR(_("Volume '%s' of pool '%s' was not linked, and this is left of that "
                             "until the next start: %s"),
                           link->payload.volume, link->payload.pool, error->message);
@@ -653,81 +644,4 @@ lukshdrStorageLinkExisting(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError
     }
 
     return lukshdrExistingLink(pool, vol, xml, link, known, error) ? g_steal_pointer(&vol) : NULL;
-}
-
-/* Steps 2 and 3 of unlinking */
-static bool
-lukshdrUnlinkRemove(lukshdrLink *link, GArray *headers, GError **error)
-{
-    g_autoptr(GPtrArray) sharers = lukshdrStorageHeadersSharers(link, error);
-    g_autoptr(lukshdrLink) leaving = lukshdrLinkCopy(link);
-
-    leaving->state = LUKSHDR_LINK_STATE_UNLINKING;
-    return sharers && lukshdrStorageHeadersUnshare(headers, leaving, sharers, error) &&
-           lukshdrRegistryRemove(lukshdrStorageState.registry, link->uuid, error);
-}
-
-bool
-lukshdrStorageUnlinkFinish(lukshdrLink *link, virConnectPtr conn, GError **error)
-{
-    g_autoptr(GArray) headers = NULL;
-
-    /* it was never active: linking was interrupted */
-    if (!link->luksUUID)
-        return lukshdrExistingFinish(link, error);
-
-    return (headers = lukshdrStorageHeadersOpen(link, conn, error)) &&
-           lukshdrUnlinkRemove(link, headers, error);
-}
-
-static bool
-lukshdrUnlinkCheck(const lukshdrLink *link, const lukshdrVolumeXML *xml, GError **error)
-{
-    if (!link || g_strcmp0(link->header.pool, lukshdrVolumeXMLPrimary(xml)->pool) ||
-        g_strcmp0(link->header.volume, lukshdrVolumeXMLPrimary(xml)->volume)) {
-        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                    _("volume '%s' is not linked to header '%s' of pool '%s'"), xml->name,
-                    lukshdrVolumeXMLPrimary(xml)->volume, lukshdrVolumeXMLPrimary(xml)->pool);
-        return false;
-    }
-
-    if (lukshdrStorageIsUnderWay(link) ||
-        (link->state != LUKSHDR_LINK_STATE_ACTIVE && link->state != LUKSHDR_LINK_STATE_UNLINKING)) {
-        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                    _("linked volume '%s' cannot be unlinked: its state is '%s'"), xml->name,
-                    lukshdrLinkStateToString(link->state));
-        return false;
-    }
-    return true;
-}
-
-virStorageVolPtr
-lukshdrStorageUnlink(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError **error)
-{
-    const lukshdrStorage *state = &lukshdrStorageState;
-    virConnectPtr conn = virStoragePoolGetConnect(pool);
-    g_autoptr(virStorageVol) vol = state->stock.storageVolLookupByName(pool, xml->name);
-    g_auto(lukshdrRecognised) what = { 0 };
-    g_autoptr(lukshdrStorageBusy) busy = NULL;
-    g_autoptr(GArray) headers = NULL;
-    lukshdrLink *link;
-
-    if (!vol) {
-        lukshdrErrorFromLast(error);
-        return NULL;
-    }
-
-    /* who may delete a volume may give up its header */
-    if (!lukshdrStorageRecognise(vol, state->abi.virStorageVolDeleteEnsureACL, &what, error))
-        return NULL;
-    link = lukshdrStorageRecognisedPayload(&what);
-    if (!lukshdrUnlinkCheck(link, xml, error) ||
-        !(busy = lukshdrStorageBusyLink(link, LUKSHDR_STORAGE_BUSY_CHANGE, error)) ||
-        !(headers = lukshdrStorageHeadersOpen(link, conn, error)) ||
-        !lukshdrStorageHeadersLookup(headers, conn, state->abi.virStorageVolUploadEnsureACL,
-                                     error) ||
-        !lukshdrStorageClaim(link, LUKSHDR_LINK_STATE_UNLINKING, error) ||
-        !lukshdrUnlinkRemove(link, headers, error))
-        return NULL;
-    return g_steal_pointer(&vol);
 }

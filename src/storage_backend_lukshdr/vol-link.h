@@ -1,5 +1,5 @@
 /*
- * vol-link.h: making a linked volume of two that exist, and unlinking them
+ * vol-link.h: making a linked volume of two that exist
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -26,28 +26,14 @@ virStorageVolPtr
 lukshdrStorageLinkExisting(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError **error);
 
 /**
- * lukshdrStorageUnlink:
- * @pool: pool of the payload
- * @xml: what is wanted, of action UNLINK
- * @error: why they cannot be unlinked
- *
- * Removes the link between payload and header; both volumes stay, and so does a secret that was
- * generated.
- *
- * Returns: the payload volume, or NULL with @error set.
- */
-virStorageVolPtr
-lukshdrStorageUnlink(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError **error);
-
-/**
- * lukshdrStorageUnlinkFinish:
- * @link: a link in state UNLINKING that nothing else is at work on
- * @conn: connection of the storage driver
+ * lukshdrStorageLinkExistingFinish:
+ * @link: a link in state UNLINKING without a LUKS UUID, that nothing else is at work on
  * @error: what went wrong first; the registry entry then stays
  *
- * Completes an unlinking that a crash interrupted.
+ * Clears up what a crash has left of linking: makes it the linked volume if the label was written
+ * already, else removes the secret that was made for it, and the entry.
  *
  * Returns: true, or false with @error set.
  */
 bool
-lukshdrStorageUnlinkFinish(lukshdrLink *link, virConnectPtr conn, GError **error);
+lukshdrStorageLinkExistingFinish(const lukshdrLink *link, GError **error);
