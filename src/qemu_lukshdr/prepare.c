@@ -14,9 +14,12 @@
 #include "config.h"
 
 #include <glib/gi18n-lib.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "chain/chain.h"
+#include "link/handle.h"
+#include "link/payload.h"
 #include "util/error.h"
 #include "util/log.h"
 #include "util/xml.h"
@@ -118,6 +121,38 @@ lukshdrQemuPrepareCheckShared(const lukshdrLink *link, virStorageSource *src)
     return false;
 }
 
+/* Would QEMU open other files because of what is written in the payload at @path, whose format is known?
+ * Those who can write to its pool choose their names: another guest's disk, which this QEMU's user may open
+ * as well. "backing": null in the chain keeps QEMU from a backing file; from a data file nothing does. */
+static bool
+lukshdrQemuPrepareCheckContent(const lukshdrLink *link, const char *path, GError **error)
+{
+    g_autoptr(lukshdrVolume) vol = g_new0(lukshdrVolume, 1);
+    g_autoptr(lukshdrHandle) handle = NULL;
+
+    if (g_str_equal(link->format, "raw"))
+        return true;
+
+    lukshdrVolumeCopy(vol, &link->payload);
+    /* by the road that the domain names: the identity says whether that leads to the payload */
+    if (!lukshdrHandleIsOwnName(&link->payload, path)) {
+        g_free(vol->path);
+        vol->path = realpath(path, NULL); /* malloc is GLib's allocator since 2.46 */
+    }
+
+    /* a payload that is not linked has no recorded identity */
+    if ((handle = lukshdrHandleOpen(
+             vol,
+             vol->identity.type == LUKSHDR_IDENTITY_NONE ? LUKSHDR_HANDLE_NEW : LUKSHDR_HANDLE_READ,
+             error)) &&
+        lukshdrPayloadCheck(handle->fd, link->format, error))
+        return true;
+
+    g_prefix_error(error, _("volume '%s' of pool '%s' cannot be a disk by '%s': "), vol->volume,
+                   vol->pool, path);
+    return false;
+}
+
 /* After stock's Prepare: would the chain be what QEMU is to get?  The record of the disk, or
  * NULL with a libvirt error reported. */
 static lukshdrGuestDisk *
@@ -139,8 +174,11 @@ lukshdrQemuPrepareCheckChain(lukshdrLink *link,
     lukshdrQemu.libvirt.virJSONValueFree(stock);
 
     /* of a payload that is not linked, nothing but the domain tells the format */
-    if (props && !link->format)
+    if (props && !link->format) {
         link->format = lukshdrQemuPrepareFormat(props);
+        if (!lukshdrQemuPrepareCheckContent(link, path, &error))
+            g_clear_pointer(&props, json_object_unref);
+    }
 
     if (!props || !(chain = lukshdrChainFromStock(link, props, &error))) {
         lukshdrReportError(error);
@@ -231,10 +269,11 @@ lukshdrQemuPrepareCheck(const char *path,
         *link = lukshdrQemuExplicitLink(header, path, linked,
                                         lukshdrQemuSourceEncryption(src) != NULL,
                                         lukshdrQemu.host.privileged, error);
-        return *link != NULL;
+        return *link && (!linked || lukshdrQemuPrepareCheckContent(*link, path, error));
     }
     *link = g_steal_pointer(&linked);
-    return lukshdrQemuHeaderCheck(*link, lukshdrQemu.host.privileged, error);
+    return lukshdrQemuHeaderCheck(*link, lukshdrQemu.host.privileged, error) &&
+           lukshdrQemuPrepareCheckContent(*link, path, error);
 }
 
 /* The linked disk in the chain of @top, if @src is not in that chain: then it is to become an
