@@ -200,11 +200,11 @@ lukshdrToolLinkRun(lukshdrTool *tool, char ***argv, GError **error)
     if ((*argv)[2])
         return lukshdrToolLinkNew(tool, (*argv)[1], (*argv)[2], replicas, secret, error);
 
-    if (!(payload = lukshdrToolVolumeFindLinked(tool, (*argv)[1], error)))
+    if (!(payload = lukshdrToolVolumeFindLinked(tool, (*argv)[1], error)) ||
+        !lukshdrToolLinkConfirm(payload, yes, error))
         return false;
     if (!replicas->len && !noReplicas)
-        return lukshdrToolLinkConfirm(payload, yes, error) &&
-               lukshdrToolLinkAgain(payload, NULL, secret, error);
+        return lukshdrToolLinkAgain(payload, NULL, secret, error);
 
     lukshdrToolLinkPrimary(replicas, lukshdrToolVolumeOther(payload));
     return lukshdrToolLinkAgain(payload, replicas, secret, error);

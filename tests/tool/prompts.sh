@@ -106,6 +106,20 @@ type_in C-c
 try "interrupted is no, too" ended 130
 same "and nothing happens" "$(sha256sum <"$VAULT/one.luks")" "$before"
 
+# What link takes as it is might be a header of once, also when it is given replicas.
+links_before=$(link_show one)
+for arguments in "" " --replica vault/second" " --no-replicas"; do
+    run "virt-lukshdr link one$arguments"
+    try "link$arguments asks" shows "Take the header of volume 'one' in pool 'data' as it is now\?.*\[y/N\]"
+    type_in Enter
+    try "nothing is the answer no" ended 6
+    same "and the link is as before" "$(link_show one)" "$links_before"
+    same "and so is the header" "$(sha256sum <"$VAULT/one.luks")" "$before"
+done
+run "virt-lukshdr link one --no-replicas --yes"
+try "with --yes it does not" ended 0
+before=$(sha256sum <"$VAULT/one.luks")
+
 # --- colours and the bar
 
 run "virt-lukshdr list"
