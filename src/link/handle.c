@@ -115,11 +115,41 @@ lukshdrHandleSetOther(const lukshdrVolume *vol, const lukshdrHandle *handle, GEr
 {
     g_autofree char *recorded = lukshdrIdentityDescribe(&vol->identity);
     g_autofree char *found = lukshdrIdentityDescribe(&handle->identity);
+    g_autofree char *where = lukshdrVolumeWhere(vol);
 
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                 _("'%s' is not the volume '%s' of pool '%s' that was recorded there: %s was "
                   "recorded, %s is there now; put the recorded one back"),
-                vol->path, vol->volume, vol->pool, recorded, found);
+                where, vol->volume, vol->pool, recorded, found);
+}
+
+/* Opens what is at @vol's remote place.  There are no links there, and nothing that is opened by itself. */
+static bool
+lukshdrHandleOpenRemote(const lukshdrVolume *vol,
+                        unsigned int flags,
+                        lukshdrHandle *handle,
+                        GError **error)
+{
+    g_autofree char *where = lukshdrVolumeWhere(vol);
+
+    if (vol->remote->kind != LUKSHDR_LOCATION_RBD || (flags & LUKSHDR_HANDLE_WRITE)) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+                    _("volume '%s' of pool '%s' is '%s', which cannot be written to from here"),
+                    vol->volume, vol->pool, where);
+        return false;
+    }
+
+    if (flags & LUKSHDR_HANDLE_PERHAPS_WRITE)
+        handle->denied = EROFS;
+    if (!(handle->rbd = lukshdrRBDOpen(vol->remote, error)))
+        return false;
+    lukshdrRBDIdentity(handle->rbd, &handle->identity);
+    handle->match = lukshdrIdentityCompare(&vol->identity, &handle->identity);
+    if (handle->match != LUKSHDR_IDENTITY_DIFFERENT ||
+        (flags & (LUKSHDR_HANDLE_NEW | LUKSHDR_HANDLE_ANY)))
+        return true;
+    lukshdrHandleSetOther(vol, handle, error);
+    return false;
 }
 
 lukshdrHandle *
@@ -129,6 +159,9 @@ lukshdrHandleOpen(const lukshdrVolume *vol, unsigned int flags, GError **error)
     int look;
 
     handle->fd = -1;
+
+    if (vol->remote)
+        return lukshdrHandleOpenRemote(vol, flags, handle, error) ? g_steal_pointer(&handle) : NULL;
 
     if (!vol->path || !g_path_is_absolute(vol->path)) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
@@ -171,6 +204,8 @@ lukshdrHandleClose(lukshdrHandle *handle)
 {
     if (handle && handle->fd >= 0)
         close(handle->fd);
+    if (handle)
+        lukshdrRBDClose(handle->rbd);
     g_free(handle);
 }
 

@@ -12,6 +12,7 @@
 
 #pragma once
 
+#include "rbd.h"
 #include "volume.h"
 
 typedef enum {
@@ -28,7 +29,8 @@ typedef enum {
 
 typedef struct _lukshdrHandle lukshdrHandle;
 struct _lukshdrHandle {
-    int fd;                     /* of the volume, and of nothing else */
+    int fd;                     /* of the volume, and of nothing else; -1 of one without a path */
+    lukshdrRBD *rbd;            /* of an image of a Ceph cluster; else NULL */
     int denied;                 /* errno of opening it for writing, or 0 */
     lukshdrIdentity identity;   /* what was opened */
     lukshdrIdentityMatch match; /* with what is recorded; DIFFERENT if nothing is */
@@ -39,14 +41,15 @@ struct _lukshdrHandle {
  * @vol: a volume
  * @flags: lukshdrHandleFlags
  * @error: VIR_ERR_NO_STORAGE_VOL if there is nothing at its path; VIR_ERR_OPERATION_INVALID if
- *         something else is, naming both; VIR_ERR_OPERATION_UNSUPPORTED for a volume without a path
- *         on this host, and for what is neither a regular file nor a block device;
- *         VIR_ERR_SYSTEM_ERROR
+ *         something else is, naming both; VIR_ERR_OPERATION_UNSUPPORTED for an image of a Ceph
+ *         cluster that is to be written to, for other volumes without a path on this host, and for what
+ *         is neither a regular file nor a block device; VIR_ERR_SYSTEM_ERROR; as lukshdrRBDOpen
  *
  * Directories on the way may be symbolic links, which the administrator makes.  The last
  * component may not: but below /dev, in a directory that only root may write to, where it is a
  * name that udev gave a block device and must lead to one.  What stands there is looked at before it is
- * opened: a FIFO, a tape or a watchdog is not touched.  No call here waits for another process.
+ * opened: a FIFO, a tape or a watchdog is not touched.  No call here waits for another process,
+ * but for a Ceph cluster as long as lukshdrRBDOpen does.
  *
  * Where it is uncertain whether something is the recorded volume (a file system that was mounted
  * again, a block device without a lasting name), it is taken for it: the recorded path is the second

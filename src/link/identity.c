@@ -214,6 +214,14 @@ lukshdrIdentityFromFD(int fd, lukshdrIdentity *identity, GError **error)
     return lukshdrIdentityExamine(fd, _("open volume"), identity, error);
 }
 
+bool
+lukshdrIdentitySetRBD(lukshdrIdentity *identity, const char *id, guint64 size)
+{
+    *identity = (lukshdrIdentity){ .type = LUKSHDR_IDENTITY_RBD, .size = size };
+    lukshdrIdentityAppend(identity->id, id);
+    return *id && g_str_equal(identity->id, id);
+}
+
 static bool
 lukshdrIdentityHasBirth(const lukshdrIdentity *identity)
 {
@@ -245,6 +253,9 @@ lukshdrIdentityCompare(const lukshdrIdentity *recorded, const lukshdrIdentity *f
 
     if (recorded->type == LUKSHDR_IDENTITY_BLOCK)
         return lukshdrIdentityCompareBlock(recorded, found);
+    if (recorded->type == LUKSHDR_IDENTITY_RBD)
+        return g_str_equal(recorded->id, found->id) ? LUKSHDR_IDENTITY_SAME
+                                                    : LUKSHDR_IDENTITY_DIFFERENT;
 
     if (recorded->inode != found->inode ||
         (birthKnown && !lukshdrIdentitySameBirth(recorded, found)))
@@ -268,7 +279,7 @@ lukshdrIdentityClaims(const lukshdrIdentity *claim, bool grows, const lukshdrIde
     if (claim->type == LUKSHDR_IDENTITY_NONE || claim->type != found->type)
         return false;
 
-    if (claim->type == LUKSHDR_IDENTITY_BLOCK)
+    if (claim->type != LUKSHDR_IDENTITY_FILE)
         return idKnown && g_str_equal(claim->id, found->id);
 
     if (claim->inode != found->inode || !lukshdrIdentitySameBirth(claim, found))
@@ -299,6 +310,8 @@ lukshdrIdentityDescribe(const lukshdrIdentity *identity)
                                      minor(identity->dev), identity->id)
                    : g_strdup_printf(_("block device %u:%u"), major(identity->dev),
                                      minor(identity->dev));
+    case LUKSHDR_IDENTITY_RBD:
+        return g_strdup_printf(_("Ceph image '%s'"), identity->id);
     case LUKSHDR_IDENTITY_FILE:
         break;
     }
@@ -331,6 +344,12 @@ lukshdrIdentityFormat(xmlNode *parent, const lukshdrIdentity *identity)
         return;
 
     node = lukshdrXMLAddChild(parent, LUKSHDR_XML_IDENTITY, NULL);
+    if (identity->type == LUKSHDR_IDENTITY_RBD) {
+        lukshdrXMLSetAttribute(node, "type", "rbd");
+        lukshdrXMLSetAttribute(node, "id", identity->id);
+        return;
+    }
+
     lukshdrXMLSetAttribute(node, "type",
                            identity->type == LUKSHDR_IDENTITY_BLOCK ? "block" : "file");
     lukshdrIdentityFormatNumber(node, "dev", identity->dev);
@@ -417,8 +436,15 @@ lukshdrIdentityParse(xmlNode *parent, lukshdrIdentity *identity, GError **error)
         return true;
 
     type = lukshdrXMLAttribute(node, "type");
-    if (!lukshdrIdentityParseNumber(node, "dev", &identity->dev, error) ||
-        !lukshdrIdentityParseId(node, identity->id, error))
+    if (!lukshdrIdentityParseId(node, identity->id, error))
+        return false;
+
+    /* without an id it would be any image */
+    if (g_strcmp0(type, "rbd") == 0 && identity->id[0]) {
+        identity->type = LUKSHDR_IDENTITY_RBD;
+        return true;
+    }
+    if (!lukshdrIdentityParseNumber(node, "dev", &identity->dev, error))
         return false;
 
     if (g_strcmp0(type, "block") == 0) {

@@ -19,6 +19,7 @@ typedef enum {
     LUKSHDR_IDENTITY_NONE,  /* not determined */
     LUKSHDR_IDENTITY_FILE,  /* regular file: device, inode, birth time */
     LUKSHDR_IDENTITY_BLOCK, /* block device: its lasting name, its device number */
+    LUKSHDR_IDENTITY_RBD,   /* image of a Ceph cluster: the ids of cluster, pool and image */
 } lukshdrIdentityType;
 
 /* of lukshdrIdentity.id, its final NUL included */
@@ -31,9 +32,10 @@ struct _lukshdrIdentity {
     guint64 inode;   /* FILE only */
     gint64 birthSec; /* FILE only: statx btime; 0/0 where the file system has none */
     guint32 birthNsec;
-    guint64 size; /* FILE only: bytes, when it was examined; not part of what is compared here */
+    guint64 size; /* FILE, RBD: bytes, when it was examined; not part of what is compared here */
     /* FILE: what the file system is, on whatever host; BLOCK: what the device calls itself, at
-     * whatever boot; "" where that is not known.  Of the characters [A-Za-z0-9._:+=;@-] only. */
+     * whatever boot; "" where that is not known.  RBD: FSID:POOL-ID:NAMESPACE:IMAGE-ID.
+     * Of the characters [A-Za-z0-9._:+=;@-] only. */
     char id[LUKSHDR_IDENTITY_ID_LEN];
 };
 
@@ -82,6 +84,18 @@ bool
 lukshdrIdentityExamine(int fd, const char *what, lukshdrIdentity *identity, GError **error);
 
 /**
+ * lukshdrIdentitySetRBD:
+ * @identity: filled in
+ * @id: FSID:POOL-ID:NAMESPACE:IMAGE-ID, by Ceph's own ids; the image's survives that it is renamed, and
+ *      a copy has another
+ * @size: the image's, bytes
+ *
+ * Returns: false if @id is too long or has characters that Ceph's ids do not have.
+ */
+bool
+lukshdrIdentitySetRBD(lukshdrIdentity *identity, const char *id, guint64 size);
+
+/**
  * lukshdrIdentityCompare:
  * @recorded: identity that was stored earlier
  * @found: identity of something that exists now
@@ -93,7 +107,7 @@ lukshdrIdentityExamine(int fd, const char *what, lukshdrIdentity *identity, GErr
  * birth time to compare is UNCERTAIN, too.  A block device that has a lasting name
  * is told by that.  Of others the number is only good until the next boot: equal numbers
  * are UNCERTAIN by themselves, and the caller compares what the recorded path
- * resolves to now.
+ * resolves to now.  An image of a Ceph cluster is told by its ids, for certain.
  *
  * Returns: the verdict.
  */
@@ -109,7 +123,7 @@ lukshdrIdentityCompare(const lukshdrIdentity *recorded, const lukshdrIdentity *f
  * Device numbers mean nothing between hosts.  A file is the claimed one if it has the inode and
  * the birth time on the same file system: by its own id, or, of a network file system, by the
  * server and export that it is mounted from.  Without a birth time the size decides as well.  A block
- * device is the claimed one by its lasting name.  Labels of release 0.1 name no file system; then
+ * device is the claimed one by its lasting name, an image of a Ceph cluster by its ids.  Labels of release 0.1 name no file system; then
  * the device number and the birth time must be equal, which holds on one host only.
  *
  * Returns: whether @found is certainly what @claim says.

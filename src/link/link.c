@@ -429,9 +429,11 @@ lukshdrLinkParseNode(xmlNode *root, GError **error)
         return NULL;
 
     if (link->state == LUKSHDR_LINK_STATE_ACTIVE &&
-        (!link->payload.path || !link->header.path || !link->luksUUID || !link->secretUUID)) {
+        (lukshdrVolumeLocation(&link->payload) == LUKSHDR_LOCATION_NONE || !link->header.path ||
+         !link->luksUUID || !link->secretUUID)) {
         g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
-                            _("an active link needs both paths, a LUKS UUID and a secret"));
+                            _("an active link needs to say where both volumes are, a LUKS UUID and "
+                              "a secret"));
         return NULL;
     }
 

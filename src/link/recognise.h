@@ -48,6 +48,24 @@ lukshdrRecognise(lukshdrRegistry *registry,
                  GError **error);
 
 /**
+ * lukshdrRecogniseRemote:
+ * @registry: the link registry
+ * @remote: where something is that somebody is about to open, which has no path on this host
+ * @what: as lukshdrRecognise
+ * @error: as lukshdrRecognise; a cluster that does not say what it has makes it uncertain
+ *
+ * As lukshdrRecognise.  Asks the cluster, within lukshdrRBDOpen's deadline, where a volume of a link is
+ * on one at all; what is not there is PLAIN.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrRecogniseRemote(lukshdrRegistry *registry,
+                       const lukshdrRemote *remote,
+                       lukshdrRecognised *what,
+                       GError **error);
+
+/**
  * lukshdrRecognisedClear:
  * @what: from lukshdrRecognise
  */

@@ -48,6 +48,8 @@ lukshdrRegistrySetUndecided(const lukshdrRegistryEntry *entry,
                             const char *path,
                             GError **error)
 {
+    g_autofree char *where = lukshdrVolumeWhere(vol);
+
     if (entry->damage) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                     _("'%s' seems to belong to a linked volume, but its link registry entry "
@@ -61,7 +63,7 @@ lukshdrRegistrySetUndecided(const lukshdrRegistryEntry *entry,
                   "was recorded at '%s' is not the one that is there now; put the recorded file "
                   "back, or give up the link by removing '%s' from the link registry"),
                 path, side == LUKSHDR_REGISTRY_PAYLOAD ? _("payload") : _("header"), vol->volume,
-                vol->pool, vol->path, entry->link->uuid);
+                vol->pool, where, entry->link->uuid);
 }
 
 /* Is what stands at @vol's recorded path now the thing that @found is? */
@@ -86,12 +88,34 @@ lukshdrRegistryIsElsewhere(const lukshdrVolume *vol, const lukshdrIdentity *foun
            now.inode == vol->identity.inode && now.dev != found->dev;
 }
 
-/* What the recorded volume @vol and an existing @found are to each other.  Costs a statx only
+/* @found is an image, somewhere called @where, that is not @vol.  If it is called as @vol was, in the same
+ * pool of the same cluster, it stands in its place. */
+static bool
+lukshdrRegistryIsInPlace(const lukshdrVolume *vol, const char *where, const lukshdrIdentity *found)
+{
+    g_autofree char *recorded = vol->remote ? lukshdrRemoteDescribe(vol->remote) : NULL;
+    g_auto(GStrv) was = g_strsplit(vol->identity.id, ":", 3);
+    g_auto(GStrv) is = g_strsplit(found->id, ":", 3);
+
+    if (g_strcmp0(recorded, where))
+        return false;
+    /* a volume that was never seen can be any */
+    return vol->identity.type == LUKSHDR_IDENTITY_NONE ||
+           (g_strv_length(was) == 3 && g_strv_length(is) == 3 && g_str_equal(was[0], is[0]) &&
+            g_str_equal(was[1], is[1]));
+}
+
+/* What the recorded volume @vol and an existing @found, at @path, are to each other.  Costs a statx only
  * where the recorded identity does not settle it. */
 static lukshdrIdentityMatch
-lukshdrRegistryMatch(const lukshdrVolume *vol, const lukshdrIdentity *found)
+lukshdrRegistryMatch(const lukshdrVolume *vol, const char *path, const lukshdrIdentity *found)
 {
     lukshdrIdentityMatch match = lukshdrIdentityCompare(&vol->identity, found);
+
+    if (found->type == LUKSHDR_IDENTITY_RBD)
+        return match == LUKSHDR_IDENTITY_DIFFERENT && lukshdrRegistryIsInPlace(vol, path, found)
+                   ? LUKSHDR_IDENTITY_UNCERTAIN
+                   : match;
 
     if (vol->identity.type == LUKSHDR_IDENTITY_BLOCK && found->type == LUKSHDR_IDENTITY_BLOCK) {
         bool there = lukshdrRegistryIsAtRecordedPath(vol, found);
@@ -128,6 +152,7 @@ lukshdrRegistryMatch(const lukshdrVolume *vol, const lukshdrIdentity *found)
 static lukshdrIdentityMatch
 lukshdrRegistryMatchEntry(const lukshdrRegistryEntry *entry,
                           lukshdrRegistrySide side,
+                          const char *path,
                           const lukshdrIdentity *found,
                           const lukshdrVolume **vol)
 {
@@ -136,7 +161,7 @@ lukshdrRegistryMatchEntry(const lukshdrRegistryEntry *entry,
     guint i = 0;
 
     while ((candidate = lukshdrRegistryNext(entry, side, &i))) {
-        lukshdrIdentityMatch match = lukshdrRegistryMatch(candidate, found);
+        lukshdrIdentityMatch match = lukshdrRegistryMatch(candidate, path, found);
 
         if (match > best) {
             best = match;
@@ -165,7 +190,7 @@ lukshdrRegistryFindInBucket(const GList *bucket,
         const lukshdrRegistryEntry *entry = bucket->data;
         const lukshdrVolume *vol = NULL;
 
-        switch (lukshdrRegistryMatchEntry(entry, side, found, &vol)) {
+        switch (lukshdrRegistryMatchEntry(entry, side, path, found, &vol)) {
         case LUKSHDR_IDENTITY_SAME:
             if (entry->damage) {
                 undecided = entry;
@@ -374,6 +399,41 @@ lukshdrRegistryFind(lukshdrRegistry *reg,
 
     free(question.real);
     return ok;
+}
+
+bool
+lukshdrRegistryHasRemote(lukshdrRegistry *reg, bool *has, GError **error)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
+
+    *has = false;
+    if (!lukshdrRegistryLoadLocked(reg, error))
+        return false;
+    *has = g_hash_table_size(reg->damaged) > 0 ||
+           lukshdrRegistryIndexFind(reg->index, LUKSHDR_REGISTRY_KEY_REMOTE);
+    return true;
+}
+
+bool
+lukshdrRegistryFindRemote(lukshdrRegistry *reg,
+                          const lukshdrRemote *remote,
+                          const lukshdrIdentity *identity,
+                          lukshdrLink **payload,
+                          lukshdrLink **header,
+                          GError **error)
+{
+    g_autofree char *where = lukshdrRemoteDescribe(remote);
+    const lukshdrRegistryQuestion question = { .path = where,
+                                               .examined = true,
+                                               .found = *identity };
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
+
+    *payload = NULL;
+    *header = NULL;
+    return lukshdrRegistryLoadLocked(reg, error) &&
+           lukshdrRegistryFindLocked(reg, LUKSHDR_REGISTRY_PAYLOAD, &question, payload, error) &&
+           (*payload ||
+            lukshdrRegistryFindLocked(reg, LUKSHDR_REGISTRY_HEADER, &question, header, error));
 }
 
 bool

@@ -69,6 +69,8 @@ lukshdrRegistryKeyIdentity(const lukshdrIdentity *identity)
     if (identity->type == LUKSHDR_IDENTITY_BLOCK)
         return identity->id[0] ? g_strconcat("block ", identity->id, NULL)
                                : g_strdup(LUKSHDR_REGISTRY_KEY_NAMELESS);
+    if (identity->type == LUKSHDR_IDENTITY_RBD)
+        return g_strconcat("rbd ", identity->id, NULL);
     return g_strdup_printf("inode %" G_GUINT64_FORMAT, identity->inode);
 }
 
@@ -104,6 +106,12 @@ lukshdrRegistryKeys(const lukshdrLink *link)
         lukshdrRegistryAddKey(keys, lukshdrRegistryKeyPool(vol->pool));
         if (vol->path)
             lukshdrRegistryAddKey(keys, lukshdrRegistryKeyPath(vol->path));
+        if (vol->remote) {
+            g_autofree char *where = lukshdrRemoteDescribe(vol->remote);
+
+            lukshdrRegistryAddKey(keys, lukshdrRegistryKeyPath(where));
+            lukshdrRegistryAddKey(keys, g_strdup(LUKSHDR_REGISTRY_KEY_REMOTE));
+        }
         if (vol->identity.type != LUKSHDR_IDENTITY_NONE)
             lukshdrRegistryAddKey(keys, lukshdrRegistryKeyIdentity(&vol->identity));
         if (vol->identity.type == LUKSHDR_IDENTITY_BLOCK)

@@ -121,7 +121,7 @@ lukshdrRegistryKeySecret(const char *uuid);
 
 /**
  * lukshdrRegistryKeyPath:
- * @path: an absolute path
+ * @path: an absolute path, or what lukshdrRemoteDescribe says
  *
  * Returns: key of the path.
  */
@@ -132,11 +132,14 @@ lukshdrRegistryKeyPath(const char *path);
  * lukshdrRegistryKeyIdentity:
  * @identity: identity of a volume, not of type NONE
  *
- * Returns: key of a file's inode number, on whatever device, or of a block device's lasting name;
- * for one that has none, LUKSHDR_REGISTRY_KEY_NAMELESS.
+ * Returns: key of a file's inode number, on whatever device, of an image's ids, or of a block device's
+ * lasting name; for one that has none, LUKSHDR_REGISTRY_KEY_NAMELESS.
  */
 char *
 lukshdrRegistryKeyIdentity(const lukshdrIdentity *identity);
+
+/* Entries with a volume that has no path on this host */
+#define LUKSHDR_REGISTRY_KEY_REMOTE "remote"
 
 /* Entries on block devices that are recorded with nothing but a number, good until a reboot; and all entries
  * on block devices.  If a device has no name now either, only the recorded paths can tell. */
@@ -157,8 +160,8 @@ lukshdrRegistryLoadLocked(lukshdrRegistry *reg, GError **error);
  * hangs must not stop every look-up of others */
 typedef struct _lukshdrRegistryQuestion lukshdrRegistryQuestion;
 struct _lukshdrRegistryQuestion {
-    const char *path;
-    char *real; /* canonical, or NULL */
+    const char *path; /* or where an image of a cluster is (lukshdrRemoteDescribe) */
+    char *real;       /* canonical, or NULL */
     bool missing;
     bool examined; /* found is set */
     bool failed;   /* it is there and could be a volume, but the kernel did not say more */

@@ -323,7 +323,8 @@ static bool
 lukshdrRegistrySameVolume(const lukshdrVolume *a, const lukshdrVolume *b)
 {
     return a && b && g_strcmp0(a->pool, b->pool) == 0 && g_strcmp0(a->volume, b->volume) == 0 &&
-           g_strcmp0(a->path, b->path) == 0;
+           g_strcmp0(a->path, b->path) == 0 && !a->remote == !b->remote &&
+           (!a->remote || lukshdrRemoteIsOwnName(a->remote, b->remote));
 }
 
 bool

@@ -150,6 +150,41 @@ lukshdrRegistryFindPayload(lukshdrRegistry *reg,
                            GError **error);
 
 /**
+ * lukshdrRegistryHasRemote:
+ * @reg: a registry
+ * @has: set to whether a volume without a path on this host could be one of a link at all
+ * @error: VIR_ERR_SYSTEM_ERROR
+ *
+ * So that no cluster is asked where there is nothing to ask for.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrRegistryHasRemote(lukshdrRegistry *reg, bool *has, GError **error);
+
+/**
+ * lukshdrRegistryFindRemote:
+ * @reg: a registry
+ * @remote: where something is that somebody is about to open
+ * @identity: what is there
+ * @payload: set to the link whose payload it is (a reference), or NULL
+ * @header: set to a link whose header it is (a reference), or NULL
+ * @error: as lukshdrRegistryFindPayload
+ *
+ * As lukshdrRegistryFindPayload and lukshdrRegistryFindHeader, of a volume without a path on this
+ * host.
+ *
+ * Returns: as lukshdrRegistryFindPayload.
+ */
+bool
+lukshdrRegistryFindRemote(lukshdrRegistry *reg,
+                          const lukshdrRemote *remote,
+                          const lukshdrIdentity *identity,
+                          lukshdrLink **payload,
+                          lukshdrLink **header,
+                          GError **error);
+
+/**
  * lukshdrRegistryFindHeader:
  * @reg: a registry
  * @path: path that somebody is about to open

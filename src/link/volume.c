@@ -24,7 +24,7 @@ static const struct {
     { "iscsi", LUKSHDR_LOCATION_ISCSI },
 };
 
-static void
+void
 lukshdrRemoteFree(lukshdrRemote *remote)
 {
     if (!remote)
@@ -37,17 +37,79 @@ lukshdrRemoteFree(lukshdrRemote *remote)
     g_free(remote);
 }
 
-static lukshdrRemote *
+lukshdrRemote *
 lukshdrRemoteCopy(const lukshdrRemote *src)
 {
-    lukshdrRemote *dst = g_new0(lukshdrRemote, 1);
+    lukshdrRemote *dst;
 
+    if (!src)
+        return NULL;
+
+    dst = g_new0(lukshdrRemote, 1);
     dst->kind = src->kind;
     dst->servers = g_strdupv(src->servers);
     dst->name = g_strdup(src->name);
     dst->user = g_strdup(src->user);
     dst->secretUUID = g_strdup(src->secretUUID);
     return dst;
+}
+
+static const char *
+lukshdrRemoteProtocol(const lukshdrRemote *remote)
+{
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(lukshdrRemoteProtocols); i++) {
+        if (lukshdrRemoteProtocols[i].kind == remote->kind)
+            return lukshdrRemoteProtocols[i].protocol;
+    }
+    return "";
+}
+
+char *
+lukshdrRemoteDescribe(const lukshdrRemote *remote)
+{
+    return g_strconcat(lukshdrRemoteProtocol(remote), ":", remote->name, NULL);
+}
+
+/* @server without the port that is meant where none is named: QEMU's and libvirt's for Ceph */
+static char *
+lukshdrRemoteServer(const char *server)
+{
+    static const char standard[] = ":6789";
+
+    return g_str_has_suffix(server, standard) ? g_strndup(server, strlen(server) - strlen(standard))
+                                              : g_strdup(server);
+}
+
+static bool
+lukshdrRemoteHasServer(const lukshdrRemote *remote, const char *wanted)
+{
+    g_autofree char *server = lukshdrRemoteServer(wanted);
+    size_t i;
+
+    for (i = 0; remote->servers[i]; i++) {
+        g_autofree char *candidate = lukshdrRemoteServer(remote->servers[i]);
+
+        if (g_ascii_strcasecmp(candidate, server) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool
+lukshdrRemoteIsOwnName(const lukshdrRemote *recorded, const lukshdrRemote *given)
+{
+    size_t i;
+
+    if (recorded->kind != given->kind || !g_str_equal(recorded->name, given->name) ||
+        !recorded->servers[0] != !given->servers[0])
+        return false;
+    for (i = 0; given->servers[i]; i++) {
+        if (!lukshdrRemoteHasServer(recorded, given->servers[i]))
+            return false;
+    }
+    return true;
 }
 
 void
@@ -74,7 +136,7 @@ lukshdrVolumeCopy(lukshdrVolume *dst, const lukshdrVolume *src)
     dst->pool = g_strdup(src->pool);
     dst->volume = g_strdup(src->volume);
     dst->path = g_strdup(src->path);
-    dst->remote = src->remote ? lukshdrRemoteCopy(src->remote) : NULL;
+    dst->remote = lukshdrRemoteCopy(src->remote);
     dst->identity = src->identity;
 }
 
@@ -86,16 +148,19 @@ lukshdrVolumeLocation(const lukshdrVolume *vol)
     return vol->remote ? vol->remote->kind : LUKSHDR_LOCATION_NONE;
 }
 
+char *
+lukshdrVolumeWhere(const lukshdrVolume *vol)
+{
+    return vol->remote ? lukshdrRemoteDescribe(vol->remote) : g_strdup(vol->path ? vol->path : "");
+}
+
 static void
 lukshdrRemoteFormat(xmlNode *parent, const lukshdrRemote *remote)
 {
     xmlNode *node = lukshdrXMLAddChild(parent, LUKSHDR_XML_REMOTE, NULL);
     size_t i;
 
-    for (i = 0; i < G_N_ELEMENTS(lukshdrRemoteProtocols); i++) {
-        if (lukshdrRemoteProtocols[i].kind == remote->kind)
-            lukshdrXMLSetAttribute(node, LUKSHDR_XML_PROTOCOL, lukshdrRemoteProtocols[i].protocol);
-    }
+    lukshdrXMLSetAttribute(node, LUKSHDR_XML_PROTOCOL, lukshdrRemoteProtocol(remote));
     lukshdrXMLSetAttribute(node, LUKSHDR_XML_NAME, remote->name);
     if (remote->user)
         lukshdrXMLSetAttribute(node, LUKSHDR_XML_USER, remote->user);

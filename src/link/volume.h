@@ -16,7 +16,7 @@
 typedef enum {
     LUKSHDR_LOCATION_NONE,  /* it does not exist yet, or nobody here has seen it */
     LUKSHDR_LOCATION_PATH,  /* a file or a block device of this host */
-    LUKSHDR_LOCATION_RBD,   /* an image of a Ceph cluster; no operation supports it yet */
+    LUKSHDR_LOCATION_RBD,   /* an image of a Ceph cluster */
     LUKSHDR_LOCATION_ISCSI, /* a LUN that QEMU opens by itself; no operation supports it yet */
 } lukshdrLocationKind;
 
@@ -29,6 +29,46 @@ struct _lukshdrRemote {
     char *user;       /* name to authenticate with, or NULL */
     char *secretUUID; /* of the libvirt secret with that user's key, or NULL */
 };
+
+/**
+ * lukshdrRemoteCopy:
+ * @src: where a volume is, or NULL
+ *
+ * Returns: a copy, freed with lukshdrRemoteFree, or NULL.
+ */
+lukshdrRemote *
+lukshdrRemoteCopy(const lukshdrRemote *src);
+
+/**
+ * lukshdrRemoteFree:
+ * @remote: where a volume is, or NULL
+ */
+void
+lukshdrRemoteFree(lukshdrRemote *remote);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(lukshdrRemote, lukshdrRemoteFree)
+
+/**
+ * lukshdrRemoteDescribe:
+ * @remote: where a volume is
+ *
+ * Returns: what a message calls it, such as "rbd:images/one", to be freed with g_free.
+ */
+char *
+lukshdrRemoteDescribe(const lukshdrRemote *remote);
+
+/**
+ * lukshdrRemoteIsOwnName:
+ * @recorded: where a volume of a link is, by the registry
+ * @given: where somebody says that it is
+ *
+ * It is called by its own name if the protocol and the name are the recorded ones, and all servers
+ * given are among those recorded.  By other servers a name can lead to other bytes under the same ids.
+ *
+ * Returns: whether that is so.
+ */
+bool
+lukshdrRemoteIsOwnName(const lukshdrRemote *recorded, const lukshdrRemote *given);
 
 typedef struct _lukshdrVolume lukshdrVolume;
 struct _lukshdrVolume {
@@ -73,6 +113,16 @@ lukshdrVolumeCopy(lukshdrVolume *dst, const lukshdrVolume *src);
  */
 lukshdrLocationKind
 lukshdrVolumeLocation(const lukshdrVolume *vol);
+
+/**
+ * lukshdrVolumeWhere:
+ * @vol: a volume
+ *
+ * Returns: what a message calls the place where it is: its path, "rbd:images/one", or nothing ("");
+ * to be freed with g_free.
+ */
+char *
+lukshdrVolumeWhere(const lukshdrVolume *vol);
 
 /**
  * lukshdrVolumeFormat:

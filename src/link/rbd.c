@@ -1,0 +1,309 @@
+/*
+ * rbd.c: an image of a Ceph cluster, asked through librbd
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "config.h"
+
+#include "rbd.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <glib/gi18n-lib.h>
+#include <gnutls/gnutls.h>
+#include <rados/librados.h>
+#include <rbd/librbd.h>
+#include <string.h>
+
+#include "util/error.h"
+
+/* librados's documentation of rados_conf_read_file: what every client of the host reads */
+#define LUKSHDR_RBD_CONFIG "/etc/ceph/ceph.conf"
+
+/* longer than what Ceph gives an image or a cluster for a name; ERANGE says otherwise */
+#define LUKSHDR_RBD_ID_LEN 64
+
+/* All that is needed of the libraries, by their own prototypes */
+#define LUKSHDR_RBD_RADOS(X)                                                                       \
+    X(rados_create)                                                                                \
+    X(rados_conf_read_file)                                                                        \
+    X(rados_conf_set)                                                                              \
+    X(rados_connect)                                                                               \
+    X(rados_shutdown)                                                                              \
+    X(rados_cluster_fsid)                                                                          \
+    X(rados_get_instance_id)                                                                       \
+    X(rados_ioctx_create)                                                                          \
+    X(rados_ioctx_destroy)                                                                         \
+    X(rados_ioctx_get_id)                                                                          \
+    X(rados_ioctx_set_namespace)
+#define LUKSHDR_RBD_LIBRBD(X)                                                                      \
+    X(rbd_open_read_only)                                                                          \
+    X(rbd_close)                                                                                   \
+    X(rbd_get_id)                                                                                  \
+    X(rbd_get_size)                                                                                \
+    X(rbd_watchers_list)                                                                           \
+    X(rbd_watchers_list_cleanup)                                                                   \
+    X(rbd_snap_list)                                                                               \
+    X(rbd_snap_list_end)
+
+#define LUKSHDR_RBD_MEMBER(name) __typeof__(&(name)) name;
+
+/* Set by lukshdrRBDLoad, once, and read-only from then on */
+static struct {
+    LUKSHDR_RBD_RADOS(LUKSHDR_RBD_MEMBER)
+    LUKSHDR_RBD_LIBRBD(LUKSHDR_RBD_MEMBER)
+} lukshdrRBDAPI;
+
+static lukshdrRBDKeySource lukshdrRBDKeys;
+
+struct _lukshdrRBD {
+    rados_t cluster;
+    rados_ioctx_t pool;
+    rbd_image_t image;
+    char *where; /* for messages */
+    lukshdrIdentity identity;
+};
+
+void
+lukshdrRBDSetKeySource(lukshdrRBDKeySource source)
+{
+    lukshdrRBDKeys = source;
+}
+
+/* A library that was loaded stays: it has threads and thread-local data of its own */
+static bool
+lukshdrRBDLoad(GError **error)
+{
+    static gsize loaded;
+    void *rados;
+    void *rbd;
+
+    if (g_once_init_enter(&loaded)) {
+        bool ok;
+
+        rados = dlopen("librados.so.2", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+        rbd = dlopen("librbd.so.1", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+        ok = rados && rbd;
+#define LUKSHDR_RBD_FIND_RADOS(name)                                                               \
+    ok = ok && (lukshdrRBDAPI.name = (__typeof__(&(name)))dlsym(rados, #name));
+#define LUKSHDR_RBD_FIND_LIBRBD(name)                                                              \
+    ok = ok && (lukshdrRBDAPI.name = (__typeof__(&(name)))dlsym(rbd, #name));
+        LUKSHDR_RBD_RADOS(LUKSHDR_RBD_FIND_RADOS)
+        LUKSHDR_RBD_LIBRBD(LUKSHDR_RBD_FIND_LIBRBD)
+        g_once_init_leave(&loaded, ok ? 1 : 2);
+    }
+
+    if (loaded == 1)
+        return true;
+    g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+                        _("Ceph's librbd is not installed, or is older than release 16: install "
+                          "librbd1"));
+    return false;
+}
+
+/* @err is a negative errno of librados or librbd */
+static void
+lukshdrRBDSetError(const char *where, int err, GError **error)
+{
+    switch (-err) {
+    case ENOENT:
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_NO_STORAGE_VOL,
+                    _("the Ceph cluster has no pool or image '%s'"), where);
+        return;
+    case ETIMEDOUT:
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_TIMEOUT,
+                    _("the Ceph cluster of '%s' has not answered within %s seconds; see whether its "
+                      "monitors and OSDs run and can be reached from here, then try again"),
+                    where, LUKSHDR_RBD_TIMEOUT);
+        return;
+    case EPERM:
+    case EACCES:
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_AUTH_FAILED,
+                    _("the Ceph cluster refuses access to '%s': see what its user may do (ceph auth "
+                      "get) and whether the libvirt secret has its key"),
+                    where);
+        return;
+    default:
+        lukshdrErrorSetErrno(error, -err, _("Unable to ask the Ceph cluster of '%s'"), where);
+    }
+}
+
+/* The cephx key, in base64 as Ceph writes it */
+static int
+lukshdrRBDSetKey(rados_t cluster, const lukshdrSecret *key)
+{
+    char *text = g_base64_encode(lukshdrSecretData(key), lukshdrSecretLength(key));
+    int rc = lukshdrRBDAPI.rados_conf_set(cluster, "key", text);
+
+    gnutls_memset(text, 0, strlen(text));
+    g_free(text);
+    return rc;
+}
+
+/* As QEMU sets a connection up (qemu_rbd_connect in its block/rbd.c), with deadlines */
+static int
+lukshdrRBDConfigure(rados_t cluster, const lukshdrRemote *remote, const lukshdrSecret *key)
+{
+    static const char *const deadlines[] = { "client_mount_timeout", "rados_mon_op_timeout",
+                                             "rados_osd_op_timeout" };
+    g_autofree char *servers = g_strjoinv(",", remote->servers);
+    int rc = 0;
+    size_t i;
+
+    /* a host need not have one, and without servers either, connecting says so */
+    (void)lukshdrRBDAPI.rados_conf_read_file(cluster, LUKSHDR_RBD_CONFIG);
+    if (*servers)
+        rc = lukshdrRBDAPI.rados_conf_set(cluster, "mon_host", servers);
+    if (rc == 0 && key)
+        rc = lukshdrRBDSetKey(cluster, key);
+    for (i = 0; rc == 0 && i < G_N_ELEMENTS(deadlines); i++)
+        rc = lukshdrRBDAPI.rados_conf_set(cluster, deadlines[i], LUKSHDR_RBD_TIMEOUT);
+    return rc;
+}
+
+/* What the open image is.  Ids are Ceph's own: of letters, digits and '-'. */
+static int
+lukshdrRBDExamine(lukshdrRBD *rbd, const char *space)
+{
+    char fsid[LUKSHDR_RBD_ID_LEN];
+    char id[LUKSHDR_RBD_ID_LEN];
+    g_autofree char *text = NULL;
+    guint64 size;
+    int rc;
+
+    if ((rc = lukshdrRBDAPI.rados_cluster_fsid(rbd->cluster, fsid, sizeof(fsid))) < 0 ||
+        (rc = lukshdrRBDAPI.rbd_get_id(rbd->image, id, sizeof(id))) < 0 ||
+        (rc = lukshdrRBDAPI.rbd_get_size(rbd->image, &size)) < 0)
+        return rc;
+
+    text = g_strdup_printf("%s:%" G_GINT64_FORMAT ":%s:%s", fsid,
+                           (gint64)lukshdrRBDAPI.rados_ioctx_get_id(rbd->pool), space, id);
+    return lukshdrIdentitySetRBD(&rbd->identity, text, size) ? 0 : -ERANGE;
+}
+
+static int
+lukshdrRBDConnect(lukshdrRBD *rbd, const lukshdrRemote *remote, const lukshdrSecret *key)
+{
+    /* POOL/IMAGE or POOL/NAMESPACE/IMAGE, as libvirt has it in <source name=''> */
+    g_auto(GStrv) names = g_strsplit(remote->name, "/", 3);
+    guint n = g_strv_length(names);
+    const char *space = n == 3 ? names[1] : "";
+    int rc;
+
+    if (n < 2)
+        return -ENOENT;
+
+    if ((rc = lukshdrRBDAPI.rados_create(&rbd->cluster, remote->user)) < 0 ||
+        (rc = lukshdrRBDConfigure(rbd->cluster, remote, key)) < 0 ||
+        (rc = lukshdrRBDAPI.rados_connect(rbd->cluster)) < 0 ||
+        (rc = lukshdrRBDAPI.rados_ioctx_create(rbd->cluster, names[0], &rbd->pool)) < 0)
+        return rc;
+
+    lukshdrRBDAPI.rados_ioctx_set_namespace(rbd->pool, space);
+    if ((rc = lukshdrRBDAPI.rbd_open_read_only(rbd->pool, names[n - 1], &rbd->image, NULL)) < 0)
+        return rc;
+    return lukshdrRBDExamine(rbd, space);
+}
+
+lukshdrRBD *
+lukshdrRBDOpen(const lukshdrRemote *remote, GError **error)
+{
+    g_autoptr(lukshdrRBD) rbd = g_new0(lukshdrRBD, 1);
+    g_autoptr(lukshdrSecret) key = NULL;
+    int rc;
+
+    rbd->where = g_strdup(remote->name);
+    if (!lukshdrRBDLoad(error) ||
+        (remote->secretUUID && !(key = lukshdrRBDKeys(remote->secretUUID, error))))
+        return NULL;
+
+    if ((rc = lukshdrRBDConnect(rbd, remote, key)) < 0) {
+        lukshdrRBDSetError(rbd->where, rc, error);
+        return NULL;
+    }
+    return g_steal_pointer(&rbd);
+}
+
+void
+lukshdrRBDClose(lukshdrRBD *rbd)
+{
+    if (!rbd)
+        return;
+
+    if (rbd->image)
+        lukshdrRBDAPI.rbd_close(rbd->image);
+    if (rbd->pool)
+        lukshdrRBDAPI.rados_ioctx_destroy(rbd->pool);
+    if (rbd->cluster)
+        lukshdrRBDAPI.rados_shutdown(rbd->cluster);
+    g_free(rbd->where);
+    g_free(rbd);
+}
+
+void
+lukshdrRBDIdentity(const lukshdrRBD *rbd, lukshdrIdentity *identity)
+{
+    *identity = rbd->identity;
+}
+
+bool
+lukshdrRBDCheckUnused(const lukshdrRBD *rbd, GError **error)
+{
+    /* our own connection may watch, too */
+    guint64 own = lukshdrRBDAPI.rados_get_instance_id(rbd->cluster);
+    g_autofree rbd_image_watcher_t *watchers = NULL;
+    g_autofree char *address = NULL;
+    size_t n = 8;
+    size_t i;
+    int rc;
+
+    do {
+        g_free(watchers);
+        watchers = g_new0(rbd_image_watcher_t, n);
+    } while ((rc = lukshdrRBDAPI.rbd_watchers_list(rbd->image, watchers, &n)) == -ERANGE);
+    if (rc < 0) {
+        lukshdrRBDSetError(rbd->where, rc, error);
+        return false;
+    }
+
+    for (i = 0; i < n && !address; i++) {
+        if ((guint64)watchers[i].id != own)
+            address = g_strdup(watchers[i].addr);
+    }
+    lukshdrRBDAPI.rbd_watchers_list_cleanup(watchers, n);
+    if (!address)
+        return true;
+
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                _("image '%s' is in use, by a client of the Ceph cluster at %s; if that client is "
+                  "gone for good, the cluster forgets it by itself after 30 seconds"),
+                rbd->where, address);
+    return false;
+}
+
+bool
+lukshdrRBDCheckRemovable(const lukshdrRBD *rbd, GError **error)
+{
+    g_autofree rbd_snap_info_t *snapshots = NULL;
+    int max = 8;
+    int n;
+
+    do {
+        g_free(snapshots);
+        snapshots = g_new0(rbd_snap_info_t, max);
+    } while ((n = lukshdrRBDAPI.rbd_snap_list(rbd->image, snapshots, &max)) == -ERANGE);
+    if (n < 0) {
+        lukshdrRBDSetError(rbd->where, n, error);
+        return false;
+    }
+    if (n == 0)
+        return true;
+
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                _("image '%s' has snapshots, such as '%s', which keep what was in it, and the cluster "
+                  "removes no image that has some; remove them first (rbd snap purge)"),
+                rbd->where, snapshots[0].name);
+    lukshdrRBDAPI.rbd_snap_list_end(snapshots);
+    return false;
+}
