@@ -12,6 +12,7 @@
 
 #include "chain-priv.h"
 
+#include <gio/gio.h>
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
@@ -142,6 +143,9 @@ lukshdrChainSetNames(lukshdrChain *chain, const char *prefix)
 static bool
 lukshdrChainCheckVolume(const lukshdrVolume *vol, GError **error)
 {
+    if (vol->remote)
+        return true;
+
     if (!vol->path) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                     _("volume '%s' of pool '%s' has no path yet"), vol->volume, vol->pool);
@@ -293,6 +297,53 @@ lukshdrChainNode(const lukshdrChain *chain,
     return node;
 }
 
+/* Ceph's own port, as QEMU's and libvirt's default for monitors */
+#define LUKSHDR_CHAIN_RBD_PORT 6789
+
+/* Adds what tells QEMU's rbd driver which image to open (BlockdevOptionsRbd in its
+ * qapi/block-core.json).  The secret object with the user's key is named as libvirt names it. */
+static void
+lukshdrChainAddRemote(JsonObject *node, const lukshdrRemote *remote, const char *name)
+{
+    /* POOL/IMAGE or POOL/NAMESPACE/IMAGE */
+    g_auto(GStrv) names = g_strsplit(remote->name, "/", 3);
+    guint n = g_strv_length(names);
+    JsonArray *servers = json_array_new();
+    size_t i;
+
+    json_object_set_string_member(node, "pool", names[0]);
+    if (n == 3)
+        json_object_set_string_member(node, "namespace", names[1]);
+    json_object_set_string_member(node, "image", n > 1 ? names[n - 1] : "");
+
+    for (i = 0; remote->servers[i]; i++) {
+        g_autoptr(GSocketConnectable)
+            address = g_network_address_parse(remote->servers[i], LUKSHDR_CHAIN_RBD_PORT, NULL);
+        g_autofree char *port = NULL;
+        JsonObject *server;
+
+        if (!address)
+            continue;
+        server = json_object_new();
+        port = g_strdup_printf("%u", g_network_address_get_port(G_NETWORK_ADDRESS(address)));
+        json_object_set_string_member(server, "host",
+                                      g_network_address_get_hostname(G_NETWORK_ADDRESS(address)));
+        json_object_set_string_member(server, "port", port);
+        json_array_add_object_element(servers, server);
+    }
+    if (json_array_get_length(servers) > 0)
+        json_object_set_array_member(node, "server", json_array_ref(servers));
+    json_array_unref(servers);
+
+    if (remote->user)
+        json_object_set_string_member(node, "user", remote->user);
+    if (remote->secretUUID) {
+        g_autofree char *secret = g_strconcat(name ? name : "", "-auth-secret0", NULL);
+
+        json_object_set_string_member(node, "key-secret", secret);
+    }
+}
+
 static JsonObject *
 lukshdrChainStorageNode(const lukshdrChain *chain,
                         unsigned int which,
@@ -301,8 +352,13 @@ lukshdrChainStorageNode(const lukshdrChain *chain,
                         const char *file)
 {
     bool block = vol->identity.type == LUKSHDR_IDENTITY_BLOCK;
-    JsonObject *node = lukshdrChainNode(chain, which, name, block ? "host_device" : "file");
+    const char *driver = vol->remote ? "rbd" : block ? "host_device" : "file";
+    JsonObject *node = lukshdrChainNode(chain, which, name, driver);
 
+    if (vol->remote) {
+        lukshdrChainAddRemote(node, vol->remote, name);
+        return node;
+    }
     json_object_set_string_member(node, "filename", file ? file : vol->path);
     return node;
 }

@@ -141,7 +141,7 @@ lukshdrHandleOpenRemote(const lukshdrVolume *vol,
 
     if (flags & LUKSHDR_HANDLE_PERHAPS_WRITE)
         handle->denied = EROFS;
-    if (!(handle->rbd = lukshdrRBDOpen(vol->remote, error)))
+    if (!(handle->rbd = lukshdrRBDOpen(vol->remote, &vol->identity, error)))
         return false;
     lukshdrRBDIdentity(handle->rbd, &handle->identity);
     handle->match = lukshdrIdentityCompare(&vol->identity, &handle->identity);

@@ -440,7 +440,7 @@ lukshdrIdentityParse(xmlNode *parent, lukshdrIdentity *identity, GError **error)
         return false;
 
     /* without an id it would be any image */
-    if (g_strcmp0(type, "rbd") == 0 && identity->id[0]) {
+    if (g_strcmp0(type, "rbd") == 0 && strchr(identity->id, ':')) {
         identity->type = LUKSHDR_IDENTITY_RBD;
         return true;
     }

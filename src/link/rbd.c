@@ -39,6 +39,7 @@
     X(rados_ioctx_set_namespace)
 #define LUKSHDR_RBD_LIBRBD(X)                                                                      \
     X(rbd_open_read_only)                                                                          \
+    X(rbd_open_by_id_read_only)                                                                    \
     X(rbd_close)                                                                                   \
     X(rbd_get_id)                                                                                  \
     X(rbd_get_size)                                                                                \
@@ -183,7 +184,10 @@ lukshdrRBDExamine(lukshdrRBD *rbd, const char *space)
 }
 
 static int
-lukshdrRBDConnect(lukshdrRBD *rbd, const lukshdrRemote *remote, const lukshdrSecret *key)
+lukshdrRBDConnect(lukshdrRBD *rbd,
+                  const lukshdrRemote *remote,
+                  const lukshdrIdentity *recorded,
+                  const lukshdrSecret *key)
 {
     /* POOL/IMAGE or POOL/NAMESPACE/IMAGE, as libvirt has it in <source name=''> */
     g_auto(GStrv) names = g_strsplit(remote->name, "/", 3);
@@ -201,13 +205,17 @@ lukshdrRBDConnect(lukshdrRBD *rbd, const lukshdrRemote *remote, const lukshdrSec
         return rc;
 
     lukshdrRBDAPI.rados_ioctx_set_namespace(rbd->pool, space);
-    if ((rc = lukshdrRBDAPI.rbd_open_read_only(rbd->pool, names[n - 1], &rbd->image, NULL)) < 0)
+    rc = lukshdrRBDAPI.rbd_open_read_only(rbd->pool, names[n - 1], &rbd->image, NULL);
+    if (rc == -ENOENT && recorded && recorded->type == LUKSHDR_IDENTITY_RBD)
+        rc = lukshdrRBDAPI.rbd_open_by_id_read_only(rbd->pool, strrchr(recorded->id, ':') + 1,
+                                                    &rbd->image, NULL);
+    if (rc < 0)
         return rc;
     return lukshdrRBDExamine(rbd, space);
 }
 
 lukshdrRBD *
-lukshdrRBDOpen(const lukshdrRemote *remote, GError **error)
+lukshdrRBDOpen(const lukshdrRemote *remote, const lukshdrIdentity *recorded, GError **error)
 {
     g_autoptr(lukshdrRBD) rbd = g_new0(lukshdrRBD, 1);
     g_autoptr(lukshdrSecret) key = NULL;
@@ -218,7 +226,7 @@ lukshdrRBDOpen(const lukshdrRemote *remote, GError **error)
         (remote->secretUUID && !(key = lukshdrRBDKeys(remote->secretUUID, error))))
         return NULL;
 
-    if ((rc = lukshdrRBDConnect(rbd, remote, key)) < 0) {
+    if ((rc = lukshdrRBDConnect(rbd, remote, recorded, key)) < 0) {
         lukshdrRBDSetError(rbd->where, rc, error);
         return NULL;
     }

@@ -43,6 +43,8 @@ typedef struct _lukshdrRBD lukshdrRBD;
 /**
  * lukshdrRBDOpen:
  * @remote: where the image is; of kind RBD
+ * @recorded: what it was when it was linked, or NULL: an image that has been renamed since is found
+ *            by its id, where there is none of its name
  * @error: VIR_ERR_NO_STORAGE_VOL if the cluster has no such image; VIR_ERR_OPERATION_TIMEOUT if it
  *         does not answer; VIR_ERR_AUTH_FAILED; VIR_ERR_OPERATION_UNSUPPORTED without librbd, and
  *         for images of format 1, which have no id; of the key source
@@ -52,7 +54,7 @@ typedef struct _lukshdrRBD lukshdrRBD;
  * Returns: the open image, ended with lukshdrRBDClose, or NULL with @error set.
  */
 lukshdrRBD *
-lukshdrRBDOpen(const lukshdrRemote *remote, GError **error);
+lukshdrRBDOpen(const lukshdrRemote *remote, const lukshdrIdentity *recorded, GError **error);
 
 /**
  * lukshdrRBDClose:

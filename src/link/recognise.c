@@ -84,7 +84,7 @@ lukshdrRecogniseRemote(lukshdrRegistry *registry,
     if (!has || remote->kind != LUKSHDR_LOCATION_RBD)
         return true;
 
-    if (!(rbd = lukshdrRBDOpen(remote, &local))) {
+    if (!(rbd = lukshdrRBDOpen(remote, NULL, &local))) {
         if (g_error_matches(local, LUKSHDR_ERROR, VIR_ERR_NO_STORAGE_VOL))
             return true;
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
@@ -111,6 +111,17 @@ lukshdrRecogniseRemote(lukshdrRegistry *registry,
         what->vol = lukshdrLinkHeaderCopy(what->link, i);
     }
     return true;
+}
+
+bool
+lukshdrRecogniseVolume(lukshdrRegistry *registry,
+                       const lukshdrVolume *vol,
+                       lukshdrRecognised *what,
+                       GError **error)
+{
+    if (vol->remote)
+        return lukshdrRecogniseRemote(registry, vol->remote, what, error);
+    return lukshdrRecognise(registry, vol->path ? vol->path : "", what, error);
 }
 
 void

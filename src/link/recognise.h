@@ -66,6 +66,23 @@ lukshdrRecogniseRemote(lukshdrRegistry *registry,
                        GError **error);
 
 /**
+ * lukshdrRecogniseVolume:
+ * @registry: the link registry
+ * @vol: says where something is; its names and identity do not matter
+ * @what: as lukshdrRecognise
+ * @error: as lukshdrRecognise
+ *
+ * lukshdrRecognise or lukshdrRecogniseRemote, by where @vol is.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrRecogniseVolume(lukshdrRegistry *registry,
+                       const lukshdrVolume *vol,
+                       lukshdrRecognised *what,
+                       GError **error);
+
+/**
  * lukshdrRecognisedClear:
  * @what: from lukshdrRecognise
  */

@@ -63,6 +63,9 @@ lukshdrSecretUseIsExcepted(const lukshdrSecretUse *use, xmlNode *node)
     if (lukshdrTextSame(pool, use->except->pool) && lukshdrTextSame(volume, use->except->volume))
         return true;
 
+    if (use->except->remote && (path = lukshdrXMLAttribute(source, LUKSHDR_XML_NAME)))
+        return lukshdrTextSame(path, use->except->remote->name);
+
     if (!(path = lukshdrXMLAttribute(source, LUKSHDR_XML_FILE)))
         path = lukshdrXMLAttribute(source, LUKSHDR_XML_DEV);
     return path &&

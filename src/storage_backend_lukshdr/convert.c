@@ -47,6 +47,14 @@ lukshdrConvertSidePlain(lukshdrConvertSide *side,
         return false;
     }
 
+    if (vol->remote) {
+        g_autofree char *where = lukshdrVolumeWhere(vol);
+
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+                    _("'%s' cannot be cloned: qemu-img is given no keys of Ceph users"), where);
+        return false;
+    }
+
     side->format = format;
     side->name = g_strdup_printf(_("volume '%s' of pool '%s'"), vol->volume, vol->pool);
     return (side->volume = lukshdrHandleOpen(vol, flags, error));

@@ -28,6 +28,7 @@
 #include "defaults.h"
 #include "entry.h"
 #include "headers.h"
+#include "lookup.h"
 #include "recognise.h"
 #include "vol-xml.h"
 
@@ -141,30 +142,27 @@ lukshdrDiscoverOpen(virConnectPtr conn, lukshdrVolume *where, virStorageVolPtr *
 {
     const lukshdrStorage *state = &lukshdrStorageState;
     g_autoptr(virStoragePool) pool = state->stock.storagePoolLookupByName(conn, where->pool);
-    g_autofree char *path = NULL;
     lukshdrHandle *handle;
 
     g_clear_pointer(&where->path, g_free);
+    g_clear_pointer(&where->remote, lukshdrRemoteFree);
     where->identity = (lukshdrIdentity){ 0 };
 
     *vol = pool && state->stock.storagePoolIsActive(pool) == 1
                ? state->stock.storageVolLookupByName(pool, where->volume)
                : NULL;
-    if (!*vol || !(path = state->stock.storageVolGetPath(*vol))) {
+    if (!*vol) {
         virResetLastError();
         return NULL;
     }
 
-    if (!g_path_is_absolute(path)) {
-        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
-                    _("volume '%s' of pool '%s' has no path on this host"), where->volume,
-                    where->pool);
+    if (!lukshdrStoragePlace(*vol, where, error))
         return NULL;
-    }
-
-    if ((handle = lukshdrHandleOpenPath(path, LUKSHDR_HANDLE_READ, error))) {
-        where->path = g_steal_pointer(&path);
+    if ((handle = lukshdrHandleOpen(where, LUKSHDR_HANDLE_READ | LUKSHDR_HANDLE_NEW, error))) {
         where->identity = handle->identity;
+    } else {
+        g_clear_pointer(&where->path, g_free);
+        g_clear_pointer(&where->remote, lukshdrRemoteFree);
     }
     return handle;
 }
@@ -238,7 +236,7 @@ lukshdrDiscoverCheckRegistry(const lukshdrDiscover *here, const lukshdrLink *lin
 
     if (!lukshdrRegistryLookup(registry, link->payload.pool, link->payload.volume, &byName, &header,
                                error) ||
-        (!byName && !header && !lukshdrRecognise(registry, link->payload.path, &what, error)))
+        (!byName && !header && !lukshdrRecogniseVolume(registry, &link->payload, &what, error)))
         return false;
 
     if (!(other = byName ? byName : header ? header : what.link))
@@ -280,16 +278,18 @@ static bool
 lukshdrDiscoverCheckClaim(const lukshdrLink *claim, const lukshdrVolume *payload, GError **error)
 {
     g_autofree char *recorded = NULL;
+    g_autofree char *where = NULL;
     g_autofree char *found = NULL;
 
     if (lukshdrIdentityClaims(&claim->payload.identity, !g_str_equal(claim->format, "raw"),
                               &payload->identity))
         return true;
 
+    where = lukshdrVolumeWhere(payload);
     recorded = lukshdrIdentityDescribe(&claim->payload.identity);
     found = lukshdrIdentityDescribe(&payload->identity);
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                _("the label was written for %s, and '%s' is %s"), recorded, payload->path, found);
+                _("the label was written for %s, and '%s' is %s"), recorded, where, found);
     return false;
 }
 

@@ -15,6 +15,7 @@
 #include "link/handle.h"
 #include "util/error.h"
 #include "util/log.h"
+#include "remote.h"
 #include "vol-xml.h"
 
 virStoragePoolPtr
@@ -49,7 +50,8 @@ lukshdrLookupInPool(virStoragePoolPtr pool, const lukshdrVolume *where)
     virIdentity *client;
     int rc;
 
-    if (vol || virGetLastErrorCode() != VIR_ERR_NO_STORAGE_VOL || access(where->path, F_OK) < 0)
+    if (vol || virGetLastErrorCode() != VIR_ERR_NO_STORAGE_VOL || !where->path ||
+        access(where->path, F_OK) < 0)
         return vol;
 
     client = lukshdrStorageBecomeSystem();
@@ -58,30 +60,68 @@ lukshdrLookupInPool(virStoragePoolPtr pool, const lukshdrVolume *where)
     return rc == 0 ? state->stock.storageVolLookupByName(pool, where->volume) : NULL;
 }
 
+/* Is what stock now calls by the names of @where still where it was linked? */
+static bool
+lukshdrLookupCheckPlace(virStorageVolPtr vol, const lukshdrVolume *where, GError **error)
+{
+    g_autofree char *path = lukshdrStorageState.stock.storageVolGetPath(vol);
+    g_autofree char *was = lukshdrVolumeWhere(where);
+    g_autoptr(lukshdrRemote) remote = NULL;
+
+    if (!path) {
+        lukshdrErrorFromLast(error);
+        return false;
+    }
+    if (where->remote && !lukshdrStorageRemoteOfVolume(vol, &remote, error))
+        return false;
+    if (where->remote ? remote && lukshdrRemoteIsOwnName(where->remote, remote)
+                      : g_str_equal(path, where->path))
+        return true;
+
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                _("volume '%s' of pool '%s' is '%s' now and was '%s' when it was linked"),
+                where->volume, where->pool, path, was);
+    return false;
+}
+
 virStorageVolPtr
 lukshdrStorageLookupVolume(const lukshdrVolume *where, virConnectPtr conn, GError **error)
 {
-    const lukshdrStorage *state = &lukshdrStorageState;
     g_autoptr(virStoragePool) pool = lukshdrStorageOpenPool(conn, where->pool, error);
     g_autoptr(virStorageVol) vol = NULL;
-    g_autofree char *path = NULL;
 
     if (!pool)
         return NULL;
 
-    if (!(vol = lukshdrLookupInPool(pool, where)) ||
-        !(path = state->stock.storageVolGetPath(vol))) {
+    if (!(vol = lukshdrLookupInPool(pool, where))) {
         lukshdrErrorFromLast(error);
         return NULL;
     }
+    return lukshdrLookupCheckPlace(vol, where, error) ? g_steal_pointer(&vol) : NULL;
+}
 
-    if (!g_str_equal(path, where->path)) {
-        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                    _("volume '%s' of pool '%s' is '%s' now and was '%s' when it was linked"),
-                    where->volume, where->pool, path, where->path);
-        return NULL;
+bool
+lukshdrStoragePlace(virStorageVolPtr vol, lukshdrVolume *where, GError **error)
+{
+    g_clear_pointer(&where->remote, lukshdrRemoteFree);
+    g_free(where->path);
+    if (!(where->path = lukshdrStorageState.stock.storageVolGetPath(vol))) {
+        lukshdrErrorFromLast(error);
+        return false;
     }
-    return g_steal_pointer(&vol);
+
+    if (g_path_is_absolute(where->path))
+        return true;
+
+    g_clear_pointer(&where->path, g_free);
+    if (!lukshdrStorageRemoteOfVolume(vol, &where->remote, error))
+        return false;
+    if (where->remote)
+        return true;
+
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+                _("volume '%s' of pool '%s' has no path on this host"), where->volume, where->pool);
+    return false;
 }
 
 bool
@@ -89,12 +129,8 @@ lukshdrStorageLocate(virStorageVolPtr vol, lukshdrVolume *where, GError **error)
 {
     g_autoptr(lukshdrHandle) handle = NULL;
 
-    g_free(where->path);
-    if (!(where->path = lukshdrStorageState.stock.storageVolGetPath(vol))) {
-        lukshdrErrorFromLast(error);
+    if (!lukshdrStoragePlace(vol, where, error))
         return false;
-    }
-
     if (!(handle = lukshdrHandleOpen(where, LUKSHDR_HANDLE_READ | LUKSHDR_HANDLE_NEW, error)))
         return false;
     where->identity = handle->identity;

@@ -22,12 +22,12 @@ lukshdrStorageOpenPool(virConnectPtr conn, const char *name, GError **error);
 
 /**
  * lukshdrStorageLookupVolume:
- * @where: payload or header of a link, with a path
+ * @where: payload or header of a link, which exists
  * @conn: connection
  * @error: stock's; VIR_ERR_OPERATION_INVALID if the name is that of another volume now
  *
  * Stock deletes and wipes by name, and a pool can be defined anew elsewhere: the volume must
- * have the recorded path.
+ * be where it was recorded.
  *
  * Returns: the volume, freed with virStorageVolFree, or NULL with @error set.
  */
@@ -35,11 +35,22 @@ virStorageVolPtr
 lukshdrStorageLookupVolume(const lukshdrVolume *where, virConnectPtr conn, GError **error);
 
 /**
+ * lukshdrStoragePlace:
+ * @vol: a volume that stock knows
+ * @where: named already; its path or remote place is set
+ * @error: stock's; VIR_ERR_OPERATION_UNSUPPORTED for a volume that has no path on this host and is in
+ *         no pool of type rbd; lukshdrStorageRemote's
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrStoragePlace(virStorageVolPtr vol, lukshdrVolume *where, GError **error);
+
+/**
  * lukshdrStorageLocate:
  * @vol: a volume that stock knows
- * @where: named already; its path and identity are set
- * @error: stock's; as lukshdrHandleOpen, such as VIR_ERR_OPERATION_UNSUPPORTED for a volume without a
- *         path on this host
+ * @where: named already; its place and identity are set
+ * @error: as lukshdrStoragePlace and lukshdrHandleOpen
  *
  * Says where a volume is that no link has yet, and which it is, as the client.
  *

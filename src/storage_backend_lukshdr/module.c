@@ -11,6 +11,8 @@
 
 #include "config.h"
 
+#include "link/rbd.h"
+#include "secrets.h"
 #include "storage.h"
 
 #include <glib/gi18n-lib.h>
@@ -169,6 +171,8 @@ storageRegister(void)
 {
     lukshdrStorage *state = &lukshdrStorageState;
     g_autoptr(GError) error = NULL;
+
+    lukshdrRBDSetKeySource(lukshdrStorageSecretCephKey);
 
     /* before there are threads that might both be first to need it */
     xmlInitParser();

@@ -7,6 +7,7 @@
 #include "config.h"
 
 #include "recognise.h"
+#include "remote.h"
 
 #include <glib/gi18n-lib.h>
 
@@ -31,6 +32,26 @@ lukshdrStorageFindPath(virStorageVolPtr vol, char **pool, GError **error)
     return g_steal_pointer(&path);
 }
 
+/* Of a pool without host paths, whose volumes have something else for one, the cluster is asked, if
+ * there is any reason to */
+static bool
+lukshdrStorageRecognisePlace(virStorageVolPtr vol,
+                             const char *path,
+                             lukshdrRecognised *what,
+                             GError **error)
+{
+    lukshdrRegistry *registry = lukshdrStorageState.registry;
+    g_autoptr(lukshdrRemote) remote = NULL;
+    bool has;
+
+    if (g_path_is_absolute(path))
+        return lukshdrRecognise(registry, path, what, error);
+
+    return lukshdrRegistryHasRemote(registry, &has, error) &&
+           (!has || (lukshdrStorageRemoteOfVolume(vol, &remote, error) &&
+                     (!remote || lukshdrRecogniseRemote(registry, remote, what, error))));
+}
+
 bool
 lukshdrStorageRecognise(virStorageVolPtr vol,
                         lukshdrStorageEnsureACL ensure,
@@ -44,7 +65,7 @@ lukshdrStorageRecognise(virStorageVolPtr vol,
     if (!path)
         return false;
 
-    (void)lukshdrRecognise(lukshdrStorageState.registry, path, what, &uncertain);
+    (void)lukshdrStorageRecognisePlace(vol, path, what, &uncertain);
     if (!uncertain && what->as == LUKSHDR_RECOGNISED_PLAIN)
         return true;
 

@@ -31,9 +31,13 @@ lukshdrStorageSecretLookup(virConnectPtr conn, const char *uuid, const char *usa
     return virSecretLookupByUsage(conn, VIR_SECRET_USAGE_TYPE_VOLUME, usage);
 }
 
-/* Runs with the elevated identity */
+/* Runs with the elevated identity.  @type is a virSecretUsageType. */
 static lukshdrSecret *
-lukshdrStorageSecretFetch(const char *uuid, const char *usage, char **foundUUID, GError **error)
+lukshdrStorageSecretFetch(const char *uuid,
+                          const char *usage,
+                          int type,
+                          char **foundUUID,
+                          GError **error)
 {
     g_autoptr(virConnect) conn = lukshdrStorageState.abi.virGetConnectSecret();
     g_autoptr(virSecret) secret = NULL;
@@ -48,9 +52,12 @@ lukshdrStorageSecretFetch(const char *uuid, const char *usage, char **foundUUID,
         return NULL;
     }
 
-    if (virSecretGetUsageType(secret) != VIR_SECRET_USAGE_TYPE_VOLUME) {
+    if (virSecretGetUsageType(secret) != type) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_INVALID_SECRET,
-                    _("secret '%s' must have usage type 'volume' to open a volume"), found);
+                    type == VIR_SECRET_USAGE_TYPE_VOLUME
+                        ? _("secret '%s' must have usage type 'volume' to open a volume")
+                        : _("secret '%s' must have usage type 'ceph' to be the key of a Ceph user"),
+                    found);
         return NULL;
     }
 
@@ -89,10 +96,43 @@ lukshdrStorageSecretGet(const char *uuid, const char *usage, char **foundUUID, G
         return NULL;
     }
 
-    secret = lukshdrStorageSecretFetch(uuid, usage, foundUUID, error);
+    secret = lukshdrStorageSecretFetch(uuid, usage, VIR_SECRET_USAGE_TYPE_VOLUME, foundUUID, error);
 
     lukshdrStorageBecomeClient(client);
     return secret;
+}
+
+lukshdrSecret *
+lukshdrStorageSecretCephKey(const char *uuid, GError **error)
+{
+    virIdentity *client = lukshdrStorageState.abi.virIdentityElevateCurrent();
+    g_autofree char *found = NULL;
+    lukshdrSecret *secret;
+
+    if (!client) {
+        lukshdrErrorFromLast(error);
+        return NULL;
+    }
+    secret = lukshdrStorageSecretFetch(uuid, NULL, VIR_SECRET_USAGE_TYPE_CEPH, &found, error);
+    lukshdrStorageBecomeClient(client);
+    return secret;
+}
+
+char *
+lukshdrStorageSecretCephUUID(const char *usage, GError **error)
+{
+    virIdentity *client = lukshdrStorageBecomeSystem();
+    g_autoptr(virConnect) conn = lukshdrStorageState.abi.virGetConnectSecret();
+    g_autoptr(virSecret) secret = conn ? virSecretLookupByUsage(conn, VIR_SECRET_USAGE_TYPE_CEPH,
+                                                                usage)
+                                       : NULL;
+    char found[VIR_UUID_STRING_BUFLEN];
+    bool ok = secret && virSecretGetUUIDString(secret, found) == 0;
+
+    if (!ok)
+        lukshdrErrorFromLast(error);
+    lukshdrStorageBecomeClient(client);
+    return ok ? g_strdup(found) : NULL;
 }
 
 /* @usage may be NULL: a secret that is for nothing */
@@ -174,7 +214,9 @@ lukshdrStorageSecretGenerate(const lukshdrLink *link, const lukshdrSecret *from,
 
     client = lukshdrStorageBecomeSystem();
     if ((conn = lukshdrStorageState.abi.virGetConnectSecret())) {
-        usage = lukshdrStorageSecretUsage(conn, link->payload.path, link->secretUUID);
+        g_autofree char *where = lukshdrVolumeWhere(&link->payload);
+
+        usage = lukshdrStorageSecretUsage(conn, where, link->secretUUID);
         xml = lukshdrStorageSecretXML(link->secretUUID, usage);
         ok = (secret = virSecretDefineXML(conn, xml, 0)) &&
              virSecretSetValue(secret, lukshdrSecretData(value), lukshdrSecretLength(value), 0) ==
@@ -313,12 +355,13 @@ lukshdrStorageSecretWhyKeep(const lukshdrLink *link)
     g_autoptr(GError) error = NULL;
     g_autoptr(GPtrArray) damaged = NULL;
     g_autoptr(GPtrArray) links = NULL;
+    g_autofree char *where = lukshdrVolumeWhere(&link->payload);
     g_autofree char *user = NULL;
     guint i;
 
     if (!lukshdrRegistryLoad(state->registry, &damaged, &error) ||
         !(links = lukshdrRegistryListSecret(state->registry, link->secretUUID, &error)) ||
-        !lukshdrSecretUseFind(state->privileged, link->secretUUID, link->payload.path,
+        !lukshdrSecretUseFind(state->privileged, link->secretUUID, where,
                               &link->payload, &user, &error))
         return g_strdup_printf(_("it is uncertain whether something else needs it: %s"),
                                error->message);

@@ -12,13 +12,35 @@
 #include "storage.h"
 
 /**
+ * lukshdrStorageSecretCephKey:
+ * @uuid: UUID of a libvirt secret of usage type ceph
+ * @error: VIR_ERR_NO_SECRET; VIR_ERR_INVALID_SECRET; stock's
+ *
+ * A lukshdrRBDKeySource.
+ *
+ * Returns: the key's bytes, freed with lukshdrSecretFree, or NULL with @error set.
+ */
+lukshdrSecret *
+lukshdrStorageSecretCephKey(const char *uuid, GError **error);
+
+/**
+ * lukshdrStorageSecretCephUUID:
+ * @usage: usage of a libvirt secret of type ceph
+ * @error: VIR_ERR_NO_SECRET; stock's
+ *
+ * Returns: its UUID, to be freed with g_free, or NULL with @error set.
+ */
+char *
+lukshdrStorageSecretCephUUID(const char *usage, GError **error);
+
+/**
  * lukshdrStorageSecretGenerate:
- * @link: a link whose payload has a path, and for which a secret UUID is set
+ * @link: a link whose payload has a place, and for which a secret UUID is set
  * @from: a passphrase to take the value of, or NULL
  * @error: stock's
  *
  * Makes a private libvirt secret of that UUID, with @from's value or 256 random bits, as the system.
- * Its usage, of type volume, is the payload's path, as libvirt itself names volumes there; with the UUID
+ * Its usage, of type volume, is the payload's path, as libvirt itself names volumes there, or lukshdrVolumeWhere of one without; with the UUID
  * behind it where a secret that was left there has that usage.
  *
  * Returns: the passphrase, freed with lukshdrSecretFree, or NULL with @error set.

@@ -25,14 +25,17 @@
 /* Locks also tell of a guest on another host that shares the pool, where the file system
  * carries them.  Asking is enough: who comes later is told by the link's state. */
 bool
-lukshdrStorageCheckLocks(const lukshdrVolume *vol, int fd, GError **error)
+lukshdrStorageCheckOpeners(const lukshdrVolume *vol, const lukshdrHandle *handle, GError **error)
 {
     struct flock lock = { .l_type = F_WRLCK,
                           .l_whence = SEEK_SET,
                           .l_start = LUKSHDR_QEMU_LOCK_START,
                           .l_len = LUKSHDR_QEMU_LOCK_LEN };
 
-    if (fcntl(fd, F_OFD_GETLK, &lock) < 0 || lock.l_type == F_UNLCK)
+    if (handle->rbd)
+        return lukshdrRBDCheckUnused(handle->rbd, error);
+
+    if (fcntl(handle->fd, F_OFD_GETLK, &lock) < 0 || lock.l_type == F_UNLCK)
         return true;
 
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
@@ -78,7 +81,7 @@ lukshdrStorageCheckUnused(const lukshdrLink *link, GError **error)
         g_autoptr(GError) local = NULL;
         g_autoptr(lukshdrHandle) handle = NULL;
 
-        if (!vol->path)
+        if (lukshdrVolumeLocation(vol) == LUKSHDR_LOCATION_NONE)
             continue;
         /* whatever stands there: that it is the recorded volume is asked by who changes it */
         if (!(handle = lukshdrHandleOpen(vol, LUKSHDR_HANDLE_READ | LUKSHDR_HANDLE_ANY, &local))) {
@@ -88,10 +91,27 @@ lukshdrStorageCheckUnused(const lukshdrLink *link, GError **error)
             return false;
         }
         /* of a shared header there are no locks */
-        if (!lukshdrStorageCheckLocks(vol, handle->fd, error))
+        if (!lukshdrStorageCheckOpeners(vol, handle, error))
             return false;
     }
     return true;
+}
+
+bool
+lukshdrStorageCheckRemovable(const lukshdrLink *link, GError **error)
+{
+    g_autoptr(lukshdrHandle) handle = NULL;
+    g_autoptr(GError) local = NULL;
+
+    if (!link->payload.remote)
+        return true;
+
+    if ((handle = lukshdrHandleOpen(&link->payload, LUKSHDR_HANDLE_READ, &local)))
+        return lukshdrRBDCheckRemovable(handle->rbd, error);
+    if (g_error_matches(local, LUKSHDR_ERROR, VIR_ERR_NO_STORAGE_VOL))
+        return true;
+    g_propagate_error(error, g_steal_pointer(&local));
+    return false;
 }
 
 lukshdrHandle *
@@ -106,11 +126,11 @@ lukshdrStorageHold(const lukshdrLink *link, GError **error)
 
     /* any lock there, also one for reading, says that something is not shared; a file system without
      * locks has none of QEMU's either */
-    if (payload && g_str_equal(link->format, "raw"))
+    if (payload && !payload->rbd && g_str_equal(link->format, "raw"))
         (void)fcntl(payload->fd, F_OFD_SETLK, &lock);
 
     return payload && lukshdrStorageCheckGuests(link, false, error) &&
-                   lukshdrStorageCheckLocks(&link->payload, payload->fd, error)
+                   lukshdrStorageCheckOpeners(&link->payload, payload, error)
                ? g_steal_pointer(&payload)
                : NULL;
 }

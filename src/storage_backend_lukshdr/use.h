@@ -26,16 +26,29 @@ bool
 lukshdrStorageCheckUnwritten(const lukshdrLink *link, GError **error);
 
 /**
- * lukshdrStorageCheckLocks:
+ * lukshdrStorageCheckOpeners:
  * @vol: payload or header of a link
- * @fd: it, open
- * @error: VIR_ERR_OPERATION_INVALID
+ * @handle: it, open
+ * @error: VIR_ERR_OPERATION_INVALID; as lukshdrRBDCheckUnused
  *
  * Returns: true if no QEMU holds a lock on it, here or on another host where the file system carries
- * locks, or false with @error set.
+ * locks, and nobody else has an image of a Ceph cluster open; or false with @error set.
  */
 bool
-lukshdrStorageCheckLocks(const lukshdrVolume *vol, int fd, GError **error);
+lukshdrStorageCheckOpeners(const lukshdrVolume *vol, const lukshdrHandle *handle, GError **error);
+
+/**
+ * lukshdrStorageCheckRemovable:
+ * @link: a link whose payload is about to be deleted
+ * @error: VIR_ERR_OPERATION_INVALID, naming what is in the way; as lukshdrHandleOpen
+ *
+ * A cluster removes no image that has snapshots, and by then the key material would be gone.  Of a
+ * volume on this host there is nothing to ask.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrStorageCheckRemovable(const lukshdrLink *link, GError **error);
 
 /**
  * lukshdrStorageCheckUnused:

@@ -48,6 +48,7 @@
 #include "busy.h"
 #include "vol-create.h"
 #include "defaults.h"
+#include "remote.h"
 #include "secrets.h"
 #include "vol-share.h"
 #include "validate.h"
@@ -285,6 +286,40 @@ lukshdrStoragePoolUnref(void *pool)
     virStoragePoolFree(pool);
 }
 
+/* What no volume of that pool could be is refused before anything is made.  @what is a role. */
+static bool
+lukshdrStorageCheckPool(virStoragePoolPtr pool,
+                        const lukshdrVolumeXML *xml,
+                        lukshdrRole role,
+                        GError **error)
+{
+    g_autoptr(lukshdrRemote) remote = NULL;
+    g_autofree char *format = NULL;
+
+    if (!lukshdrStorageRemote(pool, xml->name, &remote, error))
+        return false;
+    if (!remote)
+        return true;
+
+    if (role != LUKSHDR_ROLE_PAYLOAD) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
+                    _("volumes of pool '%s', of type rbd, can be payloads, but not headers: name a "
+                      "pool of another type for the header"),
+                    virStoragePoolGetName(pool));
+        return false;
+    }
+
+    if (!(format = lukshdrVolumeXMLFormatOf(xml->stock, error)))
+        return false;
+    if (g_str_equal(format, "raw"))
+        return true;
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
+                _("volume '%s' cannot have format '%s': libvirt makes nothing but raw volumes in "
+                  "pool '%s', of type rbd"),
+                xml->name, format, virStoragePoolGetName(pool));
+    return false;
+}
+
 /* The pools of the header volumes that are to be made, all active */
 static GPtrArray *
 lukshdrStorageHeaderPools(virConnectPtr conn, const lukshdrVolumeXML *xml, GError **error)
@@ -300,7 +335,8 @@ lukshdrStorageHeaderPools(virConnectPtr conn, const lukshdrVolumeXML *xml, GErro
         if (!pool)
             return NULL;
         g_ptr_array_add(pools, pool);
-        if (!lukshdrStorageMayCreate(pool, text, error))
+        if (!lukshdrStorageMayCreate(pool, text, error) ||
+            !lukshdrStorageCheckPool(pool, xml, LUKSHDR_ROLE_HEADER, error))
             return NULL;
     }
     return g_steal_pointer(&pools);
@@ -450,7 +486,8 @@ lukshdrStorageCreateLinked(virStoragePoolPtr pool,
     g_autoptr(GError) undo = NULL;
     virStorageVolPtr vol;
 
-    if (!(headerPools = lukshdrStorageHeaderPools(conn, xml, error)) ||
+    if (!lukshdrStorageCheckPool(pool, xml, LUKSHDR_ROLE_PAYLOAD, error) ||
+        !(headerPools = lukshdrStorageHeaderPools(conn, xml, error)) ||
         !lukshdrStorageCheckNames(pool, headerPools, xml, error) ||
         !(link = lukshdrStorageNewLink(pool, xml, error)) ||
         !lukshdrStorageChooseSecret(link, xml, content, &secret, error))

@@ -28,6 +28,7 @@
 #include <glib/gi18n-lib.h>
 #include <unistd.h>
 
+#include "link/handle.h"
 #include "util/error.h"
 #include "util/log.h"
 #include "storage.h"
@@ -54,24 +55,36 @@ lukshdrStorageDeleteVolume(const lukshdrVolume *where, virConnectPtr conn, GErro
     return true;
 }
 
-/* Returns 1 if the recorded payload stands at its path, 0 if there is nothing, or -1 with @error set
+/* Returns 1 if the recorded payload stands where it was recorded, 0 if there is nothing, or -1 with @error set
  * if there is something else */
 static int
 lukshdrStoragePayloadIsThere(const lukshdrLink *link, GError **error)
 {
+    g_autofree char *where = lukshdrVolumeWhere(&link->payload);
+    g_autoptr(lukshdrHandle) handle = NULL;
+    g_autoptr(GError) local = NULL;
     lukshdrIdentity found;
 
-    if (!link->payload.path || (access(link->payload.path, F_OK) < 0 && errno == ENOENT))
+    if (link->payload.remote) {
+        if (!(handle = lukshdrHandleOpen(&link->payload,
+                                         LUKSHDR_HANDLE_READ | LUKSHDR_HANDLE_ANY, &local))) {
+            if (g_error_matches(local, LUKSHDR_ERROR, VIR_ERR_NO_STORAGE_VOL))
+                return 0;
+            g_propagate_error(error, g_steal_pointer(&local));
+            return -1;
+        }
+        found = handle->identity;
+    } else if (!link->payload.path || (access(link->payload.path, F_OK) < 0 && errno == ENOENT)) {
         return 0;
-
-    if (!lukshdrIdentityFromPath(link->payload.path, &found, error))
+    } else if (!lukshdrIdentityFromPath(link->payload.path, &found, error)) {
         return -1;
+    }
     if (lukshdrIdentityCompare(&link->payload.identity, &found) != LUKSHDR_IDENTITY_DIFFERENT)
         return 1;
 
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                 _("'%s' is not the volume '%s' of pool '%s' that was recorded there"),
-                link->payload.path, link->payload.volume, link->payload.pool);
+                where, link->payload.volume, link->payload.pool);
     return -1;
 }
 
@@ -82,7 +95,7 @@ lukshdrStorageExaminePayload(const lukshdrLink *link, virConnectPtr conn, GError
 {
     g_autoptr(virStoragePool) pool = NULL;
 
-    if (!link->payload.path)
+    if (lukshdrVolumeLocation(&link->payload) == LUKSHDR_LOCATION_NONE)
         return 0;
     if (!(pool = lukshdrStorageOpenPool(conn, link->payload.pool, error)))
         return -1;
@@ -153,7 +166,8 @@ lukshdrStorageCheckDelete(lukshdrLink *link,
         return false;
     }
 
-    return (*headers = lukshdrStorageHeadersOpen(link, conn, error)) &&
+    return lukshdrStorageCheckRemovable(link, error) &&
+           (*headers = lukshdrStorageHeadersOpen(link, conn, error)) &&
            lukshdrStorageHeadersLookup(*headers, conn, ensure, error);
 }
 

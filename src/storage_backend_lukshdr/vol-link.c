@@ -97,9 +97,11 @@ lukshdrExistingReadPayload(virStorageVolPtr vol, lukshdrLink *link, GError **err
 static bool
 lukshdrExistingCheckIdle(const lukshdrVolume *vol, GError **error)
 {
-    g_autoptr(lukshdrHandle) handle = lukshdrHandleOpen(vol, LUKSHDR_HANDLE_WRITE, error);
+    /* that it can be written to is for the guest to find, of an image of a cluster */
+    unsigned int flags = vol->remote ? LUKSHDR_HANDLE_READ : LUKSHDR_HANDLE_WRITE;
+    g_autoptr(lukshdrHandle) handle = lukshdrHandleOpen(vol, flags, error);
 
-    return handle && lukshdrStorageCheckLocks(vol, handle->fd, error);
+    return handle && lukshdrStorageCheckOpeners(vol, handle, error);
 }
 
 /* The claims of a label that stands in the header already.  Those whose payload is not here are

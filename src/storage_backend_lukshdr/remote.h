@@ -1,0 +1,39 @@
+/*
+ * remote.h: where the volumes of pools without host paths are
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#pragma once
+
+#include "link/volume.h"
+#include "storage.h"
+
+/**
+ * lukshdrStorageRemote:
+ * @pool: a pool
+ * @volume: libvirt's name of a volume that is, or would be, in it
+ * @remote: set to where that is, freed with lukshdrRemoteFree; to NULL for pools of other types than
+ *          rbd
+ * @error: stock's; VIR_ERR_XML_ERROR
+ *
+ * Reads the pool's XML, as the system.  An <auth> that names its secret by usage gets the UUID.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrStorageRemote(virStoragePoolPtr pool,
+                     const char *volume,
+                     lukshdrRemote **remote,
+                     GError **error);
+
+/**
+ * lukshdrStorageRemoteOfVolume:
+ * @vol: a volume that stock gives a path that is none on this host
+ * @remote: as lukshdrStorageRemote
+ * @error: as lukshdrStorageRemote
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrStorageRemoteOfVolume(virStorageVolPtr vol, lukshdrRemote **remote, GError **error);
