@@ -25,27 +25,27 @@
 #define LUKSHDR_RBD_ID_LEN 64
 
 /* All that is needed of the libraries, by their own prototypes */
-#define LUKSHDR_RBD_RADOS(X)                                                                       \
-    X(rados_create)                                                                                \
-    X(rados_conf_read_file)                                                                        \
-    X(rados_conf_set)                                                                              \
-    X(rados_connect)                                                                               \
-    X(rados_shutdown)                                                                              \
-    X(rados_cluster_fsid)                                                                          \
-    X(rados_get_instance_id)                                                                       \
-    X(rados_ioctx_create)                                                                          \
-    X(rados_ioctx_destroy)                                                                         \
-    X(rados_ioctx_get_id)                                                                          \
+#define LUKSHDR_RBD_RADOS(X) \
+    X(rados_create) \
+    X(rados_conf_read_file) \
+    X(rados_conf_set) \
+    X(rados_connect) \
+    X(rados_shutdown) \
+    X(rados_cluster_fsid) \
+    X(rados_get_instance_id) \
+    X(rados_ioctx_create) \
+    X(rados_ioctx_destroy) \
+    X(rados_ioctx_get_id) \
     X(rados_ioctx_set_namespace)
-#define LUKSHDR_RBD_LIBRBD(X)                                                                      \
-    X(rbd_open_read_only)                                                                          \
-    X(rbd_open_by_id_read_only)                                                                    \
-    X(rbd_close)                                                                                   \
-    X(rbd_get_id)                                                                                  \
-    X(rbd_get_size)                                                                                \
-    X(rbd_watchers_list)                                                                           \
-    X(rbd_watchers_list_cleanup)                                                                   \
-    X(rbd_snap_list)                                                                               \
+#define LUKSHDR_RBD_LIBRBD(X) \
+    X(rbd_open_read_only) \
+    X(rbd_open_by_id_read_only) \
+    X(rbd_close) \
+    X(rbd_get_id) \
+    X(rbd_get_size) \
+    X(rbd_watchers_list) \
+    X(rbd_watchers_list_cleanup) \
+    X(rbd_snap_list) \
     X(rbd_snap_list_end)
 
 #define LUKSHDR_RBD_MEMBER(name) __typeof__(&(name)) name;
@@ -86,9 +86,9 @@ lukshdrRBDLoad(GError **error)
         rados = dlopen("librados.so.2", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
         rbd = dlopen("librbd.so.1", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
         ok = rados && rbd;
-#define LUKSHDR_RBD_FIND_RADOS(name)                                                               \
+#define LUKSHDR_RBD_FIND_RADOS(name) \
     ok = ok && (lukshdrRBDAPI.name = (__typeof__(&(name)))dlsym(rados, #name));
-#define LUKSHDR_RBD_FIND_LIBRBD(name)                                                              \
+#define LUKSHDR_RBD_FIND_LIBRBD(name) \
     ok = ok && (lukshdrRBDAPI.name = (__typeof__(&(name)))dlsym(rbd, #name));
         LUKSHDR_RBD_RADOS(LUKSHDR_RBD_FIND_RADOS)
         LUKSHDR_RBD_LIBRBD(LUKSHDR_RBD_FIND_LIBRBD)
@@ -113,17 +113,19 @@ lukshdrRBDSetError(const char *where, int err, GError **error)
                     _("the Ceph cluster has no pool or image '%s'"), where);
         return;
     case ETIMEDOUT:
-        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_TIMEOUT,
-                    _("the Ceph cluster of '%s' has not answered within %s seconds; see whether its "
-                      "monitors and OSDs run and can be reached from here, then try again"),
-                    where, LUKSHDR_RBD_TIMEOUT);
+        g_set_error(
+            error, LUKSHDR_ERROR, VIR_ERR_OPERATION_TIMEOUT,
+            _("the Ceph cluster of '%s' has not answered within %s seconds; see whether its "
+              "monitors and OSDs run and can be reached from here, then try again"),
+            where, LUKSHDR_RBD_TIMEOUT);
         return;
     case EPERM:
     case EACCES:
-        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_AUTH_FAILED,
-                    _("the Ceph cluster refuses access to '%s': see what its user may do (ceph auth "
-                      "get) and whether the libvirt secret has its key"),
-                    where);
+        g_set_error(
+            error, LUKSHDR_ERROR, VIR_ERR_AUTH_FAILED,
+            _("the Ceph cluster refuses access to '%s': see what its user may do (ceph auth "
+              "get) and whether the libvirt secret has its key"),
+            where);
         return;
     default:
         lukshdrErrorSetErrno(error, -err, _("Unable to ask the Ceph cluster of '%s'"), where);
@@ -308,10 +310,11 @@ lukshdrRBDCheckRemovable(const lukshdrRBD *rbd, GError **error)
     if (n == 0)
         return true;
 
-    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                _("image '%s' has snapshots, such as '%s', which keep what was in it, and the cluster "
-                  "removes no image that has some; remove them first (rbd snap purge)"),
-                rbd->where, snapshots[0].name);
+    g_set_error(
+        error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+        _("image '%s' has snapshots, such as '%s', which keep what was in it, and the cluster "
+          "removes no image that has some; remove them first (rbd snap purge)"),
+        rbd->where, snapshots[0].name);
     lukshdrRBDAPI.rbd_snap_list_end(snapshots);
     return false;
 }

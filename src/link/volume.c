@@ -72,6 +72,15 @@ lukshdrRemoteDescribe(const lukshdrRemote *remote)
     return g_strconcat(lukshdrRemoteProtocol(remote), ":", remote->name, NULL);
 }
 
+char *
+lukshdrRemoteKey(const lukshdrRemote *remote)
+{
+    g_autofree char *where = lukshdrRemoteDescribe(remote);
+    g_autofree char *servers = g_strjoinv(",", remote->servers);
+
+    return g_strconcat(where, " at ", servers, NULL);
+}
+
 /* @server without the port that is meant where none is named: QEMU's and libvirt's for Ceph */
 static char *
 lukshdrRemoteServer(const char *server)

@@ -58,6 +58,16 @@ char *
 lukshdrRemoteDescribe(const lukshdrRemote *remote);
 
 /**
+ * lukshdrRemoteKey:
+ * @remote: where a volume is
+ *
+ * Returns: the same with its servers, which tells it from one of that name elsewhere, such as
+ * "rbd:images/one at mon1:6789,mon2:6789"; to be freed with g_free.
+ */
+char *
+lukshdrRemoteKey(const lukshdrRemote *remote);
+
+/**
  * lukshdrRemoteIsOwnName:
  * @recorded: where a volume of a link is, by the registry
  * @given: where somebody says that it is

@@ -46,12 +46,18 @@ lukshdrQemuDiskDup(gpointer disk, gpointer opaque G_GNUC_UNUSED)
 lukshdrGuestDisk *
 lukshdrQemuDiskFind(virStorageSource *src, const char *guest)
 {
+    g_autoptr(lukshdrRemote) remote = NULL;
     g_autofree char *path = NULL;
 
     if (lukshdrQemuDiskGetState(src) != LUKSHDR_QEMU_DISK_UNKNOWN)
         return g_object_dup_qdata(G_OBJECT(src), lukshdrQemuDiskQuark(), lukshdrQemuDiskDup, NULL);
 
-    if (!lukshdrQemuGuestsAny() || !(path = lukshdrQemuSourcePath(src)))
+    if (!lukshdrQemuGuestsAny())
+        return NULL;
+    if (!(path = lukshdrQemuSourcePath(src)) && lukshdrQemuSourceRemote(src, &remote, NULL) &&
+        remote)
+        path = lukshdrRemoteKey(remote);
+    if (!path)
         return NULL;
     return lukshdrQemuGuestFindPayload(path, guest);
 }
@@ -66,7 +72,15 @@ lukshdrQemuDiskLink(const lukshdrGuestDisk *disk)
     link->state = LUKSHDR_LINK_STATE_ACTIVE;
     link->payload.pool = g_path_get_dirname(disk->payloadPath);
     link->payload.volume = g_path_get_basename(disk->payloadPath);
-    link->payload.path = g_strdup(disk->payloadPath);
+    /* what QEMU opens libvirt has told it: of an image in a cluster no more is needed than that it is one */
+    if (disk->payloadIdentity.type == LUKSHDR_IDENTITY_RBD) {
+        link->payload.remote = g_new0(lukshdrRemote, 1);
+        link->payload.remote->kind = LUKSHDR_LOCATION_RBD;
+        link->payload.remote->name = g_strdup(disk->payloadPath);
+        link->payload.remote->servers = g_new0(char *, 1);
+    } else {
+        link->payload.path = g_strdup(disk->payloadPath);
+    }
     link->payload.identity = disk->payloadIdentity;
     link->header.pool = g_path_get_dirname(disk->headerPath);
     link->header.volume = g_path_get_basename(disk->headerPath);

@@ -17,6 +17,68 @@
 #include "link/handle.h"
 #include "link/recognise.h"
 
+/* What follows from @found for a disk, which the domain calls @where; a header is none */
+static bool
+lukshdrQemuLookupJudge(const lukshdrRecognised *found,
+                       const char *where,
+                       lukshdrLink **link,
+                       GError **error)
+{
+    switch (found->as) {
+    case LUKSHDR_RECOGNISED_PAYLOAD:
+        *link = lukshdrLinkRef(found->link);
+        return true;
+    case LUKSHDR_RECOGNISED_HEADER:
+    case LUKSHDR_RECOGNISED_REPLICA:
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_DENIED,
+                    _("'%s' is the header volume '%s' of pool '%s' and cannot be a disk; use its "
+                      "linked volume '%s' of pool '%s'"),
+                    where, found->vol->volume, found->vol->pool, found->link->payload.volume,
+                    found->link->payload.pool);
+        return false;
+    case LUKSHDR_RECOGNISED_PLAIN:
+        break;
+    }
+    return true;
+}
+
+bool
+lukshdrQemuLookupRemote(const lukshdrQemuHost *host,
+                        const lukshdrRemote *remote,
+                        lukshdrLink **link,
+                        GError **error)
+{
+    g_autofree char *where = lukshdrRemoteDescribe(remote);
+    g_auto(lukshdrRecognised) found = { 0 };
+
+    *link = NULL;
+    return lukshdrRecogniseRemote(host->registry, remote, &found, error) &&
+           lukshdrQemuLookupJudge(&found, where, link, error);
+}
+
+bool
+lukshdrQemuLookupRemoteNamed(const lukshdrLink *link,
+                             const lukshdrRemote *remote,
+                             const char *secret,
+                             GError **error)
+{
+    g_autofree char *own = NULL;
+    g_autofree char *given = NULL;
+
+    if ((link->payload.remote && lukshdrRemoteIsOwnName(link->payload.remote, remote)) ||
+        lukshdrTextSameUUID(secret, link->secretUUID))
+        return true;
+
+    own = link->payload.remote ? lukshdrRemoteKey(link->payload.remote) : g_strdup("");
+    given = lukshdrRemoteKey(remote);
+    g_set_error(
+        error, LUKSHDR_ERROR, VIR_ERR_OPERATION_DENIED,
+        _("'%s' leads to linked volume '%s' of pool '%s' and is not its name: name the "
+          "volume itself ('%s') or, if that is meant, its secret in the disk's 'encryption'"),
+        given, link->payload.volume, link->payload.pool, own);
+    return false;
+}
+
 bool
 lukshdrQemuLookup(const lukshdrQemuHost *host, const char *path, lukshdrLink **link, GError **error)
 {
@@ -25,24 +87,11 @@ lukshdrQemuLookup(const lukshdrQemuHost *host, const char *path, lukshdrLink **l
 
     *link = NULL;
 
-    if (!lukshdrRecognise(host->registry, path, &found, error))
+    if (!lukshdrRecognise(host->registry, path, &found, error) ||
+        !lukshdrQemuLookupJudge(&found, path, link, error))
         return false;
-
-    switch (found.as) {
-    case LUKSHDR_RECOGNISED_PAYLOAD:
-        *link = lukshdrLinkRef(found.link);
+    if (*link)
         return true;
-    case LUKSHDR_RECOGNISED_HEADER:
-    case LUKSHDR_RECOGNISED_REPLICA:
-        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_DENIED,
-                    _("'%s' is the header volume '%s' of pool '%s' and cannot be a disk; use its "
-                      "linked volume '%s' of pool '%s'"),
-                    path, found.vol->volume, found.vol->pool, found.link->payload.volume,
-                    found.link->payload.pool);
-        return false;
-    case LUKSHDR_RECOGNISED_PLAIN:
-        break;
-    }
 
     if (!lukshdrHeaderPoolsFind(host->headerPools, path, &pool, error))
         return false;

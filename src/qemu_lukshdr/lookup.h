@@ -46,6 +46,41 @@ lukshdrQemuLookup(const lukshdrQemuHost *host,
                   GError **error);
 
 /**
+ * lukshdrQemuLookupRemote:
+ * @host: what this host knows
+ * @remote: where the image of a cluster is that a guest is about to get
+ * @link: as lukshdrQemuLookup
+ * @error: as lukshdrQemuLookup
+ *
+ * As lukshdrQemuLookup.  May ask the cluster, which has a deadline.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrQemuLookupRemote(const lukshdrQemuHost *host,
+                        const lukshdrRemote *remote,
+                        lukshdrLink **link,
+                        GError **error);
+
+/**
+ * lukshdrQemuLookupRemoteNamed:
+ * @link: the link of a payload
+ * @remote: how a domain names it
+ * @secret: UUID of the secret that the domain names for it, or NULL
+ * @error: VIR_ERR_OPERATION_DENIED, naming the volume and what to do
+ *
+ * As lukshdrQemuLookupNamed.  The ids that a cluster gives its images are the cluster's word: by other
+ * servers than those recorded they can lead to a copy that somebody else made.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrQemuLookupRemoteNamed(const lukshdrLink *link,
+                             const lukshdrRemote *remote,
+                             const char *secret,
+                             GError **error);
+
+/**
  * lukshdrQemuLookupNamed:
  * @host: what this host knows
  * @link: the link of a payload

@@ -11,6 +11,7 @@
 
 #include "config.h"
 
+#include "link/rbd.h"
 #include "qemu.h"
 
 #include <glib/gi18n-lib.h>
@@ -104,6 +105,8 @@ qemuRegister(void)
     g_autoptr(GError) error = NULL;
     void *stock = NULL;
     bool common = lukshdrABIResolveCommon(&lukshdrQemu.common, &missing);
+
+    lukshdrRBDSetKeySource(lukshdrQemuSecretCephKey);
 
     /* before there are threads that might both be first to need it */
     xmlInitParser();

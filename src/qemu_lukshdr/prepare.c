@@ -78,7 +78,7 @@ lukshdrQemuPrepareRecord(const lukshdrLink *link,
     disk->nodeName = g_strdup(nodeName);
     disk->payloadPath = g_strdup(path);
     /* the lookup has just examined it; if it is gone by now, QEMU will say so */
-    if (!lukshdrIdentityFromPath(path, &disk->payloadIdentity, NULL))
+    if (!g_path_is_absolute(path) || !lukshdrIdentityFromPath(path, &disk->payloadIdentity, NULL))
         disk->payloadIdentity = link->payload.identity;
     disk->headerPath = g_strdup(link->header.path);
     /* not the recorded one: the header may have been put back from a backup */
@@ -226,10 +226,40 @@ lukshdrQemuPrepareCheckRoads(virStorageSource *src, GError **error)
            (!network || lukshdrQemuNetworkCheck(&lukshdrQemu.host, network, error));
 }
 
-/* Everything that can be said of @src before stock prepares it.  Sets @link if it is
- * a payload; @header is what metadata names for it, or NULL. */
+/* Is @src an image of a cluster, and that the payload of a link?  Sets @link then, and @path to what the
+ * record of the disk calls it. */
 static bool
-lukshdrQemuPrepareCheck(const char *path,
+lukshdrQemuPrepareCheckRemote(virStorageSource *src,
+                              char **path,
+                              lukshdrLink **link,
+                              GError **error)
+{
+    g_autoptr(lukshdrRemote) remote = NULL;
+    g_autoptr(lukshdrLink) linked = NULL;
+    g_autofree char *secret = NULL;
+
+    if (!lukshdrQemuSourceRemote(src, &remote, error))
+        return false;
+    if (!remote)
+        return true;
+    if (!lukshdrQemuLookupRemote(&lukshdrQemu.host, remote, &linked, error))
+        return false;
+    if (!linked)
+        return true;
+
+    secret = lukshdrQemuPrepareSecret(src);
+    if (!lukshdrQemuLookupRemoteNamed(linked, remote, secret, error))
+        return false;
+    *path = lukshdrRemoteKey(remote);
+    *link = g_steal_pointer(&linked);
+    return true;
+}
+
+/* Everything that can be said of @src before stock prepares it.  Sets @link if it is
+ * a payload, and @path, NULL for what is neither file nor device, to what its record is to have; @header
+ * is what metadata names for it, or NULL. */
+static bool
+lukshdrQemuPrepareCheck(char **path,
                         virStorageSource *src,
                         const lukshdrQemuHeaderSource *header,
                         lukshdrLink **link,
@@ -237,21 +267,23 @@ lukshdrQemuPrepareCheck(const char *path,
 {
     g_autoptr(lukshdrLink) linked = NULL;
 
-    if (!path && header) {
+    if (!*path && header) {
         g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
                             _("the domain's metadata names a header for a disk that is neither a "
                               "file nor a block device"));
         return false;
     }
-    if (!path)
-        return true;
+    if (!*path) {
+        if (!lukshdrQemuPrepareCheckRemote(src, path, &linked, error))
+            return false;
+    } else {
+        g_autofree char *secret = NULL;
 
-    if (!lukshdrQemuLookup(&lukshdrQemu.host, path, &linked, error))
-        return false;
-    if (linked) {
-        g_autofree char *secret = lukshdrQemuPrepareSecret(src);
-
-        if (!lukshdrQemuLookupNamed(&lukshdrQemu.host, linked, path, secret, error))
+        if (!lukshdrQemuLookup(&lukshdrQemu.host, *path, &linked, error))
+            return false;
+        if (linked)
+            secret = lukshdrQemuPrepareSecret(src);
+        if (linked && !lukshdrQemuLookupNamed(&lukshdrQemu.host, linked, *path, secret, error))
             return false;
     }
     if (!linked && !header)
@@ -262,18 +294,18 @@ lukshdrQemuPrepareCheck(const char *path,
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
                     _("linked payload '%s' cannot have a backing file: its data would be decrypted "
                       "a second time"),
-                    path);
+                    *path);
         return false;
     }
     if (header) {
-        *link = lukshdrQemuExplicitLink(header, path, linked,
+        *link = lukshdrQemuExplicitLink(header, *path, linked,
                                         lukshdrQemuSourceEncryption(src) != NULL,
                                         lukshdrQemu.host.privileged, error);
-        return *link && (!linked || lukshdrQemuPrepareCheckContent(*link, path, error));
+        return *link && (!linked || lukshdrQemuPrepareCheckContent(*link, *path, error));
     }
     *link = g_steal_pointer(&linked);
     return lukshdrQemuHeaderCheck(*link, lukshdrQemu.host.privileged, error) &&
-           lukshdrQemuPrepareCheckContent(*link, path, error);
+           lukshdrQemuPrepareCheckContent(*link, *path, error);
 }
 
 /* The linked disk in the chain of @top, if @src is not in that chain: then it is to become an
@@ -411,7 +443,7 @@ qemuDomainPrepareStorageSourceBlockdev(virDomainDiskDef *disk,
     path = lukshdrQemuSourcePath(src);
     if (!lukshdrQemuPrepareCheckRoads(src, &error) || !lukshdrQemuPrepareOther(disk, src, &error) ||
         !lukshdrQemuExplicitFind(disk, src, &header, &error) ||
-        !lukshdrQemuPrepareCheck(path, src, header, &link, &error)) {
+        !lukshdrQemuPrepareCheck(&path, src, header, &link, &error)) {
         lukshdrReportError(error);
         return -1;
     }
@@ -464,7 +496,7 @@ lukshdrQemuPrepareEarlyOne(virStorageSource *src, const char *guest, GError **er
     path = lukshdrQemuSourcePath(src);
     if (!lukshdrQemuPrepareCheckRoads(src, error) ||
         !lukshdrQemuExplicitFind(NULL, src, &header, error) ||
-        !lukshdrQemuPrepareCheck(path, src, header, &link, error))
+        !lukshdrQemuPrepareCheck(&path, src, header, &link, error))
         return false;
 
     if (link) {
@@ -537,7 +569,11 @@ qemuDomainPrepareDiskSource(virDomainDiskDef *disk,
                 lukshdrQemuDomainDiskTarget(disk));
         }
         if (!error && (path = lukshdrQemuSourcePath(n)) &&
-            lukshdrQemuLookup(&lukshdrQemu.host, path, &link, &error) && link) {
+            !lukshdrQemuLookup(&lukshdrQemu.host, path, &link, &error))
+            g_clear_pointer(&link, lukshdrLinkUnref);
+        if (!error && !path)
+            (void)lukshdrQemuPrepareCheckRemote(n, &path, &link, &error);
+        if (link) {
             g_set_error(&error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
                         _("linked volume '%s' of pool '%s' cannot be used on this bus; use virtio, "
                           "scsi, sata or usb"),

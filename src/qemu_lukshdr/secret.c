@@ -9,15 +9,20 @@
 #include "secret.h"
 
 #include <glib-object.h>
+#include <glib/gi18n-lib.h>
+#include <gnutls/gnutls.h>
+#include <stdlib.h>
 
+#include "util/error.h"
+#include "util/log.h"
 #include "qemu.h"
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virConnect, virConnectClose)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virSecret, virSecretFree)
 
-/* Asks for the one or the other.  Sets @missing if there certainly is none. */
+/* Asks for the one or the other, @usage of @type.  Sets @missing if there certainly is none. */
 static char *
-lukshdrQemuSecretAsk(const char *uuid, const char *usage, bool *missing)
+lukshdrQemuSecretAsk(const char *uuid, int type, const char *usage, bool *missing)
 {
     g_autoptr(virConnect) conn = lukshdrQemu.libvirt.virGetConnectSecret();
     g_autoptr(virSecret) secret = NULL;
@@ -26,7 +31,7 @@ lukshdrQemuSecretAsk(const char *uuid, const char *usage, bool *missing)
     if (!conn)
         return NULL;
     secret = uuid ? virSecretLookupByUUIDString(conn, uuid)
-                  : virSecretLookupByUsage(conn, VIR_SECRET_USAGE_TYPE_VOLUME, usage);
+                  : virSecretLookupByUsage(conn, type, usage);
     if (!secret) {
         *missing = virGetLastErrorCode() == VIR_ERR_NO_SECRET;
         return NULL;
@@ -36,7 +41,7 @@ lukshdrQemuSecretAsk(const char *uuid, const char *usage, bool *missing)
 
 /* The same as the system */
 static char *
-lukshdrQemuSecretAskAsSystem(const char *uuid, const char *usage, bool *missing)
+lukshdrQemuSecretAskAsSystem(const char *uuid, int type, const char *usage, bool *missing)
 {
     const lukshdrABIQemu *abi = &lukshdrQemu.libvirt;
     virErrorPtr saved = lukshdrQemuErrorSave();
@@ -46,7 +51,7 @@ lukshdrQemuSecretAskAsSystem(const char *uuid, const char *usage, bool *missing)
 
     *missing = false;
     if (system && abi->virIdentitySetCurrent((virIdentity *)system) == 0) {
-        found = lukshdrQemuSecretAsk(uuid, usage, missing);
+        found = lukshdrQemuSecretAsk(uuid, type, usage, missing);
         /* a thread that went on as the system would lend its rights to the client */
         if (abi->virIdentitySetCurrent((virIdentity *)client) < 0)
             g_error("Unable to return to the client's identity");
@@ -60,14 +65,70 @@ lukshdrQemuSecretByUsage(const char *usage)
 {
     bool missing;
 
-    return lukshdrQemuSecretAskAsSystem(NULL, usage, &missing);
+    return lukshdrQemuSecretAskAsSystem(NULL, VIR_SECRET_USAGE_TYPE_VOLUME, usage, &missing);
+}
+
+char *
+lukshdrQemuSecretCephByUsage(const char *usage)
+{
+    bool missing;
+
+    return lukshdrQemuSecretAskAsSystem(NULL, VIR_SECRET_USAGE_TYPE_CEPH, usage, &missing);
+}
+
+/* Runs with the elevated identity, which may have the value of a private secret */
+static lukshdrSecret *
+lukshdrQemuSecretFetchKey(const char *uuid, GError **error)
+{
+    g_autoptr(virConnect) conn = lukshdrQemu.libvirt.virGetConnectSecret();
+    g_autoptr(virSecret) secret = conn ? virSecretLookupByUUIDString(conn, uuid) : NULL;
+    unsigned char *value = NULL;
+    lukshdrSecret *key;
+    size_t len = 0;
+
+    if (secret && virSecretGetUsageType(secret) != VIR_SECRET_USAGE_TYPE_CEPH) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_INVALID_SECRET,
+                    _("secret '%s' must have usage type 'ceph' to be the key of a Ceph user"),
+                    uuid);
+        return NULL;
+    }
+    if (!secret || !(value = virSecretGetValue(secret, &len, 0))) {
+        lukshdrErrorFromLast(error);
+        return NULL;
+    }
+
+    key = lukshdrSecretNew(value, len);
+    gnutls_memset(value, 0, len);
+    free(value);
+    return key;
+}
+
+lukshdrSecret *
+lukshdrQemuSecretCephKey(const char *uuid, GError **error)
+{
+    const lukshdrABIQemu *abi = &lukshdrQemu.libvirt;
+    virErrorPtr saved = lukshdrQemuErrorSave();
+    g_autoptr(GObject) client = (GObject *)abi->virIdentityElevateCurrent();
+    lukshdrSecret *key = NULL;
+
+    if (client) {
+        key = lukshdrQemuSecretFetchKey(uuid, error);
+        /* a thread that went on with that would lend its rights to the client */
+        if (abi->virIdentitySetCurrent((virIdentity *)client) < 0)
+            g_error("Unable to return to the client's identity");
+    } else {
+        lukshdrErrorFromLast(error);
+    }
+    lukshdrQemuErrorRestore(saved);
+    return key;
 }
 
 bool
 lukshdrQemuSecretExists(const char *uuid)
 {
     bool missing;
-    g_autofree char *found = lukshdrQemuSecretAskAsSystem(uuid, NULL, &missing);
+    g_autofree char *found = lukshdrQemuSecretAskAsSystem(uuid, VIR_SECRET_USAGE_TYPE_VOLUME, NULL,
+                                                          &missing);
 
     return found || !missing;
 }

@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Names only, never values.  Asked as the system: an answer that depends on who asks
+ * Names, and values of nothing but keys of Ceph users.  Asked as the system: an answer that depends on who asks
  * would let a client turn "may not see it" into "there is none".  Leave no trace in the thread's
  * libvirt error.
  */
@@ -12,6 +12,8 @@
 
 #include <glib.h>
 #include <stdbool.h>
+
+#include "util/secret.h"
 
 /**
  * lukshdrQemuSecretByUsage:
@@ -22,6 +24,27 @@
  */
 char *
 lukshdrQemuSecretByUsage(const char *usage);
+
+/**
+ * lukshdrQemuSecretCephByUsage:
+ * @usage: usage of a secret of type 'ceph'
+ *
+ * Returns: as lukshdrQemuSecretByUsage.
+ */
+char *
+lukshdrQemuSecretCephByUsage(const char *usage);
+
+/**
+ * lukshdrQemuSecretCephKey:
+ * @uuid: UUID of a secret of type 'ceph'
+ * @error: VIR_ERR_NO_SECRET; VIR_ERR_INVALID_SECRET; the secret driver's
+ *
+ * A lukshdrRBDKeySource.
+ *
+ * Returns: the key's bytes, freed with lukshdrSecretFree, or NULL with @error set.
+ */
+lukshdrSecret *
+lukshdrQemuSecretCephKey(const char *uuid, GError **error);
 
 /**
  * lukshdrQemuSecretExists:

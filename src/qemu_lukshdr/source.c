@@ -17,6 +17,7 @@
 #include "util/error.h"
 #include "util/xml.h"
 #include "qemu.h"
+#include "secret.h"
 
 /* virStorageType in libvirt's src/conf/storage_source_conf.h, the same since 1.0.6; three
  * of the values are confirmed by lukshdrQemuSourceMeasureType */
@@ -38,11 +39,18 @@ enum {
 static struct {
     size_t type;
     size_t encryption;
+    size_t auth;
     size_t backing;
     size_t inherited[2]; /* shared and readonly, in whatever order; each a bool */
 } lukshdrQemuSourceOffset;
 
 static const char lukshdrQemuSourcePlainXML[] = "<source file='/x'/>";
+static const char lukshdrQemuSourceAuthXML[] =
+    "<source file='/x'>"
+    "<auth username='x'>"
+    "<secret type='ceph' uuid='00000000-0000-4000-8000-000000000000'/>"
+    "</auth>"
+    "</source>";
 static const char lukshdrQemuSourceEncryptedXML[] =
     "<source file='/x'>"
     "<encryption format='luks'>"
@@ -162,28 +170,27 @@ lukshdrQemuSourceFromXML(const char *xml, GError **error)
     return g_steal_pointer(&src);
 }
 
-/* The one word that is NULL without <encryption> and set with it */
+/* The one word that is NULL without an element, and set with it as @xml has it */
 static bool
-lukshdrQemuSourceMeasureEncryption(GError **error)
+lukshdrQemuSourceMeasureElement(const char *xml, const char *what, size_t *found, GError **error)
 {
     g_autoptr(virStorageSource) plain = lukshdrQemuSourceFromXML(lukshdrQemuSourcePlainXML, error);
-    g_autoptr(virStorageSource)
-        encrypted = plain ? lukshdrQemuSourceFromXML(lukshdrQemuSourceEncryptedXML, error) : NULL;
+    g_autoptr(virStorageSource) with = plain ? lukshdrQemuSourceFromXML(xml, error) : NULL;
     size_t candidates = 0;
     size_t offset;
 
-    if (!encrypted)
+    if (!with)
         return false;
 
     for (offset = sizeof(GObject); offset + sizeof(void *) <= lukshdrQemuSourceSize(plain);
          offset += sizeof(void *)) {
-        if (!lukshdrQemuSourceWord(plain, offset) && lukshdrQemuSourceWord(encrypted, offset)) {
-            lukshdrQemuSourceOffset.encryption = offset;
+        if (!lukshdrQemuSourceWord(plain, offset) && lukshdrQemuSourceWord(with, offset)) {
+            *found = offset;
             candidates++;
         }
     }
 
-    return candidates == 1 || lukshdrQemuSourceFail(error, "encryption", candidates);
+    return candidates == 1 || lukshdrQemuSourceFail(error, what, candidates);
 }
 
 /* The one word in which another source makes libvirt see a backing file.  The
@@ -251,7 +258,11 @@ bool
 lukshdrQemuSourceMeasure(GError **error)
 {
     virErrorPtr saved = lukshdrQemuErrorSave();
-    bool ok = lukshdrQemuSourceMeasureType(error) && lukshdrQemuSourceMeasureEncryption(error) &&
+    bool ok = lukshdrQemuSourceMeasureType(error) &&
+              lukshdrQemuSourceMeasureElement(lukshdrQemuSourceEncryptedXML, "encryption",
+                                              &lukshdrQemuSourceOffset.encryption, error) &&
+              lukshdrQemuSourceMeasureElement(lukshdrQemuSourceAuthXML, "auth",
+                                              &lukshdrQemuSourceOffset.auth, error) &&
               lukshdrQemuSourceMeasureBacking(error) && lukshdrQemuSourceMeasureInherited(error);
 
     lukshdrQemuErrorRestore(saved);
@@ -342,6 +353,91 @@ lukshdrQemuSourceNetwork(virStorageSource *src)
             return props;
     }
     return NULL;
+}
+
+/* Sets what the source's <auth> says, which libvirt tells only in XML.  False if it says something that
+ * is not understood. */
+static bool
+lukshdrQemuSourceReadAuth(virStorageSource *src, lukshdrRemote *remote)
+{
+    virStorageAuthDef *auth = lukshdrQemuSourceWord(src, lukshdrQemuSourceOffset.auth);
+    g_autofree char *text = NULL;
+    g_autofree char *usage = NULL;
+    g_autoptr(xmlDoc) doc = NULL;
+    virBuffer buf = { 0 };
+    xmlNode *root;
+    xmlNode *secret;
+
+    if (!auth)
+        return true;
+
+    lukshdrQemu.libvirt.virStorageAuthDefFormat(&buf, auth);
+    text = lukshdrQemu.libvirt.virBufferContentAndReset(&buf);
+    if (!text || !(doc = lukshdrXMLParse(text, strlen(text), "auth", NULL)))
+        return false;
+
+    root = xmlDocGetRootElement(doc);
+    remote->user = lukshdrXMLAttribute(root, "username");
+    if (!(secret = lukshdrXMLChild(root, LUKSHDR_XML_SECRET)))
+        return true;
+    if ((remote->secretUUID = lukshdrXMLAttribute(secret, LUKSHDR_XML_UUID)))
+        return true;
+    usage = lukshdrXMLAttribute(secret, LUKSHDR_XML_USAGE);
+    return usage && (remote->secretUUID = lukshdrQemuSecretCephByUsage(usage));
+}
+
+/* The monitors in @props, as lukshdrRemote has them */
+static GStrv
+lukshdrQemuSourceServers(JsonObject *props)
+{
+    JsonArray *array = json_object_has_member(props, "server")
+                           ? json_object_get_array_member(props, "server")
+                           : NULL;
+    GPtrArray *servers = g_ptr_array_new();
+    guint i;
+
+    for (i = 0; array && i < json_array_get_length(array); i++) {
+        JsonObject *server = json_array_get_object_element(array, i);
+        const char *host = json_object_get_string_member_with_default(server, "host", "");
+        const char *port = json_object_get_string_member_with_default(server, "port", "");
+        bool bare = strchr(host, ':') && host[0] != '[';
+
+        g_ptr_array_add(servers, g_strconcat(bare ? "[" : "", host, bare ? "]" : "",
+                                             *port ? ":" : NULL, port, NULL));
+    }
+    g_ptr_array_add(servers, NULL);
+    return (GStrv)g_ptr_array_free(servers, FALSE);
+}
+
+bool
+lukshdrQemuSourceRemote(virStorageSource *src, lukshdrRemote **remote, GError **error)
+{
+    g_autoptr(JsonObject) props = lukshdrQemuSourceNetwork(src);
+    g_autoptr(lukshdrRemote) found = NULL;
+    const char *space;
+
+    *remote = NULL;
+    if (!props ||
+        !g_str_equal(json_object_get_string_member_with_default(props, "driver", ""), "rbd"))
+        return true;
+
+    found = g_new0(lukshdrRemote, 1);
+    found->kind = LUKSHDR_LOCATION_RBD;
+    found->servers = lukshdrQemuSourceServers(props);
+    space = json_object_get_string_member_with_default(props, "namespace", "");
+    found->name = g_strconcat(json_object_get_string_member_with_default(props, "pool", ""), "/",
+                              space, *space ? "/" : "",
+                              json_object_get_string_member_with_default(props, "image", ""), NULL);
+    if (!lukshdrQemuSourceReadAuth(src, found)) {
+        g_set_error(
+            error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+            _("it is uncertain whether image '%s' belongs to a linked volume: the secret that "
+              "its 'auth' names does not exist"),
+            found->name);
+        return false;
+    }
+    *remote = g_steal_pointer(&found);
+    return true;
 }
 
 bool

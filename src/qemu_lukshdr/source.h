@@ -13,6 +13,7 @@
 #include <glib-object.h>
 #include <json-glib/json-glib.h>
 
+#include "link/volume.h"
 #include "util/abi.h"
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virStorageSource, g_object_unref)
@@ -63,6 +64,18 @@ lukshdrQemuSourceDirectory(virStorageSource *src);
  */
 JsonObject *
 lukshdrQemuSourceNetwork(virStorageSource *src);
+
+/**
+ * lukshdrQemuSourceRemote:
+ * @src: a source
+ * @remote: set to where it is, freed with lukshdrRemoteFree, if it is an image of a Ceph cluster; else to
+ *          NULL
+ * @error: VIR_ERR_OPERATION_INVALID if the secret that its <auth> names by usage does not exist
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrQemuSourceRemote(virStorageSource *src, lukshdrRemote **remote, GError **error);
 
 /**
  * lukshdrQemuSourceIsShared:

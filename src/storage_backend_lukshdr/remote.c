@@ -37,9 +37,8 @@ lukshdrStorageRemoteServers(xmlNode *source)
 
         if (!name)
             continue;
-        g_ptr_array_add(servers,
-                        g_strconcat(bare ? "[" : "", name, bare ? "]" : "",
-                                    port ? ":" : NULL, port, NULL));
+        g_ptr_array_add(servers, g_strconcat(bare ? "[" : "", name, bare ? "]" : "",
+                                             port ? ":" : NULL, port, NULL));
     }
     g_ptr_array_add(servers, NULL);
     return (GStrv)g_ptr_array_free(servers, FALSE);

@@ -123,9 +123,8 @@ lukshdrStorageSecretCephUUID(const char *usage, GError **error)
 {
     virIdentity *client = lukshdrStorageBecomeSystem();
     g_autoptr(virConnect) conn = lukshdrStorageState.abi.virGetConnectSecret();
-    g_autoptr(virSecret) secret = conn ? virSecretLookupByUsage(conn, VIR_SECRET_USAGE_TYPE_CEPH,
-                                                                usage)
-                                       : NULL;
+    g_autoptr(virSecret)
+        secret = conn ? virSecretLookupByUsage(conn, VIR_SECRET_USAGE_TYPE_CEPH, usage) : NULL;
     char found[VIR_UUID_STRING_BUFLEN];
     bool ok = secret && virSecretGetUUIDString(secret, found) == 0;
 
@@ -361,8 +360,8 @@ lukshdrStorageSecretWhyKeep(const lukshdrLink *link)
 
     if (!lukshdrRegistryLoad(state->registry, &damaged, &error) ||
         !(links = lukshdrRegistryListSecret(state->registry, link->secretUUID, &error)) ||
-        !lukshdrSecretUseFind(state->privileged, link->secretUUID, where,
-                              &link->payload, &user, &error))
+        !lukshdrSecretUseFind(state->privileged, link->secretUUID, where, &link->payload, &user,
+                              &error))
         return g_strdup_printf(_("it is uncertain whether something else needs it: %s"),
                                error->message);
 

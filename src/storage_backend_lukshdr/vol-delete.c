@@ -66,8 +66,8 @@ lukshdrStoragePayloadIsThere(const lukshdrLink *link, GError **error)
     lukshdrIdentity found;
 
     if (link->payload.remote) {
-        if (!(handle = lukshdrHandleOpen(&link->payload,
-                                         LUKSHDR_HANDLE_READ | LUKSHDR_HANDLE_ANY, &local))) {
+        if (!(handle = lukshdrHandleOpen(&link->payload, LUKSHDR_HANDLE_READ | LUKSHDR_HANDLE_ANY,
+                                         &local))) {
             if (g_error_matches(local, LUKSHDR_ERROR, VIR_ERR_NO_STORAGE_VOL))
                 return 0;
             g_propagate_error(error, g_steal_pointer(&local));
@@ -83,8 +83,8 @@ lukshdrStoragePayloadIsThere(const lukshdrLink *link, GError **error)
         return 1;
 
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                _("'%s' is not the volume '%s' of pool '%s' that was recorded there"),
-                where, link->payload.volume, link->payload.pool);
+                _("'%s' is not the volume '%s' of pool '%s' that was recorded there"), where,
+                link->payload.volume, link->payload.pool);
     return -1;
 }
 

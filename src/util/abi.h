@@ -31,6 +31,7 @@ typedef struct _virDomainObj virDomainObj;
 typedef struct _virDomainDef virDomainDef;
 typedef struct _virDomainDiskDef virDomainDiskDef;
 typedef struct _virStorageSource virStorageSource;
+typedef struct _virStorageAuthDef virStorageAuthDef;
 typedef struct _virStorageEncryption virStorageEncryption;
 typedef struct _virJSONValue virJSONValue;
 typedef struct _virConf virConf;
@@ -158,6 +159,7 @@ struct _lukshdrVirStateDriver {
     X(int, virRegisterStateDriver, (lukshdrVirStateDriver *driver)) \
     X(virConnectPtr, virGetConnectStorage, (void)) \
     X(virConnectPtr, virGetConnectSecret, (void)) \
+    X(virIdentity *, virIdentityElevateCurrent, (void)) \
     X(virIdentity *, virIdentityGetCurrent, (void)) \
     X(virIdentity *, virIdentityGetSystem, (void)) \
     X(int, virIdentitySetCurrent, (virIdentity *identity)) \
@@ -180,6 +182,7 @@ struct _lukshdrVirStateDriver {
     X(virStorageEncryption *, virStorageEncryptionParseNode, \
       (xmlNodePtr node, xmlXPathContextPtr ctxt)) \
     X(int, virStorageEncryptionFormat, (virBuffer *buf, virStorageEncryption *encryption)) \
+    X(void, virStorageAuthDefFormat, (virBuffer *buf, virStorageAuthDef *auth)) \
     X(char *, virBufferContentAndReset, (virBuffer *buf)) \
     X(int, virFileIsSharedFSType, (const char *path, unsigned int fstypes)) \
     X(virConf *, virConfReadFile, (const char *filename, unsigned int flags)) \
