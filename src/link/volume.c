@@ -81,9 +81,18 @@ lukshdrRemoteKey(const lukshdrRemote *remote)
     return g_strconcat(where, " at ", servers, NULL);
 }
 
+char *
+lukshdrRemoteServer(const char *host, const char *port)
+{
+    bool bare = strchr(host, ':') && host[0] != '[';
+
+    return g_strconcat(bare ? "[" : "", host, bare ? "]" : "", port && *port ? ":" : NULL, port,
+                       NULL);
+}
+
 /* @server without the port that is meant where none is named: QEMU's and libvirt's for Ceph */
 static char *
-lukshdrRemoteServer(const char *server)
+lukshdrRemoteBareServer(const char *server)
 {
     static const char standard[] = ":6789";
 
@@ -94,11 +103,11 @@ lukshdrRemoteServer(const char *server)
 static bool
 lukshdrRemoteHasServer(const lukshdrRemote *remote, const char *wanted)
 {
-    g_autofree char *server = lukshdrRemoteServer(wanted);
+    g_autofree char *server = lukshdrRemoteBareServer(wanted);
     size_t i;
 
     for (i = 0; remote->servers[i]; i++) {
-        g_autofree char *candidate = lukshdrRemoteServer(remote->servers[i]);
+        g_autofree char *candidate = lukshdrRemoteBareServer(remote->servers[i]);
 
         if (g_ascii_strcasecmp(candidate, server) == 0)
             return true;

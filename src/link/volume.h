@@ -68,6 +68,16 @@ char *
 lukshdrRemoteKey(const lukshdrRemote *remote);
 
 /**
+ * lukshdrRemoteServer:
+ * @host: name or address of a server, as libvirt's XML has it
+ * @port: its port, or NULL
+ *
+ * Returns: HOST or HOST:PORT, an IPv6 address in brackets, to be freed with g_free.
+ */
+char *
+lukshdrRemoteServer(const char *host, const char *port);
+
+/**
  * lukshdrRemoteIsOwnName:
  * @recorded: where a volume of a link is, by the registry
  * @given: where somebody says that it is

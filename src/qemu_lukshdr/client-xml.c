@@ -115,6 +115,63 @@ lukshdrQemuConfigXMLFindVolume(const lukshdrQemuHost *host,
     return true;
 }
 
+/* Where a <source> of a Ceph image is, by what its XML says */
+static lukshdrRemote *
+lukshdrQemuConfigXMLRemote(xmlNode *source)
+{
+    g_autofree char *protocol = lukshdrXMLAttribute(source, LUKSHDR_XML_PROTOCOL);
+    g_autofree char *name = lukshdrXMLAttribute(source, LUKSHDR_XML_NAME);
+    lukshdrRemote *remote;
+    xmlNode *host;
+    guint n = 0;
+
+    if (g_strcmp0(protocol, "rbd") || !name)
+        return NULL;
+
+    remote = g_new0(lukshdrRemote, 1);
+    remote->kind = LUKSHDR_LOCATION_RBD;
+    remote->name = g_steal_pointer(&name);
+    remote->servers = g_new0(char *, lukshdrXMLChildCount(source, LUKSHDR_XML_HOST) + 1);
+    for (host = lukshdrXMLChild(source, LUKSHDR_XML_HOST); host;
+         host = lukshdrXMLNext(host, LUKSHDR_XML_HOST)) {
+        g_autofree char *server = lukshdrXMLAttribute(host, LUKSHDR_XML_NAME);
+        g_autofree char *port = lukshdrXMLAttribute(host, LUKSHDR_XML_PORT);
+
+        remote->servers[n++] = lukshdrRemoteServer(server ? server : "", port);
+    }
+    return remote;
+}
+
+/* By the name that the registry has: no cluster is asked while a client only writes a configuration.  What
+ * is there is seen when a guest is about to get it. */
+static bool
+lukshdrQemuConfigXMLFindRemote(const lukshdrQemuHost *host,
+                               xmlNode *source,
+                               lukshdrRecognised *found,
+                               GError **error)
+{
+    g_autoptr(lukshdrRemote) remote = lukshdrQemuConfigXMLRemote(source);
+    g_autofree char *where = remote ? lukshdrRemoteDescribe(remote) : NULL;
+    g_autoptr(GPtrArray) links = NULL;
+    guint i;
+
+    if (!remote)
+        return true;
+    if (!(links = lukshdrRegistryListAt(host->registry, where, error)))
+        return false;
+
+    for (i = 0; i < links->len && !found->link; i++) {
+        lukshdrLink *link = g_ptr_array_index(links, i);
+
+        if (!link->payload.remote || !lukshdrRemoteIsOwnName(link->payload.remote, remote))
+            continue;
+        found->as = LUKSHDR_RECOGNISED_PAYLOAD;
+        found->link = lukshdrLinkRef(link);
+        found->vol = &link->payload;
+    }
+    return true;
+}
+
 bool
 lukshdrQemuConfigXMLFind(const lukshdrQemuHost *host,
                          const char *type,
@@ -134,7 +191,10 @@ lukshdrQemuConfigXMLFind(const lukshdrQemuHost *host,
     else if (g_str_equal(type, "block"))
         named = lukshdrXMLAttribute(source, LUKSHDR_XML_DEV);
 
-    if (g_strcmp0(type, "volume") == 0) {
+    if (g_strcmp0(type, "network") == 0) {
+        if (!lukshdrQemuConfigXMLFindRemote(host, source, &found, error))
+            return false;
+    } else if (g_strcmp0(type, "volume") == 0) {
         if (!lukshdrQemuConfigXMLFindVolume(host, source, &found, &absolute, error))
             return false;
     } else if (named && *named) {
@@ -311,10 +371,22 @@ lukshdrQemuConfigXMLImage(lukshdrQemuConfigXML *state,
         if (!link)
             continue;
 
+        if (g_strcmp0(type, "volume") == 0 && link->payload.remote) {
+            g_set_error(
+                error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
+                _("libvirt gives guests no volumes of pools of type rbd by pool and volume: "
+                  "name linked volume '%s' of pool '%s' as the image that it is, with <disk "
+                  "type='network'> and <source protocol='rbd' name='%s'>, and in that the "
+                  "pool's hosts and 'auth'"),
+                link->payload.volume, link->payload.pool, link->payload.remote->name);
+            return false;
+        }
+
         if (inner || outer)
             secret = lukshdrQemuConfigXMLSecretUUID(state->host, inner ? inner : outer);
         if (path && !lukshdrQemuLookupNamed(state->host, link, path, secret, error))
             return false;
+        /* without a path it is the registry's name */
         own = !path || lukshdrHandleIsOwnName(&link->payload, path);
 
         if (outer)

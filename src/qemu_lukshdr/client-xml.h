@@ -57,8 +57,9 @@ lukshdrQemuConfigXMLEncryption(xmlNode *encryption, const lukshdrLink *link);
  * @type: what the disk or image says is its type, or NULL
  * @source: its <source>
  * @link: set to the link (a reference) whose payload it is, or to NULL
- * @path: set to the path by which it is named, freed with g_free; NULL if it is named by pool and
- *        volume as registered, and nothing stands there that could be examined; may be NULL
+ * @path: set to the path by which it is named, freed with g_free; NULL if it is named as registered, by pool
+ *        and volume where nothing stands that could be examined, or as an image of a cluster, which
+ *        is not asked; may be NULL
  * @error: as lukshdrRecognise
  *
  * Returns: true, or false with @error set.

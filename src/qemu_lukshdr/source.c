@@ -400,10 +400,8 @@ lukshdrQemuSourceServers(JsonObject *props)
         JsonObject *server = json_array_get_object_element(array, i);
         const char *host = json_object_get_string_member_with_default(server, "host", "");
         const char *port = json_object_get_string_member_with_default(server, "port", "");
-        bool bare = strchr(host, ':') && host[0] != '[';
 
-        g_ptr_array_add(servers, g_strconcat(bare ? "[" : "", host, bare ? "]" : "",
-                                             *port ? ":" : NULL, port, NULL));
+        g_ptr_array_add(servers, lukshdrRemoteServer(host, port));
     }
     g_ptr_array_add(servers, NULL);
     return (GStrv)g_ptr_array_free(servers, FALSE);

@@ -17,8 +17,6 @@
 #include "util/xml.h"
 
 /* libvirt's words in the XML of such pools (virStoragePoolDefParseSource, virStorageAuthDefParse) */
-#define LUKSHDR_XML_HOST "host"
-#define LUKSHDR_XML_PORT "port"
 #define LUKSHDR_XML_AUTH "auth"
 #define LUKSHDR_XML_USERNAME "username"
 
@@ -33,12 +31,9 @@ lukshdrStorageRemoteServers(xmlNode *source)
          host = lukshdrXMLNext(host, LUKSHDR_XML_HOST)) {
         g_autofree char *name = lukshdrXMLAttribute(host, LUKSHDR_XML_NAME);
         g_autofree char *port = lukshdrXMLAttribute(host, LUKSHDR_XML_PORT);
-        bool bare = name && strchr(name, ':') && name[0] != '[';
 
-        if (!name)
-            continue;
-        g_ptr_array_add(servers, g_strconcat(bare ? "[" : "", name, bare ? "]" : "",
-                                             port ? ":" : NULL, port, NULL));
+        if (name)
+            g_ptr_array_add(servers, lukshdrRemoteServer(name, port));
     }
     g_ptr_array_add(servers, NULL);
     return (GStrv)g_ptr_array_free(servers, FALSE);

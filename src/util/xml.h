@@ -61,6 +61,8 @@
 /* registry, label and guest records */
 #define LUKSHDR_XML_LINK "link"
 #define LUKSHDR_XML_REMOTE "remote"
+#define LUKSHDR_XML_HOST "host"
+#define LUKSHDR_XML_PORT "port"
 #define LUKSHDR_XML_PROTOCOL "protocol"
 #define LUKSHDR_XML_SERVER "server"
 #define LUKSHDR_XML_USER "user"
