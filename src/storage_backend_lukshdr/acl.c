@@ -84,8 +84,21 @@ lukshdrStorageLookAsSystem(lukshdrStorageTable *table)
     table->storageVolGetPath = lukshdrLook_storageVolGetPath;
 }
 
-/* The access driver wants libvirt's definitions and reads names and UUIDs in them.  They are made of
- * XML. */
+/* The access driver wants libvirt's definitions, and reads names, UUIDs and keys in them.  They are made of
+ * XML.  Stock's own XML of a volume would be what is in the pool now: of a cluster that hangs it comes
+ * late or never. */
+
+static char *
+lukshdrStorageVolumeXML(virStorageVolPtr vol)
+{
+    g_autoptr(xmlDoc) doc = xmlNewDoc(NULL);
+    xmlNode *root = xmlNewDocNode(doc, NULL, BAD_CAST LUKSHDR_XML_VOLUME, NULL);
+
+    xmlDocSetRootElement(doc, root);
+    lukshdrXMLAddChild(root, LUKSHDR_XML_NAME, virStorageVolGetName(vol));
+    lukshdrXMLAddChild(root, "key", virStorageVolGetKey(vol));
+    return lukshdrXMLFormat(root);
+}
 
 bool
 lukshdrStorageMay(virStorageVolPtr vol, lukshdrStorageEnsureACL ensure, GError **error)
@@ -93,12 +106,11 @@ lukshdrStorageMay(virStorageVolPtr vol, lukshdrStorageEnsureACL ensure, GError *
     const lukshdrStorage *state = &lukshdrStorageState;
     g_autoptr(virStoragePool) pool = NULL;
     g_autofree char *poolXML = NULL;
-    g_autofree char *volXML = NULL;
+    g_autofree char *volXML = lukshdrStorageVolumeXML(vol);
     virStoragePoolDef *poolDef = NULL;
     virStorageVolDef *volDef = NULL;
     bool ok = (pool = state->stock.storagePoolLookupByVolume(vol)) &&
               (poolXML = state->stock.storagePoolGetXMLDesc(pool, 0)) &&
-              (volXML = state->stock.storageVolGetXMLDesc(vol, 0)) &&
               (poolDef = state->abi.virStoragePoolDefParse(poolXML, NULL, 0)) &&
               (volDef = state->abi.virStorageVolDefParse(poolDef, volXML, NULL,
                                                          LUKSHDR_VIR_VOL_XML_PARSE_NO_CAPACITY)) &&
