@@ -139,7 +139,7 @@ lukshdrStorageRemoveLeftover(const lukshdrLink *link, virConnectPtr conn)
         if (!copy->path)
             lukshdrLeftoverRemove(link, copy, conn);
     }
-    if (!link->payload.path)
+    if (lukshdrVolumeLocation(&link->payload) == LUKSHDR_LOCATION_NONE)
         lukshdrLeftoverRemove(link, &link->payload, conn);
     lukshdrStorageBecomeClient(client);
 }
