@@ -121,6 +121,9 @@ static void
 testPool(void)
 {
 #define POOL(target) "<pool type='dir'><name>images</name><target>" target "</target></pool>"
+#define RBD(target) \
+    "<pool type='rbd'><name>images</name><source><name>ceph</name><host name='mon'/>" \
+    "</source>" target "</pool>"
 #define PATH "<path>/srv/images</path>"
 #define HEADER(source) "<header type='volume'>" source "</header>"
 #define DEFAULT(content) "<encryption format='luks'>" content "</encryption>"
@@ -143,6 +146,13 @@ testPool(void)
         { "<pool type='logical'><name>vg</name><source><name>vg</name></source><target>" DEFAULT(
               HEADER(SOURCE)) "</target></pool>",
           true, false },
+        { RBD(""), true, true },
+        { RBD("<target/>"), true, false },
+        { RBD("<target>" DEFAULT(HEADER(SOURCE)) "</target>"), true, false },
+        { RBD("<target>" DEFAULT(CIPHER HEADER(SOURCE SOURCE) SECRET) "</target>"), true, false },
+        { RBD("<target><headers/></target>"), false, false },
+        { RBD("<target><path>/dev</path></target>"), false, false },
+        { RBD("<target>" DEFAULT(HEADER(SOURCE)) "</target><target/>"), false, false },
         { POOL("<headers/>" PATH "<headers/>"), false, false },
         { POOL("<headers>x</headers>" PATH), false, false },
         { POOL("<headers/>"), false, false },

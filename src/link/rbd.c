@@ -224,6 +224,13 @@ lukshdrRBDOpen(const lukshdrRemote *remote, const lukshdrIdentity *recorded, GEr
     int rc;
 
     rbd->where = g_strdup(remote->name);
+    if (remote->secretUUID && !lukshdrRBDKeys) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+                    _("Ceph image '%s' cannot be looked at from here: only libvirt's daemons get "
+                      "the key of its user"),
+                    remote->name);
+        return NULL;
+    }
     if (!lukshdrRBDLoad(error) ||
         (remote->secretUUID && !(key = lukshdrRBDKeys(remote->secretUUID, error))))
         return NULL;

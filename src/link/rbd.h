@@ -46,8 +46,9 @@ typedef struct _lukshdrRBD lukshdrRBD;
  * @recorded: what it was when it was linked, or NULL: an image that has been renamed since is found
  *            by its id, where there is none of its name
  * @error: VIR_ERR_NO_STORAGE_VOL if the cluster has no such image; VIR_ERR_OPERATION_TIMEOUT if it
- *         does not answer; VIR_ERR_AUTH_FAILED; VIR_ERR_OPERATION_UNSUPPORTED without librbd, and
- *         for images of format 1, which have no id; of the key source
+ *         does not answer; VIR_ERR_AUTH_FAILED; VIR_ERR_OPERATION_UNSUPPORTED without librbd, for
+ *         images of format 1, which have no id, and for a user with a key where there is no key source; of
+ *         the key source
  *
  * Opens the image for reading alone, in a connection of its own.
  *

@@ -22,6 +22,9 @@
  * take minutes, to define one takes none */
 #define LUKSHDR_DEFAULT_WAIT (30 * G_USEC_PER_SEC)
 
+/* The one type of pool without host paths whose volumes can be payloads (libvirt's virStoragePoolType) */
+#define LUKSHDR_DEFAULT_RBD "rbd"
+
 struct _lukshdrStorageDefaultHold {
     char *uuid;
 };
@@ -139,11 +142,18 @@ lukshdrStorageDefaultCheck(xmlNode *encryption, GError **error)
 /* A default that no volume could have is noticed when it is written, not when it is needed.  Types
  * of pools: libvirt's virStoragePoolType. */
 static bool
-lukshdrStorageDefaultCheckType(xmlNode *pool, GError **error)
+lukshdrStorageDefaultCheckType(const char *type, xmlNode *headers, GError **error)
 {
-    static const char *const remote[] = { "gluster", "iscsi-direct", "rbd", "sheepdog", NULL };
-    g_autofree char *type = lukshdrXMLAttribute(pool, "type");
+    static const char *const remote[] = { "gluster", "iscsi-direct", "sheepdog", NULL };
 
+    if (g_strcmp0(type, LUKSHDR_DEFAULT_RBD) == 0) {
+        if (!headers)
+            return true;
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
+                            _("pools of type 'rbd' hold payloads, but no headers yet; leave "
+                              "<headers> out, and keep the headers in a pool of files"));
+        return false;
+    }
     if (!type || !g_strv_contains(remote, type))
         return true;
 
@@ -209,6 +219,7 @@ lukshdrStorageDefaultSplit(const char *text,
     xmlNode *target = root ? lukshdrXMLChild(root, LUKSHDR_XML_TARGET) : NULL;
     xmlNode *encryption = target ? lukshdrXMLChild(target, LUKSHDR_XML_ENCRYPTION) : NULL;
     xmlNode *headers = target ? lukshdrXMLChild(target, LUKSHDR_XML_HEADERS) : NULL;
+    g_autofree char *type = root ? lukshdrXMLAttribute(root, LUKSHDR_XML_TYPE) : NULL;
     xmlNode *node;
 
     *uuid = NULL;
@@ -228,7 +239,7 @@ lukshdrStorageDefaultSplit(const char *text,
                             _("a pool can have only one encryption default"));
         return false;
     }
-    if (((encryption || headers) && !lukshdrStorageDefaultCheckType(root, error)) ||
+    if (((encryption || headers) && !lukshdrStorageDefaultCheckType(type, headers, error)) ||
         (encryption && !lukshdrStorageDefaultCheck(encryption, error)))
         return false;
 
@@ -255,6 +266,11 @@ lukshdrStorageDefaultSplit(const char *text,
         *ours = lukshdrStorageDefaultNew();
         lukshdrStorageDefaultMove(encryption, *ours);
         lukshdrStorageDefaultMove(headers, *ours);
+        /* such a pool has none, by libvirt's schema */
+        if (g_strcmp0(type, LUKSHDR_DEFAULT_RBD) == 0 && !lukshdrXMLChild(target, NULL)) {
+            xmlUnlinkNode(target);
+            xmlFreeNode(target);
+        }
         *stock = lukshdrXMLFormat(root);
     }
     return true;

@@ -128,7 +128,23 @@ for type in netfs netfs-namespace; do
     like "$type: and with the rest" "$xml" "<host name=\"nfs.example.org\"/>"
     try "$type: is undefined" virsh pool-undefine images
 done
-for type in rbd gluster iscsi-direct; do
+xml_of rbd
+try "rbd: with an encryption default, is defined" virsh pool-define --validate "$DAEMON_DIR/xml/pool.xml"
+xml=$(virsh pool-dumpxml images)
+like "rbd: and shown with it" "$xml" "<source pool=\"vault-headers\"/>"
+like "rbd: and with the rest" "$xml" '<secret uuid="2ec115d7-3a88-3ceb-bc12-0ac909a6fd87"/>'
+virsh pool-dumpxml images >"$DAEMON_DIR/xml/pool.xml"
+try "rbd: what is shown can be sent again" virsh pool-define --validate "$DAEMON_DIR/xml/pool.xml"
+try "rbd: the daemon is restarted" linked_launch
+like "rbd: the default is there" "$(virsh pool-dumpxml images)" "<source pool=\"vault-headers\"/>"
+sed -i '/<target>/,/<\/target>/d' "$DAEMON_DIR/xml/pool.xml"
+try "rbd: defined without" virsh pool-define --validate "$DAEMON_DIR/xml/pool.xml"
+unlike "rbd: it is gone" "$(virsh pool-dumpxml images)" "encryption"
+try "rbd: is undefined" virsh pool-undefine images
+xml_of refused-rbd-headers
+refuse "rbd: headers, which cannot be there yet" "hold payloads, but no headers yet" \
+    virsh pool-define "$DAEMON_DIR/xml/pool.xml"
+for type in gluster iscsi-direct; do
     xml_of refused-$type
     refuse "$type: a default that no volume could have" "type '$type' have no path on the host" \
         virsh pool-define "$DAEMON_DIR/xml/pool.xml"
