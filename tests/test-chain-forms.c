@@ -42,13 +42,22 @@ testForms(gconstpointer opaque)
     g_autoptr(lukshdrChain) chain = lukshdrChainNew(link, "lukshdr-1", &error);
     g_autoptr(GPtrArray)
         secrets = g_ptr_array_new_with_free_func((GDestroyNotify)json_object_unref);
+    g_autoptr(GPtrArray) auths = NULL;
     const lukshdrChainPlug plug = { secrets, "virtio-blk-pci", "lukshdr-1-disk", "pcie.0", "0x5",
                                     "s" };
     const lukshdrChainPlug least = { secrets, "virtio-blk-pci", "lukshdr-1-disk" };
+    guint i;
 
     g_assert_no_error(error);
     g_ptr_array_add(secrets, lukshdrChainSecretFile("key", "/run/key"));
     g_ptr_array_add(secrets, lukshdrChainSecretFile(lukshdrChainGetKeySecret(chain), "/run/pass"));
+    auths = lukshdrChainGetAuths(chain);
+    for (i = 0; i < auths->len; i++) {
+        const lukshdrChainAuth *auth = g_ptr_array_index(auths, i);
+        g_autofree char *path = g_strdup_printf("/run/%s of %s", auth->secretUUID, auth->user);
+
+        g_ptr_array_add(secrets, lukshdrChainSecretKeyFile(auth->id, path));
+    }
 
     testLines(name, ".args", lukshdrChainToArgs(chain, &plug));
     testLines(name, ".least.args", lukshdrChainToArgs(chain, &least));
@@ -127,6 +136,8 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_data_func("/chain/forms/qcow2", "qcow2", testForms);
     g_test_add_data_func("/chain/forms/raw-block", "raw-block", testForms);
+    g_test_add_data_func("/chain/forms/rbd-raw", "rbd-raw", testForms);
+    g_test_add_data_func("/chain/forms/rbd-qcow2", "rbd-qcow2", testForms);
     g_test_add_data_func("/chain/forms/awkward-qcow2", "awkward-qcow2", testForms);
     g_test_add_func("/chain/forms/encrypted", testEncrypted);
     g_test_add_func("/chain/forms/clear", testClear);

@@ -162,21 +162,9 @@ lukshdrToolDetachIs(xmlNode *disk, const char *name, const lukshdrToolVolume *pa
     xmlNode *target = lukshdrXMLChild(disk, LUKSHDR_XML_TARGET);
     xmlNode *source = lukshdrXMLChild(disk, LUKSHDR_XML_SOURCE);
     g_autofree char *dev = target ? lukshdrXMLAttribute(target, "dev") : NULL;
-    g_autofree char *path = NULL;
-    g_autofree char *pool = NULL;
-    g_autofree char *volume = NULL;
 
-    if (lukshdrTextSame(dev, name))
-        return true;
-    if (!source || !payload)
-        return false;
-
-    if (!(path = lukshdrXMLAttribute(source, "file")))
-        path = lukshdrXMLAttribute(source, "dev");
-    pool = lukshdrXMLAttribute(source, "pool");
-    volume = lukshdrXMLAttribute(source, "volume");
-    return lukshdrTextSame(path, payload->path) ||
-           (lukshdrTextSame(pool, payload->pool) && lukshdrTextSame(volume, payload->name));
+    return lukshdrTextSame(dev, name) ||
+           (source && payload && lukshdrToolVolumeIsSource(payload, source));
 }
 
 /* The XML of the disk in what @flags speak of, or NULL, without an error if it has none */

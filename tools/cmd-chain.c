@@ -37,6 +37,7 @@ struct _lukshdrToolChain {
     char *header;
     char *secret;
     char *secretFile;
+    char *authFile;
     gboolean withSecret;
     gboolean clear;
     char *masterKey;
@@ -58,6 +59,7 @@ lukshdrToolChainClear(lukshdrToolChain *opts)
     g_free(opts->header);
     g_free(opts->secret);
     g_free(opts->secretFile);
+    g_free(opts->authFile);
     g_free(opts->masterKey);
     g_free(opts->masterKeyID);
     g_free(opts->pass.file);
@@ -251,19 +253,102 @@ lukshdrToolChainMasterKey(const char *path, GError **error)
     return secret;
 }
 
-/* Fills in the secret objects */
+/* The key of a Ceph user: of the file that the user named, or libvirt's */
+static lukshdrSecret *
+lukshdrToolChainKey(lukshdrTool *tool,
+                    const lukshdrToolChain *opts,
+                    const lukshdrChainAuth *auth,
+                    GError **error)
+{
+    g_autoptr(GError) local = NULL;
+    g_autoptr(lukshdrSecret) text = NULL;
+    lukshdrSecret *key;
+    guint8 *bytes;
+    char *copy;
+    gsize len;
+
+    if (!opts->authFile) {
+        if ((key = lukshdrToolPassOf(tool, auth->secretUUID, &local)))
+            return key;
+        if (!g_error_matches(local, LUKSHDR_ERROR, VIR_ERR_INVALID_SECRET)) {
+            g_propagate_error(error, g_steal_pointer(&local));
+            return NULL;
+        }
+        g_set_error(error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_REFUSED,
+                    _("secret %s, which holds the key of Ceph user '%s', is private: libvirt gives "
+                      "its value to no client; name a file with the key: --auth-secret-file FILE"),
+                    auth->secretUUID, auth->user);
+        return NULL;
+    }
+
+    if (!(text = lukshdrToolPassRead(&(lukshdrToolPass){ .file = opts->authFile, .fd = -1 }, "",
+                                     false, error)))
+        return NULL;
+    copy = g_strndup((const char *)lukshdrSecretData(text), lukshdrSecretLength(text));
+    bytes = g_base64_decode(copy, &len);
+    key = len ? lukshdrSecretNew(bytes, len) : NULL;
+    gnutls_memset(copy, 0, lukshdrSecretLength(text));
+    gnutls_memset(bytes, 0, len);
+    g_free(copy);
+    g_free(bytes);
+    if (!key)
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_INVALID_SECRET,
+                    _("'%s' holds no key as Ceph writes it (ceph auth print-key)"), opts->authFile);
+    return key;
+}
+
+/* Adds the secret object with the key of a Ceph user */
+static bool
+lukshdrToolChainAddAuth(lukshdrTool *tool,
+                        const lukshdrToolChain *opts,
+                        const lukshdrChainAuth *auth,
+                        const char *masterKeyID,
+                        const lukshdrSecret *masterKey,
+                        GPtrArray *secrets,
+                        GError **error)
+{
+    g_autoptr(lukshdrSecret) value = NULL;
+    g_autofree char *path = NULL;
+    JsonObject *object;
+
+    if (!opts->unplug && (opts->withSecret || opts->clear)) {
+        if (!(value = lukshdrToolChainKey(tool, opts, auth, error)))
+            return false;
+        object = opts->clear
+                     ? lukshdrChainSecretClear(auth->id, value)
+                     : lukshdrChainSecretEncrypted(auth->id, value, masterKeyID, masterKey, error);
+        if (!object)
+            return false;
+        g_ptr_array_add(secrets, object);
+        return true;
+    }
+
+    path = opts->authFile ? g_strdup(opts->authFile)
+                          : g_strdup_printf("/run/%s.ceph-key", auth->secretUUID);
+    g_ptr_array_add(secrets, lukshdrChainSecretKeyFile(auth->id, path));
+    if (!opts->authFile && !opts->unplug) {
+        lukshdrToolNote(
+            _("QEMU reads the key of Ceph user '%s' from '%s': put there what 'ceph auth print-key "
+              "client.%s' prints, for QEMU's user alone, or name another file with "
+              "--auth-secret-file."),
+            auth->user, path, auth->user);
+    }
+    return true;
+}
+
+/* Fills in the secret objects, but for those of a cluster; sets @key if values are encrypted with it */
 static bool
 lukshdrToolChainSecrets(lukshdrTool *tool,
                         const lukshdrToolChain *opts,
                         const char *id,
                         const char *uuid,
+                        const char *keyID,
+                        lukshdrSecret **key,
                         GPtrArray *secrets,
                         GError **error)
 {
     g_autoptr(lukshdrSecret) value = NULL;
-    g_autoptr(lukshdrSecret) key = NULL;
     g_autofree char *path = NULL;
-    const char *keyID = opts->masterKeyID ? opts->masterKeyID : "lukshdrMasterKey0";
     JsonObject *object;
 
     /* what is taken back needs no value */
@@ -298,8 +383,8 @@ lukshdrToolChainSecrets(lukshdrTool *tool,
         return false;
     if (opts->clear) {
         object = lukshdrChainSecretClear(id, value);
-    } else if (!(key = lukshdrToolChainMasterKey(opts->masterKey, error)) ||
-               !(object = lukshdrChainSecretEncrypted(id, value, keyID, key, error))) {
+    } else if (!(*key = lukshdrToolChainMasterKey(opts->masterKey, error)) ||
+               !(object = lukshdrChainSecretEncrypted(id, value, keyID, *key, error))) {
         return false;
     }
     g_ptr_array_add(secrets, object);
@@ -368,13 +453,22 @@ static void
 lukshdrToolChainPrintJSON(const lukshdrChain *chain)
 {
     g_autoptr(JsonNode) node = json_node_new(JSON_NODE_OBJECT);
+    g_autoptr(GPtrArray) auths = lukshdrChainGetAuths(chain);
     g_autofree char *text = NULL;
+    guint i;
 
     json_node_take_object(node, lukshdrChainToJSON(chain));
     text = json_to_string(node, FALSE);
     printf("json:%s\n", text);
     lukshdrToolNote(_("QEMU's tools need beside it: --object secret,id=%s,file=FILE"),
                     lukshdrChainGetKeySecret(chain));
+    for (i = 0; i < auths->len; i++) {
+        const lukshdrChainAuth *auth = g_ptr_array_index(auths, i);
+
+        lukshdrToolNote(_("and, with the key of Ceph user '%s' as 'ceph auth print-key' prints it: "
+                          "--object secret,id=%s,format=base64,file=FILE"),
+                        auth->user, auth->id);
+    }
 }
 
 static bool
@@ -390,12 +484,16 @@ lukshdrToolChainPrint(lukshdrTool *tool,
     g_autoptr(GPtrArray)
         secrets = g_ptr_array_new_with_free_func((GDestroyNotify)json_object_unref);
     g_autofree char *id = g_strconcat(prefix, "-disk", NULL);
+    const char *keyID = opts->masterKeyID ? opts->masterKeyID : "lukshdrMasterKey0";
+    g_autoptr(lukshdrSecret) key = NULL;
+    g_autoptr(GPtrArray) auths = NULL;
     lukshdrChainPlug plug = { .secrets = secrets,
                               .driver = opts->device ? opts->device : "virtio-blk-pci",
                               .id = opts->deviceID ? opts->deviceID : id,
                               .bus = opts->bus,
                               .addr = opts->addr,
                               .serial = opts->serial };
+    guint i;
 
     if (!chain)
         return false;
@@ -424,8 +522,14 @@ lukshdrToolChainPrint(lukshdrTool *tool,
     }
 
     if (!lukshdrToolChainSecrets(tool, opts, lukshdrChainGetKeySecret(chain), link->secretUUID,
-                                 secrets, error))
+                                 keyID, &key, secrets, error))
         return false;
+    auths = lukshdrChainGetAuths(chain);
+    for (i = 0; i < auths->len; i++) {
+        if (!lukshdrToolChainAddAuth(tool, opts, g_ptr_array_index(auths, i), keyID, key, secrets,
+                                     error))
+            return false;
+    }
     lukshdrToolChainPrintPlug(form, opts, chain, &plug);
     return true;
 }
@@ -447,6 +551,9 @@ lukshdrToolChainRun(lukshdrTool *tool, char ***argv, GError **error)
           N_("The libvirt secret, instead of the link's"), N_("UUID") },
         { "secret-file", 0, 0, G_OPTION_ARG_FILENAME, &opts.secretFile,
           N_("The file that QEMU is to read the passphrase from"), N_("FILE") },
+        { "auth-secret-file", 0, 0, G_OPTION_ARG_FILENAME, &opts.authFile,
+          N_("The file with the key of the Ceph cluster's user, in base64, if not libvirt's secret"),
+          N_("FILE") },
         { "with-secret", 0, 0, G_OPTION_ARG_NONE, &opts.withSecret,
           N_("The passphrase itself, encrypted with a master key"), NULL },
         { "master-key", 0, 0, G_OPTION_ARG_FILENAME, &opts.masterKey,

@@ -53,11 +53,12 @@ lukshdrToolInfoText(lukshdrTool *tool, const lukshdrToolState *state)
     g_autofree char *shown = lukshdrTextShown(text);
     g_autofree char *painted = lukshdrToolPaint(
         tool, state->kind == LUKSHDR_TOOL_STATE_OK ? LUKSHDR_TOOL_GOOD : LUKSHDR_TOOL_BAD, shown);
+    g_autofree char *where = lukshdrToolVolumeWhere(payload);
     g_autofree char *size = g_format_size_full(payload->capacity, G_FORMAT_SIZE_IEC_UNITS);
     guint i;
 
     lukshdrToolInfoLine(_("Volume:"), "%s/%s", payload->pool, payload->name);
-    lukshdrToolInfoLine(_("Payload:"), "%s", payload->path);
+    lukshdrToolInfoLine(_("Payload:"), "%s", where);
     lukshdrToolInfoLine(_("Format:"), "%s", payload->format);
     lukshdrToolInfoLine(_("Size:"), "%s", size);
     g_print("%-14s %s\n", _("State:"), painted);

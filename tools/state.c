@@ -78,7 +78,9 @@ lukshdrToolStateLabelOf(const lukshdrToolVolume *payload, const lukshdrToolHeade
     for (i = 0; content->labels && i < content->labels->len; i++) {
         const lukshdrLink *label = g_ptr_array_index(content->labels, i);
 
-        if (lukshdrTextSame(label->payload.path, payload->path) ||
+        if ((payload->remote ? label->payload.remote &&
+                                   lukshdrRemoteIsOwnName(label->payload.remote, payload->remote)
+                             : lukshdrTextSame(label->payload.path, payload->path)) ||
             (lukshdrTextSame(label->payload.pool, payload->pool) &&
              lukshdrTextSame(label->payload.volume, payload->name)))
             return label;
@@ -359,6 +361,24 @@ lukshdrToolStateJSONAdd(JsonBuilder *builder, const char *name, const char *valu
 }
 
 static void
+lukshdrToolStateJSONRemote(JsonBuilder *builder, const lukshdrRemote *remote)
+{
+    size_t i;
+
+    json_builder_set_member_name(builder, "remote");
+    json_builder_begin_object(builder);
+    lukshdrToolStateJSONAdd(builder, "protocol", "rbd");
+    lukshdrToolStateJSONAdd(builder, "name", remote->name);
+    json_builder_set_member_name(builder, "servers");
+    json_builder_begin_array(builder);
+    for (i = 0; remote->servers[i]; i++)
+        json_builder_add_string_value(builder, remote->servers[i]);
+    json_builder_end_array(builder);
+    lukshdrToolStateJSONAdd(builder, "user", remote->user);
+    json_builder_end_object(builder);
+}
+
+static void
 lukshdrToolStateJSONVolume(JsonBuilder *builder,
                            const char *member,
                            const lukshdrToolName *name,
@@ -373,8 +393,10 @@ lukshdrToolStateJSONVolume(JsonBuilder *builder,
     json_builder_begin_object(builder);
     lukshdrToolStateJSONAdd(builder, "pool", name->pool);
     lukshdrToolStateJSONAdd(builder, "volume", name->volume);
-    lukshdrToolStateJSONAdd(builder, "path", volume ? volume->path : NULL);
+    lukshdrToolStateJSONAdd(builder, "path", volume && !volume->remote ? volume->path : NULL);
     if (volume) {
+        if (volume->remote)
+            lukshdrToolStateJSONRemote(builder, volume->remote);
         lukshdrToolStateJSONAdd(builder, "format", volume->format);
         json_builder_set_member_name(builder, "capacity");
         json_builder_add_int_value(builder, volume->capacity);
@@ -424,9 +446,12 @@ lukshdrToolStateFillVolume(lukshdrVolume *dst, const lukshdrToolVolume *src)
 {
     dst->pool = g_strdup(src->pool);
     dst->volume = g_strdup(src->name);
-    dst->path = g_strdup(src->path);
+    dst->path = src->remote ? NULL : g_strdup(src->path);
+    dst->remote = lukshdrRemoteCopy(src->remote);
     /* the chain asks for no more than which of the two it is */
-    dst->identity.type = src->block ? LUKSHDR_IDENTITY_BLOCK : LUKSHDR_IDENTITY_FILE;
+    dst->identity.type = src->remote  ? LUKSHDR_IDENTITY_RBD
+                         : src->block ? LUKSHDR_IDENTITY_BLOCK
+                                      : LUKSHDR_IDENTITY_FILE;
 }
 
 lukshdrLink *

@@ -11,13 +11,31 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "link/remote-xml.h"
 #include "util/xml.h"
 
 struct _lukshdrToolUse {
     /* char * -> char *: "/path" or "pool/volume" to a domain's name.  Of two domains that
      * share a disk, and thus of two entries, both are kept: see lukshdrToolUseAdd. */
     GHashTable *domains; /* char * -> GPtrArray of char * */
+    GPtrArray *remotes;  /* lukshdrToolUseRemote *: images of clusters, by more than a name */
 };
+
+typedef struct _lukshdrToolUseRemote lukshdrToolUseRemote;
+struct _lukshdrToolUseRemote {
+    lukshdrRemote *remote;
+    char *domain;
+};
+
+static void
+lukshdrToolUseRemoteFree(void *opaque)
+{
+    lukshdrToolUseRemote *use = opaque;
+
+    lukshdrRemoteFree(use->remote);
+    g_free(use->domain);
+    g_free(use);
+}
 
 static void
 lukshdrToolUseAdd(lukshdrToolUse *use, char *key, const char *domain)
@@ -42,7 +60,15 @@ lukshdrToolUseRead(lukshdrToolUse *use, xmlNode *node, const char *domain)
             char *path = lukshdrXMLAttribute(node, "file");
             g_autofree char *pool = lukshdrXMLAttribute(node, "pool");
             g_autofree char *volume = lukshdrXMLAttribute(node, "volume");
+            lukshdrRemote *remote;
 
+            if ((remote = lukshdrRemoteFromDisk(node))) {
+                lukshdrToolUseRemote *entry = g_new0(lukshdrToolUseRemote, 1);
+
+                entry->remote = remote;
+                entry->domain = g_strdup(domain);
+                g_ptr_array_add(use->remotes, entry);
+            }
             if (!path)
                 path = lukshdrXMLAttribute(node, "dev");
             if (path)
@@ -64,6 +90,7 @@ lukshdrToolUseNew(lukshdrTool *tool)
 
     use->domains = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
                                          (GDestroyNotify)g_ptr_array_unref);
+    use->remotes = g_ptr_array_new_with_free_func(lukshdrToolUseRemoteFree);
     for (i = 0; i < count; i++) {
         char *xml = virDomainGetXMLDesc(domains[i], 0);
         g_autoptr(xmlDoc) doc = xml ? lukshdrXMLParse(xml, strlen(xml), "domain", NULL) : NULL;
@@ -88,7 +115,15 @@ lukshdrToolUseFree(lukshdrToolUse *use)
         return;
 
     g_hash_table_unref(use->domains);
+    g_ptr_array_unref(use->remotes);
     g_free(use);
+}
+
+static void
+lukshdrToolUseAddTo(GPtrArray *users, const char *name)
+{
+    if (!g_ptr_array_find_with_equal_func(users, name, g_str_equal, NULL))
+        g_ptr_array_add(users, g_strdup(name));
 }
 
 static void
@@ -97,19 +132,23 @@ lukshdrToolUseCopy(lukshdrToolUse *use, const char *key, GPtrArray *users)
     GPtrArray *names = g_hash_table_lookup(use->domains, key);
     guint i;
 
-    for (i = 0; names && i < names->len; i++) {
-        const char *name = g_ptr_array_index(names, i);
-
-        if (!g_ptr_array_find_with_equal_func(users, name, g_str_equal, NULL))
-            g_ptr_array_add(users, g_strdup(name));
-    }
+    for (i = 0; names && i < names->len; i++)
+        lukshdrToolUseAddTo(users, g_ptr_array_index(names, i));
 }
 
 void
 lukshdrToolUseFind(lukshdrToolUse *use, const lukshdrToolVolume *volume, GPtrArray *users)
 {
     g_autofree char *name = g_strdup_printf("%s/%s", volume->pool, volume->name);
+    guint i;
 
-    lukshdrToolUseCopy(use, volume->path, users);
+    if (!volume->remote)
+        lukshdrToolUseCopy(use, volume->path, users);
     lukshdrToolUseCopy(use, name, users);
+    for (i = 0; volume->remote && i < use->remotes->len; i++) {
+        const lukshdrToolUseRemote *entry = g_ptr_array_index(use->remotes, i);
+
+        if (lukshdrRemoteIsOwnName(volume->remote, entry->remote))
+            lukshdrToolUseAddTo(users, entry->domain);
+    }
 }

@@ -13,7 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "link/remote-xml.h"
 #include "util/error.h"
+#include "util/text.h"
 #include "util/xml.h"
 
 lukshdrToolName *
@@ -47,10 +49,34 @@ lukshdrToolVolumeFree(lukshdrToolVolume *volume)
     g_free(volume->pool);
     g_free(volume->name);
     g_free(volume->path);
+    lukshdrRemoteFree(volume->remote);
     g_free(volume->format);
     g_free(volume->secretUUID);
     g_ptr_array_unref(volume->others);
     g_free(volume);
+}
+
+char *
+lukshdrToolVolumeWhere(const lukshdrToolVolume *volume)
+{
+    return volume->remote ? lukshdrRemoteKey(volume->remote) : g_strdup(volume->path);
+}
+
+bool
+lukshdrToolVolumeIsSource(const lukshdrToolVolume *volume, xmlNode *source)
+{
+    g_autofree char *path = lukshdrXMLAttribute(source, "file");
+    g_autofree char *pool = lukshdrXMLAttribute(source, "pool");
+    g_autofree char *name = lukshdrXMLAttribute(source, "volume");
+    g_autoptr(lukshdrRemote) remote = lukshdrRemoteFromDisk(source);
+
+    if (remote)
+        return volume->remote && lukshdrRemoteIsOwnName(volume->remote, remote);
+
+    if (!path)
+        path = lukshdrXMLAttribute(source, "dev");
+    return (!volume->remote && lukshdrTextSame(path, volume->path)) ||
+           (lukshdrTextSame(pool, volume->pool) && lukshdrTextSame(name, volume->name));
 }
 
 const lukshdrToolName *
@@ -139,6 +165,35 @@ lukshdrToolVolumeRead(lukshdrToolVolume *volume, const char *text, GError **erro
     return true;
 }
 
+/* Where a volume is that libvirt gives something else than a path on its host */
+static bool
+lukshdrToolVolumeReadRemote(lukshdrToolVolume *volume, virStoragePoolPtr pool, GError **error)
+{
+    char *text = virStoragePoolGetXMLDesc(pool, 0);
+    g_autoptr(virSecret) secret = NULL;
+    g_autofree char *usage = NULL;
+    char uuid[VIR_UUID_STRING_BUFLEN];
+    bool ok;
+
+    if (!text) {
+        lukshdrToolSetLast(error);
+        return false;
+    }
+    ok = lukshdrRemoteFromPool(text, volume->pool, volume->name, &volume->remote, &usage, error);
+    free(text);
+    if (!ok || !usage)
+        return ok;
+
+    if (!(secret = virSecretLookupByUsage(virStoragePoolGetConnect(pool),
+                                          VIR_SECRET_USAGE_TYPE_CEPH, usage)) ||
+        virSecretGetUUIDString(secret, uuid) < 0) {
+        lukshdrToolSetLast(error);
+        return false;
+    }
+    volume->remote->secretUUID = g_strdup(uuid);
+    return true;
+}
+
 lukshdrToolVolume *
 lukshdrToolVolumeNew(virStorageVolPtr vol, GError **error)
 {
@@ -165,6 +220,9 @@ lukshdrToolVolumeNew(virStorageVolPtr vol, GError **error)
     volume->block = info.type == VIR_STORAGE_VOL_BLOCK;
     volume->capacity = info.capacity;
     volume->allocation = info.allocation;
+
+    if (volume->path[0] != '/' && !lukshdrToolVolumeReadRemote(volume, pool, error))
+        return NULL;
 
     if (!(xml = virStorageVolGetXMLDesc(vol, 0))) {
         lukshdrToolSetLast(error);

@@ -8,6 +8,7 @@
 
 #pragma once
 
+#include "link/volume.h"
 #include "tool.h"
 
 typedef enum {
@@ -44,8 +45,9 @@ struct _lukshdrToolVolume {
     virStorageVolPtr vol;
     char *pool;
     char *name;
-    char *path;
-    char *format; /* libvirt's name; "raw" for block devices */
+    char *path;            /* as libvirt has it; not a path on the host where remote is set */
+    lukshdrRemote *remote; /* of a volume in an rbd pool: where it is; else NULL */
+    char *format;          /* libvirt's name; "raw" for block devices */
     bool block;
     guint64 capacity;   /* bytes */
     guint64 allocation; /* bytes */
@@ -75,6 +77,25 @@ void
 lukshdrToolVolumeFree(lukshdrToolVolume *volume);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(lukshdrToolVolume, lukshdrToolVolumeFree)
+
+/**
+ * lukshdrToolVolumeWhere:
+ * @volume: a volume
+ *
+ * Returns: its path, or what lukshdrRemoteKey says of where it is; freed with g_free.
+ */
+char *
+lukshdrToolVolumeWhere(const lukshdrToolVolume *volume);
+
+/**
+ * lukshdrToolVolumeIsSource:
+ * @volume: a volume
+ * @source: <source> of a domain's disk, not NULL
+ *
+ * Returns: whether the disk is that volume, by pool and name, by path, or by image and servers.
+ */
+bool
+lukshdrToolVolumeIsSource(const lukshdrToolVolume *volume, xmlNode *source);
 
 /**
  * lukshdrToolVolumeOther:

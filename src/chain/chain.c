@@ -297,6 +297,50 @@ lukshdrChainNode(const lukshdrChain *chain,
     return node;
 }
 
+/* qemuAliasForSecret in libvirt's qemu_alias.c */
+static char *
+lukshdrChainAuthID(const char *name)
+{
+    return g_strconcat(name ? name : "", "-auth-secret0", NULL);
+}
+
+static void
+lukshdrChainAuthFree(void *opaque)
+{
+    lukshdrChainAuth *auth = opaque;
+
+    g_free(auth->id);
+    g_free(auth->user);
+    g_free(auth->secretUUID);
+    g_free(auth);
+}
+
+GPtrArray *
+lukshdrChainGetAuths(const lukshdrChain *chain)
+{
+    const struct {
+        const lukshdrVolume *vol;
+        const char *name;
+    } nodes[] = { { &chain->link->payload, chain->storage },
+                  { &chain->link->header, chain->headerStorage } };
+    GPtrArray *auths = g_ptr_array_new_with_free_func(lukshdrChainAuthFree);
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(nodes); i++) {
+        const lukshdrRemote *remote = nodes[i].vol->remote;
+        lukshdrChainAuth *auth;
+
+        if (!remote || !remote->secretUUID)
+            continue;
+        auth = g_new0(lukshdrChainAuth, 1);
+        auth->id = lukshdrChainAuthID(nodes[i].name);
+        auth->user = g_strdup(remote->user);
+        auth->secretUUID = g_strdup(remote->secretUUID);
+        g_ptr_array_add(auths, auth);
+    }
+    return auths;
+}
+
 /* Ceph's own port, as QEMU's and libvirt's default for monitors */
 #define LUKSHDR_CHAIN_RBD_PORT 6789
 
@@ -338,7 +382,7 @@ lukshdrChainAddRemote(JsonObject *node, const lukshdrRemote *remote, const char 
     if (remote->user)
         json_object_set_string_member(node, "user", remote->user);
     if (remote->secretUUID) {
-        g_autofree char *secret = g_strconcat(name ? name : "", "-auth-secret0", NULL);
+        g_autofree char *secret = lukshdrChainAuthID(name);
 
         json_object_set_string_member(node, "key-secret", secret);
     }

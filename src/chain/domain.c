@@ -6,11 +6,50 @@
 
 #include "config.h"
 
+#include <gio/gio.h>
+
 #include "forms.h"
 #include "util/xml.h"
 
 /* libvirt's docs/drvqemu.rst */
 #define LUKSHDR_CHAIN_QEMU_NAMESPACE "http://libvirt.org/schemas/domain/qemu/1.0"
+
+/* Where libvirt finds an image of a Ceph cluster (its docs/formatdomain.rst) */
+static void
+lukshdrChainDiskRemote(xmlNode *disk, xmlNode *source, const lukshdrRemote *remote)
+{
+    xmlNode *node;
+    size_t i;
+
+    lukshdrXMLSetAttribute(source, LUKSHDR_XML_PROTOCOL, "rbd");
+    lukshdrXMLSetAttribute(source, LUKSHDR_XML_NAME, remote->name);
+    for (i = 0; remote->servers[i]; i++) {
+        g_autoptr(GSocketConnectable)
+            address = g_network_address_parse(remote->servers[i], 0, NULL);
+        guint16 port;
+
+        if (!address)
+            continue;
+        node = lukshdrXMLAddChild(source, "host", NULL);
+        lukshdrXMLSetAttribute(node, LUKSHDR_XML_NAME,
+                               g_network_address_get_hostname(G_NETWORK_ADDRESS(address)));
+        if ((port = g_network_address_get_port(G_NETWORK_ADDRESS(address)))) {
+            g_autofree char *text = g_strdup_printf("%u", port);
+
+            lukshdrXMLSetAttribute(node, "port", text);
+        }
+    }
+
+    if (!remote->user)
+        return;
+    node = lukshdrXMLAddChild(disk, "auth", NULL);
+    lukshdrXMLSetAttribute(node, "username", remote->user);
+    if (remote->secretUUID) {
+        node = lukshdrXMLAddChild(node, LUKSHDR_XML_SECRET, NULL);
+        lukshdrXMLSetAttribute(node, "type", "ceph");
+        lukshdrXMLSetAttribute(node, "uuid", remote->secretUUID);
+    }
+}
 
 char *
 lukshdrChainToDisk(const lukshdrLink *link,
@@ -25,7 +64,7 @@ lukshdrChainToDisk(const lukshdrLink *link,
     xmlNode *node;
 
     xmlDocSetRootElement(doc, root);
-    lukshdrXMLSetAttribute(root, "type", "volume");
+    lukshdrXMLSetAttribute(root, "type", link->payload.remote ? "network" : "volume");
     lukshdrXMLSetAttribute(root, "device", "disk");
 
     node = lukshdrXMLAddChild(root, "driver", NULL);
@@ -33,8 +72,12 @@ lukshdrChainToDisk(const lukshdrLink *link,
     lukshdrXMLSetAttribute(node, "type", link->format);
 
     source = lukshdrXMLAddChild(root, LUKSHDR_XML_SOURCE, NULL);
-    lukshdrXMLSetAttribute(source, "pool", link->payload.pool);
-    lukshdrXMLSetAttribute(source, "volume", link->payload.volume);
+    if (link->payload.remote) {
+        lukshdrChainDiskRemote(root, source, link->payload.remote);
+    } else {
+        lukshdrXMLSetAttribute(source, "pool", link->payload.pool);
+        lukshdrXMLSetAttribute(source, "volume", link->payload.volume);
+    }
     /* so that a daemon without the plugin refuses the disk */
     if (link->secretUUID) {
         node = lukshdrXMLAddChild(source, LUKSHDR_XML_ENCRYPTION, NULL);

@@ -25,6 +25,19 @@ lukshdrChainRemark(JsonObject *node)
 {
     if (json_object_has_member(node, "filename"))
         return lukshdrTextShown(json_object_get_string_member(node, "filename"));
+    if (json_object_has_member(node, "image")) {
+        const char *const members[] = { "pool", "namespace", "image", "user", "key-secret" };
+        const char *const before[] = { "", "/", "/", "  user ", "  key-secret " };
+        g_autoptr(GString) text = g_string_new(NULL);
+        size_t i;
+
+        for (i = 0; i < G_N_ELEMENTS(members); i++) {
+            if (json_object_has_member(node, members[i]))
+                g_string_append_printf(text, "%s%s", before[i],
+                                       json_object_get_string_member(node, members[i]));
+        }
+        return lukshdrTextShown(text->str);
+    }
     if (json_object_has_member(node, "key-secret"))
         return g_strconcat("key-secret ", json_object_get_string_member(node, "key-secret"), NULL);
     return NULL;

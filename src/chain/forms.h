@@ -81,6 +81,9 @@ lukshdrChainToUnplug(const lukshdrChain *chain, const lukshdrChainPlug *plug);
  * @serial: serial number that the guest sees, or NULL
  * @readOnly: whether the guest may only read
  *
+ * A payload on a cluster is named by the image, its servers and its user, since libvirt takes no
+ * <disk type='volume'> for pools of type rbd; every other by pool and volume.
+ *
  * Returns: libvirt's XML of the disk, which needs the plugin's QEMU half; freed
  * with g_free.
  */
@@ -130,6 +133,16 @@ lukshdrChainToTree(const lukshdrChain *chain, bool utf8);
  */
 JsonObject *
 lukshdrChainSecretFile(const char *id, const char *path);
+
+/**
+ * lukshdrChainSecretKeyFile:
+ * @id: id of the object
+ * @path: file that QEMU reads the key of a Ceph user from, in base64 as Ceph writes it
+ *
+ * Returns: a QEMU secret object that refers to a file, unreffed by the caller.
+ */
+JsonObject *
+lukshdrChainSecretKeyFile(const char *id, const char *path);
 
 /**
  * lukshdrChainSecretClear:

@@ -26,14 +26,26 @@ lukshdrChainSecretNew(const char *id)
     return object;
 }
 
-JsonObject *
-lukshdrChainSecretFile(const char *id, const char *path)
+static JsonObject *
+lukshdrChainSecretOfFile(const char *id, const char *format, const char *path)
 {
     JsonObject *object = lukshdrChainSecretNew(id);
 
-    json_object_set_string_member(object, "format", "raw");
+    json_object_set_string_member(object, "format", format);
     json_object_set_string_member(object, "file", path);
     return object;
+}
+
+JsonObject *
+lukshdrChainSecretFile(const char *id, const char *path)
+{
+    return lukshdrChainSecretOfFile(id, "raw", path);
+}
+
+JsonObject *
+lukshdrChainSecretKeyFile(const char *id, const char *path)
+{
+    return lukshdrChainSecretOfFile(id, "base64", path);
 }
 
 JsonObject *

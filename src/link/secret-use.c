@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "handle.h"
+#include "remote-xml.h"
 #include "util/error.h"
 #include "util/io.h"
 #include "util/paths.h"
@@ -46,6 +47,7 @@ lukshdrSecretUseIsExcepted(const lukshdrSecretUse *use, xmlNode *node)
     g_autofree char *path = NULL;
     g_autofree char *pool = NULL;
     g_autofree char *volume = NULL;
+    g_autoptr(lukshdrRemote) remote = NULL;
 
     if (!xmlStrEqual(node->name, BAD_CAST LUKSHDR_XML_SECRET) || !parent ||
         parent->type != XML_ELEMENT_NODE ||
@@ -63,8 +65,8 @@ lukshdrSecretUseIsExcepted(const lukshdrSecretUse *use, xmlNode *node)
     if (lukshdrTextSame(pool, use->except->pool) && lukshdrTextSame(volume, use->except->volume))
         return true;
 
-    if (use->except->remote && (path = lukshdrXMLAttribute(source, LUKSHDR_XML_NAME)))
-        return lukshdrTextSame(path, use->except->remote->name);
+    if ((remote = lukshdrRemoteFromDisk(source)))
+        return use->except->remote && lukshdrRemoteIsOwnName(use->except->remote, remote);
 
     if (!(path = lukshdrXMLAttribute(source, LUKSHDR_XML_FILE)))
         path = lukshdrXMLAttribute(source, LUKSHDR_XML_DEV);

@@ -25,6 +25,7 @@
 #include "util/text.h"
 #include "link/pool-state.h"
 #include "link/recognise.h"
+#include "link/remote-xml.h"
 #include "util/xml.h"
 #include "metadata.h"
 
@@ -115,33 +116,6 @@ lukshdrQemuConfigXMLFindVolume(const lukshdrQemuHost *host,
     return true;
 }
 
-/* Where a <source> of a Ceph image is, by what its XML says */
-static lukshdrRemote *
-lukshdrQemuConfigXMLRemote(xmlNode *source)
-{
-    g_autofree char *protocol = lukshdrXMLAttribute(source, LUKSHDR_XML_PROTOCOL);
-    g_autofree char *name = lukshdrXMLAttribute(source, LUKSHDR_XML_NAME);
-    lukshdrRemote *remote;
-    xmlNode *host;
-    guint n = 0;
-
-    if (g_strcmp0(protocol, "rbd") || !name)
-        return NULL;
-
-    remote = g_new0(lukshdrRemote, 1);
-    remote->kind = LUKSHDR_LOCATION_RBD;
-    remote->name = g_steal_pointer(&name);
-    remote->servers = g_new0(char *, lukshdrXMLChildCount(source, LUKSHDR_XML_HOST) + 1);
-    for (host = lukshdrXMLChild(source, LUKSHDR_XML_HOST); host;
-         host = lukshdrXMLNext(host, LUKSHDR_XML_HOST)) {
-        g_autofree char *server = lukshdrXMLAttribute(host, LUKSHDR_XML_NAME);
-        g_autofree char *port = lukshdrXMLAttribute(host, LUKSHDR_XML_PORT);
-
-        remote->servers[n++] = lukshdrRemoteServer(server ? server : "", port);
-    }
-    return remote;
-}
-
 /* By the name that the registry has: no cluster is asked while a client only writes a configuration.  What
  * is there is seen when a guest is about to get it. */
 static bool
@@ -150,7 +124,7 @@ lukshdrQemuConfigXMLFindRemote(const lukshdrQemuHost *host,
                                lukshdrRecognised *found,
                                GError **error)
 {
-    g_autoptr(lukshdrRemote) remote = lukshdrQemuConfigXMLRemote(source);
+    g_autoptr(lukshdrRemote) remote = lukshdrRemoteFromDisk(source);
     g_autofree char *where = remote ? lukshdrRemoteDescribe(remote) : NULL;
     g_autoptr(GPtrArray) links = NULL;
     guint i;
