@@ -51,30 +51,11 @@ lukshdrQemuConfigRewrite(const char **xml, char **rewritten)
 }
 
 /* As lukshdrQemuConfigRewrite.  What is said of links is told only to a client that may do what it asks
- * for; everything else is stock's to ask. */
+ * for, to @domain, or, where that is NULL, to the one of @xml, which need not exist; everything else is
+ * stock's to ask. */
 static bool
-lukshdrQemuConfigRewriteOf(virDomainPtr domain,
-                           lukshdrQemuEnsureACL ensure,
-                           unsigned int flags,
-                           const char **xml,
-                           char **rewritten)
-{
-    virErrorPtr said;
-
-    if (lukshdrQemuConfigRewrite(xml, rewritten))
-        return true;
-
-    said = lukshdrQemuErrorSave();
-    if (lukshdrQemuMay(domain, ensure, flags))
-        lukshdrQemuErrorRestore(said);
-    else
-        virFreeError(said);
-    return false;
-}
-
-/* The same of a domain that need not exist */
-static bool
-lukshdrQemuConfigRewriteNew(virConnectPtr conn,
+lukshdrQemuConfigRewriteFor(virConnectPtr conn,
+                            virDomainPtr domain,
                             lukshdrQemuEnsureACL ensure,
                             unsigned int flags,
                             const char **xml,
@@ -86,7 +67,8 @@ lukshdrQemuConfigRewriteNew(virConnectPtr conn,
         return true;
 
     said = lukshdrQemuErrorSave();
-    if (lukshdrQemuMayXML(conn, *xml, ensure, flags))
+    if (domain ? lukshdrQemuMay(domain, ensure, flags)
+               : lukshdrQemuMayXML(conn, *xml, NULL, ensure, flags))
         lukshdrQemuErrorRestore(said);
     else
         virFreeError(said);
@@ -98,8 +80,8 @@ lukshdrQemuConfigCreateXML(virConnectPtr conn, const char *xml, unsigned int fla
 {
     g_autofree char *rewritten = NULL;
 
-    if (!lukshdrQemuConfigRewriteNew(conn, lukshdrQemu.libvirt.virDomainCreateXMLEnsureACL, flags,
-                                     &xml, &rewritten))
+    if (!lukshdrQemuConfigRewriteFor(conn, NULL, lukshdrQemu.libvirt.virDomainCreateXMLEnsureACL,
+                                     flags, &xml, &rewritten))
         return NULL;
     return lukshdrQemuTableStock.domainCreateXML(conn, xml, flags);
 }
@@ -107,6 +89,8 @@ lukshdrQemuConfigCreateXML(virConnectPtr conn, const char *xml, unsigned int fla
 static int
 lukshdrQemuConfigCreate(virDomainPtr domain)
 {
+    if (!lukshdrQemuMay(domain, lukshdrQemu.libvirt.virDomainCreateEnsureACL, 0))
+        return -1;
     lukshdrQemuRenew(domain, lukshdrQemuTableStock.domainDefineXMLFlags);
     return lukshdrQemuTableStock.domainCreate(domain);
 }
@@ -114,6 +98,8 @@ lukshdrQemuConfigCreate(virDomainPtr domain)
 static int
 lukshdrQemuConfigCreateWithFlags(virDomainPtr domain, unsigned int flags)
 {
+    if (!lukshdrQemuMay(domain, lukshdrQemu.libvirt.virDomainCreateWithFlagsEnsureACL, flags))
+        return -1;
     lukshdrQemuRenew(domain, lukshdrQemuTableStock.domainDefineXMLFlags);
     return lukshdrQemuTableStock.domainCreateWithFlags(domain, flags);
 }
@@ -123,8 +109,8 @@ lukshdrQemuConfigDefineXML(virConnectPtr conn, const char *xml)
 {
     g_autofree char *rewritten = NULL;
 
-    if (!lukshdrQemuConfigRewriteNew(conn, lukshdrQemu.libvirt.virDomainDefineXMLEnsureACL, 0, &xml,
-                                     &rewritten))
+    if (!lukshdrQemuConfigRewriteFor(conn, NULL, lukshdrQemu.libvirt.virDomainDefineXMLEnsureACL, 0,
+                                     &xml, &rewritten))
         return NULL;
     return lukshdrQemuTableStock.domainDefineXML(conn, xml);
 }
@@ -134,8 +120,9 @@ lukshdrQemuConfigDefineXMLFlags(virConnectPtr conn, const char *xml, unsigned in
 {
     g_autofree char *rewritten = NULL;
 
-    if (!lukshdrQemuConfigRewriteNew(conn, lukshdrQemu.libvirt.virDomainDefineXMLFlagsEnsureACL,
-                                     flags, &xml, &rewritten))
+    if (!lukshdrQemuConfigRewriteFor(conn, NULL,
+                                     lukshdrQemu.libvirt.virDomainDefineXMLFlagsEnsureACL, flags,
+                                     &xml, &rewritten))
         return NULL;
     return lukshdrQemuTableStock.domainDefineXMLFlags(conn, xml, flags);
 }
@@ -145,8 +132,8 @@ lukshdrQemuConfigAttachDevice(virDomainPtr domain, const char *xml)
 {
     g_autofree char *rewritten = NULL;
 
-    if (!lukshdrQemuConfigRewriteOf(domain, lukshdrQemu.libvirt.virDomainAttachDeviceEnsureACL, 0,
-                                    &xml, &rewritten))
+    if (!lukshdrQemuConfigRewriteFor(
+            NULL, domain, lukshdrQemu.libvirt.virDomainAttachDeviceEnsureACL, 0, &xml, &rewritten))
         return -1;
     return lukshdrQemuTableStock.domainAttachDevice(domain, xml);
 }
@@ -156,8 +143,9 @@ lukshdrQemuConfigAttachDeviceFlags(virDomainPtr domain, const char *xml, unsigne
 {
     g_autofree char *rewritten = NULL;
 
-    if (!lukshdrQemuConfigRewriteOf(domain, lukshdrQemu.libvirt.virDomainAttachDeviceFlagsEnsureACL,
-                                    flags, &xml, &rewritten))
+    if (!lukshdrQemuConfigRewriteFor(NULL, domain,
+                                     lukshdrQemu.libvirt.virDomainAttachDeviceFlagsEnsureACL, flags,
+                                     &xml, &rewritten))
         return -1;
     return lukshdrQemuTableStock.domainAttachDeviceFlags(domain, xml, flags);
 }
@@ -167,8 +155,9 @@ lukshdrQemuConfigUpdateDeviceFlags(virDomainPtr domain, const char *xml, unsigne
 {
     g_autofree char *rewritten = NULL;
 
-    if (!lukshdrQemuConfigRewriteOf(domain, lukshdrQemu.libvirt.virDomainUpdateDeviceFlagsEnsureACL,
-                                    flags, &xml, &rewritten))
+    if (!lukshdrQemuConfigRewriteFor(NULL, domain,
+                                     lukshdrQemu.libvirt.virDomainUpdateDeviceFlagsEnsureACL, flags,
+                                     &xml, &rewritten))
         return -1;
     return lukshdrQemuTableStock.domainUpdateDeviceFlags(domain, xml, flags);
 }
@@ -181,7 +170,8 @@ lukshdrQemuConfigSaveFlags(virDomainPtr domain,
 {
     g_autofree char *rewritten = NULL;
 
-    if (!lukshdrQemuConfigRewrite(&dxml, &rewritten))
+    if (!lukshdrQemuConfigRewriteFor(NULL, domain, lukshdrQemu.libvirt.virDomainSaveFlagsEnsureACL,
+                                     flags, &dxml, &rewritten))
         return -1;
     return lukshdrQemuTableStock.domainSaveFlags(domain, to, dxml, flags);
 }
@@ -194,16 +184,23 @@ lukshdrQemuConfigRestoreFlags(virConnectPtr conn,
 {
     g_autofree char *rewritten = NULL;
 
-    if (!lukshdrQemuConfigRewrite(&dxml, &rewritten))
+    if (!lukshdrQemuConfigRewriteFor(conn, NULL, lukshdrQemu.libvirt.virDomainRestoreFlagsEnsureACL,
+                                     flags, &dxml, &rewritten))
         return -1;
     return lukshdrQemuTableStock.domainRestoreFlags(conn, from, dxml, flags);
 }
 
 /* A copy of @params, to be freed with g_free, in which the XML of a saved domain, if there is
  * any, is what libvirt is to have; the strings stay the caller's, and the new one is in
- * @rewritten.  NULL with a libvirt error reported if it is to be refused. */
+ * @rewritten.  For @domain, or a saved one on @conn.  NULL with a libvirt error reported if it is to be refused. */
 static virTypedParameterPtr
-lukshdrQemuConfigParams(virTypedParameterPtr params, int nparams, char **rewritten)
+lukshdrQemuConfigParams(virConnectPtr conn,
+                        virDomainPtr domain,
+                        lukshdrQemuEnsureACL ensure,
+                        unsigned int flags,
+                        virTypedParameterPtr params,
+                        int nparams,
+                        char **rewritten)
 {
     g_autofree virTypedParameterPtr copy = g_new0(virTypedParameter, MAX(nparams, 0) + 1);
     int i;
@@ -218,7 +215,7 @@ lukshdrQemuConfigParams(virTypedParameterPtr params, int nparams, char **rewritt
 
         /* libvirt refuses a second one */
         g_clear_pointer(rewritten, g_free);
-        if (!lukshdrQemuConfigRewrite(&xml, rewritten))
+        if (!lukshdrQemuConfigRewriteFor(conn, domain, ensure, flags, &xml, rewritten))
             return NULL;
         if (*rewritten)
             copy[i].value.s = *rewritten;
@@ -233,7 +230,9 @@ lukshdrQemuConfigSaveParams(virDomainPtr domain,
                             unsigned int flags)
 {
     g_autofree char *rewritten = NULL;
-    g_autofree virTypedParameterPtr copy = lukshdrQemuConfigParams(params, nparams, &rewritten);
+    g_autofree virTypedParameterPtr copy = lukshdrQemuConfigParams(
+        NULL, domain, lukshdrQemu.libvirt.virDomainSaveParamsEnsureACL, flags, params, nparams,
+        &rewritten);
 
     if (!copy)
         return -1;
@@ -247,7 +246,9 @@ lukshdrQemuConfigRestoreParams(virConnectPtr conn,
                                unsigned int flags)
 {
     g_autofree char *rewritten = NULL;
-    g_autofree virTypedParameterPtr copy = lukshdrQemuConfigParams(params, nparams, &rewritten);
+    g_autofree virTypedParameterPtr copy = lukshdrQemuConfigParams(
+        conn, NULL, lukshdrQemu.libvirt.virDomainRestoreParamsEnsureACL, flags, params, nparams,
+        &rewritten);
 
     if (!copy)
         return -1;
@@ -262,7 +263,9 @@ lukshdrQemuConfigSaveImageDefineXML(virConnectPtr conn,
 {
     g_autofree char *rewritten = NULL;
 
-    if (!lukshdrQemuConfigRewrite(&dxml, &rewritten))
+    if (!lukshdrQemuConfigRewriteFor(conn, NULL,
+                                     lukshdrQemu.libvirt.virDomainSaveImageDefineXMLEnsureACL,
+                                     flags, &dxml, &rewritten))
         return -1;
     return lukshdrQemuTableStock.domainSaveImageDefineXML(conn, file, dxml, flags);
 }
@@ -272,7 +275,9 @@ lukshdrQemuConfigManagedSaveDefineXML(virDomainPtr domain, const char *dxml, uns
 {
     g_autofree char *rewritten = NULL;
 
-    if (!lukshdrQemuConfigRewrite(&dxml, &rewritten))
+    if (!lukshdrQemuConfigRewriteFor(NULL, domain,
+                                     lukshdrQemu.libvirt.virDomainManagedSaveDefineXMLEnsureACL,
+                                     flags, &dxml, &rewritten))
         return -1;
     return lukshdrQemuTableStock.domainManagedSaveDefineXML(domain, dxml, flags);
 }
@@ -356,8 +361,8 @@ lukshdrQemuConfigBlockCopy(virDomainPtr domain,
     g_autofree char *rewritten = NULL;
     int rc;
 
-    if (!lukshdrQemuConfigRewriteOf(domain, lukshdrQemu.libvirt.virDomainBlockCopyEnsureACL, flags,
-                                    &xml, &rewritten))
+    if (!lukshdrQemuConfigRewriteFor(NULL, domain, lukshdrQemu.libvirt.virDomainBlockCopyEnsureACL,
+                                     flags, &xml, &rewritten))
         return -1;
 
     /* libvirt prepares the target of a copy as it does an overlay */

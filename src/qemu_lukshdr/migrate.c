@@ -285,6 +285,30 @@ lukshdrQemuMigrateIncoming(const char **xml, char **rewritten, bool running, uns
     return true;
 }
 
+/* lukshdrQemuMigrateIncoming of what a client sent: what that says is told only to one that may do what
+ * it asks for, to a domain that is called @dname, if that is not NULL */
+static bool
+lukshdrQemuMigrateComes(virConnectPtr dconn,
+                        const char *dname,
+                        lukshdrQemuEnsureACL ensure,
+                        unsigned long flags,
+                        const char **xml,
+                        char **rewritten)
+{
+    const char *sent = *xml;
+    virErrorPtr said;
+
+    if (lukshdrQemuMigrateIncoming(xml, rewritten, true, flags))
+        return true;
+
+    said = lukshdrQemuErrorSave();
+    if (lukshdrQemuMayXML(dconn, sent, dname, ensure, flags))
+        lukshdrQemuErrorRestore(said);
+    else
+        virFreeError(said);
+    return false;
+}
+
 int
 lukshdrQemuMigratePrepare3(virConnectPtr dconn,
                            const char *cookiein,
@@ -300,7 +324,9 @@ lukshdrQemuMigratePrepare3(virConnectPtr dconn,
 {
     g_autofree char *rewritten = NULL;
 
-    if (!lukshdrQemuMigrateIncoming(&dom_xml, &rewritten, true, flags))
+    if (!lukshdrQemuMigrateComes(dconn, dname,
+                                 lukshdrQemu.libvirt.virDomainMigratePrepare3EnsureACL, flags,
+                                 &dom_xml, &rewritten))
         return -1;
     return lukshdrQemuTableStock.domainMigratePrepare3(dconn, cookiein, cookieinlen, cookieout,
                                                        cookieoutlen, uri_in, uri_out, flags, dname,
@@ -330,7 +356,10 @@ lukshdrQemuMigratePrepare3Params(virConnectPtr dconn,
         if (rewritten || params[i].type != VIR_TYPED_PARAM_STRING ||
             !g_str_equal(params[i].field, VIR_MIGRATE_PARAM_DEST_XML))
             continue;
-        if (!lukshdrQemuMigrateIncoming(&xml, &rewritten, true, flags))
+        if (!lukshdrQemuMigrateComes(
+                dconn, lukshdrQemuMigrateParam(params, nparams, VIR_MIGRATE_PARAM_DEST_NAME),
+                lukshdrQemu.libvirt.virDomainMigratePrepare3ParamsEnsureACL, flags, &xml,
+                &rewritten))
             return -1;
         copy[i].value.s = (char *)xml;
     }

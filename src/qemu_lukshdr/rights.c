@@ -53,9 +53,10 @@ lukshdrQemuMay(virDomainPtr domain, lukshdrQemuEnsureACL ensure, unsigned int fl
     return may;
 }
 
-/* A domain of the name and UUID in @xml with nothing else in it; NULL if stock makes nothing of it */
+/* A domain of the name, or @name, and UUID in @xml with nothing else in it; NULL if stock makes nothing of
+ * it */
 static virDomainDef *
-lukshdrQemuMinimalDef(const char *xml)
+lukshdrQemuMinimalDef(const char *xml, const char *name)
 {
     static const char *const kept[] = { LUKSHDR_XML_NAME, LUKSHDR_XML_UUID };
     static const char outline[] =
@@ -72,7 +73,9 @@ lukshdrQemuMinimalDef(const char *xml)
         xmlNode *node = lukshdrXMLChild(root, kept[i]);
         g_autofree char *value = node ? lukshdrXMLText(node) : NULL;
 
-        if (value)
+        if (name && g_str_equal(kept[i], LUKSHDR_XML_NAME))
+            lukshdrXMLAddChild(xmlDocGetRootElement(doc), kept[i], name);
+        else if (value)
             lukshdrXMLAddChild(xmlDocGetRootElement(doc), kept[i], value);
     }
 
@@ -85,10 +88,11 @@ lukshdrQemuMinimalDef(const char *xml)
 bool
 lukshdrQemuMayXML(virConnectPtr conn,
                   const char *xml,
+                  const char *name,
                   lukshdrQemuEnsureACL ensure,
                   unsigned int flags)
 {
-    virDomainDef *def = lukshdrQemuMinimalDef(xml);
+    virDomainDef *def = lukshdrQemuMinimalDef(xml, name);
     bool may = !def || ensure(conn, def, flags) == 0;
 
     if (!def)

@@ -29,6 +29,7 @@ lukshdrQemuMay(virDomainPtr domain, lukshdrQemuEnsureACL ensure, unsigned int fl
  * lukshdrQemuMayXML:
  * @conn: the client's connection
  * @xml: XML of a domain that it wants to have; name and UUID matter
+ * @name: another name that it is to have, or NULL
  * @ensure: what the client must be allowed to
  * @flags: of the call that it has made
  *
@@ -40,6 +41,7 @@ lukshdrQemuMay(virDomainPtr domain, lukshdrQemuEnsureACL ensure, unsigned int fl
 bool
 lukshdrQemuMayXML(virConnectPtr conn,
                   const char *xml,
+                  const char *name,
                   lukshdrQemuEnsureACL ensure,
                   unsigned int flags);
 

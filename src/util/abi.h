@@ -229,13 +229,23 @@ struct _lukshdrVirStateDriver {
     LUKSHDR_ABI_QEMU_ACL(X, virDomainAttachDeviceEnsureACL) \
     LUKSHDR_ABI_QEMU_ACL(X, virDomainAttachDeviceFlagsEnsureACL) \
     LUKSHDR_ABI_QEMU_ACL(X, virDomainBlockCopyEnsureACL) \
+    LUKSHDR_ABI_QEMU_ACL(X, virDomainCreateEnsureACL) \
+    LUKSHDR_ABI_QEMU_ACL(X, virDomainCreateWithFlagsEnsureACL) \
     LUKSHDR_ABI_QEMU_ACL(X, virDomainCreateXMLEnsureACL) \
     LUKSHDR_ABI_QEMU_ACL(X, virDomainDefineXMLEnsureACL) \
     LUKSHDR_ABI_QEMU_ACL(X, virDomainDefineXMLFlagsEnsureACL) \
+    LUKSHDR_ABI_QEMU_ACL(X, virDomainManagedSaveDefineXMLEnsureACL) \
     LUKSHDR_ABI_QEMU_ACL(X, virDomainMigrateBegin3EnsureACL) \
     LUKSHDR_ABI_QEMU_ACL(X, virDomainMigrateBegin3ParamsEnsureACL) \
     LUKSHDR_ABI_QEMU_ACL(X, virDomainMigratePerform3ParamsEnsureACL) \
+    LUKSHDR_ABI_QEMU_ACL(X, virDomainMigratePrepare3EnsureACL) \
+    LUKSHDR_ABI_QEMU_ACL(X, virDomainMigratePrepare3ParamsEnsureACL) \
+    LUKSHDR_ABI_QEMU_ACL(X, virDomainRestoreFlagsEnsureACL) \
+    LUKSHDR_ABI_QEMU_ACL(X, virDomainRestoreParamsEnsureACL) \
     LUKSHDR_ABI_QEMU_ACL(X, virDomainRevertToSnapshotEnsureACL) \
+    LUKSHDR_ABI_QEMU_ACL(X, virDomainSaveFlagsEnsureACL) \
+    LUKSHDR_ABI_QEMU_ACL(X, virDomainSaveImageDefineXMLEnsureACL) \
+    LUKSHDR_ABI_QEMU_ACL(X, virDomainSaveParamsEnsureACL) \
     LUKSHDR_ABI_QEMU_ACL(X, virDomainSnapshotCreateXMLEnsureACL) \
     LUKSHDR_ABI_QEMU_ACL(X, virDomainUpdateDeviceFlagsEnsureACL) \
     X(char *, virDomainDefGetShortName, (const virDomainDef *def)) \

@@ -1,5 +1,6 @@
 #!/bin/bash
-# Each call of libvirt's storage API that reaches the plugin, by clients who may do all but what it needs, by
+# Each call of libvirt's storage API that reaches the plugin, and those about domains that carry a whole
+# domain's XML, by clients who may do all but what it needs, by
 # one who may only connect, and by one who has just the rights it needs: about plain volumes, payloads,
 # headers and replicas. Who lacks a right is denied in libvirt's own words, learns nothing, and changes
 # nothing; who has the rights needs no others. The clients look nothing up: whoever knows a name can call.
@@ -35,6 +36,17 @@ virStoragePoolDelete         storage-pool.format
 virStoragePoolUndefine       storage-pool.delete
 virStoragePoolRefresh        storage-pool.refresh
 virStoragePoolGetXMLDesc     storage-pool.read
+virDomainCreate              domain.start
+virDomainCreateWithFlags     domain.start
+virDomainSaveFlags           domain.hibernate
+virDomainSaveParams          domain.hibernate
+virDomainRestoreFlags        domain.start domain.write
+virDomainRestoreParams       domain.start domain.write
+virDomainSaveImageDefineXML  domain.write domain.hibernate
+virDomainManagedSaveDefineXML domain.write domain.hibernate
+virDomainMigrateBegin3       domain.migrate
+virDomainMigratePrepare3     domain.migrate domain.start domain.write
+virDomainMigratePrepare3Params domain.migrate domain.start domain.write
 '
 # What is asked for, whatever the call
 RIGHTS=$(awk '{ for (i = 2; i <= NF; i++) print $i }' <<<"$TABLE" | sort -u)
@@ -49,6 +61,8 @@ for right in $RIGHTS storage-vol.getattr storage-pool.getattr; do
     polkit_client "no-$right" "$right"
     polkit_client "only-$right" '*' "+$right"
 done
+polkit_client starter '*' +domain.start '+secret.*'
+polkit_client saver '*' +domain.hibernate +domain.write +domain.start +domain.migrate
 polkit_client define '*' +storage-pool.write +storage-pool.save
 polkit_client make '*' +storage-pool.write +storage-pool.start
 # in one pool everything, in the one of the headers nothing
@@ -74,7 +88,9 @@ stock_rights() {
 }
 while read -r call rights; do
     [ -n "$call" ] || continue
-    same "$call" "$(xargs -n 1 <<<"$rights" | sort | xargs)" "$(stock_rights "$call")"
+    # of those that clients do not call by themselves it says nothing; libvirt's remote_protocol.x does
+    [[ $call == virDomainMigrate* ]] ||
+        same "$call" "$(xargs -n 1 <<<"$rights" | sort | xargs)" "$(stock_rights "$call")"
 done <<<"$TABLE"
 
 # file NAME: stdin becomes a file that every client can read; prints its name.
@@ -91,6 +107,19 @@ plain_xml() {
 generated_xml() {
     plain_xml "$1" "<encryption format='luks'><header type='volume'${2:-}><source ${3:-$REPLICATED}/></header></encryption>"
 }
+# A domain from when its disk was a plain volume: starting it would correct its configuration.
+GUEST_UUID=11111111-2222-3333-4444-555555555555
+domain_xml() {
+    cat <<XML
+<domain type='qemu'><name>guest</name><uuid>$GUEST_UUID</uuid><memory unit='MiB'>64</memory>
+<os><type arch='x86_64'>hvm</type></os>
+<devices><disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='$1'/>
+<target dev='vda' bus='virtio'/></disk></devices></domain>
+XML
+}
+domain_xml "$DATA/disk" >"$DAEMON_DIR/xml/guest.xml"
+try "a domain, the disk of which is not linked yet" virsh define "$DAEMON_DIR/xml/guest.xml"
+
 # A linked volume "disk" with a replica, and a plain one
 world() {
     linked_xml disk raw "" "$REPLICATED" | create_xml && virsh vol-create-as data plain 4M &&
@@ -106,6 +135,8 @@ all_there() {
     virsh pool-list --all | sort
     virsh secret-list | sort
     virsh vol-list data
+    virsh dumpxml guest --inactive
+    virsh list --name
 }
 
 # The volumes: header, replica, payload, plain
@@ -113,6 +144,9 @@ VOLUMES="vault/disk.luks spare/disk.luks data/disk data/plain"
 SHARE=$(generated_xml other " link='share'" "pool='vault' volume='disk.luks'" | file share)
 NEW=$(generated_xml other | file new)
 PLAIN=$(plain_xml other | file plain)
+# What the plugin refuses, and says why: another name of the linked volume
+"$DAEMON_IN" ln -s "$DATA/disk" "$DAEMON_IMAGES/alias"
+ALIAS=$(domain_xml "$DAEMON_IMAGES/alias" | file alias)
 pool_xml() {
     echo "<pool type='dir'><name>$1</name>${2:+<uuid>$2</uuid>}<target><path>$DAEMON_IMAGES/$1</path>${3:-}</target></pool>"
 }
@@ -122,6 +156,7 @@ UNDEFAULTED=$(pool_xml data "$(virsh pool-uuid data)" "<headers/>" | file data)
 attempts() {
     local call=$1 volume
     case $call in
+        virDomain*) echo "$call guest $GUEST_UUID $ALIAS" ;;
         virStorageVolCreateXML)
             printf '%s\n' "$call data $NEW" "$call data $PLAIN" "$call data $SHARE"
             ;;
@@ -177,6 +212,16 @@ for call in Delete Wipe WipePattern Upload Resize Download GetXMLDesc GetInfo Ge
     same "$call: then they can be deleted" "$(find "$VAULT" "$DATA" "$SPARE" -type f; links)" ""
     world >/dev/null 2>&1
 done
+
+note "Who may save and restore domains, and let them migrate"
+for call in SaveFlags SaveParams RestoreFlags RestoreParams SaveImageDefineXML ManagedSaveDefineXML MigratePrepare3 \
+    MigratePrepare3Params; do
+    said=$(attempts "virDomain$call" | calls saver 2>&1)
+    like "$call tells him why" "$said" "^error.*linked volume 'disk' of pool 'data' and is not its name"
+done
+like "the configuration is what it was" "$(virsh dumpxml guest --inactive | grep -c '<encryption')" '^0$'
+try "who may start it, and have it opened, starts it" call starter virDomainCreate guest "$GUEST_UUID" "$ALIAS"
+virsh destroy guest
 
 note "Making volumes"
 no_more() {

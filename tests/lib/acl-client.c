@@ -1,14 +1,15 @@
 /*
- * acl-client.c: calls of libvirt's storage API, also about what the client was never shown
+ * acl-client.c: calls of libvirt's API, also about what the client was never shown
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * A client that knows a name needs no look-up: the wire protocol carries names, keys and UUIDs.  So
- * this one makes its pools and volumes itself, with functions that libvirt.so exports for its own
+ * this one makes its pools, volumes and domains itself, with functions that libvirt.so exports for its own
  * tools.  It reads lines from stdin:
  *
  *   pool NAME UUID              a pool that the following lines name
  *   CALL POOL [VOLUME] [ARGUMENT...]
+ *   CALL DOMAIN UUID FILE       of a domain, maybe with the domain's XML in FILE
  *
  * and prints a line for each call: what came of it, "ok", "denied" (VIR_ERR_ACCESS_DENIED) or "error",
  * then a tab, the line, a tab, the message.
@@ -33,11 +34,48 @@ typedef virStorageVolPtr (*makeVolFunc)(virConnectPtr conn,
                                         void *data,
                                         void (*freeData)(void *));
 
+typedef virDomainPtr (*makeDomainFunc)(virConnectPtr conn,
+                                       const char *name,
+                                       const unsigned char *uuid,
+                                       int id);
+/* what migrating is made of, which libvirt.so exports for itself */
+typedef int (*prepareFunc)(virConnectPtr conn,
+                           const char *cookiein,
+                           int cookieinlen,
+                           char **cookieout,
+                           int *cookieoutlen,
+                           const char *uriin,
+                           char **uriout,
+                           unsigned long flags,
+                           const char *dname,
+                           unsigned long bandwidth,
+                           const char *xml);
+typedef int (*prepareParamsFunc)(virConnectPtr conn,
+                                 virTypedParameterPtr params,
+                                 int nparams,
+                                 const char *cookiein,
+                                 int cookieinlen,
+                                 char **cookieout,
+                                 int *cookieoutlen,
+                                 char **uriout,
+                                 unsigned int flags);
+typedef char *(*beginFunc)(virDomainPtr domain,
+                           const char *xml,
+                           char **cookieout,
+                           int *cookieoutlen,
+                           unsigned long flags,
+                           const char *dname,
+                           unsigned long bandwidth);
+
 #define POOLS_MAX 32
 
 static virConnectPtr conn;
 static makePoolFunc makePool;
 static makeVolFunc makeVol;
+static makeDomainFunc makeDomain;
+static prepareFunc prepare;
+static prepareParamsFunc prepareParams;
+static beginFunc begin;
 
 static struct {
     char name[64];
@@ -53,23 +91,29 @@ die(const char *what)
 }
 
 static void
-addPool(const char *name, const char *uuid)
+readUUID(const char *text, unsigned char *uuid)
 {
     size_t i;
 
-    if (npools == POOLS_MAX || !uuid || strlen(name) >= sizeof(pools->name))
-        die("cannot remember a pool");
-    strcpy(pools[npools].name, name);
     for (i = 0; i < VIR_UUID_BUFLEN; i++) {
         unsigned int byte;
 
-        if (*uuid == '-')
-            uuid++;
-        if (sscanf(uuid, "%2x", &byte) != 1)
+        if (*text == '-')
+            text++;
+        if (sscanf(text, "%2x", &byte) != 1)
             die("not a UUID");
-        pools[npools].uuid[i] = (unsigned char)byte;
-        uuid += 2;
+        uuid[i] = (unsigned char)byte;
+        text += 2;
     }
+}
+
+static void
+addPool(const char *name, const char *uuid)
+{
+    if (npools == POOLS_MAX || !uuid || strlen(name) >= sizeof(pools->name))
+        die("cannot remember a pool");
+    strcpy(pools[npools].name, name);
+    readUUID(uuid, pools[npools].uuid);
     npools++;
 }
 
@@ -195,6 +239,54 @@ callVol(const char *call, const char *pool, const char *name, char **arguments)
     return -2;
 }
 
+/* As callPool, about domains.  What is restored is no file: the rights come first. */
+static int
+callDomain(const char *call, const char *name, const char *id, const char *argument)
+{
+    static const char nowhere[] = "/nonexistent/saved";
+    virTypedParameterPtr params = NULL;
+    unsigned char uuid[VIR_UUID_BUFLEN];
+    virDomainPtr domain;
+    char *cookie = NULL;
+    char *uri = NULL;
+    char *xml = readFile(argument);
+    int max = 0;
+    int n = 0;
+    int len = 0;
+
+    readUUID(id, uuid);
+    if (!(domain = makeDomain(conn, name, uuid, -1)))
+        return -1;
+    virTypedParamsAddString(&params, &n, &max,
+                            strncmp(call, "virDomainMigrate", 16) ? VIR_DOMAIN_SAVE_PARAM_DXML
+                                                                  : VIR_MIGRATE_PARAM_DEST_XML,
+                            xml);
+    if (!strcmp(call, "virDomainCreate"))
+        return virDomainCreate(domain);
+    if (!strcmp(call, "virDomainCreateWithFlags"))
+        return virDomainCreateWithFlags(domain, VIR_DOMAIN_START_PAUSED);
+    if (!strcmp(call, "virDomainManagedSaveDefineXML"))
+        return virDomainManagedSaveDefineXML(domain, xml, 0);
+    if (!strcmp(call, "virDomainSaveImageDefineXML"))
+        return virDomainSaveImageDefineXML(conn, nowhere, xml, 0);
+    if (!strcmp(call, "virDomainSaveFlags"))
+        return virDomainSaveFlags(domain, nowhere, xml, 0);
+    if (!strcmp(call, "virDomainRestoreFlags"))
+        return virDomainRestoreFlags(conn, nowhere, xml, 0);
+    if (!strcmp(call, "virDomainMigrateBegin3"))
+        return begin(domain, xml, &cookie, &len, VIR_MIGRATE_LIVE, NULL, 0) ? 0 : -1;
+    if (!strcmp(call, "virDomainMigratePrepare3"))
+        return prepare(conn, NULL, 0, &cookie, &len, NULL, &uri, VIR_MIGRATE_LIVE, NULL, 0, xml);
+    if (!strcmp(call, "virDomainMigratePrepare3Params"))
+        return prepareParams(conn, params, n, NULL, 0, &cookie, &len, &uri, VIR_MIGRATE_LIVE);
+
+    if (strcmp(call, "virDomainSaveParams") && strcmp(call, "virDomainRestoreParams"))
+        return -2;
+    virTypedParamsAddString(&params, &n, &max, VIR_DOMAIN_SAVE_PARAM_FILE, nowhere);
+    return !strcmp(call, "virDomainSaveParams") ? virDomainSaveParams(domain, params, n, 0)
+                                                : virDomainRestoreParams(conn, params, n, 0);
+}
+
 static void
 run(const char *line)
 {
@@ -217,7 +309,10 @@ run(const char *line)
     }
 
     virResetLastError();
-    rc = callPool(words[0], words[1], words[2]);
+    if (words[2] && !strncmp(words[0], "virDomain", 9))
+        rc = callDomain(words[0], words[1], words[2], words[3]);
+    else
+        rc = callPool(words[0], words[1], words[2]);
     if (rc == -2 && words[2])
         rc = callVol(words[0], words[1], words[2], words + 3);
     if (rc == -2)
@@ -242,8 +337,12 @@ main(void)
 
     virSetErrorFunc(NULL, quiet);
     if (!libvirt || !(makePool = (makePoolFunc)dlsym(libvirt, "virGetStoragePool")) ||
-        !(makeVol = (makeVolFunc)dlsym(libvirt, "virGetStorageVol")))
-        die("libvirt does not export what makes pools and volumes");
+        !(makeVol = (makeVolFunc)dlsym(libvirt, "virGetStorageVol")) ||
+        !(makeDomain = (makeDomainFunc)dlsym(libvirt, "virGetDomain")) ||
+        !(begin = (beginFunc)dlsym(libvirt, "virDomainMigrateBegin3")) ||
+        !(prepare = (prepareFunc)dlsym(libvirt, "virDomainMigratePrepare3")) ||
+        !(prepareParams = (prepareParamsFunc)dlsym(libvirt, "virDomainMigratePrepare3Params")))
+        die("libvirt does not export what makes pools, volumes and domains, and migrates them");
     if (!(conn = virConnectOpen(NULL)))
         die(virGetLastErrorMessage());
 
