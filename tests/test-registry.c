@@ -1325,6 +1325,8 @@ testIndex(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
 
         entries[i].link = utilTestLink(fix->payload, fix->header);
         vol = &entries[i].link->payload;
+        g_free(vol->path);
+        vol->path = g_strdup_printf("/dev/group-%zu/volume-%zu", i % 3, i);
         vol->identity = named;
         if (i % 4 == 0)
             vol->identity.id[0] = '\0';
@@ -1337,6 +1339,8 @@ testIndex(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
     g_assert_cmpuint(testIndexed(indexed, LUKSHDR_REGISTRY_KEY_NAMELESS), ==,
                      TEST_SINGLE_LINKS / 4);
     g_assert_cmpuint(testIndexed(indexed, LUKSHDR_REGISTRY_KEY_BLOCKS), ==, TEST_SINGLE_LINKS);
+    /* as few as there are directories: three of payloads, and the headers' */
+    g_assert_cmpuint(testIndexed(indexed, LUKSHDR_REGISTRY_KEY_DIRECTORIES), ==, 4);
 
     /* in whatever order they go, nothing is left of them, and the others are where they were */
     for (i = 1; i <= G_N_ELEMENTS(entries); i++) {
@@ -1348,6 +1352,42 @@ testIndex(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
         lukshdrLinkUnref(entry->link);
     }
     g_assert_cmpuint(g_hash_table_size(indexed), ==, 0);
+}
+
+/* In which directories something is recorded, each once, whatever is in it */
+static void
+testDirectories(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
+{
+    g_autofree char *elsewhere = testPath(fix, "elsewhere");
+    g_autofree char *first = g_build_filename(elsewhere, "first.luks", NULL);
+    g_autofree char *second = g_build_filename(elsewhere, "second.luks", NULL);
+    g_autoptr(lukshdrLink) link = NULL;
+    g_autoptr(GPtrArray) dirs = NULL;
+    g_autoptr(GPtrArray) left = NULL;
+    g_autoptr(GPtrArray) none = NULL;
+
+    g_assert_cmpint(g_mkdir(elsewhere, 0700), ==, 0);
+    link = testReplicated(fix, first, second);
+    testStore(fix->writer, link);
+
+    dirs = lukshdrRegistryListDirectories(fix->reader, NULL);
+    g_assert_cmpuint(dirs->len, ==, 2);
+    g_assert_true(g_ptr_array_find_with_equal_func(dirs, fix->root, g_str_equal, NULL));
+    g_assert_true(g_ptr_array_find_with_equal_func(dirs, elsewhere, g_str_equal, NULL));
+    testAssertListed(lukshdrRegistryListIn(fix->reader, fix->root, NULL), 1);
+    testAssertListed(lukshdrRegistryListIn(fix->reader, elsewhere, NULL), 1);
+    testAssertListed(lukshdrRegistryListIn(fix->reader, "/", NULL), 0);
+
+    /* the replicas are given up */
+    g_ptr_array_set_size(link->replicas, 0);
+    testStore(fix->writer, link);
+    left = lukshdrRegistryListDirectories(fix->reader, NULL);
+    g_assert_cmpuint(left->len, ==, 1);
+    g_assert_cmpstr(g_ptr_array_index(left, 0), ==, fix->root);
+
+    g_assert_true(lukshdrRegistryRemove(fix->writer, link->uuid, NULL));
+    none = lukshdrRegistryListDirectories(fix->reader, NULL);
+    g_assert_cmpuint(none->len, ==, 0);
 }
 
 /* More changes than the kernel remembers */
@@ -1530,6 +1570,7 @@ main(int argc, char **argv)
     testAdd("threads", testThreads);
     testAdd("follow", testFollow);
     testAdd("many", testMany);
+    testAdd("directories", testDirectories);
     testAdd("directory", testDirectory);
     testAdd("forked", testForked);
     testAddEvents("descriptors", testDescriptors);

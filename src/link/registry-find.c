@@ -561,6 +561,29 @@ lukshdrRegistryListSecret(lukshdrRegistry *reg, const char *uuid, GError **error
     return lukshdrRegistryListKey(reg, lukshdrRegistryKeySecret(uuid), error);
 }
 
+GPtrArray *
+lukshdrRegistryListIn(lukshdrRegistry *reg, const char *dir, GError **error)
+{
+    return lukshdrRegistryListKey(reg, lukshdrRegistryKeyDirectory(dir), error);
+}
+
+GPtrArray *
+lukshdrRegistryListDirectories(lukshdrRegistry *reg, GError **error)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
+    GPtrArray *dirs;
+    const GList *at;
+
+    if (!lukshdrRegistryLoadLocked(reg, error))
+        return NULL;
+
+    dirs = g_ptr_array_new_with_free_func(g_free);
+    at = lukshdrRegistryIndexFind(reg->index, LUKSHDR_REGISTRY_KEY_DIRECTORIES);
+    for (; at; at = at->next)
+        g_ptr_array_add(dirs, g_strdup(at->data));
+    return dirs;
+}
+
 lukshdrLink *
 lukshdrRegistryGet(lukshdrRegistry *reg, const char *uuid)
 {

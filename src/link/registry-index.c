@@ -13,9 +13,13 @@
 /* What is under one key */
 typedef struct _lukshdrRegistryBucket lukshdrRegistryBucket;
 struct _lukshdrRegistryBucket {
-    GQueue entries; /* of the links in the entries' places */
+    GQueue entries;  /* of the links in the entries' places; of what is under
+                     * LUKSHDR_REGISTRY_KEY_DIRECTORIES, of the "directory" of other buckets */
+    GList directory; /* its data is the path, if this is a directory's */
     char key[];
 };
+
+#define LUKSHDR_REGISTRY_DIRECTORY "directory "
 
 /* One of the places of an entry */
 struct _lukshdrRegistryPlace {
@@ -74,6 +78,12 @@ lukshdrRegistryKeyIdentity(const lukshdrIdentity *identity)
     return g_strdup_printf("inode %" G_GUINT64_FORMAT, identity->inode);
 }
 
+char *
+lukshdrRegistryKeyDirectory(const char *dir)
+{
+    return g_strconcat(LUKSHDR_REGISTRY_DIRECTORY, dir, NULL);
+}
+
 bool
 lukshdrRegistryVolumeCounts(const lukshdrLink *link, guint i)
 {
@@ -104,8 +114,13 @@ lukshdrRegistryKeys(const lukshdrLink *link)
             continue;
         lukshdrRegistryAddKey(keys, lukshdrRegistryKeyName(vol->pool, vol->volume));
         lukshdrRegistryAddKey(keys, lukshdrRegistryKeyPool(vol->pool));
-        if (vol->path)
+        if (vol->path) {
+            g_autofree char *dir = g_path_get_dirname(vol->path);
+
             lukshdrRegistryAddKey(keys, lukshdrRegistryKeyPath(vol->path));
+            if (g_path_is_absolute(dir))
+                lukshdrRegistryAddKey(keys, lukshdrRegistryKeyDirectory(dir));
+        }
         if (vol->remote) {
             g_autofree char *where = lukshdrRemoteDescribe(vol->remote);
 
@@ -123,14 +138,42 @@ lukshdrRegistryKeys(const lukshdrLink *link)
 }
 
 static lukshdrRegistryBucket *
-lukshdrRegistryBucketNew(GHashTable *index, const char *key)
+lukshdrRegistryBucketFind(GHashTable *index, const char *key)
 {
+    lukshdrRegistryBucket *bucket = g_hash_table_lookup(index, key);
     gsize len = strlen(key) + 1;
-    lukshdrRegistryBucket *bucket = g_malloc0(sizeof(*bucket) + len);
 
+    if (bucket)
+        return bucket;
+
+    bucket = g_malloc0(sizeof(*bucket) + len);
     memcpy(bucket->key, key, len);
     g_hash_table_insert(index, bucket->key, bucket);
+
+    if (g_str_has_prefix(key, LUKSHDR_REGISTRY_DIRECTORY)) {
+        lukshdrRegistryBucket *all = lukshdrRegistryBucketFind(index,
+                                                               LUKSHDR_REGISTRY_KEY_DIRECTORIES);
+
+        bucket->directory.data = bucket->key + strlen(LUKSHDR_REGISTRY_DIRECTORY);
+        g_queue_push_tail_link(&all->entries, &bucket->directory);
+    }
     return bucket;
+}
+
+/* Removes @bucket from @index if nothing is in it any more */
+static void
+lukshdrRegistryBucketTidy(GHashTable *index, lukshdrRegistryBucket *bucket)
+{
+    if (!g_queue_is_empty(&bucket->entries))
+        return;
+
+    if (bucket->directory.data) {
+        lukshdrRegistryBucket *all = g_hash_table_lookup(index, LUKSHDR_REGISTRY_KEY_DIRECTORIES);
+
+        g_queue_unlink(&all->entries, &bucket->directory);
+        lukshdrRegistryBucketTidy(index, all);
+    }
+    g_hash_table_remove(index, bucket->key);
 }
 
 void
@@ -150,8 +193,7 @@ lukshdrRegistryIndexAdd(GHashTable *index, lukshdrRegistryEntry *entry)
         lukshdrRegistryPlace *place = &entry->places[i];
 
         place->link.data = entry;
-        if (!(place->bucket = g_hash_table_lookup(index, key)))
-            place->bucket = lukshdrRegistryBucketNew(index, key);
+        place->bucket = lukshdrRegistryBucketFind(index, key);
         g_queue_push_tail_link(&place->bucket->entries, &place->link);
     }
 }
@@ -165,8 +207,7 @@ lukshdrRegistryIndexRemove(GHashTable *index, lukshdrRegistryEntry *entry)
         lukshdrRegistryPlace *place = &entry->places[i];
 
         g_queue_unlink(&place->bucket->entries, &place->link);
-        if (g_queue_is_empty(&place->bucket->entries))
-            g_hash_table_remove(index, place->bucket->key);
+        lukshdrRegistryBucketTidy(index, place->bucket);
     }
     g_clear_pointer(&entry->places, g_free);
     entry->nplaces = 0;

@@ -129,6 +129,18 @@ char *
 lukshdrRegistryKeyPath(const char *path);
 
 /**
+ * lukshdrRegistryKeyDirectory:
+ * @dir: path of a directory, as it is recorded in front of a volume's name
+ *
+ * Returns: key of all volumes in it.
+ */
+char *
+lukshdrRegistryKeyDirectory(const char *dir);
+
+/* The paths of all directories that have such a key, char * instead of entries */
+#define LUKSHDR_REGISTRY_KEY_DIRECTORIES "directories"
+
+/**
  * lukshdrRegistryKeyIdentity:
  * @identity: identity of a volume, not of type NONE
  *

@@ -128,6 +128,28 @@ GPtrArray *
 lukshdrRegistryListSecret(lukshdrRegistry *reg, const char *uuid, GError **error);
 
 /**
+ * lukshdrRegistryListDirectories:
+ * @reg: a registry
+ * @error: VIR_ERR_SYSTEM_ERROR
+ *
+ * Returns: the directories in which volumes are recorded, a GPtrArray of char *, each once, or NULL with
+ * @error set.  They are as few as pools, however many links there are.
+ */
+GPtrArray *
+lukshdrRegistryListDirectories(lukshdrRegistry *reg, GError **error);
+
+/**
+ * lukshdrRegistryListIn:
+ * @reg: a registry
+ * @dir: one of lukshdrRegistryListDirectories
+ * @error: VIR_ERR_SYSTEM_ERROR
+ *
+ * Returns: as lukshdrRegistryListAt, those with a volume that is recorded in that directory itself.
+ */
+GPtrArray *
+lukshdrRegistryListIn(lukshdrRegistry *reg, const char *dir, GError **error);
+
+/**
  * lukshdrRegistryFindPayload:
  * @reg: a registry
  * @path: path that somebody is about to open

@@ -174,21 +174,55 @@ lukshdrQemuLookupNamed(const lukshdrQemuHost *host,
     return false;
 }
 
-/* Is @path, of a volume of a link, somewhere below the directory @found? */
+/* Is the directory @path the one that @found is, or somewhere below it? */
 static bool
 lukshdrQemuLookupIsBelow(const char *path, const struct stat *found)
 {
-    g_autofree char *dir = path ? g_strdup(path) : NULL;
+    g_autofree char *dir = g_strdup(path);
 
-    while (dir && !g_str_equal(dir, "/") && !g_str_equal(dir, ".")) {
-        char *parent = g_path_get_dirname(dir);
+    for (;;) {
         struct stat now;
+        char *parent;
 
-        g_free(dir);
-        dir = parent;
         if (stat(dir, &now) == 0 && now.st_dev == found->st_dev && now.st_ino == found->st_ino)
             return true;
+        if (g_str_equal(dir, "/"))
+            return false;
+        parent = g_path_get_dirname(dir);
+        g_free(dir);
+        dir = parent;
     }
+}
+
+/* Says which volume is recorded in @holder, which is @dir or below it */
+static bool
+lukshdrQemuLookupSetHolds(const lukshdrQemuHost *host,
+                          const char *dir,
+                          const char *holder,
+                          GError **error)
+{
+    g_autoptr(GPtrArray) links = lukshdrRegistryListIn(host->registry, holder, error);
+    const lukshdrVolume *vol;
+    const lukshdrLink *link;
+    guint i;
+
+    if (!links)
+        return false;
+    if (links->len == 0) /* it was deleted just now */
+        return true;
+
+    link = g_ptr_array_index(links, 0);
+    for (i = 0; (vol = lukshdrLinkVolumeAt(link, i)); i++) {
+        g_autofree char *parent = vol->path ? g_path_get_dirname(vol->path) : NULL;
+
+        if (g_strcmp0(parent, holder) == 0)
+            break;
+    }
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_DENIED,
+                _("directory '%s' cannot be a disk: the %s of linked volume '%s' of pool "
+                  "'%s' is in it"),
+                dir, lukshdrRoleToString(lukshdrLinkRoleAt(i)), link->payload.volume,
+                link->payload.pool);
     return false;
 }
 
@@ -196,7 +230,7 @@ bool
 lukshdrQemuLookupDirectory(const lukshdrQemuHost *host, const char *dir, GError **error)
 {
     g_autoptr(GPtrArray) damaged = NULL;
-    g_autoptr(GPtrArray) links = NULL;
+    g_autoptr(GPtrArray) holders = NULL;
     g_autofree char *pool = NULL;
     struct stat found;
     guint i;
@@ -205,7 +239,7 @@ lukshdrQemuLookupDirectory(const lukshdrQemuHost *host, const char *dir, GError 
         return true;
 
     if (!lukshdrRegistryLoad(host->registry, &damaged, error) ||
-        !(links = lukshdrRegistryList(host->registry, error)))
+        !(holders = lukshdrRegistryListDirectories(host->registry, error)))
         return false;
 
     if (damaged->len > 0) {
@@ -215,21 +249,12 @@ lukshdrQemuLookupDirectory(const lukshdrQemuHost *host, const char *dir, GError 
         return false;
     }
 
-    for (i = 0; i < links->len; i++) {
-        const lukshdrLink *link = g_ptr_array_index(links, i);
-        const lukshdrVolume *vol;
-        guint n;
+    for (i = 0; i < holders->len; i++) {
+        const char *holder = g_ptr_array_index(holders, i);
 
-        for (n = 0; (vol = lukshdrLinkVolumeAt(link, n)); n++) {
-            if (!lukshdrQemuLookupIsBelow(vol->path, &found))
-                continue;
-            g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_DENIED,
-                        _("directory '%s' cannot be a disk: the %s of linked volume '%s' of pool "
-                          "'%s' is in it"),
-                        dir, lukshdrRoleToString(lukshdrLinkRoleAt(n)), link->payload.volume,
-                        link->payload.pool);
+        if (lukshdrQemuLookupIsBelow(holder, &found) &&
+            !lukshdrQemuLookupSetHolds(host, dir, holder, error))
             return false;
-        }
     }
 
     if (!lukshdrHeaderPoolsFindBelow(host->headerPools, dir, &pool, error))
