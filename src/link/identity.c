@@ -294,6 +294,12 @@ lukshdrIdentityClaims(const lukshdrIdentity *claim, bool grows, const lukshdrIde
            (grows ? found->size >= claim->size : found->size == claim->size);
 }
 
+bool
+lukshdrIdentityCountsSize(const lukshdrIdentity *identity)
+{
+    return identity->type == LUKSHDR_IDENTITY_FILE && !lukshdrIdentityHasBirth(identity);
+}
+
 char *
 lukshdrIdentityDescribe(const lukshdrIdentity *identity)
 {

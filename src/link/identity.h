@@ -132,6 +132,16 @@ bool
 lukshdrIdentityClaims(const lukshdrIdentity *claim, bool grows, const lukshdrIdentity *found);
 
 /**
+ * lukshdrIdentityCountsSize:
+ * @identity: an identity
+ *
+ * Returns: whether it is one of a file without a birth time, which lukshdrIdentityClaims tells by its size
+ * instead.
+ */
+bool
+lukshdrIdentityCountsSize(const lukshdrIdentity *identity);
+
+/**
  * lukshdrIdentityDescribe:
  * @identity: an identity
  *

@@ -303,6 +303,44 @@ lukshdrStorageHeadersLabel(GArray *headers, lukshdrLink *link, GPtrArray *others
     return true;
 }
 
+static bool
+lukshdrStorageLabelSize(int fd, const char *uuid, guint64 size, GError **error)
+{
+    g_autoptr(GPtrArray) links = NULL;
+    lukshdrLink *known;
+
+    if (!lukshdrLabelLock(fd, error) || !lukshdrLabelRead(fd, &links, error))
+        return false;
+    if (!links || !(known = lukshdrLinkListFind(links, uuid)) ||
+        !lukshdrIdentityCountsSize(&known->payload.identity) ||
+        known->payload.identity.size == size)
+        return true;
+
+    known->payload.identity.size = size;
+    return lukshdrLabelWrite(fd, links, error);
+}
+
+void
+lukshdrStorageHeadersResized(const lukshdrLink *link, guint64 size)
+{
+    const lukshdrVolume *copy;
+    guint i;
+
+    for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
+        lukshdrHeaderVolume header = { .copy = copy };
+        g_autoptr(GError) error = NULL;
+
+        if (copy->path && lukshdrStorageOpenHeader(link, &header, &error) && header.handle)
+            (void)lukshdrStorageLabelSize(header.handle->fd, link->uuid, size, &error);
+        if (error)
+            LUKSHDR_LOG_WARN(_("The label in volume '%s' of pool '%s' does not say how long the "
+                               "payload of linked volume '%s' is now, so other hosts will not take "
+                               "it for that by themselves: %s; link it again (virt-lukshdr link)"),
+                             copy->volume, copy->pool, link->payload.volume, error->message);
+        lukshdrHeaderVolumeClear(&header);
+    }
+}
+
 GPtrArray *
 lukshdrStorageHeadersSharers(const lukshdrLink *link, GError **error)
 {

@@ -122,6 +122,18 @@ bool
 lukshdrStorageHeadersLabel(GArray *headers, lukshdrLink *link, GPtrArray *others, GError **error);
 
 /**
+ * lukshdrStorageHeadersResized:
+ * @link: a link
+ * @size: how long its payload is now, bytes
+ *
+ * Where the label tells the payload by its size, for want of a birth time, puts the new one into the label
+ * of each copy of the header that can be had, so that other hosts go on recognising it.  Where
+ * that fails the log says so.  Nothing else of a label changes: it may know newer keys than this host.
+ */
+void
+lukshdrStorageHeadersResized(const lukshdrLink *link, guint64 size);
+
+/**
  * lukshdrStorageHeadersSharers:
  * @link: a link
  * @error: of the registry

@@ -2,6 +2,15 @@
  * vol-show.c: volumes that exist: what they show, what they refuse
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Resizing a payload on a file system without birth times, where a label tells it by its size, and what
+ * a crash after each step leaves:
+ *
+ *   1 payload resized          the new size; for other hosts the link is one that is found, which none
+ *                              of them follows by itself
+ *   2 size in the registry     the same, until this host writes the label again
+ *   3 size in the label of     all as it should be where that copy of the header is read
+ *     header, then replicas
  */
 
 #include "config.h"
@@ -13,6 +22,7 @@
 #include "util/log.h"
 #include "busy.h"
 #include "discover.h"
+#include "entry.h"
 #include "headers.h"
 #include "recognise.h"
 #include "use.h"
@@ -171,6 +181,35 @@ lukshdrStorageVolUpload(virStorageVolPtr vol,
     return state->stock.storageVolUpload(vol, stream, offset, length, flags);
 }
 
+/* A lukshdrStorageChange */
+static bool
+lukshdrStorageResizedChange(lukshdrLink *link, void *opaque)
+{
+    const lukshdrIdentity *now = opaque;
+
+    link->payload.identity.size = now->size;
+    return true;
+}
+
+/* @link's payload, open as @held, has been resized: that it was is not undone where this fails */
+static void
+lukshdrStorageResized(const lukshdrLink *link, const lukshdrHandle *held)
+{
+    g_autoptr(GError) error = NULL;
+    lukshdrIdentity now;
+
+    if (!lukshdrIdentityCountsSize(&held->identity))
+        return;
+
+    if (lukshdrIdentityFromFD(held->fd, &now, &error) &&
+        lukshdrStorageUpdate(link, lukshdrStorageResizedChange, &now, &error))
+        lukshdrStorageHeadersResized(link, now.size);
+    else
+        LUKSHDR_LOG_WARN(_("How long the payload of linked volume '%s' of pool '%s' is now could "
+                           "not be recorded: %s"),
+                         link->payload.volume, link->payload.pool, error->message);
+}
+
 int
 lukshdrStorageVolResize(virStorageVolPtr vol, unsigned long long capacity, unsigned int flags)
 {
@@ -179,6 +218,7 @@ lukshdrStorageVolResize(virStorageVolPtr vol, unsigned long long capacity, unsig
     g_autoptr(lukshdrStorageBusy) busy = NULL;
     g_autoptr(lukshdrHandle) held = NULL;
     g_autoptr(GError) error = NULL;
+    int rc;
 
     if (lukshdrStorageRecognise(vol, state->abi.virStorageVolResizeEnsureACL, &what, &error) &&
         lukshdrStorageBusyVolume(vol, lukshdrStorageRecognisedPayload(&what),
@@ -193,7 +233,9 @@ lukshdrStorageVolResize(virStorageVolPtr vol, unsigned long long capacity, unsig
                                what.link->payload.volume);
                 break;
             }
-            return state->stock.storageVolResize(vol, capacity, flags);
+            if ((rc = state->stock.storageVolResize(vol, capacity, flags)) == 0)
+                lukshdrStorageResized(what.link, held);
+            return rc;
         case LUKSHDR_RECOGNISED_PLAIN:
             return state->stock.storageVolResize(vol, capacity, flags);
         case LUKSHDR_RECOGNISED_HEADER:
