@@ -49,7 +49,7 @@ lukshdrSecretUseIsExcepted(const lukshdrSecretUse *use, xmlNode *node)
     g_autofree char *volume = NULL;
     g_autoptr(lukshdrRemote) remote = NULL;
 
-    if (!xmlStrEqual(node->name, BAD_CAST LUKSHDR_XML_SECRET) || !parent ||
+    if (!use->except || !xmlStrEqual(node->name, BAD_CAST LUKSHDR_XML_SECRET) || !parent ||
         parent->type != XML_ELEMENT_NODE ||
         !xmlStrEqual(node->parent->name, BAD_CAST LUKSHDR_XML_ENCRYPTION))
         return false;

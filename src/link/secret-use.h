@@ -17,7 +17,7 @@
  * @privileged: whether the daemon runs as root
  * @uuid: UUID of a secret
  * @usage: its usage, of type volume
- * @except: a payload; a disk with it as the source does not count
+ * @except: a payload; a disk with it as the source does not count.  NULL: every disk counts
  * @user: set to the path of a file that names the secret, to be freed with g_free, or to NULL
  * @error: VIR_ERR_SYSTEM_ERROR, VIR_ERR_XML_ERROR, naming the file: what it says is uncertain
  *

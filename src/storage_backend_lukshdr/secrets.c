@@ -348,7 +348,7 @@ lukshdrStorageSecretRemove(const char *uuid, GError **error)
 
 /* Returns why the generated secret of @link must stay, or NULL if nothing else needs it */
 static char *
-lukshdrStorageSecretWhyKeep(const lukshdrLink *link)
+lukshdrStorageSecretWhyKeep(const lukshdrLink *link, bool stays)
 {
     const lukshdrStorage *state = &lukshdrStorageState;
     g_autoptr(GError) error = NULL;
@@ -360,8 +360,8 @@ lukshdrStorageSecretWhyKeep(const lukshdrLink *link)
 
     if (!lukshdrRegistryLoad(state->registry, &damaged, &error) ||
         !(links = lukshdrRegistryListSecret(state->registry, link->secretUUID, &error)) ||
-        !lukshdrSecretUseFind(state->privileged, link->secretUUID, where, &link->payload, &user,
-                              &error))
+        !lukshdrSecretUseFind(state->privileged, link->secretUUID, where,
+                              stays ? NULL : &link->payload, &user, &error))
         return g_strdup_printf(_("it is uncertain whether something else needs it: %s"),
                                error->message);
 
@@ -380,16 +380,17 @@ lukshdrStorageSecretWhyKeep(const lukshdrLink *link)
 }
 
 bool
-lukshdrStorageSecretRelease(const lukshdrLink *link, GError **error)
+lukshdrStorageSecretRelease(const lukshdrLink *link, bool stays, GError **error)
 {
-    g_autofree char *why = lukshdrStorageSecretWhyKeep(link);
+    g_autofree char *why = lukshdrStorageSecretWhyKeep(link, stays);
 
     if (!why)
         return lukshdrStorageSecretRemove(link->secretUUID, error);
 
-    LUKSHDR_LOG_WARN(_("Secret '%s', generated for volume '%s' of pool '%s', stays although the "
-                       "volume goes: %s; when nothing needs it any more, remove it with virsh "
-                       "secret-undefine"),
-                     link->secretUUID, link->payload.volume, link->payload.pool, why);
+    LUKSHDR_LOG_WARN(
+        _("Secret '%s', generated for volume '%s' of pool '%s', stays although the "
+          "volume needs it no more: %s; when nothing needs it any more, remove it with virsh "
+          "secret-undefine"),
+        link->secretUUID, link->payload.volume, link->payload.pool, why);
     return true;
 }

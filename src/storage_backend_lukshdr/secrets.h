@@ -93,7 +93,10 @@ lukshdrStorageSecretCheckStock(const char *xmldesc, GError **error);
 
 /**
  * lukshdrStorageSecretRelease:
- * @link: a link that is going, with its generated secret; its payload is still there
+ * @link: a link with its generated secret, that is going or is not opened with it any more; its payload is
+ *        still there
+ * @stays: whether the volume stays: then domains that have it count as well, as they may name the
+ *         secret in what was saved of them
  * @error: stock's
  *
  * Removes the secret and its value, as the system, also a value that a crash of the daemon has
@@ -103,7 +106,7 @@ lukshdrStorageSecretCheckStock(const char *xmldesc, GError **error);
  * Returns: true, or false with @error set.
  */
 bool
-lukshdrStorageSecretRelease(const lukshdrLink *link, GError **error);
+lukshdrStorageSecretRelease(const lukshdrLink *link, bool stays, GError **error);
 
 /**
  * lukshdrStorageSecretGet:

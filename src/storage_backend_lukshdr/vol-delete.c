@@ -110,7 +110,7 @@ lukshdrStorageFinishHeaders(lukshdrLink *link, GArray *headers, GPtrArray *share
         return lukshdrStorageHeadersUnshare(headers, link, sharers, error);
 
     return lukshdrStorageHeadersDelete(headers, error) &&
-           (!link->secretGenerated || lukshdrStorageSecretRelease(link, error));
+           (!link->secretGenerated || lukshdrStorageSecretRelease(link, false, error));
 }
 
 static bool

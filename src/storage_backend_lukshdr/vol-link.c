@@ -19,7 +19,12 @@
  *                                               until 3, steps 1 and 2 leave the same
  *
  * Linking again two that are linked has the entry already, and b alone: a crash before the entry has its
- * UUID leaves a secret that nothing needs, called after the payload.
+ * UUID leaves a secret that nothing needs, called after the payload.  Where it is linked with another
+ * secret, and its earlier one was generated for it, there is behind 3
+ *
+ *   4 the earlier secret removed            a crash before that leaves it, called after the payload
+ *
+ * Which of the two goes, the entry says: the one that it does not name.
  */
 
 #include "config.h"
@@ -361,7 +366,7 @@ lukshdrStorageLinkExistingFinish(const lukshdrLink *link, GError **error)
         return lukshdrRegistryStore(lukshdrStorageState.registry, whole, error);
     }
 
-    return lukshdrStorageSecretRelease(link, error) &&
+    return lukshdrStorageSecretRelease(link, false, error) &&
            lukshdrRegistryRemove(lukshdrStorageState.registry, link->uuid, error);
 }
 
@@ -506,9 +511,25 @@ lukshdrExistingDropSecret(const lukshdrLink *link)
     g_autoptr(GError) error = NULL;
 
     if ((!now || !lukshdrTextSameUUID(now->secretUUID, link->secretUUID)) &&
-        !lukshdrStorageSecretRelease(link, &error))
+        !lukshdrStorageSecretRelease(link, false, &error))
         LUKSHDR_LOG_ERROR(_("Secret '%s', made for volume '%s' of pool '%s', is left behind: %s"),
                           link->secretUUID, link->payload.volume, link->payload.pool,
+                          error->message);
+}
+
+/* @known had a generated secret.  If the registry says by now that its volume is opened with another,
+ * that secret has done its part. */
+static void
+lukshdrExistingReleaseEarlier(const lukshdrLink *known)
+{
+    g_autoptr(lukshdrLink) now = lukshdrRegistryGet(lukshdrStorageState.registry, known->uuid);
+    g_autoptr(GError) error = NULL;
+
+    if (now && !lukshdrTextSameUUID(now->secretUUID, known->secretUUID) &&
+        !lukshdrStorageSecretRelease(known, true, &error))
+        LUKSHDR_LOG_ERROR(_("Secret '%s', generated for volume '%s' of pool '%s', which is opened "
+                            "with another now, is left behind: %s"),
+                          known->secretUUID, known->payload.volume, known->payload.pool,
                           error->message);
 }
 
@@ -540,8 +561,11 @@ lukshdrExistingLinkAgain(lukshdrLink *link,
     link->generation = MIN(lukshdrExistingGeneration(link), G_MAXUINT32 - 1) + 1;
     if (lukshdrExistingRenewSecret(link, secret, &own, error) &&
         lukshdrStorageHeaderGrow(header, error) && lukshdrExistingWrite(link, header->fd, error) &&
-        lukshdrExistingStore(link, error))
+        lukshdrExistingStore(link, error)) {
+        if (known->secretGenerated)
+            lukshdrExistingReleaseEarlier(known);
         return true;
+    }
 
     if (own)
         lukshdrExistingDropSecret(link);

@@ -85,6 +85,51 @@ like "that goes with it" "$(generated two)" 'generated="yes"'
 try "linked again with that of one although it is linked" relink existing "<secret type='passphrase' uuid='$first'/>"
 like "nothing is borrowed" "$(secret_of two | grep -c "$first")" '^0$'
 try "the last one is there" known "$(secret_of two)"
+try "the one before has gone" eval '! known "$third"'
+
+# --- linked again with another secret than the generated one, which nothing else names
+
+# the same passphrase, as a secret of the administrator's
+own=5a3d3a1c-6f0e-4b56-9d0c-3e3b7f5f2c12
+mine() {
+    secret_make $own volume "$("$DAEMON_IN" base64 -d "$secrets/$(secret_of two).base64")"
+}
+secrets=/etc/libvirt/secrets
+[ "$DAEMON_RUNS" = system ] || secrets=$DAEMON_DIR/config/libvirt/secrets
+try "a secret with the passphrase of two" mine
+# in what was saved of a domain the volume is opened with the secret of then
+saved_two() {
+    sed "s|<source file='[^']*'>|<source file='$DATA/two'>|; s|uuid='$SECRET_UUID'|uuid='$(secret_of two)'|" \
+        "$DAEMON_DIR/xml/two.xml" >"$DAEMON_DIR/xml/domain.xml" && virsh define "$DAEMON_DIR/xml/domain.xml"
+}
+cat >"$DAEMON_DIR/xml/two.xml" <<XML
+<domain type='qemu'><name>two</name><memory unit='MiB'>64</memory><os><type arch='x86_64'>hvm</type></os>
+<devices><disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='/x'>
+<encryption format='luks'><secret type='passphrase' uuid='$SECRET_UUID'/></encryption></source>
+<target dev='vda' bus='virtio'/></disk></devices></domain>
+XML
+generated=$(secret_of two)
+try "a domain has two, and names its secret" saved_two
+from=$(log_end)
+try "two is linked again with the administrator's" relink existing "<secret type='passphrase' uuid='$own'/>"
+same "which it has now" "$(secret_of two)" $own
+try "the generated one stays while the domain names it" known "$generated"
+like "the log says why, and what to do" "$(logged "$from")" "Secret '$generated'.* stays .*two.xml' names it.*secret-undefine"
+try "two opens" opens two
+virsh undefine two >/dev/null
+virsh secret-undefine "$generated" >/dev/null
+try "it gets a generated one again" relink existing "<secret type='passphrase' uuid='$first'/>"
+generated=$(secret_of two)
+like "which goes with it" "$(generated two)" 'generated="yes"'
+try "and once more the administrator's" relink existing "<secret type='passphrase' uuid='$own'/>"
+try "now that nothing names it, the generated one has gone" eval '! known "$generated"'
+try "no file of it is left" eval '! "$DAEMON_IN" ls "$secrets" | grep "$generated"'
+try "the administrator's stays" known $own
+try "two opens" opens two
+try "linked again with the same, it changes nothing" relink existing "<secret type='passphrase' uuid='$own'/>"
+try "and stays" known $own
+try "two is linked with a generated one in the end" relink existing "<secret type='passphrase' uuid='$first'/>"
+virsh secret-undefine $own >/dev/null
 
 # linked_killed N: the daemon dies at the N-th call that changes something while two is linked.
 linked_killed() {

@@ -61,7 +61,7 @@ for right in $RIGHTS storage-vol.getattr storage-pool.getattr; do
     polkit_client "no-$right" "$right"
     polkit_client "only-$right" '*' "+$right"
 done
-polkit_client starter '*' +domain.start '+secret.*'
+polkit_client starter '*' +domain.getattr +domain.start '+secret.*'
 polkit_client saver '*' +domain.hibernate +domain.write +domain.start +domain.migrate
 polkit_client define '*' +storage-pool.write +storage-pool.save
 polkit_client make '*' +storage-pool.write +storage-pool.start
