@@ -380,7 +380,7 @@ lukshdrQemuConfigBlockRebase(virDomainPtr domain,
                              unsigned long bandwidth,
                              unsigned int flags)
 {
-    lukshdrQemuContext context = { .kind = LUKSHDR_QEMU_CONTEXT_COPY };
+    lukshdrQemuContext context = { .kind = LUKSHDR_QEMU_CONTEXT_COPY, .target = base };
     int rc;
 
     lukshdrQemuContextBegin(&context);

@@ -24,7 +24,8 @@ struct _lukshdrQemuContext {
     virDomainObj *vm;       /* PREPARE, STOP */
     virDomainDiskDef *disk; /* PREPARE: the one disk that is plugged in; NULL if it is not known, or
                              * all of them are prepared */
-    virDomainDef *def;      /* STOP: what the domain ran on */
+    const char *target; /* COPY: the file that the client names, or NULL if it names it in XML */
+    virDomainDef *def;  /* STOP: what the domain ran on */
     char *name; /* STOP: lukshdrQemuDomainName from before; NULL if the domain did not run */
     lukshdrQemuContext *outer;
 };

@@ -325,29 +325,45 @@ lukshdrQemuPrepareFindBelow(virStorageSource *top, virStorageSource *src)
     return linked;
 }
 
-/* @link's payload is @src, maybe an image behind that of @disk.  Which file that is, the image says that
- * lies above it, and so do those who can write to that: the domain must name it itself.  Where its
- * XML has it in a <backingStore>, it has an <encryption> by now. */
+/* Has @disk, as it is now, the payload of @link?  What records say of other guests does not count. */
 static bool
-lukshdrQemuPrepareBehind(virDomainDiskDef *disk,
-                         const lukshdrLink *link,
-                         virStorageSource *src,
-                         GError **error)
+lukshdrQemuPrepareHas(virDomainDiskDef *disk, const lukshdrLink *link)
 {
-    virStorageSource *n = disk ? lukshdrQemuDomainDiskSource(disk) : src;
+    virStorageSource *n;
 
-    if (n == src || lukshdrQemuSourceEncryption(src))
-        return true;
-    while (n && n != src)
-        n = lukshdrQemuSourceBacking(n);
-    if (!n)
+    for (n = lukshdrQemuDomainDiskSource(disk); n; n = lukshdrQemuSourceBacking(n)) {
+        g_autoptr(lukshdrGuestDisk) linked = NULL;
+
+        if (lukshdrQemuDiskGetState(n) == LUKSHDR_QEMU_DISK_PREPARED &&
+            (linked = lukshdrQemuDiskFind(n, NULL)) && g_str_equal(linked->linkUUID, link->uuid))
+            return true;
+    }
+    return false;
+}
+
+/* @link's payload is @src, at @path.  Unless that is the disk's own image or what the client copies to,
+ * another image says that it is behind it or has its data, and so do those who can write to that: the
+ * domain must name it itself.  Where its XML has it in a <backingStore>, it has an <encryption> by
+ * now, and so has the target of a copy that is given as XML. */
+static bool
+lukshdrQemuPrepareNamed(virDomainDiskDef *disk,
+                        const lukshdrLink *link,
+                        virStorageSource *src,
+                        const char *path,
+                        GError **error)
+{
+    const lukshdrQemuContext *copy = lukshdrQemuContextFind(LUKSHDR_QEMU_CONTEXT_COPY, NULL);
+
+    if (!disk || src == lukshdrQemuDomainDiskSource(disk) || lukshdrQemuSourceEncryption(src) ||
+        (copy && copy->target && g_str_equal(copy->target, path)) ||
+        lukshdrQemuPrepareHas(disk, link))
         return true;
 
     g_set_error(
         error, LUKSHDR_ERROR, VIR_ERR_OPERATION_DENIED,
-        _("an image of disk '%s' says that linked volume '%s' of pool '%s' is behind it, and "
-          "the domain's XML does not: if it is, name it there in a <backingStore> of the "
-          "disk"),
+        _("an image of disk '%s' says that linked volume '%s' of pool '%s' is behind it or has "
+          "its data, and the domain's XML does not: if it is so, name it there in a "
+          "<backingStore> of the disk, or in a <dataStore> with its <encryption>"),
         lukshdrQemuDomainDiskTarget(disk), link->payload.volume, link->payload.pool);
     return false;
 }
@@ -448,7 +464,7 @@ qemuDomainPrepareStorageSourceBlockdev(virDomainDiskDef *disk,
         return -1;
     }
 
-    if (link && !header && !lukshdrQemuPrepareBehind(disk, link, src, &error)) {
+    if (link && !header && !lukshdrQemuPrepareNamed(disk, link, src, path, &error)) {
         lukshdrReportError(error);
         return -1;
     }
