@@ -65,8 +65,9 @@ try "a pool of others" pool_make others "$OTHERS"
 head -c 4M /dev/urandom | "$DAEMON_IN" dd of="$OTHERS/bystander" status=none
 CEPH=6e1f3d6b-0c3f-4a55-8a0e-2f2a9f1d7c11
 try "a secret of something else" secret_make $CEPH iscsi cephs-own-key
+truncate -s 4M "$OTHERS/empty"
 virsh pool-refresh others
-bystander "$OTHERS/bystander"
+bystander "$OTHERS/bystander" "$OTHERS/empty"
 header_of "$DAEMON_DIR/template"
 # evil NAME: the label on stdin stands in the header NAME, as nobody of ours has made it.
 evil() {
@@ -97,7 +98,8 @@ looked_at() {
     virsh vol-delete "zz-$uuid" data
     "$DAEMON_IN" rm -f "$VAULT/zz-$uuid.luks"
 }
-replicas="<replica pool='others' volume='bystander'><path>$OTHERS/bystander</path></replica>"
+replicas="<replica pool='others' volume='bystander'><path>$OTHERS/bystander</path></replica>
+    <replica pool='others' volume='empty'><path>$OTHERS/empty</path></replica>"
 
 for true_identity in "" yes; do
     plain bare
@@ -105,7 +107,10 @@ for true_identity in "" yes; do
     [ -z "$true_identity" ] || identity=$(identity_of "$DATA/bare")
     LABEL_SECRET=$CEPH label_claim bare "$identity" "$replicas" "$DAEMON_DIR/template" | evil bare.luks
     try "its volume's identity being ${true_identity:-not} known, the pools are looked at" looked_at
-    unharmed "a volume that it calls a replica is as it was"
+    unharmed "volumes that it calls replicas are as they were"
+    # what keeps the copies of a header alike runs when the pool of one is started, with the links that there are
+    try "and once more" looked_at
+    unharmed "neither is overwritten then"
     if [ -z "$true_identity" ]; then
         unlike "the volume stays plain" "$(virsh vol-dumpxml bare data)" "<header"
         try "it is wiped" virsh vol-wipe bare data
@@ -133,11 +138,25 @@ unharmed "and the bystander is as it was"
 like "the client's secret is there" "$(virsh secret-list)" "$SECRET_UUID"
 
 note "Labels that say nothing"
-plain bare
-LABEL_STATE=creating LABEL_LUKS="" label_claim bare "$(identity_of "$DATA/bare")" "" "$DAEMON_DIR/template" | evil bare.luks
-try "one without a LUKS UUID is looked at" looked_at
-same "and makes no link" "$(links)" ""
-unlike "and no header" "$(virsh vol-dumpxml bare data)" "<header"
+# complaints: GLib's of the daemon, such as of a name that is none
+complaints() {
+    grep -aE 'CRITICAL|WARNING|assertion' "$DAEMON_DIR/libvirtd.out.log"
+}
+# Any LUKS header would be that of a label that names none
+for state in creating deleting wiping wiped; do
+    plain bare
+    LABEL_STATE=$state LABEL_LUKS="" \
+        label_claim bare "$(identity_of "$DATA/bare")" "$replicas" "$DAEMON_DIR/template" | evil bare.luks
+    try "$state: one without a LUKS UUID is looked at" looked_at
+    try "$state: and once more" looked_at
+    same "$state: it makes no link" "$(links)" ""
+    unlike "$state: and no header" "$(virsh vol-dumpxml bare data)" "<header"
+    unharmed "$state: the bystanders are as they were"
+    same "$state: nothing was compared that is not there" "$(complaints)" ""
+    unlike "$state: nor found fault with for another reason" "$(cat "$DAEMON_LOG")" "cannot be written as XML"
+    virsh vol-delete bare data
+    "$DAEMON_IN" rm -f "$VAULT/bare.luks"
+done
 alive_now() {
     virsh pool-list --name | grep -q others
 }
