@@ -3,8 +3,8 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The invariant: whatever has been granted stands in the guest's record, and the
- * number of grants there is the number that the security drivers remember.
+ * The invariant: every grant stands in the guest's record, and the record counts as
+ * many grants as the security drivers remember.
  */
 
 #include "config.h"
@@ -60,8 +60,9 @@ lukshdrQemuAccessGrant(virQEMUDriver *driver,
     if (!disk)
         return 0;
 
-    /* The owner that such a header has now is the other host's guest's.  What is not remembered here
-     * is not to be forgotten here either: the other host's memory of it may lie on the same file. */
+    /* The header still belongs to the user of the guest on the other host.  So the drivers do not
+     * remember its owner here, and must not forget it here later: the other host may keep its own
+     * memory of the owner on the same file. */
     if (migrated && lukshdrQemuSharedHas(disk->headerPath))
         remember = false;
 
@@ -81,8 +82,8 @@ lukshdrQemuAccessGrant(virQEMUDriver *driver,
         return -1;
     }
 
-    /* A deletion or wipe of the volume is stored in the link first, and then looks for our
-     * record.  Our record is written now: one of the two sees the other. */
+    /* A thread that deletes or wipes the volume writes that into the link first and then looks for
+     * our record.  We have written our record and now look at the link: one sees the other. */
     if (added && !g_str_equal(disk->linkUUID, LUKSHDR_GUEST_NO_LINK) &&
         !lukshdrRegistryIsActive(lukshdrQemu.host.registry, disk->linkUUID)) {
         lukshdrQemuGuestUngrant(name, disk->nodeName, remember, added);
@@ -146,15 +147,16 @@ lukshdrQemuAccessRevoke(virQEMUDriver *driver,
     if (!name || (times = lukshdrQemuGuestRevoke(name, disk->nodeName, forget)) == 0)
         return 0;
 
-    /* As stock does: leave the label to the other host, forget the owner on this one.  A guest that came
-     * in and failed has not remembered one, and the other host's guest goes on. */
+    /* As stock does: leave the label to the other host and forget the owner on this one.  For a
+     * guest that came in and failed, no owner was remembered here, and the guest goes on at the
+     * other host. */
     if (migrated && lukshdrQemuSharedHas(disk->headerPath)) {
         if (remembered == 0)
             return 0;
         return LUKSHDR_STOCK(qemuSecurityMoveImageMetadata)(driver, vm, header, NULL);
     }
 
-    /* without the payload's source nobody else knows that stock would not restore it */
+    /* stock does not restore a read-only disk; without @src only @disk says that this is one */
     if (!src && disk->readOnly)
         return 0;
 

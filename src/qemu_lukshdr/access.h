@@ -27,10 +27,11 @@ lukshdrQemuGrantsNew(void);
  * @driver: the QEMU driver
  * @vm: a running domain
  * @src: a source of it
- * @chainTop: whether @src is the top of a backing chain: only then is the header's
- *            owner remembered
- * @migrated: whether the guest comes in by migration: the header's present owner is
- *            then not worth remembering where the other host uses the header
+ * @chainTop: whether @src is the top of a backing chain: only then do the security
+ *            drivers remember the header's owner
+ * @migrated: whether the guest comes in by migration: the security drivers then do not
+ *            remember the owner of a header on a shared file system, since that is the
+ *            other host's user
  * @grants: gets an entry if something was granted
  *
  * Labels the header if @src is a payload, after noting it in the guest's record.
@@ -51,9 +52,10 @@ lukshdrQemuAccessGrant(virQEMUDriver *driver,
  * @vm: the domain
  * @grants: what was granted
  *
- * Takes back, last first, what disks got that had no access before.  A disk that
- * had it keeps it: without remembered owners, restoring would take the header from
- * a running guest.  Keeps the thread's libvirt error.
+ * Takes access back, the last grant first, from the disks that had none before.  A
+ * disk that had access keeps it: where the security drivers remember no owners, a
+ * restore would take the header from a running guest.  Keeps the thread's libvirt
+ * error.
  */
 void
 lukshdrQemuAccessUndo(virQEMUDriver *driver, virDomainObj *vm, GPtrArray *grants);
@@ -63,9 +65,9 @@ lukshdrQemuAccessUndo(virQEMUDriver *driver, virDomainObj *vm, GPtrArray *grants
  * @driver: the QEMU driver
  * @vm: a domain that runs or is being stopped
  * @disk: the linked disk
- * @src: its payload, or NULL if libvirt has it no more
+ * @src: its payload, or NULL if libvirt no longer has it
  * @migrated: whether the guest goes on elsewhere: a header on a shared file system
- *            is then left as it is, for the other host to use
+ *            then stays as it is, for the other host to use
  * @forget: whether the guest loses the disk
  *
  * Returns: 0, or -1 with a libvirt error reported.

@@ -23,11 +23,11 @@
 /* where libvirt's own AppArmor driver looks to see whether it can be used */
 #define LUKSHDR_APPARMOR_PROFILES "/sys/kernel/security/apparmor/profiles"
 
-/* There is one QEMU driver in a daemon; qemuSecurityRestoreInputLabel is the only
- * one of the wrapped functions that is not given it. */
+/* A daemon has one QEMU driver.  All wrapped functions but qemuSecurityRestoreInputLabel
+ * get it as an argument; for that one it is kept here. */
 static virQEMUDriver *lukshdrQemuAppArmorDriver;
 
-/* The source, in any chain of @guest's disks, of the disk called @nodeName */
+/* Returns the source of the disk with node name @nodeName, from any chain of @guest's disks */
 static virStorageSource *
 lukshdrQemuAppArmorFindSource(GPtrArray *sources, const char *guest, const char *nodeName)
 {
@@ -80,8 +80,8 @@ lukshdrQemuAppArmorRenew(virQEMUDriver *driver, virDomainObj *vm)
         g_autoptr(virStorageSource) header = lukshdrQemuDiskHeader(
             disk, lukshdrQemuAppArmorFindSource(sources, name, disk->nodeName));
 
-        /* not as a chain's top: the owner is remembered already, and the drivers that count
-         * must not count this */
+        /* not as the top of a chain: the drivers remember the owner already, and those that
+         * count grants must not count this call */
         if (!header ||
             LUKSHDR_STOCK(qemuSecuritySetImageLabel)(driver, vm, header, false, false) < 0) {
             LUKSHDR_LOG_WARN(_("AppArmor may now deny guest '%s' the header volume '%s': %s"), name,

@@ -13,9 +13,10 @@
  * @driver: the QEMU driver
  * @vm: a running domain, after the stock driver has restored the label of anything
  *
- * With AppArmor, "restoring" means that all rules of the guest's profile are made
- * anew from its XML, in which no header stands: adds their rules again.  Does
- * nothing where AppArmor is not in use.  Keeps the thread's libvirt error.
+ * When libvirt "restores" a label with AppArmor, it makes all rules of the guest's
+ * profile anew from the guest's XML.  The XML does not name the headers, so this
+ * function adds their rules again.  It does nothing where AppArmor is not in use.
+ * Keeps the thread's libvirt error.
  */
 void
 lukshdrQemuAppArmorRenew(virQEMUDriver *driver, virDomainObj *vm);

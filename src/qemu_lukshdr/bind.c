@@ -3,10 +3,10 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Relocation types differ by machine and are not looked at: a slot that belongs
- * to the symbol of a function holds the function's address, whatever its type.
- * A call that the compiler resolved inside the stock module has no slot and
- * cannot be seen from here; that is what "at least one" and the tests are for.
+ * Relocation types differ by machine, and the code does not look at them: a slot that
+ * belongs to the symbol of a function holds the function's address, whatever its type.
+ * A call that the compiler resolved inside the stock module has no slot, so the code
+ * cannot see it.  That is why it asks for at least one slot, and why the tests exist.
  */
 
 #include "config.h"
@@ -35,8 +35,8 @@ struct _lukshdrQemuBindTables {
     bool pltIsRela;
 };
 
-/* glibc adds the load address to the pointers of the dynamic section in place,
- * other libraries and read-only dynamic sections leave them as they are. */
+/* glibc adds the load address to the pointers of the dynamic section in place.
+ * Other C libraries do not, nor does glibc where the section is read-only. */
 static const void *
 lukshdrQemuBindPointer(const struct link_map *map, ElfW(Addr) value)
 {
@@ -104,8 +104,8 @@ lukshdrQemuBindIsOurs(const void *address)
            found.dli_fbase == ours.dli_fbase;
 }
 
-/* One slot: counts it in @seen (name to number of slots) if it is of a wrapped
- * function.  Returns false, with @error set, if it leads elsewhere than to us. */
+/* Looks at one slot.  If it belongs to a wrapped function, counts it in @seen (name to
+ * number of slots).  Returns false, with @error set, if it does not lead to our wrapper. */
 static bool
 lukshdrQemuBindCheckSlot(const lukshdrQemuBindTables *tables,
                          ElfW(Addr) offset,

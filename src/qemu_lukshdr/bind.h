@@ -3,8 +3,8 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * That a wrapper stands in front of the stock function rests on ELF symbol
- * order, which some builds switch off (-Bsymbolic, LTO with hidden symbols).
+ * A wrapper stands in front of the stock function because of ELF symbol order.  Some
+ * builds switch that off (-Bsymbolic, LTO with hidden symbols).
  */
 
 #pragma once
@@ -15,8 +15,8 @@
 /**
  * lukshdrQemuBindCheck:
  * @handle: dlopen handle of the stock module, loaded with RTLD_NOW
- * @names: NULL-terminated list of the functions that are to be wrapped
- * @error: VIR_ERR_NO_SUPPORT, naming the first function that is not
+ * @names: NULL-terminated list of the functions to wrap
+ * @error: VIR_ERR_NO_SUPPORT, naming the first function that is not wrapped
  *
  * Reads what the dynamic linker has put into the stock module's relocation
  * slots: for each of @names there must be at least one, and each must lead into

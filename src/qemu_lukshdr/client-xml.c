@@ -3,11 +3,11 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The invariant: XML that libvirt gets has an <encryption> for every linked payload
+ * The invariant: the XML that libvirt gets has an <encryption> for every linked payload
  * that it names, and no <header> in any <encryption> of a disk.
  *
- * Elements are found by their names whatever their namespace: that is more than
- * libvirt finds, and never less.
+ * The code finds elements by their names, whatever their namespace.  So it finds all that
+ * libvirt finds, and maybe more.
  */
 
 #include "config.h"
@@ -37,7 +37,7 @@ struct _lukshdrQemuConfigXML {
     bool changed;
 };
 
-/* libvirt's names of what opens linked volumes */
+/* how libvirt's XML names the format and the engine that open linked volumes */
 #define LUKSHDR_QEMU_CONFIG_LUKS "luks"
 #define LUKSHDR_QEMU_CONFIG_ENGINE "qemu"
 
@@ -75,9 +75,9 @@ lukshdrQemuConfigXMLEncryption(xmlNode *encryption, const lukshdrLink *link)
     lukshdrXMLSetAttribute(secret, LUKSHDR_XML_UUID, link->secretUUID);
 }
 
-/* As a volume of the pool, by its names or as a volume of another pool over the same directory.  What a
- * pool that is not active leads to cannot be examined, nor a volume that is not there: then
- * the names count, and a guest cannot be started from it either. */
+/* Finds the volume that @source names by pool and volume, also where another pool over the same
+ * directory has it.  If the pool is not active or the volume is not there, nothing can be
+ * examined.  Then the names decide; no guest can start from such a volume anyway. */
 static bool
 lukshdrQemuConfigXMLFindVolume(const lukshdrQemuHost *host,
                                xmlNode *source,
@@ -106,7 +106,7 @@ lukshdrQemuConfigXMLFindVolume(const lukshdrQemuHost *host,
     found->as = LUKSHDR_RECOGNISED_PAYLOAD;
     found->vol = &found->link->payload;
 
-    /* of an active pool whose volumes' paths are not known by their names alone */
+    /* the pool is active, but of a type whose volumes' paths do not follow from their names */
     if (found->vol->path && access(found->vol->path, F_OK) == 0 &&
         lukshdrPoolStateIsActive(host->privileged, pool)) {
         *path = g_strdup(found->vol->path);
@@ -116,8 +116,8 @@ lukshdrQemuConfigXMLFindVolume(const lukshdrQemuHost *host,
     return true;
 }
 
-/* By the name that the registry has: no cluster is asked while a client only writes a configuration.  What
- * is there is seen when a guest is about to get it. */
+/* By the name that the registry has: no cluster is asked while a client only writes a
+ * configuration.  What is there is seen when a guest is about to get it. */
 static bool
 lukshdrQemuConfigXMLFindRemote(const lukshdrQemuHost *host,
                                xmlNode *source,
@@ -222,9 +222,10 @@ lukshdrQemuConfigXMLIsHeaderOf(xmlNode *node, const lukshdrLink *link)
            g_strcmp0(header->volume ? header->volume : standard, link->header.volume) == 0;
 }
 
-/* Of a disk of a domain libvirt completes the engine itself.  For the target of a copy and the overlay
- * of a snapshot it forgets (11.3.0): a raw target then has no node that could be encrypted, and the
- * domain's configuration an overlay that it cannot start with. */
+/* libvirt adds the engine to the disks of a domain by itself.  It forgets that (11.3.0) for the
+ * target of a copy and for the overlay of a snapshot.  A raw target then has no node that could
+ * decrypt it, and the domain's configuration names an overlay with which the domain cannot
+ * start. */
 static void
 lukshdrQemuConfigXMLComplete(lukshdrQemuConfigXML *state, xmlNode *encryption)
 {
@@ -237,7 +238,7 @@ lukshdrQemuConfigXMLComplete(lukshdrQemuConfigXML *state, xmlNode *encryption)
     state->changed = true;
 }
 
-/* Takes each <header> out of @encryption that says what the link says anyway */
+/* Removes from @encryption each <header> that only repeats what the link says */
 static void
 lukshdrQemuConfigXMLStrip(lukshdrQemuConfigXML *state, xmlNode *encryption, const lukshdrLink *link)
 {
@@ -254,15 +255,16 @@ lukshdrQemuConfigXMLStrip(lukshdrQemuConfigXML *state, xmlNode *encryption, cons
     }
 }
 
-/* What libvirt accepts <encryption> for (virDomainStorageSourceParse leaves a missing format raw) */
+/* Does libvirt accept <encryption> for @format?  (virDomainStorageSourceParse takes a missing one
+ * for raw.) */
 static bool
 lukshdrQemuConfigXMLFormatKnown(const char *format)
 {
     return !format || g_str_equal(format, "raw") || g_str_equal(format, "qcow2");
 }
 
-/* Whether a registered link other than @link has @secret, which was generated for its volume: it opens
- * nothing else */
+/* Was @secret generated for the volume of a registered link other than @link?  Then it opens that
+ * volume only. */
 static bool
 lukshdrQemuConfigXMLIsOthers(const lukshdrQemuHost *host,
                              const char *secret,
@@ -280,9 +282,11 @@ lukshdrQemuConfigXMLIsOthers(const lukshdrQemuHost *host,
     return false;
 }
 
-/* A domain that was made of another by copying its XML (virt-clone) names the secrets of that one's
- * volumes for its own, and one that comes from another host names secrets of that host.  A secret that
- * somebody gave may open both, and is left; so is what goes with a header of the domain's metadata. */
+/* Puts @link's secret in the place of one that cannot open its payload.  A domain whose XML was
+ * copied from another domain (virt-clone) names the secrets of the other domain's volumes; a domain
+ * that comes from another host names secrets of that host.  A secret that somebody gave stays,
+ * since it may open both volumes.  So does the secret of a disk to which the domain's metadata
+ * gives a header. */
 static void
 lukshdrQemuConfigXMLSecret(lukshdrQemuConfigXML *state,
                            xmlNode *encryption,
@@ -303,7 +307,7 @@ lukshdrQemuConfigXMLSecret(lukshdrQemuConfigXML *state,
     state->changed = true;
 }
 
-/* An <encryption> of @link's payload: @own if the payload is called by its own name */
+/* Corrects an <encryption> of @link's payload.  @own: the XML calls the payload by its own name */
 static void
 lukshdrQemuConfigXMLCorrect(lukshdrQemuConfigXML *state,
                             xmlNode *encryption,
@@ -315,8 +319,8 @@ lukshdrQemuConfigXMLCorrect(lukshdrQemuConfigXML *state,
         lukshdrQemuConfigXMLSecret(state, encryption, link);
 }
 
-/* One image: @image is a <disk> or a <backingStore>, @format what it declares.  Sets
- * @encrypted to whether it has an <encryption> in the end. */
+/* Corrects one image: @image is a <disk> or a <backingStore>, @format the format that it declares.
+ * Sets @encrypted to whether it has an <encryption> in the end. */
 static bool
 lukshdrQemuConfigXMLImage(lukshdrQemuConfigXML *state,
                           xmlNode *image,
@@ -381,7 +385,7 @@ lukshdrQemuConfigXMLImage(lukshdrQemuConfigXML *state,
     return true;
 }
 
-/* The images that the XML lists behind @image */
+/* Corrects the images that the XML lists behind @image. */
 static bool
 lukshdrQemuConfigXMLBacking(lukshdrQemuConfigXML *state, xmlNode *image, GError **error)
 {
@@ -406,7 +410,7 @@ lukshdrQemuConfigXMLTarget(xmlNode *disk)
     return target ? lukshdrXMLAttribute(target, LUKSHDR_XML_DEV) : NULL;
 }
 
-/* A <header> that is still somewhere in an <encryption> would be ignored by libvirt */
+/* Refuses a <header> that is still in some <encryption>: libvirt would ignore it. */
 static bool
 lukshdrQemuConfigXMLCheckRest(xmlNode *disk, xmlNode *node, GError **error)
 {
@@ -494,8 +498,8 @@ lukshdrQemuConfigXMLDomain(lukshdrQemuConfigXML *state, xmlNode *domain, GError 
     return ok;
 }
 
-/* The definitions in a snapshot that is being defined anew.  Its own disks are overlays, in
- * which a <header> makes no sense. */
+/* Corrects the definitions of the domain in a snapshot that a client defines anew.  The snapshot's
+ * own disks are overlays, in which a <header> makes no sense. */
 static bool
 lukshdrQemuConfigXMLSnapshot(lukshdrQemuConfigXML *state, xmlNode *snapshot, GError **error)
 {

@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Public XML in, public XML out; does not call libvirt (lookup.h).
+ * Takes public XML and gives public XML.  Calls libvirt only as lookup.h says.
  */
 
 #pragma once
@@ -12,13 +12,13 @@
 
 /**
  * lukshdrQemuConfigXMLRead:
- * @xml: XML of a client's or of libvirt's
+ * @xml: XML from a client or from libvirt
  *
- * Reads it as libvirt does: blanks are kept, since metadata is the client's to the byte; a document
- * type is no reason to look away.
+ * Reads it as libvirt does: keeps blanks, since metadata belongs to the client to the byte, and
+ * accepts a document type.
  *
- * Returns: the document, to be freed with xmlFreeDoc, or NULL if it is not well-formed: libvirt's
- * own errors are better.
+ * Returns: the document, to be freed with xmlFreeDoc, or NULL if it is not well-formed.  Sets no
+ * error for that: libvirt's own errors are better.
  */
 xmlDoc *
 lukshdrQemuConfigXMLRead(const char *xml);
@@ -54,12 +54,12 @@ lukshdrQemuConfigXMLEncryption(xmlNode *encryption, const lukshdrLink *link);
 /**
  * lukshdrQemuConfigXMLFind:
  * @host: what this host knows
- * @type: what the disk or image says is its type, or NULL
+ * @type: the type that the disk or image states, or NULL
  * @source: its <source>
  * @link: set to the link (a reference) whose payload it is, or to NULL
- * @path: set to the path by which it is named, freed with g_free; NULL if it is named as registered, by pool
- *        and volume where nothing stands that could be examined, or as an image of a cluster, which
- *        is not asked; may be NULL
+ * @path: set to the path by which @source names it, freed with g_free; set to NULL if @source names
+ *        it as registered, either by pool and volume where nothing is that could be examined, or
+ *        as an image of a cluster, which this function does not ask; may be NULL
  * @error: as lukshdrRecognise
  *
  * Returns: true, or false with @error set.
@@ -77,8 +77,8 @@ lukshdrQemuConfigXMLFind(const lukshdrQemuHost *host,
  * @host: what this host knows
  * @encryption: an <encryption>
  *
- * Returns: UUID of the secret that it names, by UUID or usage, freed with g_free; NULL if it names none
- * that exists.
+ * Returns: UUID of the secret that it names, by UUID or usage, freed with g_free; NULL if it names
+ * none that exists.
  */
 char *
 lukshdrQemuConfigXMLSecretUUID(const lukshdrQemuHost *host, xmlNode *encryption);
@@ -98,22 +98,23 @@ lukshdrQemuConfigXMLMetadata(xmlNode *domain);
  * @xml: XML of a domain, of a disk or of a snapshot, as a client sent it
  * @rewritten: set to the XML that libvirt is to have instead, to be freed with g_free, or to
  *             NULL if @xml is right as it is
- * @error: VIR_ERR_CONFIG_UNSUPPORTED for a <header> that would be ignored, and for a disk
- *         that metadata gives a header but nothing gives a secret; VIR_ERR_XML_ERROR for
- *         malformed metadata; VIR_ERR_OPERATION_INVALID for what the registry cannot decide;
- *         VIR_ERR_OPERATION_DENIED for a linked payload that is neither called by its own name nor
- *         by its secret (lukshdrQemuLookupNamed)
+ * @error: VIR_ERR_CONFIG_UNSUPPORTED for a <header> that libvirt would ignore, and for a disk
+ *         that has a header from metadata but no secret; VIR_ERR_XML_ERROR for malformed
+ *         metadata; VIR_ERR_OPERATION_INVALID if the registry cannot decide;
+ *         VIR_ERR_OPERATION_DENIED for a linked payload that the XML names neither by its own
+ *         name nor by its secret (lukshdrQemuLookupNamed)
  *
- * A disk, or an image that the XML lists behind it, that names a linked payload and has no
- * <encryption> gets the link's, so that a daemon without the plugin refuses it.  A <header>
- * in an <encryption> is libvirt's to ignore: one that is exactly the link's goes, every
- * other is refused.  The engine of a linked disk's or an overlay's <encryption> is completed.  A secret that was
- * generated for another linked volume of this host, or that does not exist here, is replaced by the one that
- * opens this volume, if it is called by its own name.
+ * If a disk, or an image that the XML lists behind it, names a linked payload and has no
+ * <encryption>, it gets the link's, so that a daemon without the plugin refuses it.  libvirt
+ * ignores a <header> in an <encryption>.  So this function removes a <header> that says exactly
+ * what the link says, and refuses every other.  It adds the engine that is missing in the
+ * <encryption> of a linked disk or of an overlay.  It replaces a secret that was generated for
+ * another linked volume of this host, or that does not exist here, by the one that opens this
+ * volume, if the XML calls the volume by its own name.
  *
- * What is no well-formed XML, or is about something else, is left to stock as it is: its
- * errors are better.  A declared format that libvirt knows no <encryption> for is left, too;
- * starting the disk is refused.
+ * Text that is not well-formed XML, or is about something else, goes to stock as it is, whose
+ * errors are better.  So does a disk with a format for which libvirt has no <encryption>;
+ * Prepare refuses it when the domain starts.
  *
  * Returns: true, or false with @error set.
  */

@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The entries that are put in front of the QEMU driver's: each corrects the XML
+ * Our entries stand in front of those of the QEMU driver: each corrects the XML
  * (client-xml.h) and hands it on.  They run in the thread that serves the
  * client, with nothing locked.
  */
@@ -32,8 +32,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(virConnect, virConnectClose)
 
 static void *lukshdrQemuConfigModule;
 
-/* What a client sent, which may be NULL, becomes what libvirt is to have instead.  @rewritten keeps that.
- * False with a libvirt error reported if it is to be refused. */
+/* Makes @xml, which a client sent and which may be NULL, the XML that libvirt shall get; @rewritten
+ * owns the new text.  Returns false, with a libvirt error reported, if it must be refused. */
 static bool
 lukshdrQemuConfigRewrite(const char **xml, char **rewritten)
 {
@@ -50,9 +50,9 @@ lukshdrQemuConfigRewrite(const char **xml, char **rewritten)
     return true;
 }
 
-/* As lukshdrQemuConfigRewrite.  What is said of links is told only to a client that may do what it asks
- * for, to @domain, or, where that is NULL, to the one of @xml, which need not exist; everything else is
- * stock's to ask. */
+/* As lukshdrQemuConfigRewrite.  Only a client that may do what it asks for gets an error that says
+ * something about links; stock asks for everything else.  The right is asked for @domain or, if
+ * that is NULL, for the domain in @xml, which may not exist yet. */
 static bool
 lukshdrQemuConfigRewriteFor(virConnectPtr conn,
                             virDomainPtr domain,
@@ -190,9 +190,10 @@ lukshdrQemuConfigRestoreFlags(virConnectPtr conn,
     return lukshdrQemuTableStock.domainRestoreFlags(conn, from, dxml, flags);
 }
 
-/* A copy of @params, to be freed with g_free, in which the XML of a saved domain, if there is
- * any, is what libvirt is to have; the strings stay the caller's, and the new one is in
- * @rewritten.  For @domain, or a saved one on @conn.  NULL with a libvirt error reported if it is to be refused. */
+/* Returns a copy of @params, to be freed with g_free.  If they hold the XML of a saved domain, the
+ * copy holds the XML that libvirt shall get instead.  The caller keeps owning its strings;
+ * @rewritten owns the new one.  The domain is @domain or, if that is NULL, a saved one on @conn.
+ * Returns NULL, with a libvirt error reported, to refuse the XML. */
 static virTypedParameterPtr
 lukshdrQemuConfigParams(virConnectPtr conn,
                         virDomainPtr domain,
@@ -213,7 +214,7 @@ lukshdrQemuConfigParams(virConnectPtr conn,
             !g_str_equal(params[i].field, VIR_DOMAIN_SAVE_PARAM_DXML))
             continue;
 
-        /* libvirt refuses a second one */
+        /* libvirt refuses a second such parameter */
         g_clear_pointer(rewritten, g_free);
         if (!lukshdrQemuConfigRewriteFor(conn, domain, ensure, flags, &xml, rewritten))
             return NULL;
@@ -282,9 +283,9 @@ lukshdrQemuConfigManagedSaveDefineXML(virDomainPtr domain, const char *dxml, uns
     return lukshdrQemuTableStock.domainManagedSaveDefineXML(domain, dxml, flags);
 }
 
-/* May the domain have all disks that @xml, its definition or a snapshot's, names?  libvirt makes and
- * reverts internal snapshots of a domain that does not run with qemu-img, by their names and
- * without asking anything else. */
+/* May the domain have all disks that @xml names?  @xml is its definition or a snapshot's.  For a
+ * domain that does not run, libvirt makes and reverts internal snapshots with qemu-img: it hands
+ * over the disks' names and calls nothing that we wrap. */
 static bool
 lukshdrQemuConfigCheckDisks(const char *xml)
 {
@@ -294,8 +295,9 @@ lukshdrQemuConfigCheckDisks(const char *xml)
     return lukshdrQemuConfigRewrite(&checked, &rewritten);
 }
 
-/* Of a domain that runs, Prepare is asked (prepare.c).  One that is just started in
- * between is refused there, one that just stopped may get a plain overlay. */
+/* Checks the disks of a domain that does not run.  For one that runs, Prepare does so (prepare.c).
+ * If the domain starts after our question, Prepare refuses the overlay.  If the domain stops after
+ * our question, it may get an overlay that is not encrypted. */
 static bool
 lukshdrQemuConfigCheckSnapshot(virDomainPtr domain, const char *xml, unsigned int flags)
 {
@@ -330,7 +332,8 @@ lukshdrQemuConfigSnapshotCreateXML(virDomainPtr domain, const char *xml, unsigne
     return lukshdrQemuTableStock.domainSnapshotCreateXML(domain, xml, flags);
 }
 
-/* To go on from an external snapshot libvirt makes a new overlay on what was kept. */
+/* When libvirt goes on from an external snapshot, it puts a new overlay on the image that the
+ * snapshot kept. */
 static int
 lukshdrQemuConfigRevertToSnapshot(virDomainSnapshotPtr snapshot, unsigned int flags)
 {
@@ -389,7 +392,7 @@ lukshdrQemuConfigBlockRebase(virDomainPtr domain,
     return rc;
 }
 
-/* Said now, a mistake is not found out when the guest starts. */
+/* Checks the metadata now, so that its author hears of a mistake before the guest starts. */
 static int
 lukshdrQemuConfigSetMetadata(virDomainPtr domain,
                              int type,
@@ -457,7 +460,7 @@ lukshdrQemuConfigActivate(bool privileged, GError **error)
     return true;
 }
 
-/* Always "complete": an error would stop any daemon, "skipped" a modular one. */
+/* Always returns "complete": an error would stop any daemon, "skipped" would stop a modular one. */
 static int
 lukshdrQemuConfigInitialize(bool privileged,
                             const char *root,
@@ -467,7 +470,7 @@ lukshdrQemuConfigInitialize(bool privileged,
 {
     g_autoptr(GError) error = NULL;
 
-    /* the registry of a process with a root of its own would be another */
+    /* a driver with a root directory of its own (qemu:///embed) would have another registry */
     if (!root && !lukshdrQemuConfigActivate(privileged, &error)) {
         LUKSHDR_LOG_ERROR(
             _("lukshdr: linked volumes can be used as disks, but the configuration of "

@@ -3,9 +3,9 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * libvirt's inner functions are not told for whom they work: a disk is prepared without its domain, and
- * a domain that is being stopped has lost its number when its labels are restored.  Wrappers of the
- * outer functions note it here, and wrappers of the inner ones ask.
+ * libvirt does not tell its inner functions for whom they work: it prepares a disk without its
+ * domain, and takes the number from a domain that stops before it restores the domain's labels.
+ * Wrappers of the outer functions note the domain here, and wrappers of the inner functions ask.
  */
 
 #pragma once
@@ -14,8 +14,8 @@
 
 typedef enum {
     LUKSHDR_QEMU_CONTEXT_PREPARE, /* disks of vm are prepared */
-    LUKSHDR_QEMU_CONTEXT_COPY, /* a client copies a disk (blockcopy): the copy is what the guest sees */
-    LUKSHDR_QEMU_CONTEXT_STOP, /* vm is stopped */
+    LUKSHDR_QEMU_CONTEXT_COPY,    /* a client copies a disk (blockcopy), as the guest sees it */
+    LUKSHDR_QEMU_CONTEXT_STOP,    /* vm is stopped */
 } lukshdrQemuContextKind;
 
 typedef struct _lukshdrQemuContext lukshdrQemuContext;
@@ -23,7 +23,7 @@ struct _lukshdrQemuContext {
     lukshdrQemuContextKind kind;
     virDomainObj *vm;       /* PREPARE, STOP */
     virDomainDiskDef *disk; /* PREPARE: the one disk that is plugged in; NULL if it is not known, or
-                             * all of them are prepared */
+                             * if all disks are prepared */
     const char *target; /* COPY: the file that the client names, or NULL if it names it in XML */
     virDomainDef *def;  /* STOP: what the domain ran on */
     char *name; /* STOP: lukshdrQemuDomainName from before; NULL if the domain did not run */
@@ -32,9 +32,9 @@ struct _lukshdrQemuContext {
 
 /**
  * lukshdrQemuContextBegin:
- * @context: filled in by the caller but for outer; lives until lukshdrQemuContextEnd
+ * @context: filled in by the caller except for outer; lives until lukshdrQemuContextEnd
  *
- * From here on the calling thread is doing that, until lukshdrQemuContextEnd.
+ * Notes that the calling thread does what @context says, until lukshdrQemuContextEnd.
  */
 void
 lukshdrQemuContextBegin(lukshdrQemuContext *context);
@@ -49,7 +49,7 @@ lukshdrQemuContextEnd(lukshdrQemuContext *context);
 /**
  * lukshdrQemuContextFind:
  * @kind: what the calling thread might be doing
- * @vm: the domain that it should be doing it to, or NULL for any
+ * @vm: the domain to which it would be doing that, or NULL for any
  *
  * Returns: the innermost such context of the calling thread, or NULL.
  */

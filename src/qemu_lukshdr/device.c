@@ -6,9 +6,9 @@
  * A guest has a /dev and a list of permitted devices of its own.  The stock
  * functions decide what that means for a header: for a regular file, nothing.
  *
- * Not wrapped: qemuTeardownImageChainCgroup, which calls qemuTeardownImageCgroup for each
- * source and so comes through here; and qemuDomainNamespaceTeardownDisk, which does nothing
- * in any release, for reasons (another disk may use the device) that hold for headers as well.
+ * Two functions need no wrapper.  qemuTeardownImageChainCgroup calls qemuTeardownImageCgroup for
+ * each source and so comes through here.  qemuDomainNamespaceTeardownDisk does nothing in any
+ * release, because another disk may use the device; that holds for headers as well.
  */
 
 #include "config.h"
@@ -61,9 +61,9 @@ lukshdrQemuDeviceDeny(virDomainObj *vm, virStorageSource *header, const lukshdrG
     return LUKSHDR_STOCK(qemuTeardownImageCgroup)(vm, header);
 }
 
-/* Only of a disk that is just being plugged in: the control group of a guest that
- * fails to start goes away as a whole, and a disk that was there before keeps
- * what it had. */
+/* Takes a device back only from a disk that is being plugged in.  If a guest fails to
+ * start, its control group goes away as a whole.  A disk that was there before keeps what
+ * it had. */
 static int
 lukshdrQemuDeviceUndoAllow(virDomainObj *vm, virStorageSource *header, const lukshdrGuestDisk *disk)
 {
@@ -127,8 +127,8 @@ lukshdrQemuDeviceShow(virDomainObj *vm,
     return LUKSHDR_STOCK(qemuDomainNamespaceSetupDisk)(vm, header, &created);
 }
 
-/* The first thing that happens to the devices of a guest that starts.  If it fails, QEMU has
- * not run yet, and the namespace ends with it: nothing is to be undone. */
+/* libvirt calls this before it does anything else with the devices of a guest that starts.  If it
+ * fails, QEMU has not run yet and the namespace goes away: nothing needs to be undone. */
 int
 qemuDomainBuildNamespace(virQEMUDriverConfig *cfg, virDomainObj *vm)
 {
@@ -140,8 +140,8 @@ qemuDomainBuildNamespace(virQEMUDriverConfig *cfg, virDomainObj *vm)
     if (rc < 0 || !lukshdrQemu.active)
         return rc;
 
-    /* numbers of guests begin anew with each daemon: what stands under this one is
-     * of a guest whose end nobody noticed */
+    /* each daemon numbers its guests from the start again: a record under this number is that
+     * of a guest whose end no daemon noticed */
     if ((name = lukshdrQemuDomainName(vm)))
         lukshdrQemuGuestDrop(name);
 
@@ -154,14 +154,14 @@ qemuDomainBuildNamespace(virQEMUDriverConfig *cfg, virDomainObj *vm)
     return rc;
 }
 
-/* *created tells callers whether there is something to take away when a hot-plug fails, which
- * nothing does (see above); it stays what stock said. */
+/* *created tells callers whether they have something to take away when a hot-plug fails.  No
+ * release takes anything away (see the head of this file), so *created stays what stock said. */
 int
 qemuDomainNamespaceSetupDisk(virDomainObj *vm, virStorageSource *src, bool *created)
 {
     int rc;
 
-    /* of a disk that is plugged in, this is the first that is heard in libvirt 9.0 */
+    /* libvirt 9.0 calls this before any other wrapped function for a disk that it plugs in */
     if (lukshdrQemu.active && lukshdrQemuPrepareEarly(vm, src, true) < 0)
         return -1;
 

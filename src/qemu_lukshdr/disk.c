@@ -72,7 +72,8 @@ lukshdrQemuDiskLink(const lukshdrGuestDisk *disk)
     link->state = LUKSHDR_LINK_STATE_ACTIVE;
     link->payload.pool = g_path_get_dirname(disk->payloadPath);
     link->payload.volume = g_path_get_basename(disk->payloadPath);
-    /* what QEMU opens libvirt has told it: of an image in a cluster no more is needed than that it is one */
+    /* libvirt has told QEMU which image of the cluster to open: the chain needs to know no more
+     * than that the payload is such an image */
     if (disk->payloadIdentity.type == LUKSHDR_IDENTITY_RBD) {
         link->payload.remote = g_new0(lukshdrRemote, 1);
         link->payload.remote->kind = LUKSHDR_LOCATION_RBD;

@@ -3,10 +3,10 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The answer of the Prepare wrapper is attached to the source itself and goes
- * away with it.  A source that was never prepared in this process (of a guest
- * that was running already when the daemon started, or a copy that libvirt made)
- * is recognised among the disks of running guests.
+ * The Prepare wrapper attaches its answer to the source itself, and the answer goes
+ * away with the source.  Some sources were never prepared in this process: those of a
+ * guest that ran already when the daemon started, and copies that libvirt made.  They
+ * are looked for among the disks of running guests.
  */
 
 #pragma once
@@ -25,7 +25,7 @@ typedef enum {
  * lukshdrQemuDiskAttach:
  * @src: a source that has been looked up
  * @disk: what it is, owned by @src from now on; NULL if it is no payload
- * @state: by whom
+ * @state: who looked it up
  *
  * Replaces what was attached before.
  */
@@ -47,8 +47,9 @@ lukshdrQemuDiskGetState(virStorageSource *src);
  * @guest: lukshdrQemuDomainName of the guest that has it; NULL if that is not known here, or if
  *         the guest does not run
  *
- * Never looks into the registry.  What was not prepared in this process is looked for among the
- * disks of @guest, or of all guests: two of them may have the same payload with different headers.
+ * Never looks into the registry.  Looks for a source that was not prepared in this process among
+ * the disks of @guest, or of all guests if @guest is NULL.  Give @guest where it is known: two
+ * guests may have the same payload with different headers.
  *
  * Returns: a copy of what is known of the linked disk that @src is the payload of,
  * freed with lukshdrGuestDiskFree, or NULL.
@@ -60,8 +61,8 @@ lukshdrQemuDiskFind(virStorageSource *src, const char *guest);
  * lukshdrQemuDiskLink:
  * @disk: a linked disk
  *
- * Returns: a link with what building a chain takes, unreffed by the caller.  For
- * messages, file and directory stand in for names of volume and pool.
+ * Returns: a link that holds what the chain needs, unreffed by the caller.  Its names of
+ * volume and pool, which only messages use, are those of the file and its directory.
  */
 lukshdrLink *
 lukshdrQemuDiskLink(const lukshdrGuestDisk *disk);
@@ -69,11 +70,11 @@ lukshdrQemuDiskLink(const lukshdrGuestDisk *disk);
 /**
  * lukshdrQemuDiskHeader:
  * @disk: a linked disk
- * @src: its payload, or NULL if libvirt has it no more
+ * @src: its payload, or NULL if libvirt no longer has it
  *
  * Returns: a source for the header, as libvirt makes one for a backing file: with
- * the payload's own security labels, and read-only or shared as that is at this
- * moment.  Unreffed by the caller; NULL with a libvirt error reported.
+ * the payload's own security labels, and read-only or shared if the payload is so at
+ * this moment.  Unreffed by the caller; NULL with a libvirt error reported.
  */
 virStorageSource *
 lukshdrQemuDiskHeader(const lukshdrGuestDisk *disk, virStorageSource *src);

@@ -33,8 +33,8 @@ lukshdrQemuDomainWord(const void *structure, size_t offset)
     return value;
 }
 
-/* The one word of a disk that libvirt takes for its source: with another source
- * in it, virDomainDiskGetSource names that one's path. */
+/* Finds the one word of a disk that libvirt takes for its source: if another source is put
+ * there, virDomainDiskGetSource names the path of that source. */
 static size_t
 lukshdrQemuDomainMeasureSource(virDomainDiskDef *disk)
 {
@@ -63,8 +63,9 @@ lukshdrQemuDomainMeasureSource(virDomainDiskDef *disk)
     return candidates;
 }
 
-/* The one empty word of the only disk of @def that libvirt takes for its target.  All are filled at
- * once, each with a name of its own, since the question would not survive an empty target. */
+/* Finds the one empty word of the only disk of @def that libvirt takes for its target.  Fills all
+ * empty words at once, each with a name of its own: libvirt's function would crash on a disk
+ * without a target. */
 static size_t
 lukshdrQemuDomainMeasureTarget(virDomainDef *def, virDomainDiskDef *disk)
 {
@@ -139,7 +140,7 @@ lukshdrQemuDomainMeasure(GError **error)
 
     if (candidates != 1 || data.candidates != 1 || targets != 1) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_NO_SUPPORT,
-                    _("sources and targets of a domain's disks cannot be told: %zu, %zu and %zu "
+                    _("sources and targets of a domain's disks were not found: %zu, %zu and %zu "
                       "candidates"),
                     candidates, data.candidates, targets);
         return false;
@@ -155,8 +156,8 @@ lukshdrQemuDomainRunning(virDomainObj *vm, char **name)
     virDomainDef *def;
     virErrorPtr saved;
 
-    /* first, since the question for the definition of a transient domain that has ended
-     * would leave an error in the daemon's log */
+    /* ask this first: if we asked for the definition of a transient domain that has ended,
+     * libvirt would write an error to the daemon's log */
     if (lukshdrQemu.libvirt.virDomainObjGetState(vm, NULL) == VIR_DOMAIN_SHUTOFF)
         return NULL;
 
@@ -217,7 +218,7 @@ lukshdrQemuDomainMetadata(virDomainObj *vm, char **metadata, GError **error)
 
     *metadata = NULL;
 
-    /* what domxml-to-native prepares has no definition that libvirt would tell */
+    /* domxml-to-native prepares a domain for which libvirt returns no definition */
     if (lukshdrQemu.libvirt.virDomainObjGetState(vm, NULL) == VIR_DOMAIN_SHUTOFF)
         return true;
 
@@ -280,7 +281,7 @@ lukshdrQemuDomainStopEnd(lukshdrQemuContext *stop)
 
     lukshdrQemuContextEnd(stop);
 
-    /* stopping can fail to begin, and then the guest goes on */
+    /* libvirt can fail before it stops anything; then the guest goes on */
     lukshdrQemuDomainRunning(stop->vm, &now);
     if (g_strcmp0(now, stop->name) == 0)
         g_clear_pointer(&stop->name, g_free);

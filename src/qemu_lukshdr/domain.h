@@ -1,11 +1,10 @@
 /*
- * domain.h: what must be known of libvirt's domain objects
+ * domain.h: what the QEMU half must know of libvirt's domain objects
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Only through libvirt's own functions, and two measured members (as in
- * source.h).  All functions expect the domain to be locked by the caller
- * of the wrapper.
+ * The code uses libvirt's own functions and three members whose places it measures (as in
+ * source.h).  All functions expect that the caller of the wrapper has locked the domain.
  */
 
 #pragma once
@@ -30,9 +29,9 @@ lukshdrQemuDomainMeasure(GError **error);
  * lukshdrQemuDomainName:
  * @vm: a domain
  *
- * Returns: libvirt's short name of a running domain ("ID-NAME", fit for a file
- * name and its only one while it runs), to be freed with g_free; that of a domain
- * which the calling thread is stopping, too; NULL for every other domain.
+ * Returns: libvirt's short name of @vm, to be freed with g_free, if it runs or the
+ * calling thread is stopping it; NULL for every other domain.  The short name is
+ * "ID-NAME", fits into a file name, and stays the same while the domain runs.
  */
 char *
 lukshdrQemuDomainName(virDomainObj *vm);
@@ -59,7 +58,7 @@ lukshdrQemuDomainDiskTarget(virDomainDiskDef *disk);
  * lukshdrQemuDomainDeviceDef:
  * @dev: a device
  *
- * Returns: the disk that it is, owned by it, or NULL.
+ * Returns: the disk, owned by @dev, or NULL if @dev is no disk.
  */
 virDomainDiskDef *
 lukshdrQemuDomainDeviceDef(virDomainDeviceDef *dev);
@@ -93,8 +92,8 @@ lukshdrQemuDomainSources(virDomainObj *vm);
  * @stop: filled in; lives until lukshdrQemuDomainStopEnd
  * @vm: the domain that the calling thread is about to stop
  *
- * libvirt takes a domain's number away before it restores labels; from here on
- * the thread remembers name and definition.
+ * libvirt takes a domain's number away before it restores labels.  So from here on
+ * the thread remembers the domain's name and definition.
  */
 void
 lukshdrQemuDomainStopBegin(lukshdrQemuContext *stop, virDomainObj *vm);
@@ -103,7 +102,8 @@ lukshdrQemuDomainStopBegin(lukshdrQemuContext *stop, virDomainObj *vm);
  * lukshdrQemuDomainIsStopping:
  * @vm: a domain
  *
- * Returns: whether the calling thread is between the two functions for @vm.
+ * Returns: whether the calling thread is between lukshdrQemuDomainStopBegin and
+ * lukshdrQemuDomainStopEnd for @vm.
  */
 bool
 lukshdrQemuDomainIsStopping(virDomainObj *vm);
@@ -112,8 +112,8 @@ lukshdrQemuDomainIsStopping(virDomainObj *vm);
  * lukshdrQemuDomainStopEnd:
  * @stop: from lukshdrQemuDomainStopBegin in the same thread
  *
- * Returns: the name of the domain if it was running and is not any more, to be freed
- * with g_free, NULL otherwise.
+ * Returns: the name of the domain, to be freed with g_free, if it was running and no
+ * longer is; NULL otherwise.
  */
 char *
 lukshdrQemuDomainStopEnd(lukshdrQemuContext *stop);

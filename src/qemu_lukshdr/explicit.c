@@ -39,7 +39,7 @@ lukshdrQemuExplicitFind(virDomainDiskDef *disk,
 
     if (!disk && context)
         disk = context->disk;
-    /* images behind the disk's top one, and copies of it, are not what is meant */
+    /* the metadata means the disk's top image, not those behind it and not copies of it */
     if (!context || !disk || lukshdrQemuDomainDiskSource(disk) != src ||
         !(target = lukshdrQemuDomainDiskTarget(disk)))
         return true;
@@ -90,8 +90,8 @@ lukshdrQemuExplicitCheckContent(int fd,
     return true;
 }
 
-/* What stands at @path.  Anybody may have put it there: without O_NONBLOCK a FIFO would hang the
- * daemon with the domain locked. */
+/* Opens the file at @path.  Anybody may have put a FIFO there: without O_NONBLOCK the daemon would
+ * hang with the domain locked. */
 static int
 lukshdrQemuExplicitOpen(const char *path, GError **error)
 {
@@ -123,7 +123,7 @@ lukshdrQemuExplicitCheck(const char *path,
     return ok;
 }
 
-/* A payload that has a header in front would be decrypted from the wrong place on */
+/* Refuses a payload that begins with a header: QEMU would decrypt it from the wrong place on. */
 static bool
 lukshdrQemuExplicitCheckPayload(const char *payload, GError **error)
 {
@@ -142,7 +142,7 @@ lukshdrQemuExplicitCheckPayload(const char *payload, GError **error)
     return !attached;
 }
 
-/* A payload that is not linked: what is known of it is its path */
+/* Returns a link for a payload that is not linked.  All that is known of it is its path. */
 static lukshdrLink *
 lukshdrQemuExplicitNew(const char *payload)
 {

@@ -4,8 +4,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * A domain's metadata can name a header for one of its disks (metadata.h).
- * This is where that is looked at when the disk is prepared, and decided what it
- * means.
+ * When libvirt prepares the disk, this file looks at that header and decides whether
+ * QEMU may use it.
  */
 
 #pragma once
@@ -16,14 +16,15 @@
 
 /**
  * lukshdrQemuExplicitFind:
- * @disk: a disk that is prepared; NULL for the one that is plugged in, if there is such
+ * @disk: a disk that is prepared; NULL for the disk that is being plugged in, if there is one
  * @src: a source of its chain, or of another image of it
  * @header: set to the header that the metadata names for it, to be freed with
  *          lukshdrQemuHeaderSourceFree, or to NULL
  * @error: VIR_ERR_XML_ERROR, VIR_ERR_OPERATION_INVALID
  *
- * The metadata is that of the domain whose disks the thread prepares (context.h): the running one's, which
- * libvirt keeps across a restart of the daemon, not what will count the next time.
+ * Reads the metadata of the domain whose disks the thread prepares (context.h).  It is the metadata
+ * of the running domain, which libvirt keeps when the daemon restarts, and not that of the stored
+ * configuration, which counts only at the next start.
  *
  * Returns: true, or false with @error set.
  */
@@ -43,10 +44,10 @@ lukshdrQemuExplicitFind(virDomainDiskDef *disk,
  * @error: VIR_ERR_OPERATION_INVALID, VIR_ERR_CONFIG_UNSUPPORTED, saying what is wrong with
  *         the header
  *
- * The header must be there, a LUKS1 header, and for a linked payload have the LUKS UUID of
- * the link's; neither label nor pool are asked for, since this is how a backup is used
- * while the primary is not fit for it.  Whether the secret opens it QEMU finds out before it
- * opens the payload.
+ * The header must exist and be a LUKS1 header.  For a linked payload it must have the LUKS
+ * UUID of the link's header.  It needs no label and no header pool, since this is how an
+ * administrator uses a backup while the header volume cannot be used.  QEMU finds out whether
+ * the secret opens the header before it opens the payload.
  *
  * Local I/O only; does not call libvirt.
  *

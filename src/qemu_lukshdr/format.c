@@ -4,8 +4,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * libvirt 9.0.0 asks for the format layer also while it talks to QEMU, without the
- * domain's lock: nothing here looks anything up but in memory, except that a
- * source which was never prepared is examined with statx.
+ * domain's lock.  So this file looks things up in memory only.  The one exception is
+ * statx for a source that was never prepared.
  */
 
 #include "config.h"
@@ -98,8 +98,8 @@ qemuBlockStorageSourceGetBlockdevProps(virStorageSource *src, virStorageSource *
     return lukshdrQemuFormatProps(src, backingStore);
 }
 
-/* Turns stock's way to format @disk's payload into one without the encryption,
- * which is the header's.  Consumes @stock. */
+/* Makes of stock's options to format @disk's payload those without encryption: the
+ * encryption is the header's affair.  Consumes @stock. */
 static virJSONValue *
 lukshdrQemuFormatCreate(const lukshdrGuestDisk *disk, virJSONValue *stock, GError **error)
 {
@@ -111,8 +111,8 @@ lukshdrQemuFormatCreate(const lukshdrGuestDisk *disk, virJSONValue *stock, GErro
 
     if (json_object_has_member(object, "backing-file")) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
-                    _("linked payload '%s' cannot get a backing file, the data of which would be "
-                      "decrypted a second time"),
+                    _("linked payload '%s' cannot have a backing file: its data would be decrypted "
+                      "a second time"),
                     disk->payloadPath);
         return NULL;
     }
@@ -122,10 +122,10 @@ lukshdrQemuFormatCreate(const lukshdrGuestDisk *disk, virJSONValue *stock, GErro
     return lukshdrQemuFormatFromObject(object);
 }
 
-/* Stock formats the target of a copy or a backup that is not declared to exist
- * already.  Of a linked volume that must be the payload only: attached LUKS would
- * put a second header into it.  A raw payload has no format, but to say that
- * there is nothing to do makes callers fail with words that help nobody. */
+/* Stock formats the target of a copy or a backup, unless the client says that it exists
+ * already.  Of a linked volume QEMU must format the payload only: attached LUKS would put a
+ * second header into it.  A raw payload needs no format.  But if we answered that there is
+ * nothing to do, callers would fail with words that help nobody: so refuse with better ones. */
 int
 qemuBlockStorageSourceCreateGetFormatProps(virStorageSource *src,
                                            virStorageSource *backing,

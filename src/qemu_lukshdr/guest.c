@@ -43,7 +43,7 @@ lukshdrQemuGuestsLoad(const char *dir)
             LUKSHDR_LOG_ERROR(_("The record of guest '%s' in '%s' cannot be believed; the header "
                                 "volumes of its linked disks must be given back by hand: %s"),
                               names[i], dir, error->message);
-            /* so that the record goes when the guest ends */
+            /* an empty list, so that the record goes away when the guest ends */
             disks = lukshdrQemuGuestNewDisks();
         }
         g_hash_table_insert(lukshdrQemuGuests, g_strdup(names[i]), disks);
@@ -73,8 +73,8 @@ lukshdrQemuGuestSameHeader(const lukshdrGuestDisk *one, const lukshdrGuestDisk *
                LUKSHDR_IDENTITY_SAME;
 }
 
-/* Another disk than @nodeName of @name that uses @disk's header; sets @owner to
- * the name of its guest. */
+/* Finds another disk than @nodeName of guest @name that uses @disk's header; sets @owner
+ * to the name of its guest. */
 static lukshdrGuestDisk *
 lukshdrQemuGuestOtherUser(const char *name,
                           const char *nodeName,
@@ -95,7 +95,7 @@ lukshdrQemuGuestOtherUser(const char *name,
 
             if (g_str_equal(key, name) && g_str_equal(other->nodeName, nodeName))
                 continue;
-            /* of a guest that is stopping, nothing would be restored any more */
+            /* its guest is stopping, so nobody would restore this disk later */
             if (other->revoked)
                 continue;
             if (lukshdrQemuGuestSameHeader(disk, other)) {
@@ -116,8 +116,8 @@ lukshdrQemuGuestStore(const char *name, GError **error)
     return lukshdrGuestStore(lukshdrQemuGuestDir, name, disks ? disks : none, error);
 }
 
-/* For changes that must happen even if they cannot be written: what a later
- * daemon then believes is more than is true, and it restores once too often. */
+/* For changes that must happen even if the record cannot be written.  A later daemon then
+ * believes in more grants than there are, and restores once too often. */
 static void
 lukshdrQemuGuestStoreOrWarn(const char *name)
 {
@@ -221,14 +221,14 @@ lukshdrQemuGuestRevoke(const char *name, const char *nodeName, bool forget)
     const char *owner = NULL;
     unsigned int times;
 
-    /* stock restores in some error paths what was never granted */
+    /* some error paths of stock restore a disk that was never granted */
     if (!disk)
         return 0;
 
     times = MAX(disk->granted, 1);
     if ((other = lukshdrQemuGuestOtherUser(name, nodeName, disk, &owner))) {
         other->granted += disk->granted;
-        /* what is restored for the one must be restored for the last user of it */
+        /* if it must be restored for this disk, it must be restored for its last user */
         other->readOnly = other->readOnly && disk->readOnly;
         lukshdrQemuGuestStoreOrWarn(owner);
         times = 0;
@@ -266,7 +266,7 @@ lukshdrQemuGuestMoveGrants(const char *name, const char *from, const char *to)
     if (!source || source->granted == 0)
         return;
 
-    /* the drivers replace what they remember of the target */
+    /* the drivers replace what they remember of the target, so its own count is void */
     if (target)
         target->granted = source->granted;
     source->granted = 0;
@@ -339,8 +339,8 @@ lukshdrQemuGuestFindPayload(const char *path, const char *guest)
         for (i = 0; i < disks->len && (!guest || g_str_equal(name, guest)); i++) {
             lukshdrGuestDisk *disk = g_ptr_array_index(disks, i);
 
-            /* a guest that runs has its payload open, so a path that led to it still says what
-             * is meant, even if the file was moved away in the meantime */
+            /* a guest that runs has its payload open: the path that led to it still means
+             * that payload, even if somebody has moved the file away since */
             if (g_str_equal(disk->payloadPath, path) ||
                 (exists &&
                  lukshdrIdentityCompare(&disk->payloadIdentity, &found) == LUKSHDR_IDENTITY_SAME))

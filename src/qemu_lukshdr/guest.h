@@ -3,10 +3,10 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The memory of this process and the records that survive it (link/guest-record.h), kept
- * the same.  A guest is known by lukshdrQemuDomainName, a disk of it by its node
- * name.  One mutex protects the whole; it is a leaf: while it is held, only
- * memory and the records are touched.
+ * Keeps a list in the memory of this process and the same list in records that survive the
+ * process (link/guest-record.h).  A guest is known by lukshdrQemuDomainName, a disk of it by
+ * its node name.  One mutex protects the whole.  It is a leaf: a thread that holds it touches
+ * only memory and the records.
  */
 
 #pragma once
@@ -17,8 +17,8 @@
  * lukshdrQemuGuestsLoad:
  * @dir: directory of the records
  *
- * Takes over what the daemon before this one granted.  A record that cannot be
- * believed is reported in the log, and its guest's headers stay as they are.
+ * Takes over what the daemon before this one granted.  If a record cannot be believed,
+ * the log says so, and the headers of its guest stay as they are.
  */
 void
 lukshdrQemuGuestsLoad(const char *dir);
@@ -32,8 +32,8 @@ lukshdrQemuGuestsLoad(const char *dir);
  * @added: set to whether the disk was not known yet; may be NULL
  * @error: VIR_ERR_SYSTEM_ERROR
  *
- * To be called before access is granted, so that a crash cannot leave access
- * behind that nobody knows of.
+ * Call this before access is granted: then a crash cannot leave access behind that no
+ * record names.
  *
  * Returns: true, or false with @error set and nothing changed.
  */
@@ -46,9 +46,8 @@ lukshdrQemuGuestGrant(const char *name,
 
 /**
  * lukshdrQemuGuestRename:
- * @nodeName: name of a disk, of whatever guest, that got access before it had its
- *            node name
- * @disk: what it turned out to be
+ * @nodeName: name of a disk of any guest that got access before it had its node name
+ * @disk: the same disk, with its node name
  *
  * Does nothing if no access was granted.
  */
@@ -60,9 +59,9 @@ lukshdrQemuGuestRename(const char *nodeName, const lukshdrGuestDisk *disk);
  * @name: the guest
  * @nodeName: the disk
  * @restorable: as it was given to lukshdrQemuGuestGrant
- * @added: what that said
+ * @added: what lukshdrQemuGuestGrant set
  *
- * Undoes a lukshdrQemuGuestGrant after which access was not granted after all.
+ * Undoes a lukshdrQemuGuestGrant, if access could not be granted after it.
  */
 void
 lukshdrQemuGuestUngrant(const char *name, const char *nodeName, bool restorable, bool added);
@@ -73,13 +72,13 @@ lukshdrQemuGuestUngrant(const char *name, const char *nodeName, bool restorable,
  * @nodeName: the disk
  * @forget: whether the guest loses the disk, too
  *
- * A header that another disk, of this guest or another, still uses is not to be
- * restored, or that one would lose it: the grants that remain are then the
- * other's, and the last one restores them all.
+ * If another disk, of this guest or another, still uses the header, nobody may restore
+ * it now: that disk would lose it.  The grants of this disk then pass to the other
+ * disk, and the last user restores them all.
  *
- * Returns: how often access to the header is to be restored now, so that the
- * counters of the security drivers come out even; 0 if it is in use elsewhere or
- * was never granted.
+ * Returns: how often the caller must restore access to the header now, so that the
+ * counters of the security drivers come out even; 0 if another disk uses the header or
+ * access was never granted.
  */
 unsigned int
 lukshdrQemuGuestRevoke(const char *name, const char *nodeName, bool forget);
@@ -89,7 +88,7 @@ lukshdrQemuGuestRevoke(const char *name, const char *nodeName, bool forget);
  * @name: short name of a guest
  * @nodeName: name of the luks node of a payload below the top of a chain
  *
- * Drops the record of a disk that counts no grants; another is left alone.
+ * Drops the record of the disk if it counts no grants; does nothing if it counts some.
  */
 void
 lukshdrQemuGuestForget(const char *name, const char *nodeName);
@@ -97,11 +96,11 @@ lukshdrQemuGuestForget(const char *name, const char *nodeName);
 /**
  * lukshdrQemuGuestMoveGrants:
  * @name: the guest
- * @from: a disk whose header's remembered owner is moved away
- * @to: the disk to whose header it is moved; NULL if it is forgotten
+ * @from: a disk from whose header the remembered owner is moved
+ * @to: the disk to whose header the owner is moved; NULL if the owner is forgotten
  *
- * A payload that is no longer the top of its chain is not restored at the end of the
- * guest (other overlays may use it), and neither is its header.
+ * When the guest ends, libvirt does not restore a payload that is no longer the top of
+ * its chain, since other overlays may use it.  Its header is not restored either.
  */
 void
 lukshdrQemuGuestMoveGrants(const char *name, const char *from, const char *to);
@@ -110,8 +109,8 @@ lukshdrQemuGuestMoveGrants(const char *name, const char *from, const char *to);
  * lukshdrQemuGuestDrop:
  * @name: the guest
  *
- * The guest has ended, or is about to begin under a name that was used before: forgets
- * all of its disks.
+ * Forgets all disks of the guest: it has ended, or a new guest begins under a name that
+ * another had before.
  */
 void
 lukshdrQemuGuestDrop(const char *name);
@@ -130,7 +129,7 @@ lukshdrQemuGuestDisks(const char *name);
  * @name: the guest
  * @nodeName: the disk
  *
- * Returns: how many grants to the disk's header are to be restored one day.
+ * Returns: how many grants to the disk's header must be restored one day.
  */
 unsigned int
 lukshdrQemuGuestGranted(const char *name, const char *nodeName);

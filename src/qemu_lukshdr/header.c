@@ -101,7 +101,7 @@ lukshdrQemuHeaderCheck(const lukshdrLink *link, bool privileged, GError **error)
     if (lukshdrQemuHeaderCheckContent(link, &local))
         return true;
 
-    /* replicas are looked at only now: their servers must not delay every guest */
+    /* look at replicas only after the header failed: their servers must not delay every guest */
     if (link->replicas->len > 0)
         return lukshdrReplicaSync(link, privileged, error);
 

@@ -25,10 +25,10 @@ lukshdrQemuHeaderCheckState(const lukshdrLink *link, GError **error);
  * @privileged: whether the daemon runs as root
  * @error: VIR_ERR_OPERATION_INVALID, naming volume and pool and what to do
  *
- * The link must be complete, the header's pool active, and what is at the
- * header's path must be the recorded volume with the link's own label and LUKS
- * header: with another header the guest's data could not be read, and with one
- * of another disk the secret might even fit.
+ * The link must be complete and the header's pool active.  The file at the header's
+ * path must be the recorded volume, with the link's own label and LUKS header.  With
+ * another header the guest could not read its data; and the secret might even open
+ * the header of another disk.
  *
  * Local I/O only; does not call libvirt.
  *

@@ -1,5 +1,5 @@
 /*
- * lookup.c: whose is what a guest is about to get, and may it have that?
+ * lookup.c: does an image belong to a link, and may a guest have it?
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -17,7 +17,8 @@
 #include "link/handle.h"
 #include "link/recognise.h"
 
-/* What follows from @found for a disk, which the domain calls @where; a header is none */
+/* Judges @found, which the domain names @where, as a disk: sets @link for a payload, refuses a
+ * header */
 static bool
 lukshdrQemuLookupJudge(const lukshdrRecognised *found,
                        const char *where,
@@ -104,7 +105,8 @@ lukshdrQemuLookup(const lukshdrQemuHost *host, const char *path, lukshdrLink **l
     return false;
 }
 
-/* Sets @other to the link whose payload should stand at @path by its own name, if that is not @link */
+/* Sets @other to the link whose payload should stand at @path by its own name, if that is not
+ * @link */
 static bool
 lukshdrQemuLookupExchanged(const lukshdrQemuHost *host,
                            const lukshdrLink *link,
@@ -174,7 +176,7 @@ lukshdrQemuLookupNamed(const lukshdrQemuHost *host,
     return false;
 }
 
-/* Is the directory @path the one that @found is, or somewhere below it? */
+/* Is the directory @path the directory @found, or somewhere below it? */
 static bool
 lukshdrQemuLookupIsBelow(const char *path, const struct stat *found)
 {

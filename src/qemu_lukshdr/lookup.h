@@ -1,12 +1,12 @@
 /*
- * lookup.h: whose is what a guest is about to get, and may it have that?
+ * lookup.h: does an image belong to a link, and may a guest have it?
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The one place where the QEMU half asks the link registry and the header pools.  It is asked
- * twice: for the XML that clients send (client-xml.h), and, as the last word, for every image of
- * every disk before a guest gets it (prepare.c).  Does not call libvirt, but by the two functions that
- * its caller lends it.
+ * This is the one place where the QEMU half asks the link registry and the header pools.  Its
+ * callers ask twice: for the XML that clients send (client-xml.h), and, as the last word, for
+ * every image of every disk before a guest gets it (prepare.c).  It calls libvirt only through
+ * the two functions that its caller gives it.
  */
 
 #pragma once
@@ -20,9 +20,10 @@ struct _lukshdrQemuHost {
     bool privileged; /* the daemon runs as root */
     lukshdrRegistry *registry;
     lukshdrHeaderPools *headerPools;
-    /* UUID of the secret of that usage (type 'volume'), freed with g_free; NULL if there is none */
+    /* the UUID of the secret with that usage (type 'volume'), freed with g_free; NULL if none has
+     * it */
     char *(*secretByUsage)(const char *usage);
-    /* false only if there certainly is no secret of that UUID */
+    /* false only if it is certain that no secret has that UUID */
     bool (*secretExists)(const char *uuid);
 };
 
@@ -30,12 +31,12 @@ struct _lukshdrQemuHost {
  * lukshdrQemuLookup:
  * @host: what this host knows
  * @path: file or block device that a guest is about to open
- * @link: set to the link (a reference) if it is a payload, to NULL if it is nothing to us
+ * @link: set to the link (a reference) if it is a payload, to NULL if it belongs to no link
  * @error: as lukshdrRecognise and lukshdrHeaderPoolsFind; VIR_ERR_OPERATION_DENIED if it
  *         is a header volume, or in a declared header pool
  *
- * A header volume is nobody's disk: the guest could read and replace the key material.  Nor is
- * anything else in a declared header pool but the payloads of links.
+ * A header volume cannot be a disk: the guest could read and replace the key material.  Of all
+ * that is in a declared header pool, only payloads of links can be disks.
  *
  * Returns: true, or false with @error set.
  */
@@ -48,7 +49,7 @@ lukshdrQemuLookup(const lukshdrQemuHost *host,
 /**
  * lukshdrQemuLookupRemote:
  * @host: what this host knows
- * @remote: where the image of a cluster is that a guest is about to get
+ * @remote: where the image is, in a cluster, that a guest is about to get
  * @link: as lukshdrQemuLookup
  * @error: as lukshdrQemuLookup
  *
@@ -69,8 +70,8 @@ lukshdrQemuLookupRemote(const lukshdrQemuHost *host,
  * @secret: UUID of the secret that the domain names for it, or NULL
  * @error: VIR_ERR_OPERATION_DENIED, naming the volume and what to do
  *
- * As lukshdrQemuLookupNamed.  The ids that a cluster gives its images are the cluster's word: by other
- * servers than those recorded they can lead to a copy that somebody else made.
+ * As lukshdrQemuLookupNamed.  Only the cluster vouches for the ids of its images.  Servers other
+ * than those recorded may answer with the same ids for a copy that somebody else made.
  *
  * Returns: true, or false with @error set.
  */
@@ -88,10 +89,11 @@ lukshdrQemuLookupRemoteNamed(const lukshdrLink *link,
  * @secret: UUID of the secret that the domain names for it, or NULL
  * @error: VIR_ERR_OPERATION_DENIED, naming the volume and what to do
  *
- * Anybody who may write to a directory of disks can lay a link to another guest's payload there, or
- * exchange two files.  So a payload is unlocked only for who means it: @path is its own
- * name (lukshdrHandleIsOwnName), or @secret is its secret.  Where @path is the own name of another linked
- * volume, the files were exchanged, and the secret, which both may have, says nothing.
+ * Anybody who may write to a directory of disks can put a symbolic link to another guest's payload
+ * there, or exchange two files.  So a domain gets a payload only if it means that payload: @path is
+ * the payload's own name (lukshdrHandleIsOwnName), or @secret is its secret.  If @path is the own
+ * name of another linked volume, somebody has exchanged the files.  Then the secret proves nothing,
+ * since both volumes may have the same.
  *
  * Returns: true, or false with @error set.
  */
@@ -108,11 +110,11 @@ lukshdrQemuLookupNamed(const lukshdrQemuHost *host,
  * @dir: path of a directory that a guest is about to get as a FAT file system (vvfat)
  * @error: VIR_ERR_OPERATION_DENIED, VIR_ERR_OPERATION_INVALID
  *
- * The guest would read every file below it, and might write to them.  Files that symbolic links in
- * it lead to elsewhere are not looked for.
+ * The guest would read every file below the directory, and might write to them.  The function does
+ * not follow symbolic links in the directory.
  *
- * Returns: true if it holds no volume of a link (payload, header, replica) and no header pool; false
- * with @error set.
+ * Returns: true if it holds no volume of a link (payload, header, replica) and no header pool;
+ * false with @error set.
  */
 bool
 lukshdrQemuLookupDirectory(const lukshdrQemuHost *host, const char *dir, GError **error);

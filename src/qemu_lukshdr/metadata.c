@@ -3,8 +3,8 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Nothing unknown is passed over: who gives a disk a header must not be left to
- * believe that it is used when it is not.
+ * The parser refuses what it does not know.  Otherwise a user who gives a disk a header
+ * might believe that QEMU uses it when it does not.
  */
 
 #include "config.h"
@@ -34,7 +34,7 @@ lukshdrQemuHeaderSourceFree(lukshdrQemuHeaderSource *header)
     g_free(header);
 }
 
-/* The one element @name of @parent, nothing beside it */
+/* Returns the element @name of @parent, which must be its only child element */
 static xmlNode *
 lukshdrQemuMetadataOnly(xmlNode *parent, const char *name, GError **error)
 {

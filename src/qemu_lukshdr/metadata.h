@@ -3,8 +3,8 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The XML, and which file it means.  Whether that file may be used is the affair of
- * explicit.h.
+ * Reads the XML and finds which file it means.  explicit.h decides whether QEMU may use
+ * that file.
  */
 
 #pragma once
@@ -70,7 +70,7 @@ lukshdrQemuMetadataParse(xmlNode *root, GError **error);
 
 /**
  * lukshdrQemuMetadataParseText:
- * @xml: the same as text, as libvirt hands it out and clients hand it in
+ * @xml: the project's element as text, as libvirt returns it and as clients send it
  * @error: VIR_ERR_XML_ERROR
  *
  * Returns: as lukshdrQemuMetadataParse.

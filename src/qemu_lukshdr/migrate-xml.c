@@ -17,7 +17,6 @@
 #include "client-xml.h"
 #include "metadata.h"
 
-/* The next <disk> of the domain behind @disk, or the first */
 xmlNode *
 lukshdrQemuMigrateXMLNextDisk(xmlNode *domain, xmlNode *disk)
 {

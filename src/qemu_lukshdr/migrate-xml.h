@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Needs the link registry and no libvirt.
+ * Needs the link registry; does not call libvirt.
  */
 
 #pragma once
@@ -15,7 +15,7 @@
  * @domain: a <domain>
  * @disk: a <disk> of it, or NULL
  *
- * Returns: the next <disk>, or the first; NULL behind the last.
+ * Returns: the <disk> behind @disk, or the first one if @disk is NULL; NULL behind the last.
  */
 xmlNode *
 lukshdrQemuMigrateXMLNextDisk(xmlNode *domain, xmlNode *disk);
@@ -24,7 +24,7 @@ lukshdrQemuMigrateXMLNextDisk(xmlNode *domain, xmlNode *disk);
  * lukshdrQemuMigrateXMLEncryption:
  * @disk: a <disk>
  *
- * Returns: its <encryption>, in either place that libvirt knows, or NULL.
+ * Returns: its <encryption>, in either place where libvirt accepts one, or NULL.
  */
 xmlNode *
 lukshdrQemuMigrateXMLEncryption(xmlNode *disk);
@@ -33,11 +33,11 @@ lukshdrQemuMigrateXMLEncryption(xmlNode *disk);
  * lukshdrQemuMigrateXMLCheck:
  * @host: what this host knows
  * @own: XML of the domain on this host
- * @sent: XML that another host is to have for it
+ * @sent: XML that the other host shall get for it
  * @error: VIR_ERR_CONFIG_UNSUPPORTED, naming the disk; as lukshdrRegistryFindPayload
  *
- * Returns: true if each disk that is linked in @own, or gets its header from metadata, has an
- * <encryption> in @sent or is not in it; false with @error set.
+ * Returns: true if @sent has an <encryption> for each disk that @own and @sent both have and that
+ * is linked in @own or gets its header from metadata; false with @error set.
  */
 bool
 lukshdrQemuMigrateXMLCheck(const lukshdrQemuHost *host,

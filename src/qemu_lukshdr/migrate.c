@@ -3,9 +3,9 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What links say stays on its host; the other one has links of its own, or none.  Of all
- * that is sent only the <encryption> of a disk keeps QEMU from opening ciphertext as it
- * is, so nothing is sent without.
+ * A host does not send its links; the other host has links of its own, or none.  Of all that
+ * is sent, only the <encryption> of a disk keeps the other QEMU from opening the ciphertext
+ * as plain data.  So no linked disk is sent without one.
  */
 
 #include "config.h"
@@ -44,9 +44,10 @@ lukshdrQemuMigrateCheckOne(virDomainPtr domain, unsigned int which, const char *
     return false;
 }
 
-/* For a guest that runs: what it runs on, or what the client wants it to be elsewhere.  Prepare has
- * seen to it that its linked disks have an <encryption>.  Nobody has done so for what is to be the
- * other host's configuration of it, which may be older than the link. */
+/* Checks the XML with which the guest goes on: its own, or the client's if the client sent some.
+ * In the XML of a guest that runs, Prepare has given each linked disk an <encryption>.  The stored
+ * configuration, which the other host may get as well, can be older than the link: so check it
+ * too. */
 static bool
 lukshdrQemuMigrateCheck(virDomainPtr domain,
                         lukshdrQemuEnsureACL ensure,
@@ -67,7 +68,7 @@ lukshdrQemuMigrateCheck(virDomainPtr domain,
     return !persistent || lukshdrQemuMigrateCheckOne(domain, 0, persistent);
 }
 
-/* A missing parameter leaves NULL, one of another type is stock's to refuse. */
+/* Returns NULL for a missing parameter, and for one of another type, which stock refuses. */
 static const char *
 lukshdrQemuMigrateParam(virTypedParameterPtr params, int nparams, const char *field)
 {
@@ -124,7 +125,7 @@ lukshdrQemuMigratePerform3Params(virDomainPtr domain,
                                  int *cookieoutlen,
                                  unsigned int flags)
 {
-    /* otherwise Begin3 has come first, and the other host waits already */
+    /* without this flag the client called Begin3 before, and the other host waits already */
     if ((flags & VIR_MIGRATE_PEER2PEER) &&
         !lukshdrQemuMigrateCheck(
             domain, lukshdrQemu.libvirt.virDomainMigratePerform3ParamsEnsureACL,
@@ -144,8 +145,8 @@ lukshdrQemuMigrateSecret(xmlNode *encryption)
     return secret ? lukshdrXMLAttribute(secret, LUKSHDR_XML_UUID) : NULL;
 }
 
-/* The pool in which libvirt would make the missing volume of @disk; NULL if there is the volume, or
- * no such pool, in which case libvirt refuses by itself */
+/* Returns the pool in which libvirt would make the missing volume of @disk.  Returns NULL if the
+ * volume exists, or if there is no such pool: then libvirt refuses by itself. */
 static virStoragePoolPtr
 lukshdrQemuMigrateFindPool(virConnectPtr conn, xmlNode *disk)
 {
@@ -173,7 +174,7 @@ lukshdrQemuMigrateFindPool(virConnectPtr conn, xmlNode *disk)
     return g_steal_pointer(&pool);
 }
 
-/* Would a volume that is made in @pool without further words have the secret @uuid? */
+/* Would a volume that is made in @pool without an <encryption> of its own get the secret @uuid? */
 static bool
 lukshdrQemuMigratePoolGives(virStoragePoolPtr pool, const char *uuid)
 {
@@ -187,8 +188,8 @@ lukshdrQemuMigratePoolGives(virStoragePoolPtr pool, const char *uuid)
     return given && uuid && g_str_equal(given, uuid);
 }
 
-/* libvirt makes volumes that are missing for what is copied, and says nothing of encryption when it
- * does.  QEMU would then refuse to open the plain volume, which stays. */
+/* If a disk is to be copied and its volume is missing here, libvirt makes a volume without any
+ * encryption.  QEMU would then refuse to open that plain volume, and the volume would stay. */
 static bool
 lukshdrQemuMigrateCheckVolume(xmlNode *disk, xmlNode *encryption, GError **error)
 {
@@ -212,8 +213,8 @@ lukshdrQemuMigrateCheckVolume(xmlNode *disk, xmlNode *encryption, GError **error
     return ok;
 }
 
-/* Sets @changed if @disk, which is to be copied to a volume of this host, got that one's secret.  @running
- * if it is a disk of the guest, not only of the configuration. */
+/* Sets @changed if @disk, which is to be copied to a volume of this host, got that one's secret.
+ * @running if it is a disk of the guest, not only of the configuration. */
 static bool
 lukshdrQemuMigrateCopied(xmlNode *disk, bool running, bool *changed, GError **error)
 {
@@ -225,7 +226,7 @@ lukshdrQemuMigrateCopied(xmlNode *disk, bool running, bool *changed, GError **er
     g_autoptr(lukshdrLink) link = NULL;
     xmlNode *secret;
 
-    /* what cannot be written is not copied */
+    /* libvirt does not copy a disk that is read-only */
     if (!source || !encryption || lukshdrXMLChild(disk, "readonly"))
         return true;
 
@@ -235,7 +236,7 @@ lukshdrQemuMigrateCopied(xmlNode *disk, bool running, bool *changed, GError **er
         return !running || lukshdrQemuMigrateCheckVolume(disk, encryption, error);
 
     if (path && !lukshdrHandleIsOwnName(&link->payload, path))
-        return true; /* named by its secret (lukshdrQemuConfigXMLRewrite) */
+        return true; /* the XML names it by its secret (lukshdrQemuConfigXMLRewrite) */
 
     uuid = lukshdrQemuMigrateSecret(encryption);
     if (!link->secretUUID || g_strcmp0(uuid, link->secretUUID) == 0 ||
@@ -248,8 +249,8 @@ lukshdrQemuMigrateCopied(xmlNode *disk, bool running, bool *changed, GError **er
     return true;
 }
 
-/* Makes @xml what libvirt is to have instead, kept in @rewritten.  False with a libvirt error
- * reported if it is to be refused. */
+/* Makes @xml the XML that libvirt shall get; @rewritten owns the new text.  Returns false, with a
+ * libvirt error reported, if it must be refused. */
 static bool
 lukshdrQemuMigrateIncoming(const char **xml, char **rewritten, bool running, unsigned long flags)
 {
@@ -285,8 +286,8 @@ lukshdrQemuMigrateIncoming(const char **xml, char **rewritten, bool running, uns
     return true;
 }
 
-/* lukshdrQemuMigrateIncoming of what a client sent: what that says is told only to one that may do what
- * it asks for, to a domain that is called @dname, if that is not NULL */
+/* lukshdrQemuMigrateIncoming of what a client sent: what that says is told only to one that may do
+ * what it asks for, to a domain that is called @dname, if that is not NULL */
 static bool
 lukshdrQemuMigrateComes(virConnectPtr dconn,
                         const char *dname,
@@ -367,7 +368,8 @@ lukshdrQemuMigratePrepare3Params(virConnectPtr dconn,
         dconn, copy, nparams, cookiein, cookieinlen, cookieout, cookieoutlen, uri_out, flags);
 }
 
-/* @domain, or NULL, has come with its configuration if @flags say so. */
+/* Corrects the stored configuration that came with @domain, if @flags say that one came.  @domain
+ * may be NULL. */
 static void
 lukshdrQemuMigrateConfigure(virConnectPtr dconn, virDomainPtr domain, unsigned long flags)
 {

@@ -13,11 +13,11 @@
  * lukshdrQemuMigrateBegin3Params:
  * lukshdrQemuMigratePerform3Params:
  *
- * In front of the stock entries of the host that a domain leaves, with their arguments.
- * Refuse, before anything happens, if the other host would get a configuration in which a
- * linked disk has no <encryption>: where the plugin is not loaded or the link not known, a
- * guest would get ciphertext to overwrite, or the disk's content would be copied to a
- * volume that is not encrypted.
+ * These stand in front of the stock entries of the host that a domain leaves, with their
+ * arguments.  They refuse, before anything happens, if the other host would get a
+ * configuration in which a linked disk has no <encryption>.  On a host without the plugin or
+ * without the link, a guest would get ciphertext to overwrite, or libvirt would copy the
+ * disk's content to a volume that is not encrypted.
  *
  * Return: as the stock entries.
  */
@@ -53,10 +53,11 @@ lukshdrQemuMigratePerform3Params(virDomainPtr domain,
  * lukshdrQemuMigratePrepare3:
  * lukshdrQemuMigratePrepare3Params:
  *
- * In front of the stock entries of the host that a domain comes to: the XML that came gets the
- * <encryption> of this host's links where it has none, as XML that clients send.  Where disks are
- * copied, a linked volume that waits for one has a header and secret of its own, and the XML gets
- * that secret; and a volume that is missing is refused where libvirt would make it plain.
+ * These stand in front of the stock entries of the host to which a domain comes.  Where the XML
+ * that came has no <encryption>, they add that of this host's links, as for XML that clients send.
+ * If libvirt copies disks, a linked volume that waits for a copy has its own header and secret:
+ * they put that secret into the XML.  If a volume is missing and libvirt would make a plain one,
+ * they refuse.
  *
  * Return: as the stock entries.
  */
@@ -88,9 +89,9 @@ lukshdrQemuMigratePrepare3Params(virConnectPtr dconn,
  * lukshdrQemuMigrateFinish3:
  * lukshdrQemuMigrateFinish3Params:
  *
- * In front of the stock entries that end a migration on the host that a domain comes to.  With the
- * guest comes the domain's configuration, by another way than its XML: it gets the same
- * changes.  That it could not stands in the daemon's log; the guest runs all the same.
+ * These stand in front of the stock entries that end a migration on the host to which a domain
+ * comes.  The domain's stored configuration comes another way than the guest's XML; they make the
+ * same changes in it.  If that fails, the daemon's log says so; the guest runs all the same.
  *
  * Return: as the stock entries.
  */

@@ -1,12 +1,11 @@
 /*
- * module.c: the module: what it loads, checks and stands in front of
+ * module.c: the module: what it loads, what it checks, and what it stands in front of
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * libvirt loads this module with RTLD_GLOBAL; the stock one is loaded after it, so of
- * two functions with one name the stock driver calls the one in here (ELF symbol
- * order).  That cannot be taken back.  If any check fails, wrappers therefore pass
- * everything through.
+ * libvirt loads this module with RTLD_GLOBAL, and this module then loads the stock one.  If
+ * both have a function of the same name, the stock driver calls ours (ELF symbol order).
+ * That cannot be undone.  So if any check fails, the wrappers pass everything through.
  */
 
 #include "config.h"
@@ -35,7 +34,8 @@
 
 static const char *const lukshdrQemuNames[] = { LUKSHDR_ABI_QEMU_WRAPPED(LUKSHDR_QEMU_NAME) NULL };
 
-/* Where releases export one of two functions, check that the one present is bound to our wrapper. */
+/* Where releases export one of two functions, check that the one present is bound to our
+ * wrapper. */
 static bool
 lukshdrQemuCheckEither(void *stock, GError **error)
 {
@@ -53,8 +53,8 @@ lukshdrQemuCheckEither(void *stock, GError **error)
     return lukshdrQemuBindCheck(stock, names, error);
 }
 
-/* Is everything as the wrappers need it?  Resolving comes first and goes on after a
- * failure, since passing through needs the stock functions in any case. */
+/* Is everything as the wrappers need it?  Resolves the stock functions first, all of them
+ * even after a failure: wrappers that pass everything through need them too. */
 static bool
 lukshdrQemuCheck(void *stock, GError **error)
 {
@@ -108,7 +108,7 @@ qemuRegister(void)
 
     lukshdrRBDSetKeySource(lukshdrQemuSecretCephKey);
 
-    /* before there are threads that might both be first to need it */
+    /* now, while there is one thread: later two threads might both initialise it first */
     xmlInitParser();
     bindtextdomain(GETTEXT_PACKAGE, LUKSHDR_LOCALEDIR);
     lukshdrLogInit(&lukshdrQemu.common, "lukshdr.qemu", VIR_FROM_QEMU);

@@ -43,7 +43,7 @@ lukshdrQemuNetworkObject(JsonObject *props, const char *name)
     return node && JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
 }
 
-/* Two slashes at the beginning would be kept as special */
+/* Leaves one slash at the beginning: GLib takes two for something special and would keep them. */
 static char *
 lukshdrQemuNetworkCanonical(const char *path)
 {
@@ -70,8 +70,9 @@ lukshdrQemuNetworkIsHere(const char *name, const lukshdrQemuNetworkHere *here)
     return false;
 }
 
-/* A file that is called @path on a server, one of whose shares is @share: where is it, if that share,
- * or its directory @root, is mounted at @mountpoint?  NULL if it is not in there. */
+/* A server has the file @path and the share @share; the share, or its directory @root, is mounted
+ * at
+ * @mountpoint.  Returns the file's path below @mountpoint, or NULL if it is not in there. */
 static char *
 lukshdrQemuNetworkBelow(const char *path,
                         const char *share,
@@ -89,7 +90,7 @@ lukshdrQemuNetworkBelow(const char *path,
 }
 
 typedef struct {
-    const char *type; /* of the file system; may be NULL: not this one */
+    const char *type; /* of the file system */
     char *server;
     char *share;
     char *root;
@@ -108,8 +109,8 @@ lukshdrQemuNetworkMountClear(lukshdrQemuNetworkMount *mount)
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(lukshdrQemuNetworkMount, lukshdrQemuNetworkMountClear)
 
-/* A line of mountinfo: NUMBER PARENT DEVICE ROOT MOUNTPOINT OPTIONS [TAGS] - TYPE SOURCE OPTIONS, where
- * SOURCE is SERVER:SHARE.  Blanks in names are octal escapes. */
+/* Parses a line of mountinfo: NUMBER PARENT DEVICE ROOT MOUNTPOINT OPTIONS [TAGS] - TYPE SOURCE
+ * OPTIONS.  SOURCE must be SERVER:SHARE.  Blanks in names are octal escapes. */
 static bool
 lukshdrQemuNetworkParseMount(char **fields, lukshdrQemuNetworkMount *mount)
 {
@@ -136,7 +137,7 @@ lukshdrQemuNetworkParseMount(char **fields, lukshdrQemuNetworkMount *mount)
     return true;
 }
 
-/* Is @name the server of @mount?  The kernel says its address, too. */
+/* Is @name the server of @mount?  The options of the mount also give the server's address. */
 static bool
 lukshdrQemuNetworkIsServer(const lukshdrQemuNetworkMount *mount, const char *name)
 {
@@ -146,14 +147,14 @@ lukshdrQemuNetworkIsServer(const lukshdrQemuNetworkMount *mount, const char *nam
 
     return g_ascii_strcasecmp(mount->server, name) == 0 ||
            g_strv_contains((const char *const *)options, address) ||
-           /* the short name of the one is the other's */
+           /* one is the short name of the other */
            (!g_hostname_is_ip_address(name) && !g_hostname_is_ip_address(mount->server) &&
             len == strcspn(name, ".") && g_ascii_strncasecmp(mount->server, name, len) == 0 &&
             (!mount->server[len] || !name[len]));
 }
 
-/* All mounts of a type that begins with @type and may be of @server (NULL: of any, since each server of a
- * cluster has the same share) */
+/* Adds where @path is in each mount whose type begins with @type and whose server may be @server.
+ * NULL means any server: each server of a cluster has the same share. */
 static void
 lukshdrQemuNetworkMounted(GPtrArray *paths,
                           const lukshdrQemuNetworkHere *here,
@@ -212,8 +213,8 @@ lukshdrQemuNetworkGluster(GPtrArray *paths, JsonObject *props, const lukshdrQemu
         lukshdrQemuNetworkMounted(paths, here, "fuse.glusterfs", NULL, whole);
 }
 
-/* Adds to @sockets the numbers of those that listen, in one of the tables of the proc file system: on
- * @port, or at @path */
+/* Reads @table, one of the proc file system's tables of sockets, and adds to @sockets the number of
+ * each socket that listens on @port, or at @path if that is not NULL. */
 static void
 lukshdrQemuNetworkListening(GHashTable *sockets,
                             const lukshdrQemuNetworkHere *here,
@@ -262,7 +263,7 @@ lukshdrQemuNetworkListening(GHashTable *sockets,
     }
 }
 
-/* The files among the arguments of process @pid: as "FILE" or "NAME=FILE" */
+/* Adds the files that the arguments of process @pid name: as "FILE" or "NAME=FILE". */
 static void
 lukshdrQemuNetworkArguments(GPtrArray *paths, const lukshdrQemuNetworkHere *here, const char *pid)
 {
@@ -291,8 +292,9 @@ lukshdrQemuNetworkArguments(GPtrArray *paths, const lukshdrQemuNetworkHere *here
     }
 }
 
-/* What process @pid has open, if it is one of those that listen on @sockets.  The names below proc lead to
- * the files themselves, whatever they are called where the process lives. */
+/* Adds the files that process @pid has open, if it listens on one of @sockets.  The names below
+ * /proc/PID/fd lead to the files themselves, even if the process has a mount namespace of its
+ * own. */
 static void
 lukshdrQemuNetworkOpen(GPtrArray *paths,
                        const lukshdrQemuNetworkHere *here,
@@ -320,7 +322,8 @@ lukshdrQemuNetworkOpen(GPtrArray *paths,
     lukshdrQemuNetworkArguments(paths, here, pid);
 }
 
-/* The files of the processes of this host that listen on TCP port @port, or on a socket at @path */
+/* Adds the files of the processes of this host that listen on TCP port @port, or on a socket at
+ * @path. */
 static void
 lukshdrQemuNetworkListener(GPtrArray *paths,
                            const lukshdrQemuNetworkHere *here,
@@ -367,8 +370,8 @@ lukshdrQemuNetworkNBD(GPtrArray *paths, JsonObject *props, const lukshdrQemuNetw
         isUnix ? lukshdrQemuNetworkString(server, "path") : NULL);
 }
 
-/* The kernel's target describes unit @lun of @target in configfs: a symbolic link to the backing store,
- * which says its path */
+/* Adds what is behind unit @lun of the kernel's target @target.  configfs describes a unit as a
+ * symbolic link to its backing store, which has a file with its path. */
 static void
 lukshdrQemuNetworkKernelTarget(GPtrArray *paths,
                                const lukshdrQemuNetworkHere *here,
@@ -426,7 +429,7 @@ static const struct {
     { "iscsi", lukshdrQemuNetworkISCSI },
 };
 
-/* What knows the driver of @props; NULL for a driver that nothing is known of */
+/* Returns the function that knows the driver of @props, or NULL if none does. */
 static lukshdrQemuNetworkAdd
 lukshdrQemuNetworkFind(JsonObject *props)
 {
@@ -451,7 +454,7 @@ lukshdrQemuNetworkPaths(JsonObject *props, const lukshdrQemuNetworkHere *here)
     return paths;
 }
 
-/* What this host is called, and its addresses, freed with g_strfreev */
+/* Returns the names and the addresses of this host, freed with g_strfreev. */
 static GStrv
 lukshdrQemuNetworkNames(void)
 {

@@ -3,9 +3,9 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A guest's image that QEMU reaches over a protocol may be a file that this host has as well: its
- * own export, or a share that is mounted here.  What can be told without asking anybody over
- * the network is told; docs/security.md says what cannot.
+ * An image that QEMU reaches over a network protocol may be a file that this host has as well: this
+ * host exports it, or has mounted the same share.  This file finds what can be found without asking
+ * anybody over the network; docs/security.md says what it cannot find.
  */
 
 #pragma once
@@ -14,7 +14,7 @@
 
 #include "lookup.h"
 
-/* What is known of this host; lukshdrQemuNetworkCheck finds it out, tests make it up */
+/* What is known of this host.  lukshdrQemuNetworkCheck finds it out; tests invent it. */
 typedef struct _lukshdrQemuNetworkHere lukshdrQemuNetworkHere;
 struct _lukshdrQemuNetworkHere {
     GStrv names;           /* of this host: names and numerical addresses */
@@ -26,20 +26,21 @@ struct _lukshdrQemuNetworkHere {
 /**
  * lukshdrQemuNetworkPaths:
  * @props: what QEMU would open, as the options of a block node of a network protocol (ssh, nbd,
- *         nfs, gluster, iscsi; of others nothing is known)
+ *         nfs, gluster, iscsi; the function knows nothing of others)
  * @here: what is known of this host
  *
- * - ssh and nfs to this host: the path that is asked for
- * - nfs and gluster to anywhere: where the same share is mounted here
- * - nbd to this host: an export that is called by a path; and all files that the process which listens
- *   has open, or was given as an argument (an exporter opens some files only when a client comes)
- * - iscsi to this host: what the kernel's target says is behind the unit, or the files of the process that
- *   listens
+ * - ssh and nfs to this host: the path in @props
+ * - nfs and gluster to any host: the file in the same share, where that is mounted here
+ * - nbd to this host: the name of the export, if it is a path; and all files that the process that
+ *   listens has open or has among its arguments (an exporter opens some files only when a client
+ *   comes)
+ * - iscsi to this host: the file or device that the kernel's target has behind the unit, or the
+ *   files of the process that listens
  *
- * Local I/O only; a name is compared as it is written, and never resolved.
+ * Local I/O only.  Compares host names as they are written and never resolves them.
  *
- * Returns: paths of files of this host that the image may be, which need not exist, as a GPtrArray of char *
- * freed with the array.
+ * Returns: paths of files of this host that the image may be, as a GPtrArray of char * freed with
+ * the array.  The files may not exist.
  */
 GPtrArray *
 lukshdrQemuNetworkPaths(JsonObject *props, const lukshdrQemuNetworkHere *here);
@@ -50,7 +51,8 @@ lukshdrQemuNetworkPaths(JsonObject *props, const lukshdrQemuNetworkHere *here);
  * @props: as lukshdrQemuNetworkPaths
  * @error: VIR_ERR_OPERATION_DENIED, naming the file and the volume that it is; as lukshdrQemuLookup
  *
- * A payload over a network has no header, so a guest would overwrite it, while others use it.
+ * Refuses a payload that QEMU would reach over a network: the guest would get it without its header
+ * and overwrite the ciphertext, while other guests use it.
  *
  * Returns: true, or false with @error set.
  */

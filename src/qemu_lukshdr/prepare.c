@@ -3,12 +3,13 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * libvirt prepares every source of every chain before anything is granted or QEMU
- * hears of it, so whatever is wrong with a linked disk is said here.
+ * libvirt prepares every source of every chain before it grants anything or tells QEMU
+ * of the source.  So this file refuses a linked disk if something is wrong with it.
  *
- * A source whose Prepare fails is not taken apart again: all callers give up the
- * disk or copy they prepared and free it, secrets included (qemuDomainSecretDiskDestroy
- * and the source's own destructor).  That holds for an <encryption> given here, too.
+ * If Prepare fails, nothing here undoes what it did to the source.  All callers give up
+ * the disk or copy that they prepared and free it, secrets included
+ * (qemuDomainSecretDiskDestroy and the source's own destructor).  They also free an
+ * <encryption> that this file has added.
  */
 
 #include "config.h"
@@ -64,7 +65,7 @@ lukshdrQemuPrepareEncryption(const lukshdrLink *link, virStorageSource *src)
     return 0;
 }
 
-/* What later wrappers need to know of a disk.  @nodeName tells it from all others. */
+/* Returns what later wrappers need to know of a disk.  No other disk has its @nodeName. */
 static lukshdrGuestDisk *
 lukshdrQemuPrepareRecord(const lukshdrLink *link,
                          const char *path,
@@ -77,14 +78,14 @@ lukshdrQemuPrepareRecord(const lukshdrLink *link,
     disk->linkUUID = g_strdup(link->uuid);
     disk->nodeName = g_strdup(nodeName);
     disk->payloadPath = g_strdup(path);
-    /* the lookup has just examined it; if it is gone by now, QEMU will say so */
+    /* the lookup has just examined the payload; if it is gone by now, QEMU will say so */
     if (!g_path_is_absolute(path) || !lukshdrIdentityFromPath(path, &disk->payloadIdentity, NULL))
         disk->payloadIdentity = link->payload.identity;
     disk->headerPath = g_strdup(link->header.path);
     /* not the recorded one: the header may have been put back from a backup */
     if (!lukshdrIdentityFromPath(link->header.path, &disk->headerIdentity, NULL))
         disk->headerIdentity = link->header.identity;
-    /* not known before Prepare of a payload that is not linked */
+    /* the format of a payload that is not linked is known only after stock's Prepare */
     disk->format = g_strdup(link->format ? link->format : "raw");
     disk->headerShared = link->headerShared;
     disk->headerExplicit = headerExplicit;
@@ -101,8 +102,9 @@ lukshdrQemuPrepareFormat(JsonObject *props)
     return g_strdup(g_str_equal(driver, "luks") ? "raw" : driver);
 }
 
-/* Stock has refused a shared disk that has <encryption>, in releases that do, when it looked at the
- * domain; one that has got the link's it has not seen.  False with a libvirt error reported. */
+/* Some releases of libvirt refuse a shared disk that has an <encryption>, when they check the
+ * domain. They have not seen an <encryption> that Prepare adds, so check here.  Returns false with
+ * a libvirt error reported. */
 static bool
 lukshdrQemuPrepareCheckShared(const lukshdrLink *link, virStorageSource *src)
 {
@@ -121,9 +123,11 @@ lukshdrQemuPrepareCheckShared(const lukshdrLink *link, virStorageSource *src)
     return false;
 }
 
-/* Would QEMU open other files because of what is written in the payload at @path, whose format is known?
- * Those who can write to its pool choose their names: another guest's disk, which this QEMU's user may open
- * as well. "backing": null in the chain keeps QEMU from a backing file; from a data file nothing does. */
+/* Would QEMU open other files because the content of the payload at @path names them?  Anybody who
+ * can write to the payload's pool chooses those names, and may name another guest's disk, which
+ * this QEMU's user may open as well.  "backing": null in the chain keeps QEMU from opening a
+ * backing file; nothing keeps it from opening a data file.  The link must know the payload's
+ * format. */
 static bool
 lukshdrQemuPrepareCheckContent(const lukshdrLink *link, const char *path, GError **error)
 {
@@ -134,7 +138,7 @@ lukshdrQemuPrepareCheckContent(const lukshdrLink *link, const char *path, GError
         return true;
 
     lukshdrVolumeCopy(vol, &link->payload);
-    /* by the road that the domain names: the identity says whether that leads to the payload */
+    /* open the path that the domain names: the identity shows whether that is the payload */
     if (!lukshdrHandleIsOwnName(&link->payload, path)) {
         g_free(vol->path);
         vol->path = realpath(path, NULL); /* malloc is GLib's allocator since 2.46 */
@@ -148,12 +152,12 @@ lukshdrQemuPrepareCheckContent(const lukshdrLink *link, const char *path, GError
         lukshdrPayloadCheck(handle->fd, link->format, error))
         return true;
 
-    g_prefix_error(error, _("volume '%s' of pool '%s' cannot be a disk by '%s': "), vol->volume,
-                   vol->pool, path);
+    g_prefix_error(error, _("volume '%s' of pool '%s' cannot be a disk at path '%s': "),
+                   vol->volume, vol->pool, path);
     return false;
 }
 
-/* After stock's Prepare: would the chain be what QEMU is to get?  The record of the disk, or
+/* Runs after stock's Prepare: can the chain be built for QEMU?  Returns the record of the disk, or
  * NULL with a libvirt error reported. */
 static lukshdrGuestDisk *
 lukshdrQemuPrepareCheckChain(lukshdrLink *link,
@@ -173,7 +177,7 @@ lukshdrQemuPrepareCheckChain(lukshdrLink *link,
     props = lukshdrQemuFormatToObject(stock, &error);
     lukshdrQemu.libvirt.virJSONValueFree(stock);
 
-    /* of a payload that is not linked, nothing but the domain tells the format */
+    /* if the payload is not linked, only the domain tells its format */
     if (props && !link->format) {
         link->format = lukshdrQemuPrepareFormat(props);
         if (!lukshdrQemuPrepareCheckContent(link, path, &error))
@@ -226,8 +230,9 @@ lukshdrQemuPrepareCheckRoads(virStorageSource *src, GError **error)
            (!network || lukshdrQemuNetworkCheck(&lukshdrQemu.host, network, error));
 }
 
-/* Is @src an image of a cluster, and that the payload of a link?  Sets @link then, and @path to what the
- * record of the disk calls it. */
+/* Is @src an image of a cluster, and is that image the payload of a link?  If so, sets @link, and
+ * sets
+ * @path to the name that the record of the disk shall use for it. */
 static bool
 lukshdrQemuPrepareCheckRemote(virStorageSource *src,
                               char **path,
@@ -255,9 +260,10 @@ lukshdrQemuPrepareCheckRemote(virStorageSource *src,
     return true;
 }
 
-/* Everything that can be said of @src before stock prepares it.  Sets @link if it is
- * a payload, and @path, NULL for what is neither file nor device, to what its record is to have; @header
- * is what metadata names for it, or NULL. */
+/* Checks all that can be checked of @src before stock prepares it.  @path is the path of @src, or
+ * NULL if it is neither file nor device; @header is what metadata names for it, or NULL.  If @src
+ * is a payload, sets @link; if it is an image of a cluster, sets @path to the name for the disk's
+ * record. */
 static bool
 lukshdrQemuPrepareCheck(char **path,
                         virStorageSource *src,
@@ -308,8 +314,8 @@ lukshdrQemuPrepareCheck(char **path,
            lukshdrQemuPrepareCheckContent(*link, *path, error);
 }
 
-/* The linked disk in the chain of @top, if @src is not in that chain: then it is to become an
- * overlay above it or a copy of it. */
+/* Returns the linked disk in the chain of @top, if @src is not in that chain: @src shall then
+ * become an overlay above the linked disk or a copy of it. */
 static lukshdrGuestDisk *
 lukshdrQemuPrepareFindBelow(virStorageSource *top, virStorageSource *src)
 {
@@ -325,7 +331,8 @@ lukshdrQemuPrepareFindBelow(virStorageSource *top, virStorageSource *src)
     return linked;
 }
 
-/* Has @disk, as it is now, the payload of @link?  What records say of other guests does not count. */
+/* Does @disk, as it is now, have the payload of @link?  The records of other guests do not
+ * count. */
 static bool
 lukshdrQemuPrepareHas(virDomainDiskDef *disk, const lukshdrLink *link)
 {
@@ -341,10 +348,11 @@ lukshdrQemuPrepareHas(virDomainDiskDef *disk, const lukshdrLink *link)
     return false;
 }
 
-/* @link's payload is @src, at @path.  Unless that is the disk's own image or what the client copies to,
- * another image says that it is behind it or has its data, and so do those who can write to that: the
- * domain must name it itself.  Where its XML has it in a <backingStore>, it has an <encryption> by
- * now, and so has the target of a copy that is given as XML. */
+/* @src, at @path, is @link's payload.  If it is neither the disk's own image nor the file to which
+ * the client copies, then another image says that @src is behind it or has its data.  Anybody who
+ * can write to that image can change what it says, so the domain must name @src itself.  If its XML
+ * does so in a <backingStore>, @src has an <encryption> by now; so has the target of a copy that
+ * the client gave as XML. */
 static bool
 lukshdrQemuPrepareNamed(virDomainDiskDef *disk,
                         const lukshdrLink *link,
@@ -368,10 +376,10 @@ lukshdrQemuPrepareNamed(virDomainDiskDef *disk,
     return false;
 }
 
-/* @src is an image of @disk that is not its present one.  A header that metadata names is the
- * target's, whatever the image; it would be used for this one the next time.  And what the guest
- * writes to an overlay must not lie on the host unencrypted when nobody has asked for it.  The
- * client that copies a disk has asked for it. */
+/* @src shall become an image of @disk and is not in its chain yet.  Metadata names a header for a
+ * disk, not for an image: at the next start that header would be used for @src.  So a disk with
+ * such a header gets no other image.  And what the guest writes to an overlay must not be stored
+ * unencrypted unless somebody asked for that.  A client that copies a disk has asked for it. */
 static bool
 lukshdrQemuPrepareOther(virDomainDiskDef *disk, virStorageSource *src, GError **error)
 {
@@ -402,7 +410,7 @@ lukshdrQemuPrepareOther(virDomainDiskDef *disk, virStorageSource *src, GError **
     return false;
 }
 
-/* Nothing is refused that the client has asked for, but it stands in the log. */
+/* A client may copy a linked disk to a plain image: that is not refused, but the log says so. */
 static void
 lukshdrQemuPrepareWarnCopy(virDomainDiskDef *disk, virStorageSource *src, const char *path)
 {
@@ -417,8 +425,9 @@ lukshdrQemuPrepareWarnCopy(virDomainDiskDef *disk, virStorageSource *src, const 
                      below->payloadPath, path ? path : "");
 }
 
-/* Stock has not got the secret's value.  What has come with its header from another host, by a shared
- * pool or a migrating guest, has left the secret there; libvirt's words do not tell what to do. */
+/* Stock could not get the secret's value.  A linked volume that came with its header from another
+ * host (in a shared pool, or with a guest that migrates) leaves its secret there.  libvirt's
+ * message does not say what to do, so add that. */
 static void
 lukshdrQemuPrepareExplainSecret(const lukshdrLink *link)
 {
@@ -429,7 +438,8 @@ lukshdrQemuPrepareExplainSecret(const lukshdrLink *link)
     if (!link->secretUUID || !last || last->code != VIR_ERR_NO_SECRET)
         return;
 
-    /* libvirt's own words alone: the code's (str1 is their format) are put in front of ours again */
+    /* take only libvirt's own words (str2): libvirt puts the text that belongs to the error code
+     * (str1 is its format) in front of ours again */
     said = g_strdup(last->str2 ? last->str2 : last->message);
     error = g_error_new(
         LUKSHDR_ERROR, VIR_ERR_NO_SECRET,
@@ -494,7 +504,7 @@ qemuDomainPrepareStorageSourceBlockdev(virDomainDiskDef *disk,
     return rc;
 }
 
-/* Looks @src up before it is prepared, and so without its node name. */
+/* Looks @src up before libvirt prepares it, when it has no node name yet. */
 static bool
 lukshdrQemuPrepareEarlyOne(virStorageSource *src, const char *guest, GError **error)
 {
@@ -505,7 +515,7 @@ lukshdrQemuPrepareEarlyOne(virStorageSource *src, const char *guest, GError **er
     g_autofree char *token = NULL;
     lukshdrGuestDisk *disk = NULL;
 
-    /* of a guest that was running already when the daemon started */
+    /* a disk of a guest that ran already when the daemon started */
     if (known)
         return true;
 
@@ -554,8 +564,8 @@ lukshdrQemuPrepareEarly(virDomainObj *vm, virStorageSource *src, bool chain)
     return 0;
 }
 
-/* A disk on an SD bus reaches QEMU the old way, as -drive, by which there is no
- * chain: its sources do not come through the function above. */
+/* libvirt gives QEMU a disk on an SD bus the old way, as -drive, which cannot describe the
+ * chain.  The sources of such a disk do not come through the function above. */
 int
 qemuDomainPrepareDiskSource(virDomainDiskDef *disk,
                             qemuDomainObjPrivate *priv,

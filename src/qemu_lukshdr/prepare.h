@@ -11,13 +11,13 @@
 /**
  * lukshdrQemuPrepareEarly:
  * @vm: the guest
- * @src: a source that it is about to be given access to
- * @chain: whether access is to the sources behind it, too
+ * @src: a source to which the guest is about to get access
+ * @chain: whether the guest gets access to the sources behind it, too
  *
- * libvirt 9.0 gives access to a disk that is plugged in before it prepares it, and
- * every release does so for the overlay of a snapshot.  Looks up what nobody has looked
- * up yet and no guest uses.  A payload that would be an overlay is refused: that is
- * the one case in which a source on its own comes here unprepared.
+ * libvirt 9.0 gives access to a disk that it plugs in before it prepares the disk, and
+ * every release does so for the overlay of a snapshot.  This function looks up each
+ * source that was not looked up yet and that no guest uses.  It refuses a payload that
+ * would become an overlay: only overlays come here alone (without @chain) and unprepared.
  *
  * Returns: 0, or -1 with a libvirt error reported.
  */

@@ -1,11 +1,11 @@
 /*
- * process.c: wrappers that note for which domain disks are prepared, and which one stops
+ * process.c: wrappers that note for which domain libvirt prepares disks, and which one stops
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Of the functions that start a guest, plug a disk in and change a medium, a release
- * has one each.  Which arguments they have changed over time, so where that is not
- * certain they are words that are handed on as they are.
+ * Each release has one function that starts a guest, one that plugs a disk in, and one that
+ * changes a medium.  Their arguments have changed over time.  Where it is not certain which
+ * arguments a function has, the wrapper takes them as plain words and hands them on.
  */
 
 #include "config.h"
@@ -15,8 +15,8 @@
 #include "domain.h"
 #include "guest.h"
 
-/* Some releases give the driver first, others the domain: the second word tells, a domain's address or
- * a small number. */
+/* Some releases give the driver first, others the domain: the second word tells, a domain's address
+ * or a small number. */
 static virDomainObj *
 lukshdrQemuProcessDomain(guintptr first, guintptr second)
 {
@@ -26,9 +26,9 @@ lukshdrQemuProcessDomain(guintptr first, guintptr second)
 /* (driver, vm, reason, asyncJob, flags) in 9.0.0 and 11.3.0, (vm, reason, asyncJob, flags)
  * in 12.8.0; in which release it changed is not known.
  *
- * Also how a start that fails is cleaned up, and what a daemon calls that finds a guest
- * gone at its own start.  Labels are restored in there, by the wrappers of
- * security.c, when the domain has its number no more. */
+ * libvirt also calls it to clean up after a start that failed, and for a guest that a daemon
+ * finds gone when it starts itself.  Inside it, the wrappers of security.c restore labels
+ * when the domain no longer has its number. */
 void
 qemuProcessStop(guintptr first, guintptr second, guintptr third, guintptr fourth, guintptr fifth)
 {

@@ -20,10 +20,10 @@ struct _lukshdrQemuState {
     lukshdrABICommon common;
     lukshdrABIQemu libvirt;
     lukshdrABIQemuDriver stock; /* the stock module's own functions */
-    lukshdrQemuHost host;       /* asked by Prepare and for clients' XML, and nowhere else */
+    lukshdrQemuHost host;       /* only Prepare and the code for clients' XML ask it */
 };
 
-/* Set by qemuRegister, before any thread of the QEMU driver exists; only read afterwards. */
+/* qemuRegister sets it before any thread of the QEMU driver exists; after that it is only read. */
 extern lukshdrQemuState lukshdrQemu;
 
 /* The stock module's own function @name, in front of which our wrapper of that name stands */
@@ -39,8 +39,8 @@ LUKSHDR_ABI_QEMU_SCOPE(LUKSHDR_QEMU_DECLARE)
 /**
  * qemuRegister:
  *
- * What libvirt's daemon calls after loading this module in the place of the
- * stock one: loads that, stands in front of it if that is safe, and registers it.
+ * libvirt's daemon calls this after it has loaded this module in the place of the stock
+ * one.  It loads the stock module, stands in front of it if that is safe, and registers it.
  *
  * Returns: what the stock qemuRegister returns; 0 if there is no stock module.
  */
@@ -50,8 +50,8 @@ qemuRegister(void);
 /**
  * lukshdrQemuErrorSave:
  *
- * Sets the thread's libvirt error aside around something whose own error does
- * not matter: clean-up after a failure, or a mere question.
+ * Sets the thread's libvirt error aside.  Use it around calls whose own errors do not
+ * matter: clean-up after a failure, or a question.
  *
  * Returns: the error, or NULL if there was none; to be handed to lukshdrQemuErrorRestore.
  */

@@ -1,12 +1,13 @@
 /*
- * renew.c: a domain's configuration, looked at once more when it starts
+ * renew.c: correcting a domain's configuration once more when it starts
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Runs in the thread that serves the client, with nothing locked, and as the client, who may have the
- * right to start a domain and not to see its secrets or to change it: then the configuration stays.
- * Who changes the domain in the moment between reading and writing loses that change, as with
- * virsh edit; that moment is only where there is something to correct.
+ * Runs in the thread that serves the client, with nothing locked and with the client's rights.  A
+ * client may have the right to start a domain but no right to change it or to see its secrets.
+ * Then the configuration stays as it is.  If somebody changes the domain between our reading and
+ * our writing, that change is lost, as with virsh edit.  That can happen only where there is
+ * something to correct.
  */
 
 #include "config.h"

@@ -1,5 +1,5 @@
 /*
- * rights.c: asking libvirt's access driver, where it must be before stock does
+ * rights.c: asking libvirt's access driver before stock does, where that is necessary
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -29,7 +29,7 @@ lukshdrQemuBecomeSystem(void)
 static void
 lukshdrQemuBecomeClient(virIdentity *client)
 {
-    /* a thread that went on as the system would lend its rights to other clients */
+    /* if this thread went on as the system, it would lend those rights to other clients */
     if (lukshdrQemu.libvirt.virIdentitySetCurrent(client) < 0)
         g_error("Unable to return to the client's identity");
     if (client)
@@ -46,15 +46,15 @@ lukshdrQemuMay(virDomainPtr domain, lukshdrQemuEnsureACL ensure, unsigned int fl
     if (!vm)
         return false;
 
-    /* as stock does, with the domain locked: of what runs, or of the configuration */
+    /* as stock does, with the domain locked: take the running definition, or else the stored one */
     def = lukshdrQemu.libvirt.virDomainObjGetOneDef(vm, 0);
     may = def && ensure(virDomainGetConnect(domain), def, flags) == 0;
     lukshdrQemu.libvirt.virDomainObjEndAPI(&vm);
     return may;
 }
 
-/* A domain of the name, or @name, and UUID in @xml with nothing else in it; NULL if stock makes nothing of
- * it */
+/* Returns a domain that has the UUID from @xml and the name from there, or @name if that is not
+ * NULL, and nothing else.  Returns NULL if libvirt cannot parse that. */
 static virDomainDef *
 lukshdrQemuMinimalDef(const char *xml, const char *name)
 {

@@ -1,5 +1,5 @@
 /*
- * rights.h: asking libvirt's access driver, where it must be before stock does
+ * rights.h: asking libvirt's access driver before stock does, where that is necessary
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -14,11 +14,11 @@ typedef int (*lukshdrQemuEnsureACL)(virConnectPtr conn, virDomainDef *def, unsig
 /**
  * lukshdrQemuMay:
  * @domain: a domain, which this thread has not locked
- * @ensure: what the client must be allowed to do to it
- * @flags: of the call that it has made; some rights depend on them
+ * @ensure: asks for the right that the client must have
+ * @flags: of the call that the client has made; some rights depend on them
  *
- * Before something of a domain is looked at as the system, or said of its disks, that a client without
- * the right must not learn.
+ * Call it before this thread looks at a domain as the system, or tells the client something of the
+ * domain's disks that a client without the right must not learn.
  *
  * Returns: true, or false with a libvirt error: stock's.
  */
@@ -29,12 +29,12 @@ lukshdrQemuMay(virDomainPtr domain, lukshdrQemuEnsureACL ensure, unsigned int fl
  * lukshdrQemuMayXML:
  * @conn: the client's connection
  * @xml: XML of a domain that it wants to have; name and UUID matter
- * @name: another name that it is to have, or NULL
- * @ensure: what the client must be allowed to
- * @flags: of the call that it has made
+ * @name: another name that the domain shall have, or NULL
+ * @ensure: asks for the right that the client must have
+ * @flags: of the call that the client has made
  *
- * As lukshdrQemuMay, of a domain that need not exist.  What libvirt itself makes nothing of counts as
- * allowed: it will be refused for that.
+ * As lukshdrQemuMay, for a domain that may not exist yet.  XML that libvirt cannot parse counts as
+ * allowed: libvirt will refuse it for that.
  *
  * Returns: true, or false with a libvirt error: stock's.
  */
@@ -50,8 +50,8 @@ lukshdrQemuMayXML(virConnectPtr conn,
  * @domain: a domain, which this thread has not locked
  * @flags: of virDomainGetXMLDesc, without VIR_DOMAIN_XML_SECURE
  *
- * Looks as the system: who may do something to a domain need not be allowed to read it, and what it has
- * for disks is there nevertheless.
+ * Looks as the system: a client that may do something to a domain may have no right to read its
+ * XML, but the plugin must know the domain's disks nevertheless.
  *
  * Returns: its XML, freed with g_free, or NULL with a libvirt error.
  */

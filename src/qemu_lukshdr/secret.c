@@ -20,7 +20,8 @@
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virConnect, virConnectClose)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virSecret, virSecretFree)
 
-/* Asks for the one or the other, @usage of @type.  Sets @missing if there certainly is none. */
+/* Asks for the secret by @uuid, or by @type and @usage if @uuid is NULL.  Sets @missing if it is
+ * certain that there is none. */
 static char *
 lukshdrQemuSecretAsk(const char *uuid, int type, const char *usage, bool *missing)
 {
@@ -39,7 +40,7 @@ lukshdrQemuSecretAsk(const char *uuid, int type, const char *usage, bool *missin
     return virSecretGetUUIDString(secret, found) < 0 ? NULL : g_strdup(found);
 }
 
-/* The same as the system */
+/* As lukshdrQemuSecretAsk, but asks as the system, not as the client */
 static char *
 lukshdrQemuSecretAskAsSystem(const char *uuid, int type, const char *usage, bool *missing)
 {
@@ -52,7 +53,7 @@ lukshdrQemuSecretAskAsSystem(const char *uuid, int type, const char *usage, bool
     *missing = false;
     if (system && abi->virIdentitySetCurrent((virIdentity *)system) == 0) {
         found = lukshdrQemuSecretAsk(uuid, type, usage, missing);
-        /* a thread that went on as the system would lend its rights to the client */
+        /* if this thread went on as the system, it would lend those rights to the client */
         if (abi->virIdentitySetCurrent((virIdentity *)client) < 0)
             g_error("Unable to return to the client's identity");
     }
@@ -76,7 +77,7 @@ lukshdrQemuSecretCephByUsage(const char *usage)
     return lukshdrQemuSecretAskAsSystem(NULL, VIR_SECRET_USAGE_TYPE_CEPH, usage, &missing);
 }
 
-/* Runs with the elevated identity, which may have the value of a private secret */
+/* Runs with the elevated identity, which may read the value of a private secret */
 static lukshdrSecret *
 lukshdrQemuSecretFetchKey(const char *uuid, GError **error)
 {
@@ -113,7 +114,7 @@ lukshdrQemuSecretCephKey(const char *uuid, GError **error)
 
     if (client) {
         key = lukshdrQemuSecretFetchKey(uuid, error);
-        /* a thread that went on with that would lend its rights to the client */
+        /* if this thread went on with that identity, it would lend those rights to the client */
         if (abi->virIdentitySetCurrent((virIdentity *)client) < 0)
             g_error("Unable to return to the client's identity");
     } else {

@@ -3,9 +3,9 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Names, and values of nothing but keys of Ceph users.  Asked as the system: an answer that depends on who asks
- * would let a client turn "may not see it" into "there is none".  Leave no trace in the thread's
- * libvirt error.
+ * These functions ask for names of secrets, and for the values of keys of Ceph users only.  They
+ * ask as the system: if the answer depended on the client, a client could turn "may not see it"
+ * into "there is none".  They leave no trace in the thread's libvirt error.
  */
 
 #pragma once

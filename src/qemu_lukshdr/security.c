@@ -3,10 +3,10 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Security transactions do not nest, so a header is labelled before or after the
- * stock call.  Granting it comes first: if it fails, there is no stock part to undo
- * (callers do not), and a stock part must not be undone for an image that the guest
- * had access to before.
+ * Security transactions do not nest, so the wrappers label a header before or after the
+ * stock call.  They grant the header before it: if that fails, there is no stock part to
+ * undo.  Callers would not undo it, and it must not be undone for an image to which the
+ * guest had access before.
  */
 
 #include "config.h"
@@ -79,21 +79,21 @@ qemuSecurityRestoreImageLabel(virQEMUDriver *driver,
     if (!lukshdrQemu.active)
         return rc;
 
-    /* only that of @src: stock does not restore the rest of the chain either, with which
-     * @backingChain has nothing to do in any security driver */
+    /* revoke only the header of @src: no security driver restores the rest of the chain either,
+     * whatever @backingChain says */
     name = lukshdrQemuDomainName(vm);
     if ((disk = lukshdrQemuDiskFind(src, name)) &&
         lukshdrQemuAccessRevoke(driver, vm, disk, src, false, true) < 0)
         rc = -1;
 
-    /* the files below stay the guest's user's, as stock leaves them, but the guest has them no more */
+    /* stock leaves the files below to the guest's user; but the guest no longer has them */
     for (n = backingChain ? lukshdrQemuSourceBacking(src) : NULL; n;
          n = lukshdrQemuSourceBacking(n)) {
         g_autoptr(lukshdrGuestDisk) lower = lukshdrQemuDiskFind(n, name);
 
         if (!lower || !name)
             continue;
-        /* one that counts grants was a top itself, before a snapshot put an overlay on it */
+        /* a disk that counts grants was a top itself, before a snapshot put an overlay on it */
         if (lukshdrQemuGuestGranted(name, lower->nodeName) == 0)
             lukshdrQemuGuestForget(name, lower->nodeName);
         else if (lukshdrQemuAccessRevoke(driver, vm, lower, n, false, true) < 0)
@@ -121,7 +121,8 @@ qemuSecuritySetAllLabel(virQEMUDriver *driver,
     sources = lukshdrQemuDomainSources(vm);
     grants = lukshdrQemuGrantsNew();
     for (i = 0; rc == 0 && i < sources->len; i++) {
-        /* stock says "migrated" of a guest that comes back from a file, too: no other host has it */
+        /* stock says "migrated" of a guest that comes back from a file, too: no other host has
+         * it */
         rc = lukshdrQemuSecurityGrantChain(driver, vm, g_ptr_array_index(sources, i), true, true,
                                            migrated && !incomingPath, grants);
     }
@@ -132,7 +133,7 @@ qemuSecuritySetAllLabel(virQEMUDriver *driver,
     return rc;
 }
 
-/* Restores what libvirt has no disk for any more. */
+/* Restores the headers of disks that libvirt no longer has. */
 static void
 lukshdrQemuSecurityRestoreRest(virQEMUDriver *driver, virDomainObj *vm, bool migrated)
 {
@@ -143,7 +144,7 @@ lukshdrQemuSecurityRestoreRest(virQEMUDriver *driver, virDomainObj *vm, bool mig
     for (i = 0; disks && i < disks->len; i++) {
         lukshdrGuestDisk *disk = g_ptr_array_index(disks, i);
 
-        /* the header of a payload further down a chain counts none and stays, as that does */
+        /* a payload further down a chain counts no grants: its header stays, as the payload does */
         if (disk->granted > 0)
             lukshdrQemuAccessRevoke(driver, vm, disk, NULL, migrated, false);
     }
@@ -176,8 +177,8 @@ qemuSecurityRestoreAllLabel(virQEMUDriver *driver, virDomainObj *vm, bool migrat
     lukshdrQemuErrorRestore(saved);
 }
 
-/* What the security drivers remember of @src's header goes to @dst's, or nowhere.
- * Callers in libvirt only warn when this fails. */
+/* Moves what the security drivers remember of @src's header to @dst's header.  If @dst is NULL, the
+ * drivers forget it.  Callers in libvirt only warn when this fails. */
 static int
 lukshdrQemuSecurityMoveHeader(virQEMUDriver *driver,
                               virDomainObj *vm,

@@ -1,5 +1,5 @@
 /*
- * shared-fs.c: whether other hosts have a file as well
+ * shared-fs.c: do other hosts have a file as well?
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -42,7 +42,7 @@ lukshdrQemuSharedLoad(const char *conf)
     for (i = 0; values && values[i]; i++) {
         char *canonical = realpath(values[i], NULL); /* malloc is GLib's allocator since 2.46 */
 
-        /* stock's list ends at a directory that does not exist */
+        /* as in stock, the list ends at the first directory that does not exist */
         if (!canonical)
             break;
         g_ptr_array_add(dirs, canonical);

@@ -1,5 +1,5 @@
 /*
- * snapshot-xml.c: which disks a snapshot would put an overlay on
+ * snapshot-xml.c: on which disks a snapshot would put an overlay
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -17,7 +17,7 @@
 #include "util/xml.h"
 #include "client-xml.h"
 
-/* What the snapshot says of the disk with that target, or that source */
+/* Returns the snapshot's element for the disk with that target, or that source */
 static xmlNode *
 lukshdrQemuSnapshotXMLDisk(xmlNode *snapshot, const char *target, const char *file)
 {
@@ -34,7 +34,8 @@ lukshdrQemuSnapshotXMLDisk(xmlNode *snapshot, const char *target, const char *fi
     return NULL;
 }
 
-/* As libvirt decides it (virDomainSnapshotAlignDisks): the snapshot's word, the disk's, the rest */
+/* Does the snapshot put an overlay on @disk?  As libvirt decides it (virDomainSnapshotAlignDisks):
+ * the snapshot's XML says so, or else the disk's, or else @diskOnly. */
 static bool
 lukshdrQemuSnapshotXMLIsExternal(xmlNode *disk, xmlNode *asked, bool diskOnly)
 {
@@ -50,7 +51,8 @@ lukshdrQemuSnapshotXMLIsExternal(xmlNode *disk, xmlNode *asked, bool diskOnly)
     return diskOnly;
 }
 
-/* Sets @link to that of the first linked payload among the images of @disk that the XML lists */
+/* Sets @link to the link of the first linked payload among the images that the XML lists for
+ * @disk */
 static bool
 lukshdrQemuSnapshotXMLFind(const lukshdrQemuHost *host,
                            xmlNode *disk,

@@ -1,5 +1,5 @@
 /*
- * source.c: what must be known of libvirt's storage sources
+ * source.c: what the QEMU half must know of libvirt's storage sources
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
@@ -30,9 +30,9 @@ enum {
     LUKSHDR_STORAGE_TYPE_VOLUME,
 };
 
-/* QEMU_BLOCK_STORAGE_SOURCE_BACKEND_PROPS_TARGET_ONLY in libvirt's src/qemu/qemu_block.h:
- * nothing but what identifies the image; without it, a disk passed as a file descriptor would
- * show the descriptor instead */
+/* QEMU_BLOCK_STORAGE_SOURCE_BACKEND_PROPS_TARGET_ONLY in libvirt's src/qemu/qemu_block.h: asks
+ * for nothing but what identifies the image.  Without it, libvirt would return the descriptor of
+ * a disk that is passed as a file descriptor. */
 #define LUKSHDR_BACKEND_PROPS_TARGET_ONLY (1 << 1)
 
 /* offsets in bytes, set by lukshdrQemuSourceMeasure */
@@ -41,7 +41,7 @@ static struct {
     size_t encryption;
     size_t auth;
     size_t backing;
-    size_t inherited[2]; /* shared and readonly, in whatever order; each a bool */
+    size_t inherited[2]; /* shared and readonly, in either order; each a bool */
 } lukshdrQemuSourceOffset;
 
 static const char lukshdrQemuSourcePlainXML[] = "<source file='/x'/>";
@@ -95,7 +95,7 @@ static bool
 lukshdrQemuSourceFail(GError **error, const char *what, size_t candidates)
 {
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_NO_SUPPORT,
-                _("member '%s' of libvirt's storage sources cannot be told: %zu candidates"), what,
+                _("member '%s' of libvirt's storage sources was not found: %zu candidates"), what,
                 candidates);
     return false;
 }
@@ -110,8 +110,8 @@ lukshdrQemuSourceFromString(const char *string)
     return src;
 }
 
-/* The one number that is 0, 1, 3, 4 in an empty source, a file, a directory and
- * something on the network */
+/* Finds the one number that is 0 in an empty source, 1 in a file, 3 in a directory and 4 in an
+ * image on the network */
 static bool
 lukshdrQemuSourceMeasureType(GError **error)
 {
@@ -155,7 +155,7 @@ lukshdrQemuSourceFromXML(const char *xml, GError **error)
     if (!doc)
         return NULL;
 
-    /* the parser wants to be told, since <source> does not say it */
+    /* the parser expects the type there, since <source> does not name it */
     memcpy((char *)src + lukshdrQemuSourceOffset.type, &type, sizeof(type));
 
     ctxt = xmlXPathNewContext(doc);
@@ -170,7 +170,8 @@ lukshdrQemuSourceFromXML(const char *xml, GError **error)
     return g_steal_pointer(&src);
 }
 
-/* The one word that is NULL without an element, and set with it as @xml has it */
+/* Finds the one word that is NULL when the source is parsed without the element in @xml, and not
+ * NULL with it */
 static bool
 lukshdrQemuSourceMeasureElement(const char *xml, const char *what, size_t *found, GError **error)
 {
@@ -193,8 +194,8 @@ lukshdrQemuSourceMeasureElement(const char *xml, const char *what, size_t *found
     return candidates == 1 || lukshdrQemuSourceFail(error, what, candidates);
 }
 
-/* The one word in which another source makes libvirt see a backing file.  The
- * question only reads, and the word is emptied again before anything else may. */
+/* Finds the one word that is the backing file: if another source is put there, libvirt sees a
+ * backing file.  libvirt's function only reads, and the word is emptied again right after it. */
 static bool
 lukshdrQemuSourceMeasureBacking(GError **error)
 {
@@ -220,8 +221,8 @@ lukshdrQemuSourceMeasureBacking(GError **error)
     return candidates == 1 || lukshdrQemuSourceFail(error, "backingStore", candidates);
 }
 
-/* The two bytes that the images behind a disk get from it.  The function only copies, and no byte
- * but the one it is asked about is ever changed. */
+/* Finds the two bytes that libvirt copies from a disk to the images behind it.  libvirt's function
+ * only copies, and this code changes one byte of the disk at a time. */
 static bool
 lukshdrQemuSourceMeasureInherited(GError **error)
 {
@@ -269,9 +270,9 @@ lukshdrQemuSourceMeasure(GError **error)
     return ok;
 }
 
-/* The node that stock would make QEMU open for @src, if it is of that type; NULL if not, or if that cannot
- * be said.  No other types are asked about: of vhost-vdpa before it is prepared, libvirt 11.3.0 would
- * crash. */
+/* Returns the node that stock would make QEMU open for @src, if @src is of that type; NULL if it is
+ * not, or if stock does not say.  Stock is asked about no other type: libvirt 11.3.0 would crash if
+ * it were asked about a vhost-vdpa source that is not prepared. */
 static JsonObject *
 lukshdrQemuSourceAsk(virStorageSource *src, int type)
 {
@@ -281,7 +282,7 @@ lukshdrQemuSourceAsk(virStorageSource *src, int type)
     virErrorPtr saved;
     JsonNode *root;
 
-    /* an error for each drive without a medium would stand in the daemon's log */
+    /* stock would write an error to the daemon's log for each drive without a medium */
     if (lukshdrQemuSourceInt(src, lukshdrQemuSourceOffset.type) != type ||
         lukshdrQemu.libvirt.virStorageSourceIsEmpty(src))
         return NULL;
@@ -300,7 +301,7 @@ lukshdrQemuSourceAsk(virStorageSource *src, int type)
     return json_node_dup_object(root);
 }
 
-/* The absolute path that is @member of @props, if their driver is one of @drivers; NULL if it is not */
+/* Returns @member of @props as an absolute path, if their driver is one of @drivers; else NULL. */
 static char *
 lukshdrQemuSourceMember(JsonObject *props, const char *const *drivers, const char *member)
 {
@@ -355,8 +356,8 @@ lukshdrQemuSourceNetwork(virStorageSource *src)
     return NULL;
 }
 
-/* Sets what the source's <auth> says, which libvirt tells only in XML.  False if it says something that
- * is not understood. */
+/* Sets user and secret of @remote from the source's <auth>, which libvirt gives only as XML.
+ * Returns false if this code does not understand the <auth>. */
 static bool
 lukshdrQemuSourceReadAuth(virStorageSource *src, lukshdrRemote *remote)
 {

@@ -1,11 +1,11 @@
 /*
- * source.h: what must be known of libvirt's storage sources
+ * source.h: what the QEMU half must know of libvirt's storage sources
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A virStorageSource is one image of a disk's backing chain.  Its layout is
- * libvirt's affair and differs between releases; the members that are
- * needed are found at load by watching what libvirt's own functions do to them.
+ * A virStorageSource is one image of a disk's backing chain.  Its layout is private to
+ * libvirt and differs between releases.  At load, this code finds the members that it
+ * needs by watching what libvirt's own functions do to them.
  */
 
 #pragma once
@@ -57,8 +57,8 @@ lukshdrQemuSourceDirectory(virStorageSource *src);
  * lukshdrQemuSourceNetwork:
  * @src: a source
  *
- * Asks the stock driver what it would make QEMU open, of a source that is reached over a network
- * protocol, or of a volume, whose pool may be such.  Reports no libvirt error.
+ * Asks the stock driver what it would make QEMU open for a source that QEMU reaches over a network
+ * protocol.  A volume may be such a source, too, by its pool.  Reports no libvirt error.
  *
  * Returns: the options of that block node, unreffed by the caller; NULL for everything else.
  */
@@ -68,8 +68,8 @@ lukshdrQemuSourceNetwork(virStorageSource *src);
 /**
  * lukshdrQemuSourceRemote:
  * @src: a source
- * @remote: set to where it is, freed with lukshdrRemoteFree, if it is an image of a Ceph cluster; else to
- *          NULL
+ * @remote: set to where it is, freed with lukshdrRemoteFree, if it is an image of a Ceph cluster;
+ *          else to NULL
  * @error: VIR_ERR_OPERATION_INVALID if the secret that its <auth> names by usage does not exist
  *
  * Returns: true, or false with @error set.
@@ -81,8 +81,9 @@ lukshdrQemuSourceRemote(virStorageSource *src, lukshdrRemote **remote, GError **
  * lukshdrQemuSourceIsShared:
  * @src: a source that is not read-only
  *
- * libvirt hands on from a disk to the images behind it whether it is shared and whether it is
- * read-only; which of the two members is which cannot be told by that, and need not be.
+ * libvirt copies two members from a disk to the images behind it: shared and read-only.  The
+ * measurement finds the two but not which is which.  For a source that is not read-only, that
+ * does not matter.
  *
  * Returns: whether other guests may use it at the same time (<shareable/>).
  */
@@ -110,8 +111,8 @@ lukshdrQemuSourceSetEncryption(virStorageSource *src, virStorageEncryption *encr
  * lukshdrQemuSourceBacking:
  * @src: a source
  *
- * Returns: the next source of the chain, owned by @src, or NULL; the last one
- * may be an empty one that says that there are no more.
+ * Returns: the next source of the chain, owned by @src, or NULL.  The last source
+ * may be an empty one, which marks the end of the chain.
  */
 virStorageSource *
 lukshdrQemuSourceBacking(virStorageSource *src);

@@ -1,5 +1,5 @@
 /*
- * state.c: what all files of the QEMU half use
+ * state.c: the state that all files of the QEMU half use
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

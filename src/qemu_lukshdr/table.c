@@ -18,8 +18,8 @@
 #include "util/module-map.h"
 #include "qemu.h"
 
-/* A table shorter than these is no libvirt's in the tested range (262 in 11.3.0); a longer one
- * is probed as far as this. */
+/* Numbers of entries.  No tested libvirt has a table shorter than MIN (11.3.0 has 262).  A table
+ * longer than MAX is probed as far as MAX. */
 #define LUKSHDR_QEMU_TABLE_MIN 200
 #define LUKSHDR_QEMU_TABLE_MAX 512
 
@@ -61,7 +61,7 @@ lukshdrQemuTableIsIt(const lukshdrModuleMap *module, void *candidate)
     return true;
 }
 
-/* Where in @conn the pointer to the table is; 0 if that is not certain */
+/* Returns where in @conn the pointer to the table is; 0 if that is not certain */
 static size_t
 lukshdrQemuTableLocate(const lukshdrModuleMap *module, virConnectPtr conn, void ***table)
 {
@@ -88,11 +88,11 @@ lukshdrQemuTableLocate(const lukshdrModuleMap *module, virConnectPtr conn, void 
     return found;
 }
 
-/* the thread that measures is the only one that ever gets here */
+/* only the thread that measures uses it */
 static bool lukshdrQemuTableProbed;
 
-/* Called with the arguments of the entry that it stands in for.  It looks at none of them;
- * 0 is success, or no object. */
+/* Stands in the table in the place of an entry, and is called with that entry's arguments.  It
+ * looks at none of them.  Its 0 means success, or no object. */
 static guintptr
 lukshdrQemuTableProbe(void)
 {
@@ -106,7 +106,8 @@ lukshdrQemuTableSilent(void)
     return 0;
 }
 
-/* Calls the public function of entry @which.  Nothing that is said here gets further than a probe. */
+/* Calls the public function of entry @which.  The arguments are invented: only a probe gets
+ * them. */
 static void
 lukshdrQemuTableCall(size_t which, virConnectPtr conn, virDomainPtr domain)
 {
@@ -203,8 +204,8 @@ lukshdrQemuTableCall(size_t which, virConnectPtr conn, virDomainPtr domain)
     }
 }
 
-/* With @probes in the place of the connection's table: which of them does the public function of
- * entry @which call?  0 if that is not certain. */
+/* Expects @probes in the place of the connection's table.  Returns which of them the public
+ * function of entry @which calls; 0 if that is not certain. */
 static size_t
 lukshdrQemuTableMeasure(size_t which, void **probes, virConnectPtr conn, virDomainPtr domain)
 {
@@ -232,12 +233,13 @@ static bool
 lukshdrQemuTableFail(const char *entry, GError **error)
 {
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_NO_SUPPORT,
-                _("entry '%s' of the QEMU driver's table of functions cannot be told"), entry);
+                _("entry '%s' of the QEMU driver's table of functions was not found"), entry);
     return false;
 }
 
-/* virDomainRestoreParams of libvirt 11.3.0 reports an error whatever its entry says, which would
- * stand in the daemon's log; the entry stands between two that were measured. */
+/* Does not probe virDomainRestoreParams: in libvirt 11.3.0 it reports an error whatever its entry
+ * returns, and that error would go to the daemon's log.  Its entry lies between two that were
+ * measured. */
 static bool
 lukshdrQemuTableGuessRestoreParams(lukshdrQemuTable *table, GError **error)
 {

@@ -5,8 +5,8 @@
  *
  * The table (struct _virHypervisorDriver in libvirt's src/driver-hypervisor.h) is a
  * name and then one function for each call of the public API.  It grows and shifts
- * with releases, so no numbers of entries are assumed: which entry a public
- * function calls is found out by calling it.
+ * with releases, so this code assumes no numbers of entries: to find the entry of a
+ * public function, it calls that function.
  */
 
 #pragma once
@@ -19,7 +19,7 @@ struct _lukshdrQemuTableEntries {
     LUKSHDR_QEMU_TABLE_ENTRIES(LUKSHDR_ABI_MEMBER)
 };
 
-/* The QEMU driver's own entries: set before any client is served, only read afterwards */
+/* The QEMU driver's own entries: set before libvirt serves any client, only read afterwards */
 extern lukshdrQemuTableEntries lukshdrQemuTableStock;
 
 typedef struct _lukshdrQemuTable lukshdrQemuTable;
@@ -30,11 +30,11 @@ typedef struct _lukshdrQemuTable lukshdrQemuTable;
  * @conn: an open connection of the QEMU driver, used by nobody else
  * @error: VIR_ERR_NO_SUPPORT, saying what could not be found
  *
- * A connection points to the table; where in it is not assumed.  Of the words of the
- * connection the one is looked for that points into the writable data of the stock
- * module, at something that is called "QEMU" and goes on with functions of that
- * module.  Then @conn is given a table of probes for a moment, and for each entry
- * above the public function is called: the probe that answers says which it is.
+ * A connection holds a pointer to the table, but this code does not assume where.  It
+ * looks for the one word of the connection that points into the writable data of the
+ * stock module, to the name "QEMU" and then functions of that module.  Then it gives
+ * @conn a table of probes for a moment and calls the public function of each entry
+ * above: the probe that is called shows which entry it is.
  *
  * Returns: what was found, to be freed with g_free, or NULL with @error set.  Leaves no trace
  * in the thread's libvirt error.
@@ -45,10 +45,10 @@ lukshdrQemuTableFind(void *handle, virConnectPtr conn, GError **error);
 /**
  * lukshdrQemuTableTakeOver:
  * @table: from lukshdrQemuTableFind
- * @stock: filled in with the stock driver's entries; what it does not have is NULL
- * @ours: what takes their place
+ * @stock: filled in with the stock driver's entries; an entry that it does not have is NULL
+ * @ours: the functions that take their place
  *
- * To be called before any client is served: the table is not locked.
+ * Call it before libvirt serves any client: the table is not locked.
  */
 void
 lukshdrQemuTableTakeOver(const lukshdrQemuTable *table,
