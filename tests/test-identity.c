@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "util/error.h"
+#include "util/xml.h"
 #include "utiltest.h"
 
 static lukshdrIdentity
@@ -450,6 +451,73 @@ testBlock(void)
     close(fd);
 }
 
+/* An image of a Ceph cluster: its ids are the cluster's word, and all that there is */
+static void
+testRBD(void)
+{
+    static const char ID[] = "e3a0f9c2-5d0b-4a57-8d1f-0c7f1f6a2b11:3::10386b8b4567";
+    static const char *const others[] = {
+        "e3a0f9c2-5d0b-4a57-8d1f-0c7f1f6a2b12:3::10386b8b4567", /* another cluster */
+        "e3a0f9c2-5d0b-4a57-8d1f-0c7f1f6a2b11:4::10386b8b4567", /* another pool */
+        "e3a0f9c2-5d0b-4a57-8d1f-0c7f1f6a2b11:3:s:10386b8b4567",
+        "e3a0f9c2-5d0b-4a57-8d1f-0c7f1f6a2b11:3::10386b8b4568", /* a copy */
+    };
+    static const char *const refused[] = { "<a><identity type='rbd'/></a>",
+                                           "<a><identity type='rbd' id=''/></a>",
+                                           "<a><identity type='rbd' id='nocolon'/></a>",
+                                           "<a><identity type='rbd' id='a:b/c'/></a>",
+                                           "<a><identity type='rbd' id='a:b c'/></a>" };
+    const lukshdrIdentity file = { .type = LUKSHDR_IDENTITY_FILE, .inode = 7 };
+    g_autoptr(xmlDoc) doc = xmlNewDoc(NULL);
+    xmlNode *root = xmlNewDocNode(doc, NULL, BAD_CAST "a", NULL);
+    g_autofree char *text = NULL;
+    g_autofree char *described = NULL;
+    lukshdrIdentity identity;
+    lukshdrIdentity again;
+    lukshdrIdentity other;
+    char longID[LUKSHDR_IDENTITY_ID_LEN + 1] = "a:";
+    size_t i;
+
+    g_assert_true(lukshdrIdentitySetRBD(&identity, ID, 5));
+    g_assert_cmpint(identity.type, ==, LUKSHDR_IDENTITY_RBD);
+    described = lukshdrIdentityDescribe(&identity);
+    g_assert_nonnull(strstr(described, ID));
+
+    xmlDocSetRootElement(doc, root);
+    lukshdrIdentityFormat(root, &identity);
+    text = lukshdrXMLFormat(root);
+    g_assert_nonnull(strstr(text, "<identity type=\"rbd\" id=\""));
+    g_assert_true(lukshdrIdentityParse(root, &again, NULL));
+    g_assert_cmpint(lukshdrIdentityCompare(&identity, &again), ==, LUKSHDR_IDENTITY_SAME);
+    g_assert_true(lukshdrIdentityClaims(&again, false, &identity));
+    /* it may have grown, or shrunk */
+    identity.size = 6;
+    g_assert_true(lukshdrIdentityClaims(&again, false, &identity));
+    g_assert_cmpint(lukshdrIdentityCompare(&file, &again), ==, LUKSHDR_IDENTITY_DIFFERENT);
+    g_assert_false(lukshdrIdentityClaims(&file, false, &again));
+
+    for (i = 0; i < G_N_ELEMENTS(others); i++) {
+        g_assert_true(lukshdrIdentitySetRBD(&other, others[i], 5));
+        g_assert_cmpint(lukshdrIdentityCompare(&identity, &other), ==, LUKSHDR_IDENTITY_DIFFERENT);
+        g_assert_false(lukshdrIdentityClaims(&identity, false, &other));
+    }
+    for (i = 0; i < G_N_ELEMENTS(refused); i++) {
+        g_autoptr(xmlDoc) bad = lukshdrXMLParse(refused[i], strlen(refused[i]), "a", NULL);
+        g_autoptr(GError) error = NULL;
+
+        g_assert_nonnull(bad);
+        g_test_message("%s", refused[i]);
+        g_assert_false(lukshdrIdentityParse(xmlDocGetRootElement(bad), &again, &error));
+        g_assert_cmpint(error->code, ==, VIR_ERR_XML_ERROR);
+    }
+
+    /* half an id could be another's */
+    memset(longID + 2, 'b', sizeof(longID) - 3);
+    g_assert_false(lukshdrIdentitySetRBD(&other, longID, 5));
+    g_assert_false(lukshdrIdentitySetRBD(&other, "a:<b>", 5));
+    g_assert_false(lukshdrIdentitySetRBD(&other, "", 5));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -461,6 +529,7 @@ main(int argc, char **argv)
     g_test_add_func("/identity/claims", testClaims);
     g_test_add_func("/identity/named-block", testNamedBlock);
     g_test_add_func("/identity/block", testBlock);
+    g_test_add_func("/identity/rbd", testRBD);
     if (testCanMount())
         g_test_add_func("/identity/bind-mount", testBindMount);
     return g_test_run();

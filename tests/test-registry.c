@@ -894,6 +894,84 @@ testDamaged(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
     }
 }
 
+/* The image with id @id, found at @name, is @found's payload; "" and NULL as testAssertPayload */
+static void
+testAssertImage(lukshdrRegistry *reg, const char *name, const char *id, const char *found)
+{
+    lukshdrRemote remote = { .kind = LUKSHDR_LOCATION_RBD,
+                             .servers = (char *[]){ (char *)"mon", NULL },
+                             .name = (char *)name };
+    g_autoptr(lukshdrLink) payload = NULL;
+    g_autoptr(lukshdrLink) header = NULL;
+    g_autoptr(GError) error = NULL;
+    lukshdrIdentity identity;
+
+    g_assert_true(lukshdrIdentitySetRBD(&identity, id, 1));
+    g_assert_true(lukshdrRegistryFindRemote(reg, &remote, &identity, &payload, &header, &error) ==
+                  !!found);
+    g_assert_true(!error == !!found);
+    g_assert_null(header);
+    g_assert_cmpstr(payload ? payload->uuid : "", ==, found ? found : "");
+}
+
+/* Images of Ceph clusters are told by their ids; what stands in the place of one is nobody's to guess */
+static void
+testImages(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
+{
+    static const char FSID[] = "e3a0f9c2-5d0b-4a57-8d1f-0c7f1f6a2b11:3::1";
+    static const char COPY[] = "e3a0f9c2-5d0b-4a57-8d1f-0c7f1f6a2b11:3::2";
+    static const char ELSEWHERE[] = "e3a0f9c2-5d0b-4a57-8d1f-0c7f1f6a2b12:3::1";
+    g_autofree char *file = g_build_filename(fix->dir, UTIL_TEST_UUID ".xml", NULL);
+    g_autoptr(lukshdrLink) link = utilTestLink(fix->payload, fix->header);
+    g_autofree char *content = NULL;
+    gsize len;
+    bool has;
+
+    g_assert_true(lukshdrRegistryHasRemote(fix->reader, &has, NULL));
+    g_assert_false(has);
+    testStore(fix->writer, link);
+    g_assert_true(lukshdrRegistryHasRemote(fix->reader, &has, NULL));
+    g_assert_false(has);
+    testAssertImage(fix->reader, "images/one", FSID, "");
+
+    g_clear_pointer(&link->payload.path, g_free);
+    link->payload.remote = g_new0(lukshdrRemote, 1);
+    link->payload.remote->kind = LUKSHDR_LOCATION_RBD;
+    link->payload.remote->name = g_strdup("images/one");
+    link->payload.remote->servers = g_strsplit("mon", ",", -1);
+    g_assert_true(lukshdrIdentitySetRBD(&link->payload.identity, FSID, 1));
+    testStore(fix->writer, link);
+    g_assert_true(lukshdrRegistryHasRemote(fix->reader, &has, NULL));
+    g_assert_true(has);
+
+    testAssertImage(fix->reader, "images/one", FSID, UTIL_TEST_UUID);
+    /* renamed */
+    testAssertImage(fix->reader, "images/two", FSID, UTIL_TEST_UUID);
+    /* a copy beside it is a plain image, one in its place is not */
+    testAssertImage(fix->reader, "images/two", COPY, "");
+    testAssertImage(fix->reader, "images/one", COPY, NULL);
+    /* of that name on another cluster: another image */
+    testAssertImage(fix->reader, "images/one", ELSEWHERE, "");
+    /* a file of the host has nothing to do with it */
+    testAssertPayload(fix->reader, fix->payload, "");
+
+    /* one that nobody has seen yet can be any of its name */
+    link->payload.identity = (lukshdrIdentity){ .type = LUKSHDR_IDENTITY_NONE };
+    link->state = LUKSHDR_LINK_STATE_CREATING;
+    testStore(fix->writer, link);
+    testAssertImage(fix->reader, "images/one", COPY, NULL);
+    testAssertImage(fix->reader, "images/two", COPY, "");
+
+    /* what a damaged entry was about nobody knows */
+    g_assert_true(g_file_get_contents(file, &content, &len, NULL));
+    content[len / 2] ^= 1;
+    utilTestWrite(file, content, len);
+    g_assert_true(lukshdrRegistryHasRemote(fix->reader, &has, NULL));
+    g_assert_true(has);
+    testAssertImage(fix->reader, "images/one", FSID, NULL);
+    testAssertImage(fix->reader, "images/two", COPY, NULL);
+}
+
 static void
 testUnreadable(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
 {
@@ -1565,6 +1643,7 @@ main(int argc, char **argv)
     testAdd("remounted", testRemounted);
     testAdd("unexaminable", testUnexaminable);
     testAdd("damaged", testDamaged);
+    testAdd("images", testImages);
     testAdd("unreadable", testUnreadable);
     testAdd("unstorable", testUnstorable);
     testAdd("threads", testThreads);

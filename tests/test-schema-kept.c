@@ -86,6 +86,40 @@ testLinkRefused(void)
     }
 }
 
+/* The same of tests/xml/link/rbd.xml */
+static void
+testLinkRemoteRefused(void)
+{
+    static const struct {
+        const char *from;
+        const char *to;
+    } cases[] = {
+        { "protocol=\"rbd\"", "protocol=\"nbd\"" },
+        { "protocol=\"rbd\" ", "" },
+        { " name=\"rbdpool/data.qcow2\"", "" },
+        { "\"rbdpool/data.qcow2\"", "\"\"" },
+        { "secret=\"6f3f", "secret=\"zzzz" },
+        { "<server>mon1", "<host>a</host><server>mon1" },
+        { "<remote ", "<path>/a</path><remote " },
+        { "type=\"rbd\" id", "type=\"rbd\" name" },
+        { "e3a0f9c2-5d0b-4a57-8d1f-0c7f1f6a2b11:3::10386b8b4567", "e3a0f9c2" },
+        { "::10386b8b4567", "::1038 6b8b4567" },
+    };
+    g_autofree char *file = utilTestLoad("xml/link", "rbd", ".xml");
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GString) text = g_string_new(file);
+        g_autoptr(lukshdrLink) link = NULL;
+
+        g_test_message("%s", cases[i].to);
+        g_assert_cmpuint(g_string_replace(text, cases[i].from, cases[i].to, 1), ==, 1);
+        utilTestInvalid(LUKSHDR_SCHEMA_LINK, LUKSHDR_XML_LINK, text->str);
+        link = lukshdrLinkParse(text->str, text->len, NULL);
+        g_assert_null(link);
+    }
+}
+
 /* The same of one that is not whole, where each part may be missing: what is added to creating.xml */
 static void
 testLinkTwice(void)
@@ -218,6 +252,43 @@ testGuestWritten(void)
     utilTestInvalid(LUKSHDR_SCHEMA_GUEST, LUKSHDR_XML_GUEST, "<guest><name>a</name></guest>");
 }
 
+/* A payload that is an image of a Ceph cluster has no path, and is told by its ids */
+static void
+testGuestImage(void)
+{
+    lukshdrGuestDisk disk = { .linkUUID = (char *)UTIL_TEST_UUID,
+                              .nodeName = (char *)"libvirt-1-format",
+                              .payloadPath = (char *)"images/one",
+                              .headerPath = (char *)"/srv/one.luks",
+                              .format = (char *)"raw",
+                              .granted = 1 };
+    g_autoptr(GPtrArray) disks = g_ptr_array_new();
+    g_autoptr(GPtrArray) loaded = NULL;
+    g_autofree char *dir = utilTestPath("images");
+    g_autofree char *file = utilTestPath("images/vm.xml");
+    g_autofree char *text = NULL;
+    g_autofree char *nothing = NULL;
+    const lukshdrGuestDisk *again;
+
+    g_assert_true(lukshdrIdentitySetRBD(&disk.payloadIdentity, "fsid:3::1", 5));
+    g_ptr_array_add(disks, &disk);
+    g_assert_true(lukshdrGuestStore(dir, "vm", disks, NULL));
+    g_assert_true(g_file_get_contents(file, &text, NULL, NULL));
+    utilTestValid(LUKSHDR_SCHEMA_GUEST, LUKSHDR_XML_GUEST, text);
+
+    g_assert_nonnull((loaded = lukshdrGuestLoad(dir, "vm", NULL)));
+    again = g_ptr_array_index(loaded, 0);
+    g_assert_cmpstr(again->payloadPath, ==, "images/one");
+    g_assert_cmpint(lukshdrIdentityCompare(&disk.payloadIdentity, &again->payloadIdentity), ==,
+                    LUKSHDR_IDENTITY_SAME);
+
+    /* without its ids it is no file either */
+    disk.payloadIdentity = (lukshdrIdentity){ .type = LUKSHDR_IDENTITY_NONE };
+    g_assert_true(lukshdrGuestStore(dir, "vm", disks, NULL));
+    g_assert_true(g_file_get_contents(file, &nothing, NULL, NULL));
+    utilTestInvalid(LUKSHDR_SCHEMA_GUEST, LUKSHDR_XML_GUEST, nothing);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -226,9 +297,11 @@ main(int argc, char **argv)
     g_test_add_data_func("/schema-kept/link/files", "link", testLinkFiles);
     g_test_add_data_func("/schema-kept/link/chains", "chain", testLinkFiles);
     g_test_add_func("/schema-kept/link/refused", testLinkRefused);
+    g_test_add_func("/schema-kept/link/remote-refused", testLinkRemoteRefused);
     g_test_add_func("/schema-kept/link/twice", testLinkTwice);
     g_test_add_func("/schema-kept/link/written", testLinkWritten);
     g_test_add_func("/schema-kept/guest/written", testGuestWritten);
+    g_test_add_func("/schema-kept/guest/image", testGuestImage);
 
     return g_test_run();
 }

@@ -32,7 +32,7 @@ fuzzExists(const char *uuid)
 
 static lukshdrQemuHost host = { .secretByUsage = fuzzByUsage, .secretExists = fuzzExists };
 
-/* Two linked volumes, the second with a secret of its own that was generated for it; no pool is
+/* Three linked volumes, the second with a secret of its own that was generated for it; no pool is
  * active */
 static void
 fuzzRegistry(void)
@@ -56,6 +56,18 @@ fuzzRegistry(void)
     link->header.volume = g_strdup("second.luks");
     g_free(link->header.path);
     link->header.path = g_strdup("/var/lib/libvirt/headers/second.luks");
+    g_assert_true(lukshdrRegistryStore(host.registry, link, NULL));
+
+    /* and a third, on a cluster */
+    link->uuid[0] = 'b';
+    link->payload.volume[0] = 't';
+    link->header.volume[0] = 't';
+    g_clear_pointer(&link->payload.path, g_free);
+    link->payload.remote = g_new0(lukshdrRemote, 1);
+    link->payload.remote->kind = LUKSHDR_LOCATION_RBD;
+    link->payload.remote->name = g_strdup("images/third");
+    link->payload.remote->servers = g_strsplit("mon", ",", -1);
+    g_assert_true(lukshdrIdentitySetRBD(&link->payload.identity, "fsid:1::2", 1));
     g_assert_true(lukshdrRegistryStore(host.registry, link, NULL));
 }
 

@@ -1,0 +1,231 @@
+/*
+ * test-remote.c: volumes without a path on the host: what they are called, and by whose name
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include <glib/gstdio.h>
+#include <string.h>
+
+#include "link/rbd.h"
+#include "link/remote-xml.h"
+#include "link/secret-use.h"
+#include "util/error.h"
+#include "util/xml.h"
+#include "utiltest.h"
+
+#define SECRET "6f3f1c1e-1e0c-4c63-9d8e-7d0f3a6b9c21"
+
+/* @servers: with a comma between two */
+static lukshdrRemote *
+testRemote(const char *name, const char *servers)
+{
+    lukshdrRemote *remote = g_new0(lukshdrRemote, 1);
+
+    remote->kind = LUKSHDR_LOCATION_RBD;
+    remote->name = g_strdup(name);
+    remote->servers = *servers ? g_strsplit(servers, ",", -1) : g_new0(char *, 1);
+    return remote;
+}
+
+static void
+testOwnName(void)
+{
+    static const struct {
+        const char *name;
+        const char *servers;
+        bool own;
+    } cases[] = {
+        { "images/one", "mon1:6789,mon2", true },
+        { "images/one", "mon2,mon1", true },
+        /* one that is left out is asked for nothing */
+        { "images/one", "mon2:6789", true },
+        { "images/one", "MON1", true },
+        /* the same ids can be another cluster's bytes, if another server says so */
+        { "images/one", "mon1,other", false },
+        { "images/one", "other", false },
+        { "images/one", "mon1:3300", false },
+        { "images/one", "", false },
+        { "images/two", "mon1", false },
+        { "images/space/one", "mon1", false },
+        { "Images/one", "mon1", false },
+    };
+    g_autoptr(lukshdrRemote) recorded = testRemote("images/one", "mon1,mon2:6789");
+    g_autoptr(lukshdrRemote) bare = testRemote("images/one", "");
+    g_autoptr(lukshdrRemote) iscsi = lukshdrRemoteCopy(recorded);
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(lukshdrRemote) given = testRemote(cases[i].name, cases[i].servers);
+
+        g_test_message("%s at %s", cases[i].name, cases[i].servers);
+        g_assert_true(lukshdrRemoteIsOwnName(recorded, given) == cases[i].own);
+    }
+    /* where the host's own ceph.conf names the servers */
+    g_assert_true(lukshdrRemoteIsOwnName(bare, bare));
+    g_assert_false(lukshdrRemoteIsOwnName(bare, recorded));
+    iscsi->kind = LUKSHDR_LOCATION_ISCSI;
+    g_assert_false(lukshdrRemoteIsOwnName(recorded, iscsi));
+}
+
+static void
+testNames(void)
+{
+    g_autoptr(lukshdrRemote) remote = testRemote("images/one", "mon1:6789,[::1]:3300");
+    g_autoptr(lukshdrRemote) bare = testRemote("images/one", "");
+    g_autofree char *where = lukshdrRemoteDescribe(remote);
+    g_autofree char *key = lukshdrRemoteKey(remote);
+    g_autofree char *other = lukshdrRemoteKey(bare);
+
+    g_assert_cmpstr(where, ==, "rbd:images/one");
+    g_assert_cmpstr(key, ==, "rbd:images/one at mon1:6789,[::1]:3300");
+    g_assert_cmpstr(key, !=, other);
+    g_assert_null(lukshdrRemoteCopy(NULL));
+    lukshdrRemoteFree(NULL);
+}
+
+#define POOL(auth) \
+    "<pool type='rbd'><name>p</name><source><name>images</name><host name='mon1' port='6789'/>" \
+    "<host name='::1'/><host name='[::2]' port='1'/><host/>" auth "</source></pool>"
+
+static void
+testPool(void)
+{
+    static const struct {
+        const char *text;
+        const char *user;
+        const char *secret;
+        const char *usage;
+    } cases[] = {
+        { POOL(""), NULL, NULL, NULL },
+        { POOL("<auth type='ceph' username='u'/>"), "u", NULL, NULL },
+        { POOL("<auth username='u'><secret uuid='" SECRET "'/></auth>"), "u", SECRET, NULL },
+        { POOL("<auth username='u'><secret usage='k'/></auth>"), "u", NULL, "k" },
+        { POOL("<auth username='u'><secret/></auth>"), "u", NULL, "" },
+    };
+    g_autoptr(lukshdrRemote) none = NULL;
+    g_autofree char *unused = NULL;
+    g_autoptr(GError) error = NULL;
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(lukshdrRemote) remote = NULL;
+        g_autofree char *usage = NULL;
+        g_autofree char *servers = NULL;
+
+        g_assert_true(lukshdrRemoteFromPool(cases[i].text, "p", "one", &remote, &usage, NULL));
+        g_assert_nonnull(remote);
+        g_assert_cmpint(remote->kind, ==, LUKSHDR_LOCATION_RBD);
+        g_assert_cmpstr(remote->name, ==, "images/one");
+        servers = g_strjoinv(" ", remote->servers);
+        g_assert_cmpstr(servers, ==, "mon1:6789 [::1] [::2]:1");
+        g_assert_cmpstr(remote->user, ==, cases[i].user);
+        g_assert_cmpstr(remote->secretUUID, ==, cases[i].secret);
+        g_assert_cmpstr(usage, ==, cases[i].usage);
+    }
+
+    g_assert_true(lukshdrRemoteFromPool("<pool type='dir'><name>p</name></pool>", "p", "one", &none,
+                                        &unused, NULL));
+    g_assert_null(none);
+    g_assert_false(lukshdrRemoteFromPool("<pool type='rbd'><source/></pool>", "p", "one", &none,
+                                         &unused, &error));
+    utilTestError(error, "XML_ERROR 'p' does not say which pool of the Ceph cluster it is");
+}
+
+/* What <source> names, as "NAME at SERVERS"; NULL for what is none of ours */
+static char *
+testDiskKey(const char *text)
+{
+    g_autoptr(xmlDoc) doc = lukshdrXMLParse(text, strlen(text), "source", NULL);
+    g_autoptr(lukshdrRemote) remote = NULL;
+
+    g_assert_nonnull(doc);
+    remote = lukshdrRemoteFromDisk(xmlDocGetRootElement(doc));
+    return remote ? lukshdrRemoteKey(remote) : NULL;
+}
+
+static void
+testDisk(void)
+{
+    g_autofree char *image = testDiskKey(
+        "<source protocol='rbd' name='images/one'><host name='m' port='7'/></source>");
+    g_autofree char *bare = testDiskKey("<source protocol='rbd' name='images/one'/>");
+
+    g_assert_cmpstr(image, ==, "rbd:images/one at m:7");
+    g_assert_cmpstr(bare, ==, "rbd:images/one at ");
+    g_assert_null(testDiskKey("<source protocol='nbd' name='images/one'/>"));
+    g_assert_null(testDiskKey("<source protocol='rbd'/>"));
+    g_assert_null(testDiskKey("<source file='/images/one'/>"));
+}
+
+/* A domain's disk with the secret: whether it is the payload's own, so that the secret may go with that */
+static void
+testSecretUse(void)
+{
+#define DISK(source) \
+    "<domain><devices><disk>" source "<encryption><secret uuid='" UTIL_TEST_SECRET_UUID \
+    "'/></encryption></source></disk></devices></domain>"
+    static const struct {
+        const char *text;
+        bool used;
+    } cases[] = {
+        { "<domain/>", false },
+        { DISK("<source protocol='rbd' name='images/one'><host name='mon1' port='6789'/>"), false },
+        { DISK("<source pool='ceph' volume='one'>"), false },
+        { DISK("<source protocol='rbd' name='images/one'><host name='other'/>"), true },
+        { DISK("<source protocol='rbd' name='images/one'>"), true },
+        { DISK("<source protocol='rbd' name='images/two'><host name='mon1'/>"), true },
+        { DISK("<source protocol='nbd' name='images/one'><host name='mon1'/>"), true },
+        { DISK("<source file='images/one'>"), true },
+    };
+    g_autofree char *dir = g_build_filename(g_get_user_config_dir(), "libvirt", "qemu", NULL);
+    g_autofree char *file = g_build_filename(dir, "vm.xml", NULL);
+    lukshdrVolume payload = { .pool = g_strdup("ceph"),
+                              .volume = g_strdup("one"),
+                              .remote = testRemote("images/one", "mon1") };
+    size_t i;
+
+    g_assert_cmpint(g_mkdir_with_parents(dir, 0700), ==, 0);
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *user = NULL;
+        g_autoptr(GError) error = NULL;
+
+        g_test_message("%s", cases[i].text);
+        utilTestWrite(file, cases[i].text, -1);
+        g_assert_true(
+            lukshdrSecretUseFind(false, UTIL_TEST_SECRET_UUID, "u", &payload, &user, &error));
+        g_assert_no_error(error);
+        g_assert_cmpstr(user, ==, cases[i].used ? file : NULL);
+    }
+    lukshdrVolumeClear(&payload);
+}
+
+/* Nobody in this process can tell a key */
+static void
+testNoKeys(void)
+{
+    g_autoptr(lukshdrRemote) remote = testRemote("images/one", "127.0.0.1:1");
+    g_autoptr(GError) error = NULL;
+
+    remote->user = g_strdup("u");
+    remote->secretUUID = g_strdup(SECRET);
+    g_assert_null(lukshdrRBDOpen(remote, NULL, &error));
+    utilTestError(error, "OPERATION_UNSUPPORTED 'images/one' cannot be looked at from here");
+}
+
+int
+main(int argc, char **argv)
+{
+    /* before GLib looks */
+    g_setenv("XDG_CONFIG_HOME", utilTestDir(), true);
+    g_setenv("XDG_RUNTIME_DIR", utilTestDir(), true);
+    xmlInitParser();
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/remote/own-name", testOwnName);
+    g_test_add_func("/remote/names", testNames);
+    g_test_add_func("/remote/pool", testPool);
+    g_test_add_func("/remote/disk", testDisk);
+    g_test_add_func("/remote/secret-use", testSecretUse);
+    g_test_add_func("/remote/no-keys", testNoKeys);
+    return g_test_run();
+}
