@@ -1,9 +1,9 @@
 #!/bin/bash
 # A replica's file is replaced by something else by whoever can write to that pool's directory: nothing is written
-# to what stands there, when pools are started and when the header is mended.
+# to what stands there, when pools and guests are started, and when the header is mended or put back.
 # shellcheck disable=SC2154,SC2317 # set by linked.sh; functions called by way of waited
 set -u
-. "$(dirname "$0")/../lib/linked.sh"
+. "$(dirname "$0")/../guest/lib/disks.sh"
 . "$(dirname "$0")/../lib/attack.sh"
 
 linked_start host || exit 1
@@ -34,6 +34,17 @@ unharmed "and root's file is as it was"
 virsh vol-create-from data <(echo "<volume><name>x</name><target><format type='raw'/></target></volume>") \
     one.raw --inputpool data >/dev/null && virsh vol-delete x data
 unharmed "also when the volume was used"
+virsh_start() {
+    guest_define demo "$(disk_xml vda "$DATA/one.raw" raw)" && virsh start demo
+}
+try "a guest starts with the volume" virsh_start
+virsh destroy demo >/dev/null
+unharmed "also when a guest was started"
+virsh vol-download one.raw.luks "$DAEMON_DIR/backup" vault
+refuse "the header is not put back from a backup meanwhile" "symbolic link" \
+    virsh vol-upload one.raw.luks "$DAEMON_DIR/backup" vault
+same "it is as it was" "$(sha256sum <"$header")" "$good"
+unharmed "and so is root's file"
 
 note "The header itself"
 "$DAEMON_IN" rm "$replica"
