@@ -1,5 +1,5 @@
 /*
- * acl.c: asking libvirt's access driver, where it must be before stock does
+ * acl.c: asking libvirt's access driver before stock does, where that is necessary
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -32,14 +32,14 @@ void
 lukshdrStorageBecomeClient(virIdentity *client)
 {
     if (lukshdrStorageState.abi.virIdentitySetCurrent(client) < 0) {
-        /* a thread that went on as the system would lend its rights to other clients */
+        /* if this thread went on as the system, it would lend those rights to other clients */
         g_error("Unable to return to the client's identity");
     }
     if (client)
         g_object_unref(client);
 }
 
-/* A function that calls @entry of stock's table as the system */
+/* Defines a function that calls @entry of stock's table as the system */
 #define LUKSHDR_AS_SYSTEM(type, entry, params, args) \
     static type lukshdrLook_##entry params \
     { \
@@ -84,9 +84,9 @@ lukshdrStorageLookAsSystem(lukshdrStorageTable *table)
     table->storageVolGetPath = lukshdrLook_storageVolGetPath;
 }
 
-/* The access driver wants libvirt's definitions, and reads names, UUIDs and keys in them.  They are made of
- * XML.  Stock's own XML of a volume would be what is in the pool now: of a cluster that hangs it comes
- * late or never. */
+/* The access driver expects libvirt's definitions and reads only names, UUIDs and keys in them.  We
+ * make the definitions from XML of our own.  Stock would look at the volume before it returns its
+ * XML; if the cluster hangs, that would come late or never. */
 
 static char *
 lukshdrStorageVolumeXML(virStorageVolPtr vol)

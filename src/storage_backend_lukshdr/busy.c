@@ -1,10 +1,10 @@
 /*
- * busy.c: what our own operations are at work on
+ * busy.c: on which volumes our own operations are at work
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The invariant: of two operations that do not go together the second is refused before it
- * has touched anything, since looking and taking are one step under the lock.
+ * The invariant: if two operations do not go together, the second is refused before it has
+ * touched anything, since an operation looks and takes in one step under the lock.
  */
 
 #include "config.h"
@@ -16,28 +16,28 @@
 #include "util/error.h"
 #include "util/log.h"
 
-/* A volume that is worked on, or, with volume NULL, a whole pool */
+/* A volume on which an operation is at work, or, with volume NULL, a whole pool */
 typedef struct _lukshdrBusyVolume lukshdrBusyVolume;
 struct _lukshdrBusyVolume {
     char *pool;
     char *volume;
-    lukshdrIdentity identity; /* as of when the operation began; type NONE if it did not exist */
+    lukshdrIdentity identity; /* when the operation began; type NONE if the volume did not exist */
     bool exclusive;
 };
 
 struct _lukshdrStorageBusy {
     lukshdrStorageBusyKind kind;
     char *link; /* UUID, or NULL */
-    bool stock; /* asked for what stock does to one of its volumes: pools do not matter */
+    bool stock; /* stock wants to do it to a volume of its own: pools do not matter */
     GArray *volumes;
 };
 
-/* How long a client waits for a check of headers, microseconds: one reads some MiB, but a server may
- * hang */
+/* How long a client waits for a check of headers, microseconds.  A check reads some MiB, but a
+ * server may hang. */
 #define LUKSHDR_BUSY_WAIT (30 * G_USEC_PER_SEC)
 
-/* The lock protects the list, and what is in it for as long as it is there.  It is a
- * leaf: names are compared under it, and nothing else is called. */
+/* The lock protects the list and the operations that are in the list.  It is a leaf: a
+ * thread that holds it compares names and calls nothing else. */
 static GMutex lukshdrBusyLock;
 static GCond lukshdrBusyEnded;     /* a check has ended */
 static GPtrArray *lukshdrBusyList; /* lukshdrStorageBusy *, each owned by its thread */
@@ -69,7 +69,8 @@ lukshdrBusyNew(lukshdrStorageBusyKind kind, const lukshdrLink *link)
     return busy;
 }
 
-/* Asks the kernel of @path, which may be NULL: not under the lock */
+/* Adds a volume to @busy.  Asks the kernel about @path, which may be NULL: so do not hold the
+ * lock. */
 static void
 lukshdrBusyAdd(lukshdrStorageBusy *busy,
                const char *pool,
@@ -86,7 +87,7 @@ lukshdrBusyAdd(lukshdrStorageBusy *busy,
     g_array_append_val(busy->volumes, vol);
 }
 
-/* While both exist, device and inode are enough */
+/* Device and inode are enough while both volumes exist */
 static bool
 lukshdrBusyIsSameFile(const lukshdrIdentity *a, const lukshdrIdentity *b)
 {
@@ -105,14 +106,15 @@ lukshdrBusyVolumesMeet(const lukshdrBusyVolume *a, const lukshdrBusyVolume *b)
            lukshdrBusyIsSameFile(&a->identity, &b->identity);
 }
 
-/* Whether others may do the same at the same time */
+/* May others do the same at the same time? */
 static bool
 lukshdrBusyIsShared(lukshdrStorageBusyKind kind)
 {
     return kind == LUKSHDR_STORAGE_BUSY_READ || kind == LUKSHDR_STORAGE_BUSY_CHECK;
 }
 
-/* Two operations on one link: returns its payload, or NULL */
+/* Returns the link's payload if both operations are on one link and do not go together, else
+ * NULL */
 static const lukshdrBusyVolume *
 lukshdrBusyMeetLink(const lukshdrStorageBusy *there, const lukshdrStorageBusy *wanted)
 {
@@ -180,7 +182,7 @@ lukshdrBusySetError(const lukshdrStorageBusy *there, const lukshdrBusyVolume *vo
 typedef const lukshdrBusyVolume *(*lukshdrBusyMeet)(const lukshdrStorageBusy *there,
                                                     const lukshdrStorageBusy *wanted);
 
-/* What is in the way of @wanted, or NULL; with the lock held */
+/* Returns the operation that is in the way of @wanted, or NULL.  The caller holds the lock. */
 static const lukshdrStorageBusy *
 lukshdrBusyFind(const lukshdrStorageBusy *wanted,
                 lukshdrBusyMeet meet,
@@ -197,7 +199,8 @@ lukshdrBusyFind(const lukshdrStorageBusy *wanted,
     return NULL;
 }
 
-/* Takes @wanted over, or, if something is in the way or it is only to be looked at, frees it */
+/* Takes @wanted over and, with @take, puts it into the list.  Frees it if something is in the way,
+ * or without @take, which only looks. */
 static bool
 lukshdrBusyBegin(lukshdrStorageBusy *wanted, bool take, GError **error)
 {
@@ -209,7 +212,7 @@ lukshdrBusyBegin(lukshdrStorageBusy *wanted, bool take, GError **error)
     if (!lukshdrBusyList)
         lukshdrBusyList = g_ptr_array_new();
 
-    /* the same link first: what is done to it says more than what is done to one volume */
+    /* look for the same link first: its operation explains more than one on a single volume */
     while ((there = lukshdrBusyFind(wanted, lukshdrBusyMeetLink, &vol)) ||
            (there = lukshdrBusyFind(wanted, lukshdrBusyMeetVolumes, &vol))) {
         /* a check waits for nobody, so this cannot go round in a circle */
@@ -252,7 +255,7 @@ lukshdrStorageBusyLink(const lukshdrLink *link, lukshdrStorageBusyKind kind, GEr
 
     lukshdrBusyAdd(busy, link->payload.pool, link->payload.volume, link->payload.path, whole);
     for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
-        /* what only a label calls a replica is somebody else's */
+        /* a replica without a path is named by a label only, and may be somebody else's volume */
         if (i == 0 || copy->path || link->state == LUKSHDR_LINK_STATE_CREATING)
             lukshdrBusyAdd(busy, copy->pool, copy->volume, copy->path, header);
     }
@@ -280,7 +283,7 @@ lukshdrBusyIsAny(void)
     return lukshdrBusyList && lukshdrBusyList->len > 0;
 }
 
-/* Whether @vol, which is stock's, is in use by one of our operations */
+/* Returns true if none of our operations uses @vol, which is a volume of stock's */
 static bool
 lukshdrBusyLook(virStorageVolPtr vol, lukshdrStorageBusyKind kind, GError **error)
 {

@@ -1,13 +1,13 @@
 /*
- * busy.h: what our own operations are at work on
+ * busy.h: on which volumes our own operations are at work
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Stock counts the users of a volume and the jobs of a pool in places that only stock can reach, and
- * lets go of its locks during ours.  So there is a list of our own: of volumes that are being
- * made, cloned, resized, erased or deleted, and of pools that are being stopped, removed or built.
- * An operation that is about to do something else to one of them asks here, and is refused, as stock refuses
- * "volume is still in use" and "pool has asynchronous jobs running".
+ * Stock counts the users of a volume and the jobs of a pool where only stock can reach them, and it
+ * holds none of its locks during our operations.  So we keep a list of our own: of volumes that are
+ * being made, cloned, resized, erased or deleted, and of pools that are being stopped, removed or
+ * built.  An operation that wants to do something else to one of them asks here first and is
+ * refused, as stock refuses with "volume is still in use" and "pool has asynchronous jobs running".
  */
 
 #pragma once
@@ -18,7 +18,7 @@ typedef enum {
     LUKSHDR_STORAGE_BUSY_CREATE, /* made, and filled if it is a clone */
     LUKSHDR_STORAGE_BUSY_READ,   /* read as the source of a clone: others may read it, too */
     LUKSHDR_STORAGE_BUSY_CHANGE, /* resized, wiped or deleted */
-    LUKSHDR_STORAGE_BUSY_CHECK, /* its headers looked at, and mended, by the watching thread: nobody has
+    LUKSHDR_STORAGE_BUSY_CHECK,  /* the watching thread checks its headers and mends them: no client
                                   * asked for that, so others wait for it, and it for nobody */
 } lukshdrStorageBusyKind;
 
@@ -31,8 +31,9 @@ typedef struct _lukshdrStorageBusy lukshdrStorageBusy;
  * @kind: what is done to it
  * @error: VIR_ERR_OPERATION_INVALID, saying what is under way already
  *
- * Takes the linked volume, once no CHECK is in the way (30 seconds at most): payload, header and replicas, by their names and, as far as they exist,
- * by what they are.  A header that is shared may be read, and got further sharers, by many.
+ * Takes payload, header and replicas of the linked volume: by their names and, if they exist, by
+ * their identities.  Waits until no CHECK is in the way, 30 seconds at most.  Many operations at
+ * once may read a shared header, or add sharers to it.
  *
  * Returns: the operation, ended by lukshdrStorageBusyEnd, or NULL with @error set.
  */
@@ -46,7 +47,7 @@ lukshdrStorageBusyLink(const lukshdrLink *link, lukshdrStorageBusyKind kind, GEr
  * @kind: what is done to it
  * @error: as lukshdrStorageBusyLink
  *
- * Takes one volume: of a clone the source or target that is no linked volume.
+ * Takes one volume: the source or the target of a clone, if that is not a linked volume.
  *
  * Returns: as lukshdrStorageBusyLink.
  */
@@ -58,14 +59,14 @@ lukshdrStorageBusyOne(const lukshdrLink *link,
 
 /**
  * lukshdrStorageBusyVolume:
- * @vol: a volume that a client wants to do something to
+ * @vol: a volume to which a client wants to do something
  * @payload: the link whose payload it is, or NULL
  * @kind: what the client wants to do
- * @busy: set to the operation if @payload is given and nothing is against it, else to NULL
+ * @busy: set to the operation if @payload is given and nothing is in the way, else to NULL
  * @error: as lukshdrStorageBusyLink
  *
- * Takes a linked volume.  Any other volume is stock's, and is only looked at: whether an operation
- * of ours uses it.
+ * Takes a linked volume.  Any other volume belongs to stock: then the function only looks whether
+ * an operation of ours uses it.
  *
  * Returns: true, or false with @error set.
  */
@@ -81,7 +82,7 @@ lukshdrStorageBusyVolume(virStorageVolPtr vol,
  * @pool: name of a pool that is about to be stopped, removed or built
  * @error: VIR_ERR_OPERATION_INVALID, naming the volume that is in the way
  *
- * Takes the pool: until it is let go, no operation of ours begins in it.
+ * Takes the pool: until lukshdrStorageBusyEnd, no operation of ours begins in it.
  *
  * Returns: as lukshdrStorageBusyLink.
  */
@@ -102,7 +103,7 @@ lukshdrStorageBusyCheckPool(const char *pool, GError **error);
  * lukshdrStorageBusyEnd:
  * @busy: an operation, or NULL
  *
- * Says that it is over.
+ * Ends the operation: the next one may begin.
  */
 void
 lukshdrStorageBusyEnd(lukshdrStorageBusy *busy);

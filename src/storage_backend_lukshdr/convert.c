@@ -21,8 +21,8 @@
 #define LUKSHDR_CONVERT_MAX_SECRETS 2
 
 /* A conversion may take days, so what counts is that something is read or written.  Nothing is
- * while a header is opened, and while the target is flushed at the end: the page cache may hold a hundred
- * gigabytes for a disk that takes sixty megabytes a second. */
+ * while a header is opened, and while the target is flushed at the end: the page cache may hold a
+ * hundred gigabytes for a disk that takes sixty megabytes a second. */
 #define LUKSHDR_CONVERT_STALLED 1800 /* seconds */
 
 void

@@ -18,11 +18,12 @@
 #include "link/header-pools.h"
 #include "util/xml.h"
 
-/* How long one who wants to change a pool waits for another who is at it, microseconds: to build one may
- * take minutes, to define one takes none */
+/* How long one who wants to change a pool waits for another who is at it, microseconds: to build
+ * one may take minutes, to define one takes none */
 #define LUKSHDR_DEFAULT_WAIT (30 * G_USEC_PER_SEC)
 
-/* The one type of pool without host paths whose volumes can be payloads (libvirt's virStoragePoolType) */
+/* The one type of pool without host paths whose volumes can be payloads (libvirt's
+ * virStoragePoolType) */
 #define LUKSHDR_DEFAULT_RBD "rbd"
 
 struct _lukshdrStorageDefaultHold {
@@ -185,8 +186,8 @@ lukshdrStorageDefaultNew(void)
     return doc;
 }
 
-/* The UUID that stock reads in @text, as it writes it itself: files have that for a name.  It takes 32
- * hexadecimal digits, in capitals or not, and '-' and ' ' between any two pairs. */
+/* The UUID that stock reads in @text, as it writes it itself: files have that for a name.  It takes
+ * 32 hexadecimal digits, in capitals or not, and '-' and ' ' between any two pairs. */
 static char *
 lukshdrStorageDefaultUUID(const char *text)
 {

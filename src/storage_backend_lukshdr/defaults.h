@@ -13,8 +13,8 @@
 #include <libxml/tree.h>
 #include <stdbool.h>
 
-/* The right to change one pool together with its file, and to tell from the one what the other must be:
- * of two who define, stop or undefine a pool of one UUID the second waits for the first. */
+/* The right to change one pool together with its file, and to tell from the one what the other must
+ * be: of two who define, stop or undefine a pool of one UUID the second waits for the first. */
 typedef struct _lukshdrStorageDefaultHold lukshdrStorageDefaultHold;
 
 /**
@@ -22,9 +22,9 @@ typedef struct _lukshdrStorageDefaultHold lukshdrStorageDefaultHold;
  * @uuid: a pool's, as libvirt writes it
  * @error: VIR_ERR_OPERATION_INVALID if another client does not let go of it within 30 seconds
  *
- * Not a lock that is held while stock is called, although it lasts as long: stock never comes back here
- * from inside, and a thread that waits here holds nothing of stock's.  The client's right comes first,
- * or a client without any could make others wait.
+ * Not a lock that is held while stock is called, although it lasts as long: stock never comes back
+ * here from inside, and a thread that waits here holds nothing of stock's.  The client's right
+ * comes first, or a client without any could make others wait.
  *
  * Returns: the hold, ended by lukshdrStorageDefaultRelease, or NULL with @error set.
  */
@@ -43,8 +43,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(lukshdrStorageDefaultHold, lukshdrStorageDefaultRe
 /**
  * lukshdrStorageDefaultSplit:
  * @text: pool XML as a client sent it
- * @uuid: set to the pool's UUID, as libvirt writes it, made up and put into @stock if @text has none;
- *        to NULL if @text is nothing to us; freed with g_free
+ * @uuid: set to the pool's UUID, as libvirt writes it, made up and put into @stock if @text has
+ *        none; to NULL if @text is nothing to us; freed with g_free
  * @stock: set to the XML without what is ours, freed with g_free, or to NULL as @uuid
  * @ours: set to a document with the root element <pool> that holds what is ours, freed with
  *        xmlFreeDoc, or to NULL if there is nothing of it

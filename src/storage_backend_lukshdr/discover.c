@@ -3,11 +3,11 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A label is a claim of anybody who can write to the header pool, maybe of another host.  It is followed
- * where the volume of the payload's name is the very file or device that the label recorded.
- * Then the names, the LUKS UUID, the secret and the format are taken of it; paths and identities
- * are this host's, and a secret that a label names is nobody's to remove.  Every other claim is
- * remembered as found, shown, and good for nothing else.
+ * A label is a claim.  Anybody who can write to the header pool may have written it, maybe on
+ * another host.  We follow a claim if the volume with the payload's name is the very file or device
+ * that the label recorded.  Then we take the names, the LUKS UUID, the secret and the format from
+ * the label; paths and identities are those of this host.  Nobody here removes a secret because a
+ * label names it.  Every other claim is remembered as found: it is shown and used for nothing else.
  */
 
 #include "config.h"
@@ -32,20 +32,21 @@
 #include "recognise.h"
 #include "vol-xml.h"
 
-/* How many messages, and how many headers found, are kept of a pool: who can write labels can write many */
+/* How many messages and how many found headers are kept for a pool.  Somebody who can write labels
+ * can write many. */
 #define LUKSHDR_DISCOVER_MAX 1000
 
 /* Whether the daemon is about to end */
 static gint lukshdrDiscoverEnded;
 
-/* What a look at a pool has come to */
+/* The result of a look at a pool */
 typedef struct _lukshdrDiscovery lukshdrDiscovery;
 struct _lukshdrDiscovery {
-    GHashTable *said;  /* char *: messages that are logged, once while what they say lasts */
+    GHashTable *said;  /* char *: messages that were logged; each is logged once while it holds */
     GHashTable *found; /* path of a volume -> GPtrArray of lukshdrLink *: the claims of its label */
 };
 
-/* Name of a pool -> lukshdrDiscovery, of the last look.  Its lock is a leaf. */
+/* Name of a pool -> lukshdrDiscovery of the last look at it.  Its lock is a leaf. */
 static GMutex lukshdrDiscoverLock;
 static GHashTable *lukshdrDiscoveries;
 
@@ -106,7 +107,7 @@ lukshdrDiscoverReport(const lukshdrDiscover *here, const GError *error)
         LUKSHDR_LOG_WARN("%s", error->message);
 }
 
-/* Remembers what @claim says of the volume, and says why it is not followed by itself */
+/* Remembers @claim as found, and logs @reason: why nobody follows the claim by itself */
 static void
 lukshdrDiscoverFind(const lukshdrDiscover *here, const lukshdrLink *claim, GError **reason)
 {
@@ -135,8 +136,9 @@ lukshdrDiscoverFind(const lukshdrDiscover *here, const lukshdrLink *claim, GErro
                    header, claim->secretUUID);
 }
 
-/* Opens the volume of @where's names on this host, and makes @where it.  Returns NULL without @error
- * if there is none in an active pool, NULL with @error set if it cannot be a volume of a link. */
+/* Opens the volume that has @where's names on this host, and sets @where's place and identity from
+ * it. Returns NULL without @error if no active pool has such a volume, and NULL with @error set if
+ * it cannot be a volume of a link. */
 static lukshdrHandle *
 lukshdrDiscoverOpen(virConnectPtr conn, lukshdrVolume *where, virStorageVolPtr *vol, GError **error)
 {
@@ -202,8 +204,8 @@ lukshdrDiscoverSetReplica(lukshdrLink *link, void *opaque)
     return false;
 }
 
-/* The volume has a label of @known, which is registered: it may be a replica that this host had only
- * heard of, and that proves itself now */
+/* The volume has a label of @known, which is registered.  It may be a replica that this host knew
+ * by name only; if it holds the header, it is registered as a replica now. */
 static bool
 lukshdrDiscoverKnown(const lukshdrDiscover *here, const lukshdrLink *known, GError **error)
 {
@@ -224,7 +226,7 @@ lukshdrDiscoverKnown(const lukshdrDiscover *here, const lukshdrLink *known, GErr
     return false;
 }
 
-/* What contradicts the claim of @link: the registry decides */
+/* Does the registry contradict the claim of @link?  Then the registry decides. */
 static bool
 lukshdrDiscoverCheckRegistry(const lukshdrDiscover *here, const lukshdrLink *link, GError **error)
 {
@@ -273,7 +275,7 @@ lukshdrDiscoverCheckFormat(virStorageVolPtr payload, const lukshdrLink *label, G
     return false;
 }
 
-/* Whether what @claim recorded of the payload is what @payload, which is here, is */
+/* Is @payload, the volume on this host, the one that @claim recorded? */
 static bool
 lukshdrDiscoverCheckClaim(const lukshdrLink *claim, const lukshdrVolume *payload, GError **error)
 {
@@ -293,8 +295,9 @@ lukshdrDiscoverCheckClaim(const lukshdrLink *claim, const lukshdrVolume *payload
     return false;
 }
 
-/* Returns true if @link is to be taken from this volume: it is the header, or a replica where the
- * header's pool does not exist.  Makes @link's header this one. */
+/* Returns true if @link shall be taken from this volume: because the volume is the header, or
+ * because it is a replica and the header's pool does not exist here.  Makes this volume @link's
+ * header. */
 static bool
 lukshdrDiscoverChoose(const lukshdrDiscover *here, lukshdrLink *link)
 {
@@ -318,8 +321,8 @@ lukshdrDiscoverChoose(const lukshdrDiscover *here, lukshdrLink *link)
     return true;
 }
 
-/* A replica is a volume that is a copy of this header.  Of what is not, or not here now, @link keeps
- * the name, since another host may have it, and no path: nobody touches it. */
+/* Gives each replica its path if it is here and is a copy of this header.  For any other, @link
+ * keeps the name, since another host may have it, but no path: so nobody touches it. */
 static void
 lukshdrDiscoverReplicas(virConnectPtr conn, lukshdrLink *link)
 {
@@ -337,8 +340,8 @@ lukshdrDiscoverReplicas(virConnectPtr conn, lukshdrLink *link)
     }
 }
 
-/* Returns false with @error set where @claim is not followed, true where it is, or where there
- * is nothing yet that it could be of */
+/* Returns false with @error set if @claim is not followed.  Returns true if it is, and also if this
+ * host does not have the payload yet. */
 static bool
 lukshdrDiscoverClaim(const lukshdrDiscover *here, const lukshdrLink *claim, GError **error)
 {
@@ -385,7 +388,7 @@ lukshdrDiscoverClaim(const lukshdrDiscover *here, const lukshdrLink *claim, GErr
     return true;
 }
 
-/* Whether @path is recorded as a header or a replica already */
+/* Is @path recorded as a header or a replica already? */
 static bool
 lukshdrDiscoverIsRegistered(const char *path)
 {
@@ -407,7 +410,7 @@ lukshdrDiscoverVolume(lukshdrDiscover *here)
     g_autoptr(GError) damage = NULL;
     guint i;
 
-    /* no label is looked for where there can be none */
+    /* a volume that cannot be opened here can have no label for us */
     if (!handle)
         return;
 
@@ -457,7 +460,8 @@ lukshdrDiscoverPool(virConnectPtr conn, virStoragePoolPtr pool)
     g_mutex_unlock(&lukshdrDiscoverLock);
 }
 
-/* Forgets what was found in pool @name, or in any, that is none of @pools any more */
+/* Forgets what was found in pool @name, or in any pool if that is NULL, unless the pool is in
+ * @pools */
 static void
 lukshdrDiscoverForget(const char *name, GHashTable *pools)
 {

@@ -13,12 +13,13 @@
  * @conn: connection of the storage driver
  * @pool: name of a pool, or NULL for all
  *
- * Looks at the labels of the header volumes in active pools that are declared header pools, and
- * registers links that this host does not know: of a pool that other hosts share, of a registry
- * that was lost.  A label is believed if the payload here is the file or device that it was
- * written for.  What it says otherwise, of a copy or of another host's volume of the same name, is
- * remembered as found (lukshdrStorageDiscoverFound).  That, and a label that contradicts the
- * registry, is reported once while it lasts.  As the system.  Runs in one thread at a time.
+ * Looks at the labels of the header volumes in active, declared header pools.  Registers the links
+ * that this host does not know, since another host made them in a shared pool, or since the
+ * registry was lost.  It believes a label if the payload here is the file or device for which the
+ * label was written.  Any other label, for example that of a copy or of another host's volume with
+ * the same name, it remembers as found (lukshdrStorageDiscoverFound).  It reports that once while
+ * it lasts, and also a label that contradicts the registry.  Runs as the system, in one thread at a
+ * time.
  */
 void
 lukshdrStorageDiscover(virConnectPtr conn, const char *pool);
@@ -28,7 +29,7 @@ lukshdrStorageDiscover(virConnectPtr conn, const char *pool);
  * @path: path of a volume
  *
  * Returns: the links that its label claims and that nobody follows, as GPtrArray of lukshdrLink *
- * that say nothing but the names of their payloads, unreffed by the caller; NULL if there are none.
+ * in which only the names of the payloads are set, unreffed by the caller; NULL if there are none.
  */
 GPtrArray *
 lukshdrStorageDiscoverFound(const char *path);
@@ -37,8 +38,9 @@ lukshdrStorageDiscoverFound(const char *path);
  * lukshdrStorageCheckHeaders:
  * @pool: name of a pool
  *
- * Checks the headers that lie in the pool by their digest, replaces what a replica can replace
- * and reports the others.  Reads all key material in the pool: for pool-start, not for each refresh.
+ * Checks the headers in the pool by their digests.  Replaces a damaged one from its replica if it
+ * can, and reports the others.  Reads all key material in the pool: call it when a pool starts, not
+ * at each refresh.
  */
 void
 lukshdrStorageCheckHeaders(const char *pool);
@@ -46,7 +48,7 @@ lukshdrStorageCheckHeaders(const char *pool);
 /**
  * lukshdrStorageDiscoverEnd:
  *
- * Both of the above end before the next volume or link: for lukshdrStorageScanEnd.
+ * Makes both functions above end before the next volume or link; lukshdrStorageScanEnd calls it.
  */
 void
 lukshdrStorageDiscoverEnd(void);

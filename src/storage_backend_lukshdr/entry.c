@@ -1,5 +1,5 @@
 /*
- * entry.c: changing what the registry has of a link
+ * entry.c: changing the registry entry of a link
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -8,8 +8,8 @@
 
 #include "entry.h"
 
-/* Entries of the registry are read, changed and written again with this lock held; who makes or
- * removes one need not hold it.  Nothing but the registry's files is touched meanwhile. */
+/* A thread holds this lock while it reads, changes and writes an entry.  It need not hold the lock
+ * to make or remove an entry.  While it holds the lock, it touches only the registry's files. */
 static GMutex lukshdrStorageUpdateLock;
 
 bool

@@ -1,5 +1,5 @@
 /*
- * entry.h: changing what the registry has of a link
+ * entry.h: changing the registry entry of a link
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -10,10 +10,10 @@
 
 /**
  * lukshdrStorageChange:
- * @link: changed as wanted, and this thread's alone
+ * @link: the link to change; no other thread has it
  * @opaque: what was given to lukshdrStorageUpdate
  *
- * Returns: false if nothing is to be stored after all.
+ * Returns: false if nothing needs to be stored.
  */
 typedef bool (*lukshdrStorageChange)(lukshdrLink *link, void *opaque);
 
@@ -24,8 +24,8 @@ typedef bool (*lukshdrStorageChange)(lukshdrLink *link, void *opaque);
  * @opaque: for @change
  * @error: VIR_ERR_SYSTEM_ERROR
  *
- * Changes the registry entry of @link as it is now, which may be newer than @link, while nobody
- * else does.  If there is none any more, nothing is done.
+ * Changes the present registry entry of @link, which may be newer than @link.  Nobody else changes
+ * it meanwhile.  Does nothing if the entry no longer exists.
  *
  * Returns: true, or false with @error set.
  */
@@ -41,7 +41,7 @@ lukshdrStorageUpdate(const lukshdrLink *link,
  * @shared: whether its header is shared from now on
  * @error: VIR_ERR_SYSTEM_ERROR
  *
- * Does nothing to a link that is not active any more.
+ * Does nothing to a link that is no longer active.
  *
  * Returns: true, or false with @error set.
  */
@@ -67,8 +67,8 @@ lukshdrStorageSetState(const lukshdrLink *link, lukshdrLinkState linkState, GErr
  * @labels: lukshdrLink *, what lukshdrHeaderCheck has found in its header
  * @error: VIR_ERR_SYSTEM_ERROR
  *
- * Records generation and digest of the key material if they are newer than what is recorded, which
- * is what makes an older header a rolled back one.
+ * Records generation and digest of the key material if they are newer than what is recorded.  From
+ * then on, a header with an older generation counts as rolled back.
  *
  * Returns: true, or false with @error set.
  */

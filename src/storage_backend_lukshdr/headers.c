@@ -41,7 +41,7 @@ lukshdrStorageIsHeader(const lukshdrLink *link,
 {
     bool isFile = handle->identity.type == LUKSHDR_IDENTITY_FILE;
 
-    /* the recorded path is the second witness that UNCERTAIN asks for */
+    /* an UNCERTAIN identity needs a second proof: here the file is at its recorded path */
     if (handle->match == LUKSHDR_IDENTITY_SAME ||
         (handle->match == LUKSHDR_IDENTITY_UNCERTAIN && (isFile || lukshdrStorageIsUnderWay(link))))
         return true;
@@ -146,7 +146,8 @@ lukshdrStorageHeadersErase(GArray *headers, GError **error)
 {
     guint i;
 
-    /* the header itself last: from a replica, another host might mend it in between */
+    /* erase the header itself last: otherwise another host might mend it from a replica
+     * meanwhile */
     for (i = headers->len; i-- > 0;) {
         if (!lukshdrLuksErase(g_array_index(headers, lukshdrHeaderVolume, i).handle->fd, error))
             return false;
@@ -154,7 +155,7 @@ lukshdrStorageHeadersErase(GArray *headers, GError **error)
     return true;
 }
 
-/* What scrub(1) calls libvirt's algorithms; NULL for those that are not its business */
+/* Returns scrub(1)'s name for one of libvirt's algorithms; NULL if scrub is not used for it */
 static const char *
 lukshdrStorageScrubPattern(unsigned int algorithm)
 {
@@ -236,7 +237,7 @@ lukshdrStorageHeadersDelete(GArray *headers, GError **error)
     for (i = 0; i < headers->len; i++) {
         lukshdrHeaderVolume *header = &g_array_index(headers, lukshdrHeaderVolume, i);
 
-        /* partitions and logical volumes are not removed while somebody has them open */
+        /* libvirt cannot remove a partition or logical volume while somebody has it open */
         g_clear_pointer(&header->handle, lukshdrHandleClose);
         if (lukshdrStorageState.stock.storageVolDelete(header->vol, 0) < 0) {
             lukshdrErrorFromLast(error);
@@ -255,7 +256,7 @@ lukshdrStorageListDrop(GPtrArray *links, const char *uuid)
         g_ptr_array_remove(links, known);
 }
 
-/* A label that is damaged says nothing that must stay */
+/* Returns the links in the label; none if the label is damaged, since nothing in that must stay */
 static GPtrArray *
 lukshdrStorageLabelOf(int fd)
 {
@@ -348,7 +349,7 @@ lukshdrStorageHeadersSharers(const lukshdrLink *link, GError **error)
     GPtrArray *sharers;
     guint i;
 
-    /* a header that has no path yet can be no other's */
+    /* a header that has no path yet belongs to no other link */
     if (!link->header.path)
         return g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrLinkUnref);
     if (!(links = lukshdrRegistryListAt(lukshdrStorageState.registry, link->header.path, error)))
@@ -375,7 +376,7 @@ lukshdrStorageHeadersUnshare(GArray *headers, lukshdrLink *link, GPtrArray *shar
         last = lukshdrLinkCopy(g_ptr_array_index(sharers, 0));
         last->headerShared = false;
         others = g_ptr_array_new();
-        /* in whatever state: what the label says of it is what it said before */
+        /* if the last link is not active, the label keeps what it said of it before */
         if (last->state == LUKSHDR_LINK_STATE_ACTIVE)
             g_ptr_array_add(others, last);
     }

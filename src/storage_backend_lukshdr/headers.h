@@ -21,14 +21,14 @@ struct _lukshdrHeaderVolume {
  * lukshdrStorageHeadersOpen:
  * @link: a link, which must outlive the result
  * @conn: connection
- * @error: VIR_ERR_OPERATION_INVALID if a pool is not active (a path that is empty because its pool
- *         is not mounted is not "nothing there") or something else stands at a path;
- *         VIR_ERR_SYSTEM_ERROR
+ * @error: VIR_ERR_OPERATION_INVALID if a pool is not active (its volumes may exist but not be
+ *         mounted) or if something else is at a path; VIR_ERR_SYSTEM_ERROR
  *
- * Opens each copy of @link's header that is still the recorded volume: by identity (then it may be
- * erased already, or not yet formatted), or by content, if it was put back from a backup.  A block
- * device without a lasting name is judged by content, since after a reboot its path and number may be
- * another disk's, unless this process is just creating it.
+ * Opens each copy of @link's header that is still the recorded volume.  It is the recorded volume
+ * if its identity says so (then it may be erased already, or not yet formatted), or if its content
+ * does, since it was put back from a backup.  A block device without a lasting name is judged by
+ * its content, unless this process is creating it: after a reboot another disk may have its path
+ * and number.
  *
  * Returns: GArray of lukshdrHeaderVolume, of the copies that exist, the header itself first;
  * unreffed by the caller, which closes and frees all in it.  NULL with @error set.
@@ -40,10 +40,10 @@ lukshdrStorageHeadersOpen(const lukshdrLink *link, virConnectPtr conn, GError **
  * lukshdrStorageHeadersLookup:
  * @headers: as lukshdrStorageHeadersOpen made it
  * @conn: connection
- * @ensure: what the client must be allowed to do to each (lukshdrStorageMay), or NULL
+ * @ensure: asks for the right that the client must have to each (lukshdrStorageMay), or NULL
  * @error: stock's; VIR_ERR_OPERATION_INVALID
  *
- * Looks each up by its name, as lukshdrStorageLookupVolume.
+ * Looks each of them up by its name, as lukshdrStorageLookupVolume.
  *
  * Returns: true, or false with @error set.
  */
@@ -58,8 +58,8 @@ lukshdrStorageHeadersLookup(GArray *headers,
  * @handle: a header volume, open for writing
  * @error: VIR_ERR_OPERATION_INVALID if it is a block device that is too small; VIR_ERR_SYSTEM_ERROR
  *
- * Makes it as long as a header volume is, and allocates all of that: QEMU's tools and cryptsetup leave
- * a file as long as the LUKS header.
+ * Makes the file as long as a header volume must be, and allocates all of it.  QEMU's tools and
+ * cryptsetup make a file only as long as the LUKS header.
  *
  * Returns: true, or false with @error set.
  */
@@ -85,8 +85,8 @@ lukshdrStorageHeadersErase(GArray *headers, GError **error);
  * @error: VIR_ERR_OPERATION_UNSUPPORTED, VIR_ERR_SYSTEM_ERROR, VIR_ERR_OPERATION_FAILED, naming the
  *         volume
  *
- * Wipes each as stock's storageVolWipePattern does, which would open it by its name: with zeroes, or by
- * scrub(1), which is given the open volume.
+ * Wipes each as stock's storageVolWipePattern does: with zeroes, or by scrub(1).  Stock would open
+ * the volume by its name; this function works on the open volume, and gives that to scrub, too.
  *
  * Returns: true, or false with @error set.
  */
@@ -109,12 +109,12 @@ lukshdrStorageHeadersDelete(GArray *headers, GError **error);
  * lukshdrStorageHeadersLabel:
  * @headers: as lukshdrStorageHeadersOpen made it
  * @link: a link
- * @others: lukshdrLink *, links that share the header and are to stand in the label as they are
- *          given here; NULL for none
+ * @others: lukshdrLink *, links that share the header; the label gets them as they are given here;
+ *          NULL for none
  * @error: VIR_ERR_SYSTEM_ERROR, VIR_ERR_OPERATION_INVALID
  *
- * Puts @link into the label of each copy, or takes it out if its state is not active.  What the
- * label says of further links, of other hosts, stays.  Where none is left, the label goes.
+ * Puts @link into the label of each copy, or takes it out if its state is not active.  Further
+ * links in the label, which other hosts have, stay.  If no link is left, the label is removed.
  *
  * Returns: true, or false with @error set.
  */
@@ -124,11 +124,12 @@ lukshdrStorageHeadersLabel(GArray *headers, lukshdrLink *link, GPtrArray *others
 /**
  * lukshdrStorageHeadersResized:
  * @link: a link
- * @size: how long its payload is now, bytes
+ * @size: new size of its payload, bytes
  *
- * Where the label tells the payload by its size, for want of a birth time, puts the new one into the label
- * of each copy of the header that can be had, so that other hosts go on recognising it.  Where
- * that fails the log says so.  Nothing else of a label changes: it may know newer keys than this host.
+ * Where a payload has no birth time, the label recognises it by its size.  This function then
+ * writes the new size into the label of each copy of the header that it can open, so that other
+ * hosts go on recognising the payload.  If that fails, the log says so.  It changes nothing else in
+ * a label, which may know newer keys than this host.
  */
 void
 lukshdrStorageHeadersResized(const lukshdrLink *link, guint64 size);
@@ -139,7 +140,7 @@ lukshdrStorageHeadersResized(const lukshdrLink *link, guint64 size);
  * @error: of the registry
  *
  * Returns: GPtrArray of lukshdrLink * (with references, freed with the array): the other links
- * that have this header too, but for those that are being deleted.  NULL with @error set.
+ * that have this header too, except those that are being deleted.  NULL with @error set.
  */
 GPtrArray *
 lukshdrStorageHeadersSharers(const lukshdrLink *link, GError **error);
@@ -147,13 +148,14 @@ lukshdrStorageHeadersSharers(const lukshdrLink *link, GError **error);
 /**
  * lukshdrStorageHeadersUnshare:
  * @headers: as lukshdrStorageHeadersOpen made it
- * @link: a link that is to leave a header that others need; its state is not active
+ * @link: a link that leaves a header which others need; its state is not active
  * @sharers: the others
  * @error: VIR_ERR_SYSTEM_ERROR, VIR_ERR_OPERATION_INVALID
  *
- * Takes @link out of the label.  If one other is left, the header is shared no more, and
- * its registry entry says so from then on.  A crash before that leaves the other link with
- * a header that is called shared and has no locks, which the next sharer or leaver mends.
+ * Takes @link out of the label.  If only one other link is left, the header is no longer
+ * shared, and the registry entry of that link says so from then on.  A crash before that
+ * leaves an entry that calls the header shared, so QEMU takes no locks on it.  The next
+ * link that joins or leaves mends that.
  *
  * Returns: true, or false with @error set.
  */
@@ -168,8 +170,8 @@ lukshdrStorageHeadersUnshare(GArray *headers,
  * @link: an active link
  * @error: VIR_ERR_OPERATION_INVALID, saying what is wrong with the header; VIR_ERR_SYSTEM_ERROR
  *
- * To be asked before QEMU opens the chain: a header that was replaced, cut short or damaged is not
- * opened.  If it has replicas, it is mended first.
+ * Call it before QEMU opens the chain: QEMU must not open a header that was replaced, cut short or
+ * damaged.  If the header has replicas, this function mends it first.
  *
  * Returns: true, or false with @error set.
  */

@@ -18,12 +18,12 @@
 #include "util/log.h"
 #include "lookup.h"
 
-/* How long after the registry entry stock may take to begin with the volume, ns.  A
- * volume of that name that somebody makes by hand does not come that soon. */
+/* How long after the registry entry was written stock may begin with the volume, ns.  Nobody
+ * makes a volume of that name by hand that soon. */
 #define LUKSHDR_LEFTOVER_NSEC (10 * G_GINT64_CONSTANT(1000000000))
 
-/* How much may be read to see that it is all zeroes: a header volume is allocated as a whole, a
- * payload only as far as the client asked for */
+/* How much is read at most to see that a volume is all zeroes.  A header volume is allocated as a
+ * whole, a payload only as far as the client asked. */
 #define LUKSHDR_LEFTOVER_READ_MAX (16 * 1024 * 1024)
 
 typedef enum {
@@ -47,7 +47,7 @@ lukshdrLeftoverJudge(const lukshdrIdentity *identity, gint64 entry)
                                                  : LUKSHDR_LEFTOVER_MAYBE;
 }
 
-/* Whether there is nothing in the file but zeroes */
+/* Does the file hold nothing but zeroes? */
 static bool
 lukshdrLeftoverIsEmpty(int fd)
 {
@@ -101,13 +101,13 @@ lukshdrLeftoverRemove(const lukshdrLink *link, const lukshdrVolume *where, virCo
         return;
     }
 
-    /* of a volume without a path on this host, a file of that name is another thing */
+    /* if the volume has no path on this host, a file of that name would be something else */
     if (!g_path_is_absolute(path)) {
         lukshdrLeftoverReport(link, where);
         return;
     }
 
-    /* what nobody can open, and what it is uncertain of whose it is, is nothing that we have left */
+    /* leave it alone if we cannot open it, if it belongs to a link, or if that is uncertain */
     if (!(handle = lukshdrHandleOpenPath(path, LUKSHDR_HANDLE_READ, NULL)) ||
         !lukshdrRecognise(state->registry, path, &what, NULL) ||
         what.as != LUKSHDR_RECOGNISED_PLAIN)

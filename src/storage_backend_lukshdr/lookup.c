@@ -1,5 +1,5 @@
 /*
- * lookup.c: pools and volumes by the names that links have of them
+ * lookup.c: finding pools and volumes by the names that links have for them
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -40,8 +40,9 @@ lukshdrStorageOpenPool(virConnectPtr conn, const char *name, GError **error)
     return g_steal_pointer(&pool);
 }
 
-/* A replica that came back by itself is not known to its pool before that is refreshed, which is
- * done as the system: the client has asked for something else. */
+/* Looks the volume up; if the pool does not know it but its file exists, refreshes the pool first.
+ * A replica can have come back without libvirt.  The refresh runs as the system: the client may
+ * have no right to it, since it has asked for something else. */
 static virStorageVolPtr
 lukshdrLookupInPool(virStoragePoolPtr pool, const lukshdrVolume *where)
 {
@@ -60,7 +61,7 @@ lukshdrLookupInPool(virStoragePoolPtr pool, const lukshdrVolume *where)
     return rc == 0 ? state->stock.storageVolLookupByName(pool, where->volume) : NULL;
 }
 
-/* Is what stock now calls by the names of @where still where it was linked? */
+/* Is the volume that stock knows by @where's names still at the place where it was linked? */
 static bool
 lukshdrLookupCheckPlace(virStorageVolPtr vol, const lukshdrVolume *where, GError **error)
 {

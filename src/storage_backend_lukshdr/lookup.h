@@ -1,5 +1,5 @@
 /*
- * lookup.h: pools and volumes by the names that links have of them
+ * lookup.h: finding pools and volumes by the names that links have for them
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -12,7 +12,7 @@
  * lukshdrStorageOpenPool:
  * @conn: connection of the storage driver
  * @name: name of a pool
- * @error: stock's if there is none, VIR_ERR_OPERATION_INVALID if it is not active
+ * @error: stock's if there is no such pool, VIR_ERR_OPERATION_INVALID if it is not active
  *
  * Returns: the pool, which is active, freed with virStoragePoolFree, or NULL with
  * @error set.
@@ -24,10 +24,10 @@ lukshdrStorageOpenPool(virConnectPtr conn, const char *name, GError **error);
  * lukshdrStorageLookupVolume:
  * @where: payload or header of a link, which exists
  * @conn: connection
- * @error: stock's; VIR_ERR_OPERATION_INVALID if the name is that of another volume now
+ * @error: stock's; VIR_ERR_OPERATION_INVALID if another volume has the name now
  *
- * Stock deletes and wipes by name, and a pool can be defined anew elsewhere: the volume must
- * be where it was recorded.
+ * Stock deletes and wipes by name, and somebody can define a pool anew at another place.  So the
+ * volume must be where it was recorded.
  *
  * Returns: the volume, freed with virStorageVolFree, or NULL with @error set.
  */
@@ -37,9 +37,9 @@ lukshdrStorageLookupVolume(const lukshdrVolume *where, virConnectPtr conn, GErro
 /**
  * lukshdrStoragePlace:
  * @vol: a volume that stock knows
- * @where: named already; its path or remote place is set
- * @error: stock's; VIR_ERR_OPERATION_UNSUPPORTED for a volume that has no path on this host and is in
- *         no pool of type rbd; lukshdrStorageRemote's
+ * @where: has its names; the function sets its path or its place in a cluster
+ * @error: stock's; VIR_ERR_OPERATION_UNSUPPORTED for a volume that has no path on this host and is
+ *         in no pool of type rbd; lukshdrStorageRemote's
  *
  * Returns: true, or false with @error set.
  */
@@ -49,10 +49,10 @@ lukshdrStoragePlace(virStorageVolPtr vol, lukshdrVolume *where, GError **error);
 /**
  * lukshdrStorageLocate:
  * @vol: a volume that stock knows
- * @where: named already; its place and identity are set
+ * @where: has its names; the function sets its place and its identity
  * @error: as lukshdrStoragePlace and lukshdrHandleOpen
  *
- * Says where a volume is that no link has yet, and which it is, as the client.
+ * Finds out, as the client, where a volume is that no link has yet, and what its identity is.
  *
  * Returns: true, or false with @error set.
  */
@@ -61,12 +61,12 @@ lukshdrStorageLocate(virStorageVolPtr vol, lukshdrVolume *where, GError **error)
 
 /**
  * lukshdrStorageReadFormat:
- * @vol: a volume that is to be a payload
- * @link: its link; the format is set
+ * @vol: a volume that shall be a payload
+ * @link: its link; the function sets its format
  * @error: stock's; VIR_ERR_CONFIG_UNSUPPORTED for a format that QEMU cannot write
  *
- * Asks stock, which knows the format of a new volume only once it has made it: some pools have none,
- * others a default.
+ * Asks stock.  Stock knows the format of a new volume only after it has made it: in some pools
+ * volumes have no format, in others there is a default.
  *
  * Returns: the volume's XML as stock writes it, to be freed with g_free, or NULL with @error set.
  */

@@ -3,10 +3,10 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * libvirt's daemons load this module under the name of the storage driver's.  It
- * loads the stock one, adds a state driver behind it, and when that is
- * initialised (after the storage driver, before any client is served) puts its
- * own functions in front of some of the stock driver's: lukshdrStorageOurs is the map.
+ * libvirt's daemons load this module under the name of the storage driver's module.  It
+ * loads the stock module and adds a state driver behind it.  libvirt initialises that
+ * after the storage driver and before it serves any client.  Then our functions are put
+ * in front of some of the stock driver's: lukshdrStorageOurs is the map.
  */
 
 #include "config.h"
@@ -40,8 +40,8 @@ lukshdrStorageStayAway(const GError *error)
                       error->message);
 }
 
-/* The map: what stands in front of the stock storage driver, entry by entry.  Everything else stays
- * stock's. */
+/* The map: our functions that stand in front of the stock storage driver's, entry by entry.  All
+ * other entries stay stock's. */
 static const lukshdrStorageTable lukshdrStorageOurs = {
     .storageVolCreateXML = lukshdrStorageVolCreateXML,         /* vol-create.c */
     .storageVolCreateXMLFrom = lukshdrStorageVolCreateXMLFrom, /* vol-clone.c */
@@ -101,7 +101,7 @@ lukshdrStorageActivate(GError **error)
     return true;
 }
 
-/* Always "complete": an error would stop any daemon, "skipped" a modular one. */
+/* Always returns "complete": an error would stop any daemon, "skipped" would stop a modular one. */
 static int
 lukshdrStorageStateInitialize(bool privileged,
                               const char *root,
@@ -123,7 +123,8 @@ lukshdrStorageStateInitialize(bool privileged,
     return LUKSHDR_VIR_STATE_INIT_COMPLETE;
 }
 
-/* On SIGHUP, after the storage driver has reloaded its pools and started some without an event */
+/* libvirt calls it on SIGHUP, after the storage driver has reloaded its pools.  The storage driver
+ * may have started some of them without an event. */
 static int
 lukshdrStorageStateReload(void)
 {
@@ -134,7 +135,7 @@ lukshdrStorageStateReload(void)
     return 0;
 }
 
-/* Before the storage driver's */
+/* libvirt calls it before the storage driver's own clean-up. */
 static int
 lukshdrStorageStateCleanup(void)
 {
@@ -174,12 +175,13 @@ storageRegister(void)
 
     lukshdrRBDSetKeySource(lukshdrStorageSecretCephKey);
 
-    /* before there are threads that might both be first to need it */
+    /* now, while there is one thread: later two threads might both initialise it first */
     xmlInitParser();
     bindtextdomain(GETTEXT_PACKAGE, LUKSHDR_LOCALEDIR);
     bind_textdomain_codeset(GETTEXT_PACKAGE, "UTF-8");
 
-    /* what is missing stays NULL and is noticed below; errors need a way out first */
+    /* a missing function stays NULL and is noticed below; but without these no error can be
+     * reported */
     lukshdrABIResolveCommon(&state->common, NULL);
     lukshdrLogInit(&state->common, "lukshdr.storage", VIR_FROM_STORAGE);
 

@@ -8,17 +8,17 @@
  *   1 the client's right asked for             nothing
  *   of a pool that exists
  *   2 stock defines it                         the new definition with the old default.  Nobody
- *                                              has been told that the new one holds, and what was
- *                                              encrypted still is
+ *                                              was told that the new default holds, and volumes
+ *                                              that were encrypted still are
  *   3 our file written                         the pool as asked for
  *   of a pool that does not exist
  *   2 our file written                         a file for a pool that does not exist, which the
  *                                              next one of that UUID replaces
  *   3 stock makes it                           the pool as asked for
  *
- * So at no moment is there a new pool that makes plain volumes where encrypted ones were asked for,
- * and what stock refuses changes no pool that there is.  Where stock refuses a new pool, the file is
- * what it was before.
+ * So at no moment does a new pool make plain volumes although the client asked for encrypted ones.
+ * If stock refuses a definition, the pool that exists does not change.  If stock refuses a new
+ * pool, we put the file back as it was before.
  */
 
 #include "config.h"
@@ -54,7 +54,7 @@ lukshdrStoragePoolDefault(virStoragePoolPtr pool, xmlDoc **ours, GError **error)
     return false;
 }
 
-/* A pool that is there, or NULL with a libvirt error if there is none */
+/* Returns the pool with that UUID, or NULL with a libvirt error if there is none */
 static virStoragePoolPtr
 lukshdrStoragePoolFind(virConnectPtr conn, const char *uuid)
 {
@@ -70,8 +70,8 @@ lukshdrStoragePoolFind(virConnectPtr conn, const char *uuid)
     return lukshdrStorageState.stock.storagePoolLookupByUUID(conn, bytes);
 }
 
-/* May the client say that the pool called @name holds headers?  What he may say in that pool's own
- * definition, he may say in another's, whether it exists yet or not. */
+/* May the client declare that pool @name holds headers?  A client that may define pool @name may
+ * also declare that in the definition of another pool, even before pool @name exists. */
 static bool
 lukshdrStoragePoolMayDeclare(virConnectPtr conn, const char *name, GError **error)
 {
@@ -102,7 +102,8 @@ lukshdrStoragePoolMayDeclare(virConnectPtr conn, const char *name, GError **erro
     return ok;
 }
 
-/* Those that the default has named before stay what they are */
+/* As lukshdrStoragePoolMayDeclare, for all pools that the new default names and the old one did
+ * not */
 static bool
 lukshdrStoragePoolMayDeclareAll(virConnectPtr conn, xmlDoc *ours, xmlDoc *before, GError **error)
 {
@@ -120,7 +121,7 @@ lukshdrStoragePoolMayDeclareAll(virConnectPtr conn, xmlDoc *ours, xmlDoc *before
     return true;
 }
 
-/* The pool that stock has made of XML in which we read @uuid */
+/* Stores @ours for @pool, which stock has made of XML in which we read @uuid */
 static bool
 lukshdrStoragePoolStore(virStoragePoolPtr pool, const char *uuid, xmlDoc *ours, GError **error)
 {
@@ -187,13 +188,13 @@ lukshdrStoragePoolMake(virConnectPtr conn,
     if (!lukshdrStoragePoolMayDeclareAll(conn, ours, before, error))
         return NULL;
 
-    /* a damaged file is what a new definition replaces */
+    /* if the file is damaged, the new definition replaces it */
     changed = damage || !lukshdrStorageDefaultIsSame(ours, before);
     if (!(there = lukshdrStoragePoolFind(conn, uuid)))
         virResetLastError();
 
     if (there && create && changed) {
-        /* stock goes back to the definition that it keeps when the pool is stopped */
+        /* when the pool stops, stock goes back to the definition that it has stored */
         if (damage || ours) {
             g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
                         _("storage pool '%s' is defined with another encryption default; change "
@@ -253,7 +254,7 @@ lukshdrStoragePoolGetXMLDesc(virStoragePoolPtr pool, unsigned int flags)
     if (!xml)
         return NULL;
 
-    /* who edits a pool must not lose its default because we cannot read it */
+    /* a client that edits the pool must not lose its default because we cannot read it */
     if (!lukshdrStoragePoolDefault(pool, &ours, &error)) {
         LUKSHDR_LOG_ERROR("%s", error->message);
         return xml;

@@ -3,9 +3,9 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A link outlives its pools' being stopped: guests are then refused with the pool's name, and the
- * link is good again once the pool is back.  What would take away the volumes, or the pool's
- * name by which the link finds them, is refused.
+ * A link stays when one of its pools is stopped.  Guests are then refused, with the pool's name,
+ * and the link is good again when the pool is back.  This file refuses operations that would remove
+ * the volumes, or the pool's name by which the link finds them.
  */
 
 #include "config.h"
@@ -22,7 +22,7 @@
 #include "defaults.h"
 #include "util/xml.h"
 
-/* What @link has in the pool called @name, in the user's language */
+/* Returns the role of the volume that @link has in pool @name, in the user's language */
 static const char *
 lukshdrPoolRole(const lukshdrLink *link, const char *name)
 {
@@ -32,7 +32,7 @@ lukshdrPoolRole(const lukshdrLink *link, const char *name)
     for (i = 0; (vol = lukshdrLinkVolumeAt(link, i)); i++) {
         lukshdrRole role = lukshdrLinkRoleAt(i);
 
-        /* a replica without a path is what only a label calls one */
+        /* a replica without a path is named by a label only, and does not count */
         if (g_str_equal(vol->pool, name) && (role != LUKSHDR_ROLE_REPLICA || vol->path ||
                                              link->state == LUKSHDR_LINK_STATE_CREATING))
             return lukshdrRoleToString(role);
@@ -40,7 +40,7 @@ lukshdrPoolRole(const lukshdrLink *link, const char *name)
     return "";
 }
 
-/* Whether no link names the pool: true, or false with @error set */
+/* Returns true if no link names the pool, or false with @error set */
 static bool
 lukshdrPoolCheckUnlinked(const char *name, GError **error)
 {
@@ -73,8 +73,9 @@ lukshdrPoolCheckUnlinked(const char *name, GError **error)
     return false;
 }
 
-/* Takes the pool, and, if @unlinked, only if no link names it.  NULL with a libvirt error.  The client's
- * right comes first: one who has none neither learns what lies there nor keeps others from it. */
+/* Takes the pool; if @unlinked, only if no link names it.  Returns NULL with a libvirt error.  Asks
+ * for the client's right first: a client without it must not learn what is in the pool, and must
+ * not keep others from it. */
 static lukshdrStorageBusy *
 lukshdrPoolTake(virStoragePoolPtr pool,
                 bool unlinked,
@@ -84,7 +85,7 @@ lukshdrPoolTake(virStoragePoolPtr pool,
     g_autoptr(GError) error = NULL;
     g_autoptr(lukshdrStorageBusy) busy = NULL;
 
-    /* looked at once nothing can be linked there any more */
+    /* look for links only after the pool is taken: then nobody can make new ones there */
     if (lukshdrStorageMayPool(pool, ensure, &error) &&
         (busy = lukshdrStorageBusyPool(name, &error)) &&
         (!unlinked || lukshdrPoolCheckUnlinked(name, &error)))
@@ -94,7 +95,7 @@ lukshdrPoolTake(virStoragePoolPtr pool,
     return NULL;
 }
 
-/* Keeps others from defining a pool of that UUID meanwhile.  NULL with a libvirt error. */
+/* Keeps others from defining a pool of that UUID meanwhile.  Returns NULL with a libvirt error. */
 static lukshdrStorageDefaultHold *
 lukshdrPoolHold(const char *uuid)
 {
@@ -106,7 +107,7 @@ lukshdrPoolHold(const char *uuid)
     return hold;
 }
 
-/* Forgets the default of a pool that exists no more */
+/* Forgets the default of a pool that no longer exists */
 static void
 lukshdrPoolForget(const char *uuid)
 {
@@ -137,7 +138,7 @@ lukshdrStoragePoolUndefine(virStoragePoolPtr pool)
     return rc;
 }
 
-/* The pool is active still.  No file of stock's says so */
+/* Records that the pool is still active: stock has no file that says so. */
 static void
 lukshdrPoolRecord(virStoragePoolPtr pool)
 {
@@ -164,7 +165,7 @@ lukshdrStoragePoolDestroy(virStoragePoolPtr pool)
         (persistent = state->stock.storagePoolIsPersistent(pool)) < 0)
         return -1;
 
-    /* first, so that a crash leaves the pool inactive for guests, whatever stock has come to */
+    /* forget it first: after a crash the pool is then inactive for guests, however far stock got */
     found = lukshdrPoolStateForget(state->privileged, virStoragePoolGetName(pool));
     rc = state->stock.storagePoolDestroy(pool);
     if (rc < 0 && found)
@@ -224,7 +225,7 @@ lukshdrStoragePoolRefresh(virStoragePoolPtr pool, unsigned int flags)
     if ((rc = state->stock.storagePoolRefresh(pool, flags)) == 0)
         return 0;
 
-    /* one that cannot be refreshed is not active any more */
+    /* stock stops a pool that it cannot refresh */
     state->common.virErrorPreserveLast(&saved);
     if (state->stock.storagePoolIsActive(pool) == 0)
         lukshdrPoolStateForget(state->privileged, virStoragePoolGetName(pool));
@@ -232,7 +233,7 @@ lukshdrStoragePoolRefresh(virStoragePoolPtr pool, unsigned int flags)
     return rc;
 }
 
-/* Name that stock gives the pool, or NULL */
+/* Returns the name that stock gives the pool, or NULL */
 static char *
 lukshdrPoolNameOf(const char *xmldesc, GError **error)
 {
@@ -240,7 +241,7 @@ lukshdrPoolNameOf(const char *xmldesc, GError **error)
     xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
     xmlNode *node = root ? lukshdrXMLChild(root, LUKSHDR_XML_NAME) : NULL;
 
-    /* of some types a pool without a name has that of its source */
+    /* for some types, a pool without a name gets the name of its source */
     if (root && !node && (node = lukshdrXMLChild(root, LUKSHDR_XML_SOURCE)))
         node = lukshdrXMLChild(node, LUKSHDR_XML_NAME);
     if (node)
@@ -267,7 +268,7 @@ lukshdrStoragePoolAllowBuildXML(virConnectPtr conn,
         !(links = lukshdrRegistryList(lukshdrStorageState.registry, error)))
         return false;
     if (links->len == 0)
-        return true; /* also for what our parser refuses and stock's takes */
+        return true; /* also for XML that our parser refuses and stock's accepts */
 
     return (name = lukshdrPoolNameOf(xmldesc, error)) && lukshdrPoolCheckUnlinked(name, error);
 }

@@ -15,8 +15,8 @@
  * @flags: virStoragePoolCreateFlags
  * @error: stock's if the client may not; VIR_ERR_OPERATION_INVALID, naming a linked volume
  *
- * A pool that was transient and has been destroyed can be created again under its name, which
- * must not format what its linked volumes lie on.
+ * A client can destroy a transient pool and create it again under the same name.  That must not
+ * format the storage on which the pool's linked volumes are.
  *
  * Returns: true if stock may go on, or false with @error set.
  */
@@ -30,8 +30,8 @@ lukshdrStoragePoolAllowBuildXML(virConnectPtr conn,
  * lukshdrStoragePoolUndefine:
  * @pool: a pool
  *
- * In front of stock's storagePoolUndefine: refused while links name the pool; forgets what is
- * kept of it.
+ * In front of stock's storagePoolUndefine: refused while links name the pool; also removes the
+ * file that we keep for it.
  *
  * Returns: 0, or -1 with a libvirt error.
  */
@@ -43,7 +43,7 @@ lukshdrStoragePoolUndefine(virStoragePoolPtr pool);
  * @pool: a pool
  *
  * In front of stock's storagePoolDestroy: refused while an operation of ours is under way in the
- * pool; forgets what is kept of a transient one.  Links stay.
+ * pool; removes the file that we keep for a transient pool.  Links stay.
  *
  * Returns: 0, or -1 with a libvirt error.
  */
@@ -68,7 +68,8 @@ lukshdrStoragePoolDelete(virStoragePoolPtr pool, unsigned int flags);
  * @flags: virStoragePoolBuildFlags
  *
  * In front of stock's storagePoolBuild: with VIR_STORAGE_POOL_BUILD_OVERWRITE refused while links
- * name the pool.  Without it stock itself looks whether there is something, and makes mount points.
+ * name the pool.  Without that flag stock makes mount points, and itself looks whether something
+ * is there that it must not overwrite.
  *
  * Returns: 0, or -1 with a libvirt error.
  */

@@ -16,7 +16,8 @@
 #include "util/error.h"
 #include "util/log.h"
 
-/* What stock knows of @vol: its path, and with @pool the name of its pool */
+/* Returns the path that stock has for @vol.  If @pool is not NULL, sets it to the name of the
+ * pool. */
 static char *
 lukshdrStorageFindPath(virStorageVolPtr vol, char **pool, GError **error)
 {
@@ -32,8 +33,8 @@ lukshdrStorageFindPath(virStorageVolPtr vol, char **pool, GError **error)
     return g_steal_pointer(&path);
 }
 
-/* Of a pool without host paths, whose volumes have something else for one, the cluster is asked, if
- * there is any reason to */
+/* Recognises @vol by its path.  If its pool has no host paths, asks the cluster instead, but only
+ * if any registered link has a volume in a cluster. */
 static bool
 lukshdrStorageRecognisePlace(virStorageVolPtr vol,
                              const char *path,

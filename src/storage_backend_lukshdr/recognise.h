@@ -12,17 +12,17 @@
 /**
  * lukshdrStorageRecognise:
  * @vol: a volume that a client names
- * @ensure: what the client must be allowed to do to it (lukshdrStorageMay); NULL where stock has asked
- *          already
+ * @ensure: asks for the right that the client must have to it (lukshdrStorageMay); NULL if stock
+ *          has asked for it already
  * @what: filled in, to be cleared with lukshdrRecognisedClear also after a failure
- * @error: stock's if it knows no such volume or the client may not do that; what lukshdrRecognise says if
- *         it is uncertain what the volume is
+ * @error: stock's if it knows no such volume or the client may not do that; what lukshdrRecognise
+ *         says if it is uncertain what the volume is
  *
- * What every entry that is about one volume asks first.  By what the volume is, not by its name: a
- * second pool over the same directory shows the same links.  The question is asked as the system:
- * a client that may delete a volume need not be allowed to read it, and what it may not read is
- * not nobody's.  A client without the right is told that, and nothing of links; of a plain
- * volume stock asks for it.
+ * Every entry that is about one volume asks this first.  The answer depends on what the volume is,
+ * not on its name: a second pool over the same directory shows the same links.  The function looks
+ * as the system: a client that may delete a volume may have no right to read it, and yet the volume
+ * may belong to a link.  A client without the right hears only that, and nothing of links.  For a
+ * plain volume stock asks for the right.
  *
  * Returns: true, or false with @error set: the operation is then refused.
  */
@@ -44,10 +44,11 @@ lukshdrStorageRecognisedPayload(const lukshdrRecognised *what);
 /**
  * lukshdrStorageFindReplaced:
  * @vol: a volume that lukshdrStorageRecognise has called uncertain
- * @header: set to the link that has a header of that pool, name and path (a reference), also if
- *          this is that header in another file, or NULL
+ * @header: set to the link that has a header with that pool, name and path (a reference), also if
+ *          the volume is that header in another file; or to NULL
  *
- * A new volume made where a header has gone is not that header until a backup is put into it.
+ * If a header has gone and somebody makes a new volume in its place, that volume is not the header
+ * until somebody puts a backup into it.
  *
  * Returns: true if the volume stands in the place of a header without being it.
  */

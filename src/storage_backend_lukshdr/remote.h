@@ -13,8 +13,8 @@
  * lukshdrStorageRemote:
  * @pool: a pool
  * @volume: libvirt's name of a volume that is, or would be, in it
- * @remote: set to where that is, freed with lukshdrRemoteFree; to NULL for pools of other types than
- *          rbd
+ * @remote: set to the place of the volume, freed with lukshdrRemoteFree; to NULL if the pool is not
+ *          of type rbd
  * @error: stock's; VIR_ERR_XML_ERROR
  *
  * Reads the pool's XML, as the system.  An <auth> that names its secret by usage gets the UUID.
@@ -29,7 +29,7 @@ lukshdrStorageRemote(virStoragePoolPtr pool,
 
 /**
  * lukshdrStorageRemoteOfVolume:
- * @vol: a volume that stock gives a path that is none on this host
+ * @vol: a volume whose path, as stock gives it, is no path on this host
  * @remote: as lukshdrStorageRemote
  * @error: as lukshdrStorageRemote
  *

@@ -202,8 +202,8 @@ lukshdrScanFinish(const lukshdrLink *seen, virConnectPtr conn)
     }
 }
 
-/* Whether @vol stands where it was recorded: true, with @fresh set to what it is now, or false
- * with @error set.  A header that was put back from a backup is another file with the same content. */
+/* Whether @vol stands where it was recorded: true, with @fresh set to what it is now, or false with
+ * @error set.  A header that was put back from a backup is another file with the same content. */
 static bool
 lukshdrScanExamine(const lukshdrLink *link,
                    const lukshdrVolume *vol,
@@ -233,8 +233,8 @@ lukshdrScanExamine(const lukshdrLink *link,
            lukshdrHeaderCheck(link, vol, handle->fd, NULL, error);
 }
 
-/* An inactive pool's volumes may not be mounted: that they are not there tells nothing.  @asked holds
- * what was found of pools before, by name. */
+/* An inactive pool's volumes may not be mounted: that they are not there tells nothing.  @asked
+ * holds what was found of pools before, by name. */
 static bool
 lukshdrScanIsActive(GHashTable *asked, const char *pool)
 {

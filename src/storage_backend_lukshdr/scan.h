@@ -36,8 +36,8 @@ lukshdrStorageScanAll(virConnectPtr conn);
 /**
  * lukshdrStorageScanEnd:
  *
- * A scan that is under way ends before the next link, and waits for no lock any more: for a daemon that
- * is told to end.
+ * A scan that is under way ends before the next link, and waits for no lock any more: for a daemon
+ * that is told to end.
  */
 void
 lukshdrStorageScanEnd(void);
@@ -47,7 +47,8 @@ lukshdrStorageScanEnd(void);
  * @pool: name of a pool
  * @volume: name of a volume that a link names there
  *
- * Returns: true if the last look found the pool active and the volume gone, or another in its place.
+ * Returns: true if the last look found the pool active and the volume gone, or another in its
+ * place.
  */
 bool
 lukshdrStorageScanIsLost(const char *pool, const char *volume);

@@ -318,8 +318,8 @@ lukshdrStorageSecretCheckStock(const char *xmldesc, GError **error)
     return true;
 }
 
-/* The secret driver removes a secret's XML first, then the file with the value; killed in between it
- * leaves the value, of a secret that it does not know any more.  Defining the secret again makes
+/* The secret driver removes a secret's XML first, then the file with the value; killed in between
+ * it leaves the value, of a secret that it does not know any more.  Defining the secret again makes
  * both files its own.  The one that is defined is for nothing, so it is in nobody's way. */
 static virSecretPtr
 lukshdrStorageSecretClaim(virConnectPtr conn, const char *uuid)

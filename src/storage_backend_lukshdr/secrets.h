@@ -39,9 +39,10 @@ lukshdrStorageSecretCephUUID(const char *usage, GError **error);
  * @from: a passphrase to take the value of, or NULL
  * @error: stock's
  *
- * Makes a private libvirt secret of that UUID, with @from's value or 256 random bits, as the system.
- * Its usage, of type volume, is the payload's path, as libvirt itself names volumes there, or lukshdrVolumeWhere of one without; with the UUID
- * behind it where a secret that was left there has that usage.
+ * Makes a private libvirt secret of that UUID, with @from's value or 256 random bits, as the
+ * system. Its usage, of type volume, is the payload's path, as libvirt itself names volumes there,
+ * or lukshdrVolumeWhere of one without; with the UUID behind it where a secret that was left there
+ * has that usage.
  *
  * Returns: the passphrase, freed with lukshdrSecretFree, or NULL with @error set.
  */
@@ -52,8 +53,8 @@ lukshdrStorageSecretGenerate(const lukshdrLink *link, const lukshdrSecret *from,
  * lukshdrStorageSecretOwner:
  * @uuid: UUID of a secret, as libvirt writes it
  * @link: whom it is for, or NULL
- * @owner: set to a link for which it was generated and whose header is not @link's (a reference), or to
- *         NULL
+ * @owner: set to a link for which it was generated and whose header is not @link's (a reference),
+ *         or to NULL
  * @error: of the registry
  *
  * Returns: true, or false with @error set.
@@ -69,8 +70,8 @@ lukshdrStorageSecretOwner(const char *uuid,
  * @link: a link that is being made, with the secret that its client named
  * @error: of the registry
  *
- * If that secret is another link's, gives @link the UUID of one of its own, which is yet to be generated
- * (lukshdrLink.secretGenerated says so).
+ * If that secret is another link's, gives @link the UUID of one of its own, which is yet to be
+ * generated (lukshdrLink.secretGenerated says so).
  *
  * Returns: true, or false with @error set.
  */
@@ -83,8 +84,8 @@ lukshdrStorageSecretOwn(lukshdrLink *link, GError **error);
  * @error: VIR_ERR_OPERATION_INVALID, naming the linked volume that the secret belongs to; of the
  *         registry
  *
- * Of a volume with attached LUKS nobody knows which secret it needs, so one that goes with a linked volume
- * is refused.
+ * Of a volume with attached LUKS nobody knows which secret it needs, so one that goes with a linked
+ * volume is refused.
  *
  * Returns: true, or false with @error set.
  */
@@ -93,14 +94,14 @@ lukshdrStorageSecretCheckStock(const char *xmldesc, GError **error);
 
 /**
  * lukshdrStorageSecretRelease:
- * @link: a link with its generated secret, that is going or is not opened with it any more; its payload is
- *        still there
+ * @link: a link with its generated secret, that is going or is not opened with it any more; its
+ *        payload is still there
  * @stays: whether the volume stays: then domains that have it count as well, as they may name the
  *         secret in what was saved of them
  * @error: stock's
  *
- * Removes the secret and its value, as the system, also a value that a crash of the daemon has
- * left without its secret.  Where another link or a domain of this host names it, or that is uncertain,
+ * Removes the secret and its value, as the system, also a value that a crash of the daemon has left
+ * without its secret.  Where another link or a domain of this host names it, or that is uncertain,
  * the secret stays, and the log says why and what removes it.
  *
  * Returns: true, or false with @error set.

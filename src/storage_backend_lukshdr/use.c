@@ -124,8 +124,8 @@ lukshdrStorageHold(const lukshdrLink *link, GError **error)
                           .l_start = LUKSHDR_QEMU_LOCK_START,
                           .l_len = LUKSHDR_QEMU_LOCK_LEN };
 
-    /* any lock there, also one for reading, says that something is not shared; a file system without
-     * locks has none of QEMU's either */
+    /* any lock there, also one for reading, says that something is not shared; a file system
+     * without locks has none of QEMU's either */
     if (payload && !payload->rbd && g_str_equal(link->format, "raw"))
         (void)fcntl(payload->fd, F_OFD_SETLK, &lock);
 

@@ -31,8 +31,8 @@ lukshdrStorageCheckUnwritten(const lukshdrLink *link, GError **error);
  * @handle: it, open
  * @error: VIR_ERR_OPERATION_INVALID; as lukshdrRBDCheckUnused
  *
- * Returns: true if no QEMU holds a lock on it, here or on another host where the file system carries
- * locks, and nobody else has an image of a Ceph cluster open; or false with @error set.
+ * Returns: true if no QEMU holds a lock on it, here or on another host where the file system
+ * carries locks, and nobody else has an image of a Ceph cluster open; or false with @error set.
  */
 bool
 lukshdrStorageCheckOpeners(const lukshdrVolume *vol, const lukshdrHandle *handle, GError **error);
@@ -57,8 +57,8 @@ lukshdrStorageCheckRemovable(const lukshdrLink *link, GError **error);
  *
  * Says nothing of a guest that starts a moment later: lukshdrStorageClaim is for that.
  *
- * Returns: true if no guest of this host uses the volume and no QEMU anywhere (a guest, an exporter such
- * as qemu-nbd) holds a lock on its payload or a header volume, or false with @error set.
+ * Returns: true if no guest of this host uses the volume and no QEMU anywhere (a guest, an exporter
+ * such as qemu-nbd) holds a lock on its payload or a header volume, or false with @error set.
  */
 bool
 lukshdrStorageCheckUnused(const lukshdrLink *link, GError **error);
@@ -68,9 +68,9 @@ lukshdrStorageCheckUnused(const lukshdrLink *link, GError **error);
  * @link: a link
  * @error: as lukshdrStorageCheckUnused
  *
- * For who changes the payload's size: as lukshdrStorageCheckUnused, but for the header's locks.  From then
- * on no QEMU can open a raw payload.  Of other formats it is qemu-img that changes the size, and takes that
- * lock itself.
+ * For who changes the payload's size: as lukshdrStorageCheckUnused, but for the header's locks.
+ * From then on no QEMU can open a raw payload.  Of other formats it is qemu-img that changes the
+ * size, and takes that lock itself.
  *
  * Returns: the payload, to be kept open for as long as that is to be so; or NULL with @error set.
  */
@@ -99,11 +99,11 @@ lukshdrStorageClaim(lukshdrLink *link, lukshdrLinkState linkState, GError **erro
  * @restored: set to whether it was in use after all, and is active again
  * @error: what prevents that; the state stays as it was
  *
- * Asked before an interrupted operation is completed: it may have been about to be refused.  A volume that
- * is in use and whole goes back to ACTIVE, which is logged.
+ * Asked before an interrupted operation is completed: it may have been about to be refused.  A
+ * volume that is in use and whole goes back to ACTIVE, which is logged.
  *
- * Returns: true, and if @restored is false, the operation may be completed; or false with @error set: the
- * volume is in use and not whole, or that is uncertain.
+ * Returns: true, and if @restored is false, the operation may be completed; or false with @error
+ * set: the volume is in use and not whole, or that is uncertain.
  */
 bool
 lukshdrStorageRecover(const lukshdrLink *link, bool *restored, GError **error);

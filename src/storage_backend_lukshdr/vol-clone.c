@@ -310,7 +310,8 @@ lukshdrClonePlainFill(virStorageVolPtr vol,
            lukshdrRegistryRemove(state->registry, journal->uuid, error);
 }
 
-/* As the system: a client that may create need not be allowed to delete.  @vol may be NULL: none was made. */
+/* As the system: a client that may create need not be allowed to delete.  @vol may be NULL: none
+ * was made. */
 static void
 lukshdrClonePlainUndo(virStorageVolPtr vol, const lukshdrLink *journal)
 {

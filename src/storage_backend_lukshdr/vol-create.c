@@ -95,8 +95,8 @@ lukshdrStorageMakeVolume(virStoragePoolPtr pool,
     return vol;
 }
 
-/* Opens what stock has made for a copy of the header.  The directory's owner may have put something else
- * there before it was recorded: what is to be overwritten is a file of its own, and empty. */
+/* Opens what stock has made for a copy of the header.  The directory's owner may have put something
+ * else there before it was recorded: what is to be overwritten is a file of its own, and empty. */
 static lukshdrHandle *
 lukshdrStorageOpenFresh(const lukshdrVolume *copy, GError **error)
 {
@@ -363,8 +363,8 @@ lukshdrStorageMakeHeaders(GPtrArray *pools,
     return true;
 }
 
-/* The passphrase of the new volume.  Where a secret of its own is to be generated, that has the value of
- * @given, or, if none was, a fresh one. */
+/* The passphrase of the new volume.  Where a secret of its own is to be generated, that has the
+ * value of @given, or, if none was, a fresh one. */
 static lukshdrSecret *
 lukshdrStorageMakeSecret(const lukshdrLink *link, const lukshdrSecret *given, GError **error)
 {

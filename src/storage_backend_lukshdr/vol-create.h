@@ -43,8 +43,8 @@ struct _lukshdrStorageContent {
  * @content: the content, or NULL for none
  * @error: the first that went wrong; what there was of the volume is gone
  *
- * That the client may make the payload has been asked (lukshdrStorageMayCreate); whether it may make or
- * share the headers is asked here.
+ * That the client may make the payload has been asked (lukshdrStorageMayCreate); whether it may
+ * make or share the headers is asked here.
  *
  * Returns: the payload volume, owned by @pool's connection, or NULL with @error set.
  */

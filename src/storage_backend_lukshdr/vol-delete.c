@@ -15,11 +15,11 @@
  * A header that other linked volumes share is not touched: of steps 2 and 3 only this is left, that
  * the link leaves the label.
  *
- * All that can be refused is refused before step 1: rights, what the volume is, whether it is in use.  The last
- * is asked again after 1, for a guest that starts meanwhile, and 1 taken back if it is; a crash before that
- * leaves a volume in use in state "deleting".  So the next start asks first whether it is in use and whole, and
- * makes it active again (lukshdrStorageRecover).  The payload goes last: as long as it is there,
- * a deletion that failed can be asked for again by its name.
+ * All that can be refused is refused before step 1: rights, what the volume is, whether it is in
+ * use.  The last is asked again after 1, for a guest that starts meanwhile, and 1 taken back if it
+ * is; a crash before that leaves a volume in use in state "deleting".  So the next start asks first
+ * whether it is in use and whole, and makes it active again (lukshdrStorageRecover).  The payload
+ * goes last: as long as it is there, a deletion that failed can be asked for again by its name.
  */
 
 #include "config.h"
@@ -55,8 +55,8 @@ lukshdrStorageDeleteVolume(const lukshdrVolume *where, virConnectPtr conn, GErro
     return true;
 }
 
-/* Returns 1 if the recorded payload stands where it was recorded, 0 if there is nothing, or -1 with @error set
- * if there is something else */
+/* Returns 1 if the recorded payload stands where it was recorded, 0 if there is nothing, or -1 with
+ * @error set if there is something else */
 static int
 lukshdrStoragePayloadIsThere(const lukshdrLink *link, GError **error)
 {

@@ -11,16 +11,16 @@
  *                                           the volume can be linked again
  *   3 registry entry "active"               the linked volume
  *
- * Where the client names a secret that was generated for another linked volume, this one gets its own of
- * the same value.  Before 1 there are then
+ * Where the client names a secret that was generated for another linked volume, this one gets its
+ * own of the same value.  Before 1 there are then
  *
  *   a registry entry "unlinking", no LUKS UUID  nothing else
  *   b secret generated                          removed at the next start, with entry and label;
  *                                               until 3, steps 1 and 2 leave the same
  *
- * Linking again two that are linked has the entry already, and b alone: a crash before the entry has its
- * UUID leaves a secret that nothing needs, called after the payload.  Where it is linked with another
- * secret, and its earlier one was generated for it, there is behind 3
+ * Linking again two that are linked has the entry already, and b alone: a crash before the entry
+ * has its UUID leaves a secret that nothing needs, called after the payload.  Where it is linked
+ * with another secret, and its earlier one was generated for it, there is behind 3
  *
  *   4 the earlier secret removed            a crash before that leaves it, called after the payload
  *
@@ -370,8 +370,8 @@ lukshdrStorageLinkExistingFinish(const lukshdrLink *link, GError **error)
            lukshdrRegistryRemove(lukshdrStorageState.registry, link->uuid, error);
 }
 
-/* Takes back what was done for a link that did not come to be, as the system: a client that may link
- * need not be allowed to remove */
+/* Takes back what was done for a link that did not come to be, as the system: a client that may
+ * link need not be allowed to remove */
 static void
 lukshdrExistingUndo(lukshdrLink *link, virConnectPtr conn)
 {
@@ -517,8 +517,8 @@ lukshdrExistingDropSecret(const lukshdrLink *link)
                           error->message);
 }
 
-/* @known had a generated secret.  If the registry says by now that its volume is opened with another,
- * that secret has done its part. */
+/* @known had a generated secret.  If the registry says by now that its volume is opened with
+ * another, that secret has done its part. */
 static void
 lukshdrExistingReleaseEarlier(const lukshdrLink *known)
 {

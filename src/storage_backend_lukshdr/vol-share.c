@@ -66,8 +66,8 @@ lukshdrStorageShareCheck(const lukshdrLink *owner, const lukshdrVolumeXML *xml, 
     return true;
 }
 
-/* May the client write to the volume?  Its label will name one more link, and its owner can then not wipe
- * it any more. */
+/* May the client write to the volume?  Its label will name one more link, and its owner can then
+ * not wipe it any more. */
 static bool
 lukshdrStorageShareMayWrite(virConnectPtr conn,
                             const char *pool,

@@ -19,7 +19,8 @@
  * @conn: the client's connection
  * @xml: what is wanted, of action SHARE
  * @error: stock's if the client may not write to the header and its replicas, which get a label;
- *         VIR_ERR_OPERATION_INVALID, VIR_ERR_CONFIG_UNSUPPORTED, saying why that header cannot be shared
+ *         VIR_ERR_OPERATION_INVALID, VIR_ERR_CONFIG_UNSUPPORTED, saying why that header cannot be
+ *         shared
  *
  * Gives @link the header, the replicas and the secret of the linked volume that has that header.
  *

@@ -3,14 +3,14 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Resizing a payload on a file system without birth times, where a label tells it by its size, and what
- * a crash after each step leaves:
+ * Resizing a payload on a file system without birth times, where a label tells it by its size, and
+ * what a crash after each step leaves:
  *
- *   1 payload resized          the new size; for other hosts the link is one that is found, which none
- *                              of them follows by itself
- *   2 size in the registry     the same, until this host writes the label again
- *   3 size in the label of     all as it should be where that copy of the header is read
- *     header, then replicas
+ *   1 payload resized          the new size; for other hosts the link is one that is found, which
+ *                              none of them follows by itself 2 size in the registry     the same,
+ *                              until this host writes the label again 3 size in the label of
+ *                              all as it should be where that copy of the header is read header,
+ *                              then replicas
  */
 
 #include "config.h"
@@ -29,8 +29,8 @@
 #include "scan.h"
 #include "vol-xml.h"
 
-/* Returns @xml, or what shows which volumes named in it are lost instead; as of the last look, since
- * a server that hangs must not stop everybody who only wants to see */
+/* Returns @xml, or what shows which volumes named in it are lost instead; as of the last look,
+ * since a server that hangs must not stop everybody who only wants to see */
 static char *
 lukshdrStorageMarkLost(char *xml)
 {
@@ -44,7 +44,8 @@ lukshdrStorageMarkLost(char *xml)
     return marked;
 }
 
-/* What is shown of a volume of a header pool that is nobody's and claims to be somebody's; or NULL */
+/* What is shown of a volume of a header pool that is nobody's and claims to be somebody's; or
+ * NULL */
 static char *
 lukshdrStorageShowFound(virStorageVolPtr vol, const char *xml)
 {
@@ -91,9 +92,9 @@ lukshdrStorageVolGetXMLDesc(virStorageVolPtr vol, unsigned int flags)
     return lukshdrStorageMarkLost(shown);
 }
 
-/* A header may be put back, and ciphertext replaced, while nobody uses the volume.  The upload itself
- * comes later, over @stream: who opens the volume meanwhile finds a header that is not what its
- * label says, and does not open it. */
+/* A header may be put back, and ciphertext replaced, while nobody uses the volume.  The upload
+ * itself comes later, over @stream: who opens the volume meanwhile finds a header that is not what
+ * its label says, and does not open it. */
 static bool
 lukshdrStorageAllowUpload(virStorageVolPtr vol, GError **error)
 {
@@ -106,7 +107,8 @@ lukshdrStorageAllowUpload(virStorageVolPtr vol, GError **error)
     lukshdrLink *link;
     guint i;
 
-    /* what now stands where a header was may become it again, or is it but has not been looked at */
+    /* what now stands where a header was may become it again, or is it but has not been looked
+     * at */
     if (!lukshdrStorageRecognise(vol, state->abi.virStorageVolUploadEnsureACL, &what, &local) &&
         !lukshdrStorageFindReplaced(vol, &replaced) && !replaced) {
         g_propagate_error(error, g_steal_pointer(&local));

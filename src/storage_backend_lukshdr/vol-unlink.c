@@ -9,8 +9,8 @@
  *   2 labels removed                        as 1
  *   3 registry entry removed                two volumes
  *
- * A crash between 1 and the last look at who uses the volume leaves one in use in state "unlinking":
- * lukshdrStorageRecover.
+ * A crash between 1 and the last look at who uses the volume leaves one in use in state
+ * "unlinking": lukshdrStorageRecover.
  */
 
 #include "config.h"

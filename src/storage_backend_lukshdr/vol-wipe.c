@@ -10,10 +10,10 @@
  *   3 header volumes wiped as asked    as 2; the algorithm is not repeated
  *   4 registry entry "wiped"           a volume that can only be deleted
  *
- * All that can be refused is refused before step 1: rights, what the volume is, whether it is in use.  The last
- * is asked again after 1, for a guest that starts meanwhile, and 1 taken back if it is; a crash before that
- * leaves a volume in use in state "wiping".  So the next start asks first whether it is in use and whole, and
- * makes it active again (lukshdrStorageRecover).
+ * All that can be refused is refused before step 1: rights, what the volume is, whether it is in
+ * use.  The last is asked again after 1, for a guest that starts meanwhile, and 1 taken back if it
+ * is; a crash before that leaves a volume in use in state "wiping".  So the next start asks first
+ * whether it is in use and whole, and makes it active again (lukshdrStorageRecover).
  */
 
 #include "config.h"

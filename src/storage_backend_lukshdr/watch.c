@@ -31,7 +31,8 @@ struct _lukshdrWatch {
     bool end;
 };
 
-/* Written by WatchStart and WatchStop, when nothing else of ours runs in the event loop or for clients */
+/* Written by WatchStart and WatchStop, when nothing else of ours runs in the event loop or for
+ * clients */
 static lukshdrWatch *lukshdrStorageWatch;
 
 static void
@@ -63,8 +64,8 @@ lukshdrWatchRefresh(virConnectPtr conn G_GNUC_UNUSED, virStoragePoolPtr pool, vo
     lukshdrWatchQueue(opaque, pool, false);
 }
 
-/* Waits for something to do.  Returns the pools to look at, unreffed by the caller, with @all set if
- * it is all of them; or NULL at the end. */
+/* Waits for something to do.  Returns the pools to look at, unreffed by the caller, with @all set
+ * if it is all of them; or NULL at the end. */
 static GHashTable *
 lukshdrWatchNext(lukshdrWatch *watch, bool *all)
 {
