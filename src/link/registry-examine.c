@@ -45,6 +45,40 @@ lukshdrRegistryExamineLoop(lukshdrRegistryQuestion *question)
     close(fd);
 }
 
+/* An image that the kernel's own Ceph client has made a device of, or a partition of one
+ * (Linux's Documentation/ABI/testing/sysfs-bus-rbd): an image is known by its ids, not by what a host
+ * calls it. */
+static void
+lukshdrRegistryExamineMapped(lukshdrRegistryQuestion *question)
+{
+    static const char *const names[] = { "cluster_fsid", "pool_id", "pool_ns", "image_id" };
+    g_autofree char *sysfs = g_strdup_printf("/sys/dev/block/%u:%u", major(question->found.dev),
+                                             minor(question->found.dev));
+    g_autofree char *partition = g_build_filename(sysfs, "partition", NULL);
+    const char *disk = g_file_test(partition, G_FILE_TEST_EXISTS) ? "../device" : "device";
+    char *values[G_N_ELEMENTS(names) + 1] = { NULL };
+    g_autofree char *id = NULL;
+    bool all = true;
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *path = g_build_filename(sysfs, disk, names[i], NULL);
+
+        /* kernels before 5.2 know no namespaces */
+        if (!g_file_get_contents(path, &values[i], NULL, NULL))
+            values[i] = g_str_equal(names[i], "pool_ns") ? g_strdup("") : NULL;
+        all = all && values[i];
+    }
+    if (all) {
+        for (i = 0; i < G_N_ELEMENTS(names); i++)
+            g_strstrip(values[i]);
+        id = g_strjoinv(":", values);
+        lukshdrIdentitySetRBD(&question->behind, id, 0);
+    }
+    for (i = 0; i < G_N_ELEMENTS(names); i++)
+        g_free(values[i]);
+}
+
 void
 lukshdrRegistryExamine(lukshdrRegistryQuestion *question)
 {
@@ -61,4 +95,7 @@ lukshdrRegistryExamine(lukshdrRegistryQuestion *question)
 
     if (question->examined && question->found.type == LUKSHDR_IDENTITY_BLOCK)
         lukshdrRegistryExamineLoop(question);
+    if (question->examined && question->found.type == LUKSHDR_IDENTITY_BLOCK &&
+        question->behind.type == LUKSHDR_IDENTITY_NONE)
+        lukshdrRegistryExamineMapped(question);
 }

@@ -271,12 +271,15 @@ lukshdrRegistryFindUnexaminable(lukshdrRegistry *reg,
 static bool
 lukshdrRegistryIsBehind(const lukshdrVolume *vol, const lukshdrRegistryQuestion *question)
 {
+    if (question->behind.type == LUKSHDR_IDENTITY_RBD)
+        return lukshdrIdentityCompare(&vol->identity, &question->behind) == LUKSHDR_IDENTITY_SAME;
     return vol->identity.type == LUKSHDR_IDENTITY_FILE &&
            vol->identity.inode == question->behind.inode &&
            vol->identity.dev == question->behind.dev;
 }
 
-/* Refused rather than recognised: a loop device can begin anywhere in its file. */
+/* Refused rather than recognised: a loop device can begin anywhere in its file, and who maps an image of a
+ * cluster on this host has it open. */
 static bool
 lukshdrRegistryCheckLoop(lukshdrRegistry *reg,
                          lukshdrRegistrySide side,
@@ -297,12 +300,15 @@ lukshdrRegistryCheckLoop(lukshdrRegistry *reg,
         while ((vol = lukshdrRegistryNext(entry, side, &n))) {
             if (!lukshdrRegistryIsBehind(vol, question))
                 continue;
-            g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_DENIED,
-                        _("'%s' is a loop device over the %s volume '%s' of pool '%s'; name the "
-                          "linked volume itself"),
-                        question->path,
-                        side == LUKSHDR_REGISTRY_PAYLOAD ? _("payload") : _("header"), vol->volume,
-                        vol->pool);
+            g_set_error(
+                error, LUKSHDR_ERROR, VIR_ERR_OPERATION_DENIED,
+                question->behind.type == LUKSHDR_IDENTITY_RBD
+                    ? _("'%s' is the %s volume '%s' of pool '%s', mapped on this host; name "
+                        "the linked volume itself")
+                    : _("'%s' is a loop device over the %s volume '%s' of pool '%s'; name "
+                        "the linked volume itself"),
+                question->path, side == LUKSHDR_REGISTRY_PAYLOAD ? _("payload") : _("header"),
+                vol->volume, vol->pool);
             return false;
         }
     }

@@ -178,7 +178,8 @@ struct _lukshdrRegistryQuestion {
     bool examined; /* found is set */
     bool failed;   /* it is there and could be a volume, but the kernel did not say more */
     lukshdrIdentity found;
-    lukshdrIdentity behind; /* of a loop device: its file, without birth time; else type NONE */
+    lukshdrIdentity behind; /* of a loop device: its file, without birth time; of an image that the
+                             * kernel's Ceph client maps: that image; else type NONE */
 };
 
 /**
