@@ -1,12 +1,12 @@
 /*
- * scan.c: what has become of the links that need a pool
+ * scan.c: looking at the links that need a pool
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The invariant: what a client's thread is at work on is left alone.  Whatever is changed
- * here is taken first (busy.h) and then read again, so a link whose state says that
- * something is under way, and which can be taken, was left by a process that died or an operation
- * that failed.
+ * The invariant: the scan leaves alone what a client's thread is at work on.  It takes a link
+ * (busy.h) and reads it again before it changes it.  So if the state of a link says that something
+ * is under way, and the scan can take the link, then a process that died or an operation that
+ * failed has left it so.
  */
 
 #include "config.h"
@@ -32,14 +32,15 @@
 /* Whether the daemon is about to end */
 static gint lukshdrScanEnded;
 
-/* The lock protects the tables below it.  It is a leaf: nothing is called with it held. */
+/* The lock protects the tables below it.  It is a leaf: a thread that holds it calls nothing. */
 static GMutex lukshdrScanLock;
-/* What was last said of a volume that is lost: "POOL/VOLUME" ('/' is in neither) -> char * */
+/* What the log last said of a volume that is lost: "POOL/VOLUME" ('/' is in neither) -> char * */
 static GHashTable *lukshdrScanLost;
-/* What was last said of an operation that cannot be completed: UUID of the link -> char * */
+/* What the log last said of an operation that cannot be completed: UUID of the link -> char * */
 static GHashTable *lukshdrScanStuck;
 
-/* Remembers @message, or, with NULL, that there is nothing to say.  Returns true if that is new. */
+/* Remembers @message for @key, or, if it is NULL, that all is well.  Returns true if that is
+ * new. */
 static bool
 lukshdrScanSay(GHashTable **table, const char *key, const char *message)
 {
@@ -80,7 +81,7 @@ lukshdrStorageScanAnyLost(void)
     return lukshdrScanLost && g_hash_table_size(lukshdrScanLost) > 0;
 }
 
-/* Is there a link, or one with a volume, that @key is of?  Not with the lock held. */
+/* Does a link exist for @key, which names a link or a volume of one?  Do not hold the lock. */
 static bool
 lukshdrScanIsKnown(const char *key)
 {
@@ -95,7 +96,7 @@ lukshdrScanIsKnown(const char *key)
            payload || header;
 }
 
-/* Forgets what was said of links that are no more */
+/* Forgets what the log said of links that no longer exist */
 static void
 lukshdrScanForget(void)
 {
@@ -164,7 +165,7 @@ lukshdrScanComplete(lukshdrLink *link, virConnectPtr conn, GError **error)
     case LUKSHDR_LINK_STATE_WIPING:
         return lukshdrStorageWipeFinish(link, conn, error);
     case LUKSHDR_LINK_STATE_UNLINKING:
-        /* without a LUKS UUID it was never active: linking was interrupted */
+        /* a link without a LUKS UUID was never active: linking was interrupted */
         return link->luksUUID ? lukshdrStorageUnlinkFinish(link, conn, error)
                               : lukshdrStorageLinkExistingFinish(link, error);
     case LUKSHDR_LINK_STATE_ACTIVE:
@@ -174,7 +175,8 @@ lukshdrScanComplete(lukshdrLink *link, virConnectPtr conn, GError **error)
     return true;
 }
 
-/* @seen is in a state in which something was, or is, under way */
+/* Finishes the operation that @seen's state says is under way, unless a thread is still at work on
+ * it */
 static void
 lukshdrScanFinish(const lukshdrLink *seen, virConnectPtr conn)
 {
@@ -202,8 +204,9 @@ lukshdrScanFinish(const lukshdrLink *seen, virConnectPtr conn)
     }
 }
 
-/* Whether @vol stands where it was recorded: true, with @fresh set to what it is now, or false with
- * @error set.  A header that was put back from a backup is another file with the same content. */
+/* Is @vol where it was recorded?  Returns true, with @fresh set to its present identity, or false
+ * with @error set.  A header that was put back from a backup is another file with the same
+ * content. */
 static bool
 lukshdrScanExamine(const lukshdrLink *link,
                    const lukshdrVolume *vol,
@@ -213,12 +216,12 @@ lukshdrScanExamine(const lukshdrLink *link,
     bool content = vol != &link->payload && link->state == LUKSHDR_LINK_STATE_ACTIVE;
     g_autoptr(lukshdrHandle) handle = NULL;
 
-    /* the usual, at a price that a start with many links can pay */
+    /* the usual case, cheap enough for a start with many links */
     if (lukshdrIdentityFromPath(vol->path, fresh, NULL) &&
         lukshdrIdentityCompare(&vol->identity, fresh) == LUKSHDR_IDENTITY_SAME)
         return true;
 
-    /* without a lasting name, its path says more than its number */
+    /* if a device has no lasting name, its path says more than its number */
     if (fresh->type == LUKSHDR_IDENTITY_BLOCK && vol->identity.type == LUKSHDR_IDENTITY_BLOCK &&
         !(fresh->id[0] && vol->identity.id[0]))
         return true;
@@ -233,8 +236,8 @@ lukshdrScanExamine(const lukshdrLink *link,
            lukshdrHeaderCheck(link, vol, handle->fd, NULL, error);
 }
 
-/* An inactive pool's volumes may not be mounted: that they are not there tells nothing.  @asked
- * holds what was found of pools before, by name. */
+/* Is the pool active?  If not, its volumes may not be mounted, and it means nothing that they are
+ * not there.  @asked holds earlier answers, by name of the pool. */
 static bool
 lukshdrScanIsActive(GHashTable *asked, const char *pool)
 {
@@ -247,9 +250,9 @@ lukshdrScanIsActive(GHashTable *asked, const char *pool)
     return GPOINTER_TO_INT(active);
 }
 
-/* Says what is new of @vol.  Returns true if @fresh is to be recorded: the same file, its file
- * system under a new device number, a header put back from a backup, or a device whose lasting name
- * an earlier release did not record. */
+/* Logs if @vol is lost, or is back.  Returns true if @fresh must be recorded: if the volume's file
+ * system has a new device number, if the volume is a header that was put back from a backup, or if
+ * it is a device whose lasting name an earlier release did not record. */
 static bool
 lukshdrScanCheckVolume(const lukshdrLink *link,
                        const lukshdrVolume *vol,
@@ -264,7 +267,7 @@ lukshdrScanCheckVolume(const lukshdrLink *link,
         return false;
 
     if (!lukshdrScanExamine(link, vol, fresh, &error)) {
-        /* the pool may have been stopped since it was asked */
+        /* the pool may have been stopped since the earlier answer */
         g_hash_table_remove(asked, vol->pool);
         if (!lukshdrScanIsActive(asked, vol->pool))
             return false;
@@ -305,7 +308,7 @@ lukshdrScanRenew(lukshdrLink *link, void *opaque)
     const lukshdrScanFresh *fresh = opaque;
     lukshdrVolume *vol = lukshdrLinkVolumeAt(link, fresh->i);
 
-    /* it may be another by now */
+    /* it may be another volume by now */
     if (!vol || g_strcmp0(vol->path, fresh->path))
         return false;
     vol->identity = fresh->identity;
@@ -366,11 +369,11 @@ lukshdrScanLinks(virConnectPtr conn, const char *pool)
 void
 lukshdrStorageScanPool(virConnectPtr conn, const char *pool, bool started)
 {
-    /* first, so that what a replica has replaced is not called lost */
+    /* check headers first: a header that a replica can replace must not be called lost */
     if (started)
         lukshdrStorageCheckHeaders(pool);
     lukshdrScanLinks(conn, pool);
-    /* a pool of payloads that has been started may be what labels elsewhere wait for */
+    /* if a pool was started, labels in any other pool may have waited for its payloads */
     lukshdrStorageDiscover(conn, started ? NULL : pool);
 }
 

@@ -1,5 +1,5 @@
 /*
- * scan.h: what has become of the links that need a pool
+ * scan.h: looking at the links that need a pool
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -12,14 +12,18 @@
  * lukshdrStorageScanPool:
  * @conn: connection of the storage driver
  * @pool: name of a pool that has been started or refreshed
- * @started: whether it has been started: then the headers in it are checked as well
+ * @started: whether it has been started: then the function also checks the headers in it
  *           (lukshdrStorageCheckHeaders)
  *
- * Registers links that come with their headers (lukshdrStorageDiscover).  Of each link that names
- * @pool: completes what was interrupted and could not be completed while its
- * pools were not active; says which of its volumes have gone or are others now, and which are back,
- * each change once; renews what is recorded of them after a remount.  Called by one thread at a
- * time, as the system, without a lock; local I/O, and calls into stock for what was interrupted.
+ * Registers links that come with their headers (lukshdrStorageDiscover).  Then, for each link that
+ * names @pool:
+ * - completes an interrupted operation that could not be completed while a pool was not active
+ * - logs, once for each change, which of its volumes have gone or are others now, and which are
+ *   back
+ * - renews the recorded identities after a remount
+ *
+ * Call it from one thread at a time, as the system, without a lock.  It does local I/O, and calls
+ * stock to complete operations.
  */
 void
 lukshdrStorageScanPool(virConnectPtr conn, const char *pool, bool started);
@@ -36,8 +40,8 @@ lukshdrStorageScanAll(virConnectPtr conn);
 /**
  * lukshdrStorageScanEnd:
  *
- * A scan that is under way ends before the next link, and waits for no lock any more: for a daemon
- * that is told to end.
+ * Makes a scan that is under way end before the next link and wait for no further lock.  Call it
+ * when the daemon is told to end.
  */
 void
 lukshdrStorageScanEnd(void);
@@ -47,7 +51,7 @@ lukshdrStorageScanEnd(void);
  * @pool: name of a pool
  * @volume: name of a volume that a link names there
  *
- * Returns: true if the last look found the pool active and the volume gone, or another in its
+ * Returns: true if the last look found the pool active, and the volume gone or another in its
  * place.
  */
 bool
@@ -56,7 +60,7 @@ lukshdrStorageScanIsLost(const char *pool, const char *volume);
 /**
  * lukshdrStorageScanAnyLost:
  *
- * Returns: true if lukshdrStorageScanIsLost is true of any volume.
+ * Returns: true if lukshdrStorageScanIsLost returns true for any volume.
  */
 bool
 lukshdrStorageScanAnyLost(void);

@@ -134,7 +134,7 @@ lukshdrStorageSecretCephUUID(const char *usage, GError **error)
     return ok ? g_strdup(found) : NULL;
 }
 
-/* @usage may be NULL: a secret that is for nothing */
+/* @usage may be NULL: then the secret has no usage */
 static char *
 lukshdrStorageSecretXML(const char *uuid, const char *usage)
 {
@@ -271,8 +271,8 @@ lukshdrStorageSecretOwn(lukshdrLink *link, GError **error)
     return true;
 }
 
-/* As the system: that the client may not read the secret is for stock to say.  Returns the UUID as
- * libvirt writes it, or NULL if there is no such secret. */
+/* Looks as the system; whether the client may read the secret is for stock to check.  Returns the
+ * UUID as libvirt writes it, or NULL if there is no such secret. */
 static char *
 lukshdrStorageSecretFindUUID(const char *uuid, const char *usage)
 {
@@ -290,7 +290,7 @@ lukshdrStorageSecretFindUUID(const char *uuid, const char *usage)
 bool
 lukshdrStorageSecretCheckStock(const char *xmldesc, GError **error)
 {
-    /* what is no XML is for stock to say */
+    /* text that is not XML is left to stock */
     g_autoptr(xmlDoc) doc = lukshdrXMLParse(xmldesc, strlen(xmldesc), LUKSHDR_XML_VOLUME, NULL);
     xmlNode *target = doc ? lukshdrXMLChild(xmlDocGetRootElement(doc), LUKSHDR_XML_TARGET) : NULL;
     xmlNode *encryption = target ? lukshdrXMLChild(target, LUKSHDR_XML_ENCRYPTION) : NULL;
@@ -318,9 +318,10 @@ lukshdrStorageSecretCheckStock(const char *xmldesc, GError **error)
     return true;
 }
 
-/* The secret driver removes a secret's XML first, then the file with the value; killed in between
- * it leaves the value, of a secret that it does not know any more.  Defining the secret again makes
- * both files its own.  The one that is defined is for nothing, so it is in nobody's way. */
+/* The secret driver removes a secret's XML first, then the file with the value.  If it is killed in
+ * between, the value stays and the driver no longer knows the secret.  So this function defines the
+ * secret again: the driver then owns both files and can remove both.  The secret gets no usage, so
+ * it is in nobody's way. */
 static virSecretPtr
 lukshdrStorageSecretClaim(virConnectPtr conn, const char *uuid)
 {
@@ -329,7 +330,7 @@ lukshdrStorageSecretClaim(virConnectPtr conn, const char *uuid)
     return virSecretDefineXML(conn, xml, 0);
 }
 
-/* That there is no such secret is no error */
+/* Removes the secret; it is no error if there is none */
 static bool
 lukshdrStorageSecretRemove(const char *uuid, GError **error)
 {

@@ -3,8 +3,9 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A generated secret belongs to one link, or to those that share a header, and
- * goes with it.  What would borrow it gets its own of the same value.
+ * A generated secret belongs to one link, or to the links that share a header, and is
+ * removed with it.  A link that would borrow the secret of another gets its own secret
+ * with the same value.
  */
 
 #pragma once
@@ -39,10 +40,10 @@ lukshdrStorageSecretCephUUID(const char *usage, GError **error);
  * @from: a passphrase to take the value of, or NULL
  * @error: stock's
  *
- * Makes a private libvirt secret of that UUID, with @from's value or 256 random bits, as the
- * system. Its usage, of type volume, is the payload's path, as libvirt itself names volumes there,
- * or lukshdrVolumeWhere of one without; with the UUID behind it where a secret that was left there
- * has that usage.
+ * Makes, as the system, a private libvirt secret with that UUID and with @from's value or 256
+ * random bits.  Its usage is of type volume.  As libvirt does, it names the payload by its path,
+ * or, if the payload has none, by lukshdrVolumeWhere.  If an old secret still has that usage, the
+ * UUID is added behind it.
  *
  * Returns: the passphrase, freed with lukshdrSecretFree, or NULL with @error set.
  */
@@ -52,7 +53,7 @@ lukshdrStorageSecretGenerate(const lukshdrLink *link, const lukshdrSecret *from,
 /**
  * lukshdrStorageSecretOwner:
  * @uuid: UUID of a secret, as libvirt writes it
- * @link: whom it is for, or NULL
+ * @link: the link that wants to use it, or NULL
  * @owner: set to a link for which it was generated and whose header is not @link's (a reference),
  *         or to NULL
  * @error: of the registry
@@ -70,8 +71,8 @@ lukshdrStorageSecretOwner(const char *uuid,
  * @link: a link that is being made, with the secret that its client named
  * @error: of the registry
  *
- * If that secret is another link's, gives @link the UUID of one of its own, which is yet to be
- * generated (lukshdrLink.secretGenerated says so).
+ * If that secret belongs to another link, gives @link the UUID of a secret of its own, which must
+ * still be generated (lukshdrLink.secretGenerated says so).
  *
  * Returns: true, or false with @error set.
  */
@@ -84,8 +85,8 @@ lukshdrStorageSecretOwn(lukshdrLink *link, GError **error);
  * @error: VIR_ERR_OPERATION_INVALID, naming the linked volume that the secret belongs to; of the
  *         registry
  *
- * Of a volume with attached LUKS nobody knows which secret it needs, so one that goes with a linked
- * volume is refused.
+ * Nobody records which secret a volume with attached LUKS needs.  So this function refuses a secret
+ * that is removed together with a linked volume.
  *
  * Returns: true, or false with @error set.
  */
@@ -94,15 +95,15 @@ lukshdrStorageSecretCheckStock(const char *xmldesc, GError **error);
 
 /**
  * lukshdrStorageSecretRelease:
- * @link: a link with its generated secret, that is going or is not opened with it any more; its
- *        payload is still there
- * @stays: whether the volume stays: then domains that have it count as well, as they may name the
- *         secret in what was saved of them
+ * @link: a link with a generated secret; the link is being removed, or another secret opens it now;
+ *        its payload still exists
+ * @stays: whether the volume stays: then domains that have the volume count as well, since their
+ *         saved states may name the secret
  * @error: stock's
  *
- * Removes the secret and its value, as the system, also a value that a crash of the daemon has left
- * without its secret.  Where another link or a domain of this host names it, or that is uncertain,
- * the secret stays, and the log says why and what removes it.
+ * Removes the secret and its value, as the system; also a value that a crash of the daemon has left
+ * without its secret.  If another link or a domain of this host names the secret, or if that is
+ * uncertain, the secret stays.  The log then says why, and how to remove it.
  *
  * Returns: true, or false with @error set.
  */
@@ -116,8 +117,8 @@ lukshdrStorageSecretRelease(const lukshdrLink *link, bool stays, GError **error)
  * @foundUUID: set to its UUID, freed with g_free
  * @error: VIR_ERR_NO_SECRET if there is none or it has no value, stock's otherwise
  *
- * Gets the passphrase, of a private secret, too, as libvirt's own storage driver
- * does for attached LUKS; the client's rights to it are checked by libvirt.
+ * Gets the passphrase, also that of a private secret, as libvirt's own storage driver
+ * does for attached LUKS.  libvirt checks the client's rights to it.
  *
  * Returns: the passphrase, freed with lukshdrSecretFree, or NULL with @error set.
  */

@@ -18,8 +18,8 @@
 #include "storage.h"
 #include "scan.h"
 
-/* What a crash left of writing a registry file: GLib's temporary files are called
- * as the file, a dot, and six characters. */
+/* Removes temporary files that a crash left while a registry file was written.  GLib names
+ * them after the file, with a dot and six characters behind it. */
 static void
 lukshdrStorageRemoveTemporary(void)
 {
@@ -54,7 +54,7 @@ lukshdrStorageReload(void)
                           (const char *)g_ptr_array_index(damaged, i));
 }
 
-/* Records the pools that the storage driver has found active: no file of its own says so */
+/* Records the pools that the storage driver has found active: stock has no file that says so */
 static void
 lukshdrStorageRecordFound(virConnectPtr conn)
 {
@@ -75,7 +75,7 @@ lukshdrStorageRecordFound(virConnectPtr conn)
         virStoragePoolFree(pools[i]);
     }
     free(pools);
-    /* last: guests of another daemon may be starting */
+    /* forget the others last: guests of another daemon may be starting meanwhile */
     if (count >= 0)
         lukshdrPoolStateForgetOthers(privileged, active);
 }

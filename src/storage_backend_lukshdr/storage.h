@@ -23,8 +23,8 @@ struct _lukshdrStorage {
     lukshdrABICommon common;
     lukshdrABIStorage abi;
     void *handle;               /* of the stock module */
-    lukshdrStorageTable client; /* its entries as they were before ours went in */
-    lukshdrStorageTable stock;  /* the same, but what only looks does so as the system (acl.c) */
+    lukshdrStorageTable client; /* its entries, as they were before ours went in */
+    lukshdrStorageTable stock;  /* the same, but entries that only look run as the system (acl.c) */
     bool privileged;
     lukshdrRegistry *registry;
     lukshdrGuestUsers *guests;
@@ -36,8 +36,8 @@ struct _lukshdrStorage {
  * lock protects it.  The registry and guests have their own. */
 extern lukshdrStorage lukshdrStorageState;
 
-/* Stock entries lock pools inside: none of the functions below is called with a
- * lock of the plugin held, and the plugin holds none when it calls stock. */
+/* Stock entries lock pools inside.  So a caller of the functions below must hold no lock of the
+ * plugin, and the plugin holds none when it calls stock. */
 
 /**
  * lukshdrStorageVolCreateXML:
@@ -90,13 +90,13 @@ lukshdrStorageIsUnderWay(const lukshdrLink *link);
 
 /**
  * lukshdrStorageDeleteFinish:
- * @link: a link in state DELETING or CREATING that nothing else is at work on
+ * @link: a link in state DELETING or CREATING on which nothing else is at work
  * @conn: connection of the storage driver
  * @error: what went wrong first; the registry entry then stays
  *
  * Completes a deletion that a crash interrupted, or undoes a creation, as the system: erases
- * the header volume, deletes both volumes as far as they are the recorded ones,
- * removes the registry entry.
+ * the header volumes, deletes those volumes that are still the recorded ones, and removes the
+ * registry entry.
  *
  * Returns: true, or false with @error set.
  */
@@ -122,8 +122,8 @@ lukshdrStorageVolGetXMLDesc(virStorageVolPtr vol, unsigned int flags);
  * @clonevol: the source
  * @flags: virStorageVolCreateFlags
  *
- * In front of stock's storageVolCreateXMLFrom: if the source or the new volume is a linked
- * one, the content is converted: encrypted, decrypted, or encrypted with other keys.
+ * In front of stock's storageVolCreateXMLFrom: if the source or the new volume is linked,
+ * converts the content: encrypts it, decrypts it, or encrypts it with other keys.
  *
  * Returns: the new volume, or NULL with a libvirt error.
  */
@@ -142,7 +142,7 @@ lukshdrStorageVolCreateXMLFrom(virStoragePoolPtr pool,
  * @flags: virStorageVolDownloadFlags
  *
  * In front of stock's storageVolDownload: refused while an operation of ours writes to the volume.
- * Once it has begun, it goes on whatever happens, as with stock.
+ * A download that has begun goes on, whatever else begins: as with stock.
  *
  * Returns: 0, or -1 with a libvirt error.
  */
@@ -190,9 +190,9 @@ lukshdrStorageVolWipe(virStorageVolPtr vol, unsigned int flags);
  * @algorithm: virStorageVolWipeAlgorithm
  * @flags: must be 0 for stock
  *
- * In front of stock's storageVolWipePattern: of a payload, the header volume is
- * overwritten, flushed and wiped by @algorithm, in a time that does not depend on the payload's
- * size; refused for header volumes in use.
+ * In front of stock's storageVolWipePattern: for a payload, overwrites and flushes the header
+ * volume and then wipes it by @algorithm.  The time for that does not depend on the payload's size.
+ * Refused for header volumes in use.
  *
  * Returns: 0, or -1 with a libvirt error.
  */
@@ -215,7 +215,7 @@ lukshdrStorageVolResize(virStorageVolPtr vol, unsigned long long capacity, unsig
 /**
  * lukshdrStoragePoolDefault:
  * @pool: a pool
- * @ours: set to what is kept of it (defaults.h), freed with xmlFreeDoc, or to NULL
+ * @ours: set to what we keep for it (defaults.h), freed with xmlFreeDoc, or to NULL
  * @error: as lukshdrStorageDefaultLoad
  *
  * Returns: true, or false with @error set.
@@ -254,7 +254,7 @@ lukshdrStoragePoolCreateXML(virConnectPtr conn, const char *xmldesc, unsigned in
  * @pool: a pool
  * @flags: virStorageXMLFlags
  *
- * In front of stock's storagePoolGetXMLDesc: shows what is kept.
+ * In front of stock's storagePoolGetXMLDesc: also shows what we keep for the pool.
  *
  * Returns: XML, freed by the caller with free(3), or NULL with a libvirt error.
  */
@@ -265,8 +265,8 @@ lukshdrStoragePoolGetXMLDesc(virStoragePoolPtr pool, unsigned int flags);
  * lukshdrStorageStart:
  * @conn: connection of the storage driver
  *
- * What is done when the daemon starts, before any client is served: temporary files of a crash
- * removed, lukshdrStorageReload, lukshdrStorageScanAll.
+ * Runs when the daemon starts, before it serves any client: removes temporary files that a crash
+ * left, then calls lukshdrStorageReload and lukshdrStorageScanAll.
  */
 void
 lukshdrStorageStart(virConnectPtr conn);
@@ -282,8 +282,8 @@ lukshdrStorageReload(void);
 /**
  * lukshdrStorageBecomeSystem:
  *
- * From here on the calling thread acts as the system, not as its client: for clean-up,
- * to which a client that may create a volume need have no right.
+ * From here on the calling thread acts as the system, not as its client.  It is for clean-up:
+ * a client that may create a volume may have no right to delete one.
  *
  * Returns: the client's identity, or NULL if the thread had none; to be handed to
  * lukshdrStorageBecomeClient.
@@ -302,9 +302,9 @@ lukshdrStorageBecomeClient(virIdentity *client);
  * lukshdrStorageLookAsSystem:
  * @table: stock's entries
  *
- * Puts functions in front of those that only look, which do so as the system: what a client may not
- * see is there nevertheless, and may be part of a link.  What a client may do is asked for by name
- * (lukshdrStorageMay...), and what changes something runs as the client.
+ * Makes the entries that only look do so as the system: a volume that the client may not see exists
+ * nevertheless, and may belong to a link.  The lukshdrStorageMay... functions ask for the client's
+ * rights, and entries that change something run as the client.
  */
 void
 lukshdrStorageLookAsSystem(lukshdrStorageTable *table);
@@ -320,8 +320,8 @@ typedef int (*lukshdrStorageEnsureACL)(virConnectPtr conn,
  * @ensure: one of libvirt's virStorageVol...EnsureACL functions
  * @error: stock's
  *
- * Asks libvirt's access driver whether the calling client may do something to @vol: key
- * material is destroyed before stock has a chance to ask.
+ * Asks libvirt's access driver whether the calling client may do something to @vol.  We must ask,
+ * since we destroy key material before stock has a chance to ask.
  *
  * Returns: true, or false with @error set.
  */
@@ -334,8 +334,8 @@ lukshdrStorageMay(virStorageVolPtr vol, lukshdrStorageEnsureACL ensure, GError *
  * @ensure: one of libvirt's virStoragePool...EnsureACL functions
  * @error: stock's
  *
- * Asks libvirt's access driver whether the calling client may do something to @pool: one that may
- * not is not told which volumes lie there.
+ * Asks libvirt's access driver whether the calling client may do something to @pool.  A client
+ * that may not must not hear which volumes are in it.
  *
  * Returns: true, or false with @error set.
  */
@@ -347,11 +347,11 @@ lukshdrStorageMayPool(virStoragePoolPtr pool,
 /**
  * lukshdrStorageMayCreate:
  * @pool: a pool
- * @xmldesc: XML of a volume that is to be made there, as stock is to get it
+ * @xmldesc: XML of a volume that the client wants to make there, as stock shall get it
  * @error: stock's
  *
- * Asks libvirt's access driver whether the calling client may make that volume: before the link
- * registry is written, and before he is told what is there.
+ * Asks libvirt's access driver whether the calling client may make that volume.  Call it before the
+ * link registry is written, and before the client hears what exists.
  *
  * Returns: true, or false with @error set.
  */
@@ -361,7 +361,7 @@ lukshdrStorageMayCreate(virStoragePoolPtr pool, const char *xmldesc, GError **er
 /**
  * lukshdrStorageMayPoolXML:
  * @conn: the client's connection
- * @xmldesc: XML of a pool, as stock is to get it
+ * @xmldesc: XML of a pool, as stock shall get it
  * @ensure: one of libvirt's virStoragePool...XMLEnsureACL functions
  * @error: stock's
  *

@@ -32,7 +32,7 @@ lukshdrStorageTableIsIt(const lukshdrModuleMap *module, const void *candidate, c
     void *const *entries = (void *const *)candidate;
     size_t i;
 
-    /* written data, and not the kind that becomes read-only after relocation */
+    /* the table must be in writable data, not in data that becomes read-only after relocation */
     if ((guintptr)candidate % sizeof(void *) ||
         !lukshdrModuleMapIsData(module, candidate, sizeof(*table)))
         return false;

@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * util/abi-tables.h has its form; nothing is touched unless the table is recognised.
+ * util/abi-tables.h has its form.  If the table is not recognised, nothing is changed.
  */
 
 #pragma once
@@ -19,11 +19,11 @@
  * @conn: an open connection of the storage driver
  * @error: VIR_ERR_NO_SUPPORT, saying which check failed
  *
- * A connection points to the table; where in it is not assumed.  Of the words
- * of the connection the one is looked for that points into the writable data
- * of the stock module, at something whose name is "storage", whose entry 13 is
- * the exported storagePoolLookupByTargetPath, and whose other entries are all
- * functions of the stock module, the ones that the plugin needs present.
+ * A connection holds a pointer to the table, but this code does not assume where.
+ * It looks for the one word of the connection that points into the writable data
+ * of the stock module, to a table with the name "storage".  Entry 13 of the table
+ * must be the exported storagePoolLookupByTargetPath, all other entries must be
+ * functions of the stock module, and those that the plugin needs must be present.
  *
  * Returns: the stock table itself, or NULL with @error set.
  */
@@ -33,9 +33,9 @@ lukshdrStorageTableFind(void *handle, virConnectPtr conn, GError **error);
 /**
  * lukshdrStorageTableTakeOver:
  * @table: the stock table, from lukshdrStorageTableFind
- * @ours: what goes in front of it; NULL for what stays stock's
+ * @ours: the entries to put in front of it; NULL for those that stay stock's
  *
- * No client may be served yet: nobody reads the table meanwhile.
+ * Call it before libvirt serves any client: nobody may read the table meanwhile.
  */
 void
 lukshdrStorageTableTakeOver(lukshdrStorageTable *table, const lukshdrStorageTable *ours);

@@ -22,8 +22,8 @@
 #define LUKSHDR_QEMU_LOCK_START 100
 #define LUKSHDR_QEMU_LOCK_LEN 200
 
-/* Locks also tell of a guest on another host that shares the pool, where the file system
- * carries them.  Asking is enough: who comes later is told by the link's state. */
+/* If the file system carries locks between hosts, they also show a guest on another host that
+ * shares the pool.  It is enough to ask once: a guest that comes later sees the link's state. */
 bool
 lukshdrStorageCheckOpeners(const lukshdrVolume *vol, const lukshdrHandle *handle, GError **error)
 {
@@ -44,7 +44,7 @@ lukshdrStorageCheckOpeners(const lukshdrVolume *vol, const lukshdrHandle *handle
     return false;
 }
 
-/* @writers: those that only read do not matter */
+/* @writers: guests that only read do not matter */
 static bool
 lukshdrStorageCheckGuests(const lukshdrLink *link, bool writers, GError **error)
 {
@@ -83,14 +83,14 @@ lukshdrStorageCheckUnused(const lukshdrLink *link, GError **error)
 
         if (lukshdrVolumeLocation(vol) == LUKSHDR_LOCATION_NONE)
             continue;
-        /* whatever stands there: that it is the recorded volume is asked by who changes it */
+        /* open it whatever it is: the code that changes it checks that it is the recorded volume */
         if (!(handle = lukshdrHandleOpen(vol, LUKSHDR_HANDLE_READ | LUKSHDR_HANDLE_ANY, &local))) {
             if (g_error_matches(local, LUKSHDR_ERROR, VIR_ERR_NO_STORAGE_VOL))
                 continue;
             g_propagate_error(error, g_steal_pointer(&local));
             return false;
         }
-        /* of a shared header there are no locks */
+        /* QEMU takes no locks on a shared header */
         if (!lukshdrStorageCheckOpeners(vol, handle, error))
             return false;
     }
@@ -124,8 +124,8 @@ lukshdrStorageHold(const lukshdrLink *link, GError **error)
                           .l_start = LUKSHDR_QEMU_LOCK_START,
                           .l_len = LUKSHDR_QEMU_LOCK_LEN };
 
-    /* any lock there, also one for reading, says that something is not shared; a file system
-     * without locks has none of QEMU's either */
+    /* any lock on these bytes, also one for reading, keeps QEMU from opening the file.  A file
+     * system without locks has none of QEMU's either. */
     if (payload && !payload->rbd && g_str_equal(link->format, "raw"))
         (void)fcntl(payload->fd, F_OFD_SETLK, &lock);
 
@@ -146,7 +146,7 @@ lukshdrStorageClaim(lukshdrLink *link, lukshdrLinkState linkState, GError **erro
     if (lukshdrStorageSetState(link, linkState, error) && lukshdrStorageCheckUnused(link, error))
         return true;
 
-    /* also after a store that failed: it may have failed behind the point of no return */
+    /* also after a store that failed: it may have changed the file before it failed */
     if (!lukshdrStorageSetState(link, link->state, &undo))
         LUKSHDR_LOG_ERROR(_("Linked volume '%s' of pool '%s' cannot be used until one of its pools "
                             "is refreshed, when this is tried again: %s"),
@@ -154,7 +154,7 @@ lukshdrStorageClaim(lukshdrLink *link, lukshdrLinkState linkState, GError **erro
     return false;
 }
 
-/* Whether the payload is the recorded one and the header opens it, so far as that can be told */
+/* Is the payload the recorded one, and does the header belong to it?  (Nobody tries the secret.) */
 static bool
 lukshdrStorageIsWhole(const lukshdrLink *link, GError **error)
 {
@@ -168,7 +168,8 @@ lukshdrStorageIsWhole(const lukshdrLink *link, GError **error)
     return header && lukshdrHeaderCheck(link, &link->header, header->fd, NULL, error);
 }
 
-/* Why what was begun must not be completed: returns true, with @reason set to that, or to NULL */
+/* Looks for a reason not to complete the operation.  Returns true, with @reason set to that or
+ * NULL. */
 static bool
 lukshdrStorageFindReason(const lukshdrLink *link, GError **reason, GError **error)
 {
@@ -184,7 +185,8 @@ lukshdrStorageFindReason(const lukshdrLink *link, GError **reason, GError **erro
         return false;
     }
 
-    /* the others would be lost, too: who wipes asks that after the state is stored */
+    /* a wipe would destroy the other volumes that share the header; vol-wipe checks that only after
+     * it has stored the state */
     if (link->state == LUKSHDR_LINK_STATE_WIPING) {
         if (!(sharers = lukshdrStorageHeadersSharers(link, error)))
             return false;
@@ -203,7 +205,7 @@ lukshdrStorageRecover(const lukshdrLink *link, bool *restored, GError **error)
 
     *restored = false;
 
-    /* without a LUKS UUID it was never active, and nobody can use it */
+    /* a link without a LUKS UUID was never active, so nobody can use its volume */
     if (!link->luksUUID)
         return true;
     if (!lukshdrStorageFindReason(link, &reason, error))

@@ -3,8 +3,8 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Guests of this host are known by their records, every QEMU anywhere by the locks that it holds,
- * where the file system carries them.
+ * The records of guests show the guests of this host.  Locks show every QEMU, also on other hosts
+ * if the file system carries locks between hosts.
  */
 
 #pragma once
@@ -17,8 +17,8 @@
  * @link: a link
  * @error: VIR_ERR_OPERATION_INVALID, naming the domain
  *
- * Asked before the payload is read, to say early and in plain words what QEMU's locks would stop.
- * Those locks keep a guest that starts meanwhile from writing.
+ * Call it before the payload is read: it says early and in plain words what QEMU's locks would
+ * prevent later.  Those locks keep a guest that starts meanwhile from writing.
  *
  * Returns: true if no guest of this host may write to the volume, or false with @error set.
  */
@@ -28,7 +28,7 @@ lukshdrStorageCheckUnwritten(const lukshdrLink *link, GError **error);
 /**
  * lukshdrStorageCheckOpeners:
  * @vol: payload or header of a link
- * @handle: it, open
+ * @handle: the open volume
  * @error: VIR_ERR_OPERATION_INVALID; as lukshdrRBDCheckUnused
  *
  * Returns: true if no QEMU holds a lock on it, here or on another host where the file system
@@ -42,8 +42,9 @@ lukshdrStorageCheckOpeners(const lukshdrVolume *vol, const lukshdrHandle *handle
  * @link: a link whose payload is about to be deleted
  * @error: VIR_ERR_OPERATION_INVALID, naming what is in the way; as lukshdrHandleOpen
  *
- * A cluster removes no image that has snapshots, and by then the key material would be gone.  Of a
- * volume on this host there is nothing to ask.
+ * A cluster does not remove an image that has snapshots, and it would refuse only after the key
+ * material is gone.  So this function asks first.  For a volume on this host there is nothing to
+ * ask.
  *
  * Returns: true, or false with @error set.
  */
@@ -55,7 +56,7 @@ lukshdrStorageCheckRemovable(const lukshdrLink *link, GError **error);
  * @link: a link
  * @error: VIR_ERR_OPERATION_INVALID, naming the domain or the volume; VIR_ERR_SYSTEM_ERROR
  *
- * Says nothing of a guest that starts a moment later: lukshdrStorageClaim is for that.
+ * A guest may start a moment later: lukshdrStorageClaim is for that.
  *
  * Returns: true if no guest of this host uses the volume and no QEMU anywhere (a guest, an exporter
  * such as qemu-nbd) holds a lock on its payload or a header volume, or false with @error set.
@@ -68,11 +69,12 @@ lukshdrStorageCheckUnused(const lukshdrLink *link, GError **error);
  * @link: a link
  * @error: as lukshdrStorageCheckUnused
  *
- * For who changes the payload's size: as lukshdrStorageCheckUnused, but for the header's locks.
- * From then on no QEMU can open a raw payload.  Of other formats it is qemu-img that changes the
- * size, and takes that lock itself.
+ * Call it to change the payload's size.  Checks as lukshdrStorageCheckUnused, except for the
+ * header's locks.  From then on no QEMU can open a raw payload.  For other formats qemu-img changes
+ * the size, and takes the lock itself.
  *
- * Returns: the payload, to be kept open for as long as that is to be so; or NULL with @error set.
+ * Returns: the payload, which must stay open as long as QEMU must not open it; or NULL with @error
+ * set.
  */
 lukshdrHandle *
 lukshdrStorageHold(const lukshdrLink *link, GError **error);
@@ -84,9 +86,9 @@ lukshdrStorageHold(const lukshdrLink *link, GError **error);
  * @error: as lukshdrStorageCheckUnused
  *
  * Looks whether the volume is in use, then stores the new state, then looks again.  The QEMU half
- * writes its record of a guest and then looks at the state: of a guest that starts at the
- * same time, one of the two sees the other.  What cannot be taken back here is taken back by
- * lukshdrStorageRecover.
+ * writes its record of a guest and then looks at the state.  So if a guest starts at the same
+ * time, one of the two sees the other.  If this function cannot take the state back,
+ * lukshdrStorageRecover does so later.
  *
  * Returns: true, or false with @error set and the old state stored again.
  */
@@ -95,15 +97,17 @@ lukshdrStorageClaim(lukshdrLink *link, lukshdrLinkState linkState, GError **erro
 
 /**
  * lukshdrStorageRecover:
- * @link: a link in a state in which something was under way, which nothing is at work on
- * @restored: set to whether it was in use after all, and is active again
- * @error: what prevents that; the state stays as it was
+ * @link: a link whose state says that an operation is under way, and on which nothing is at work
+ * @restored: set to whether the volume is in use and the link is active again
+ * @error: says why the link cannot be active again; its state stays as it was
  *
- * Asked before an interrupted operation is completed: it may have been about to be refused.  A
- * volume that is in use and whole goes back to ACTIVE, which is logged.
+ * Call it before an interrupted operation is completed: the crash may have come just before the
+ * operation was refused.  If the volume is in use and whole, makes the link ACTIVE again and logs
+ * that.
  *
- * Returns: true, and if @restored is false, the operation may be completed; or false with @error
- * set: the volume is in use and not whole, or that is uncertain.
+ * Returns: true; if @restored is then false, the caller may complete the operation.  Returns false
+ * with
+ * @error set if the volume is in use and not whole, or if that is uncertain.
  */
 bool
 lukshdrStorageRecover(const lukshdrLink *link, bool *restored, GError **error);

@@ -1,5 +1,5 @@
 /*
- * validate.c: what --validate asks for
+ * validate.c: validating XML, as --validate asks
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -14,7 +14,7 @@
 #include "util/schema.h"
 #include "util/xml.h"
 
-/* A word is enough: our schemas allow all that stock's do */
+/* It is enough that one of our words occurs anywhere: our schemas allow all that stock's do */
 
 bool
 lukshdrStorageValidateVolume(const char *text, unsigned int flags, xmlDoc *ours, GError **error)

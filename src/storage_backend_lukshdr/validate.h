@@ -1,11 +1,11 @@
 /*
- * validate.h: what --validate asks for
+ * validate.h: validating XML, as --validate asks
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Stock's schemas know nothing of ours and refuse it, so a text with something of ours is
- * validated as it came, by our schemas, which include stock's; stock validates what is handed to it
- * once more. What has nothing of ours is stock's alone to validate.
+ * Stock's schemas do not know our elements and refuse them.  So XML that has some is validated here
+ * as the client sent it, by our schemas, which include stock's.  Stock then validates once more the
+ * XML that we hand to it.  XML without our elements is validated by stock alone.
  */
 
 #pragma once

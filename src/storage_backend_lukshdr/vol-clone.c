@@ -3,10 +3,10 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A plain volume becomes a linked one, a linked one another with keys of its own,
- * a linked one a plain one.  Stock would copy ciphertext, and its way of locking two pools can
- * deadlock: the new volume is made first and filled by us.  The source is
- * only read.  What a crash leaves:
+ * A clone makes a linked volume of a plain one, a plain one of a linked one, or another linked
+ * volume with keys of its own.  Stock would copy ciphertext, and its way of locking two pools can
+ * deadlock.  So stock makes the new volume first, and we fill it.  The source is only read.  What
+ * a crash leaves:
  *
  *   of a linked volume   as vol-create (vol-create.c), the content is converted before 8
  *
@@ -77,7 +77,7 @@ lukshdrCloneReadCapacity(virStorageVolPtr vol, unsigned long long *capacity, GEr
     return true;
 }
 
-/* Takes the source, which is read for as long as it takes */
+/* Takes the source, so that nobody changes it while it is read */
 static bool
 lukshdrCloneTakeSource(virStorageVolPtr vol, lukshdrCloneSource *source, GError **error)
 {
@@ -155,7 +155,7 @@ lukshdrCloneReadSource(virStorageVolPtr vol,
                                    LUKSHDR_HANDLE_NEW, error);
 }
 
-/* As stock does it: a clone is at least as large as its source */
+/* Makes the clone at least as large as its source, as stock does */
 static bool
 lukshdrCloneGrow(virStorageVolPtr vol, unsigned long long capacity, GError **error)
 {
@@ -165,7 +165,7 @@ lukshdrCloneGrow(virStorageVolPtr vol, unsigned long long capacity, GError **err
         return false;
 
     if (now < capacity) {
-        /* part of the making, for which stock asks for no other right */
+        /* the resize is part of making the clone: stock asks for no further right to it */
         virIdentity *client = lukshdrStorageBecomeSystem();
         int rc = lukshdrStorageState.stock.storageVolResize(vol, capacity, 0);
 
@@ -193,7 +193,7 @@ lukshdrCloneFill(lukshdrLink *link,
            lukshdrStorageConvert(&source->side, &to, error);
 }
 
-/* A lukshdrStorageFill for a header with the source's master key: the ciphertext is the same */
+/* A lukshdrStorageFill for a header with the source's master key: copies the ciphertext as it is */
 static bool
 lukshdrCloneFillCopy(lukshdrLink *link,
                      virStorageVolPtr payload,
@@ -213,9 +213,8 @@ lukshdrCloneFillCopy(lukshdrLink *link,
            lukshdrStorageConvert(&from, &to, error);
 }
 
-/* What virsh vol-clone sends is the source's own XML under another name.  A header
- * of the source's is not the clone's, and a secret that was generated for the source dies
- * with it. */
+/* virsh vol-clone sends the source's own XML under another name.  The clone cannot have the
+ * source's header, nor a secret that was generated for the source and is removed with it. */
 static void
 lukshdrCloneOwnHeader(lukshdrVolumeXML *xml, const lukshdrLink *source)
 {
@@ -268,8 +267,8 @@ lukshdrCloneCheckAction(const lukshdrVolumeXML *xml, const lukshdrLink *source, 
     g_return_val_if_reached(false);
 }
 
-/* Fills the plain volume @vol, which is recorded in a link of its own until it is whole, so that
- * no guest gets half of it and a crash does not leave it. */
+/* Fills the plain volume @vol.  Until it is whole, a link of its own records it: so no guest gets
+ * half of it, and it does not stay after a crash. */
 static bool
 lukshdrClonePlainFill(virStorageVolPtr vol,
                       const lukshdrCloneSource *source,
@@ -310,8 +309,8 @@ lukshdrClonePlainFill(virStorageVolPtr vol,
            lukshdrRegistryRemove(state->registry, journal->uuid, error);
 }
 
-/* As the system: a client that may create need not be allowed to delete.  @vol may be NULL: none
- * was made. */
+/* Removes @vol, which is NULL if none was made, and @journal.  Runs as the system: a client that
+ * may create a volume may have no right to delete one. */
 static void
 lukshdrClonePlainUndo(virStorageVolPtr vol, const lukshdrLink *journal)
 {
@@ -362,7 +361,7 @@ lukshdrClonePlain(virStoragePoolPtr pool,
             g_clear_pointer(&vol, virStorageVolFree);
         }
     } else {
-        /* it may have failed behind the point of no return */
+        /* the store may have changed the file before it failed */
         lukshdrClonePlainUndo(NULL, journal);
     }
     return vol;
@@ -447,7 +446,8 @@ lukshdrStorageVolCreateXMLFrom(virStoragePoolPtr pool,
     }
 
     if (lukshdrStorageMayCreate(pool, xml ? xml->stock : applied, &error)) {
-        /* stock would take a header for a volume with attached LUKS and write a new one */
+        /* stock would take a header for a volume with attached LUKS, and would write a new
+         * header */
         if (what.as != LUKSHDR_RECOGNISED_PLAIN && what.as != LUKSHDR_RECOGNISED_PAYLOAD)
             error = g_error_new_literal(LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                                         _("a header volume cannot be cloned; to back it up, use "

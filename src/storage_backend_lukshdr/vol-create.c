@@ -20,9 +20,9 @@
  *     (content converted, when cloning           as 5)
  *   8 registry entry "active"                    the linked volume
  *
- * With a header that another linked volume has already, 2, 3 and 6 are left out, 1 has the header's
- * identity, and 7 adds the link to the label; between 7 and 8 the other link is called
- * shared in the registry, which the undoing takes back.
+ * If another linked volume has the header already, there are no steps 2, 3 and 6: step 1 records
+ * the header's identity, and step 7 adds the link to the label.  Between 7 and 8 the registry says
+ * that the other link shares its header; if the creation is undone, that is undone too.
  *
  * A failure at any step is undone in this process, by the same code.
  */
@@ -54,10 +54,11 @@
 #include "validate.h"
 #include "vol-xml.h"
 
-/* What QEMU is asked to spend on stretching a secret that needs none, ms: the least */
+/* The time that QEMU shall spend on key stretching, ms.  A generated secret needs none, so: the
+ * least. */
 #define LUKSHDR_STORAGE_ITER_TIME 1
 
-/* Records what stock has made.  @link is this thread's alone until it is stored. */
+/* Records the volume that stock has made.  No other thread has @link before it is stored. */
 static bool
 lukshdrStorageRecord(lukshdrLink *link, lukshdrVolume *where, virStorageVolPtr vol, GError **error)
 {
@@ -84,7 +85,7 @@ lukshdrStorageMakeVolume(virStoragePoolPtr pool,
     if (!lukshdrStorageRecord(link, where, vol, error)) {
         virIdentity *client = lukshdrStorageBecomeSystem();
 
-        /* not recorded, so the general undo would not dare */
+        /* the volume is not recorded, so the general undo would not delete it */
         if (state->stock.storageVolDelete(vol, 0) < 0)
             LUKSHDR_LOG_WARN(_("Volume '%s' of pool '%s' is left behind: %s"), where->volume,
                              where->pool, virGetLastErrorMessage());
@@ -95,8 +96,9 @@ lukshdrStorageMakeVolume(virStoragePoolPtr pool,
     return vol;
 }
 
-/* Opens what stock has made for a copy of the header.  The directory's owner may have put something
- * else there before it was recorded: what is to be overwritten is a file of its own, and empty. */
+/* Opens the volume that stock has made for a copy of the header.  The directory's owner may have
+ * put something else there before the volume was recorded.  So the file that we overwrite must have
+ * no other hard link and must be empty. */
 static lukshdrHandle *
 lukshdrStorageOpenFresh(const lukshdrVolume *copy, GError **error)
 {
@@ -117,7 +119,7 @@ lukshdrStorageOpenFresh(const lukshdrVolume *copy, GError **error)
     return NULL;
 }
 
-/* What the header that was just written is like */
+/* Sets @link's LUKS UUID and digest from the header that was just written */
 static bool
 lukshdrStorageMeasureHeader(lukshdrLink *link, int fd, GError **error)
 {
@@ -140,7 +142,7 @@ lukshdrStorageMeasureHeader(lukshdrLink *link, int fd, GError **error)
            lukshdrLuksDigest(fd, &link->digest, error);
 }
 
-/* The master key of @source under a name of its own */
+/* Copies @source's header, with its master key, and gives the copy a LUKS UUID of its own */
 static bool
 lukshdrStorageCopyHeader(const lukshdrLink *source, int fd, GError **error)
 {
@@ -186,7 +188,7 @@ lukshdrStorageWriteHeader(lukshdrLink *link,
             return false;
     }
 
-    /* what was written may have lost its name to something else meanwhile */
+    /* check that each path still leads to the volume that was written */
     for (i = 0; i <= link->replicas->len; i++) {
         g_autoptr(lukshdrHandle)
             still = lukshdrHandleOpen(lukshdrLinkHeaderCopy(link, i), LUKSHDR_HANDLE_READ, error);
@@ -197,8 +199,8 @@ lukshdrStorageWriteHeader(lukshdrLink *link,
     return true;
 }
 
-/* A registry entry outlives its volumes until somebody says otherwise, and a new
- * volume of the same name is not that. */
+/* Refuses a volume whose name is registered.  An entry stays when its volumes have gone, until
+ * somebody removes it, and a new volume of the same name does not replace it. */
 static bool
 lukshdrStorageCheckUnregistered(virConnectPtr conn,
                                 const char *pool,
@@ -216,7 +218,7 @@ lukshdrStorageCheckUnregistered(virConnectPtr conn,
     if (!(link = payload ? payload : header))
         return true;
 
-    /* what a crash left could not be cleared up at the start if its pools were not active */
+    /* a crash left it, and nobody could clear it up while its pools were not active: do so now */
     if (link->state == LUKSHDR_LINK_STATE_CREATING && !lukshdrStorageIsUnderWay(link))
         return (busy = lukshdrStorageBusyLink(link, LUKSHDR_STORAGE_BUSY_CHANGE, error)) &&
                lukshdrStorageDeleteFinish(link, conn, error);
@@ -248,8 +250,8 @@ lukshdrStorageCheckAbsent(virStoragePoolPtr pool, const char *volume, GError **e
     return true;
 }
 
-/* Nothing may exist yet of what is to be made.  @pools are those of the header volumes that are,
- * none for a header that is shared. */
+/* Refuses if a volume that shall be made exists already.  @pools are the pools of the header
+ * volumes to make; none if the header is shared. */
 static bool
 lukshdrStorageCheckNames(virStoragePoolPtr pool,
                          GPtrArray *pools,
@@ -286,7 +288,7 @@ lukshdrStoragePoolUnref(void *pool)
     virStoragePoolFree(pool);
 }
 
-/* What no volume of that pool could be is refused before anything is made.  @what is a role. */
+/* Refuses, before anything is made, what no volume of that pool could be.  @what is a role. */
 static bool
 lukshdrStorageCheckPool(virStoragePoolPtr pool,
                         const lukshdrVolumeXML *xml,
@@ -320,7 +322,7 @@ lukshdrStorageCheckPool(virStoragePoolPtr pool,
     return false;
 }
 
-/* The pools of the header volumes that are to be made, all active */
+/* Returns the pools of the header volumes that shall be made; all of them are active */
 static GPtrArray *
 lukshdrStorageHeaderPools(virConnectPtr conn, const lukshdrVolumeXML *xml, GError **error)
 {
@@ -363,8 +365,8 @@ lukshdrStorageMakeHeaders(GPtrArray *pools,
     return true;
 }
 
-/* The passphrase of the new volume.  Where a secret of its own is to be generated, that has the
- * value of @given, or, if none was, a fresh one. */
+/* Returns the passphrase of the new volume.  If the volume gets a secret of its own, generates
+ * that: with the value of @given, or, if that is NULL, with a new value. */
 static lukshdrSecret *
 lukshdrStorageMakeSecret(const lukshdrLink *link, const lukshdrSecret *given, GError **error)
 {
@@ -414,7 +416,7 @@ lukshdrStorageMakeLinked(virStoragePoolPtr pool,
     return g_steal_pointer(&payload);
 }
 
-/* Sets what @link's secret will be, and @secret to its value if there is one already */
+/* Chooses @link's secret; sets @secret to its value if the secret exists already */
 static bool
 lukshdrStorageChooseSecret(lukshdrLink *link,
                            lukshdrVolumeXML *xml,
@@ -444,7 +446,7 @@ lukshdrStorageChooseSecret(lukshdrLink *link,
     return true;
 }
 
-/* What is known of the new link before anything is made */
+/* Returns a link with all that is known of the new volume before anything is made */
 static lukshdrLink *
 lukshdrStorageNewLink(virStoragePoolPtr pool, const lukshdrVolumeXML *xml, GError **error)
 {
@@ -507,7 +509,7 @@ lukshdrStorageCreateLinked(virStoragePoolPtr pool,
     return vol;
 }
 
-/* @xml is of an action other than NEW */
+/* Runs the action of @xml, which is not NEW */
 static virStorageVolPtr
 lukshdrStorageActOnExisting(virStoragePoolPtr pool,
                             lukshdrVolumeXML *xml,
@@ -558,7 +560,7 @@ lukshdrStorageVolCreateXML(virStoragePoolPtr pool, const char *xmldesc, unsigned
         return NULL;
     }
 
-    /* before a word is said of what is there, and before the registry is written */
+    /* ask before the client hears what exists, and before the registry is written */
     if (!lukshdrStorageMayCreate(pool, xml->stock, &error))
         vol = NULL;
     else if (xml->action == LUKSHDR_HEADER_LINK_NEW)

@@ -14,7 +14,7 @@
  * @link: the link under way: both paths, the format and the LUKS UUID are set
  * @payload: the payload volume
  * @secret: its passphrase
- * @opaque: the content's
+ * @opaque: as in lukshdrStorageContent
  * @error: what went wrong: the volume is then not created
  *
  * Puts the content into a new linked volume before anybody can see it as one.
@@ -27,12 +27,12 @@ typedef bool (*lukshdrStorageFill)(lukshdrLink *link,
                                    void *opaque,
                                    GError **error);
 
-/* What a new linked volume is made of */
+/* The content of a new linked volume */
 typedef struct _lukshdrStorageContent lukshdrStorageContent;
 struct _lukshdrStorageContent {
     lukshdrStorageFill fill;
     void *opaque;              /* for fill */
-    const lukshdrLink *source; /* for LUKSHDR_HEADER_LINK_COPY: whose header is copied */
+    const lukshdrLink *source; /* for LUKSHDR_HEADER_LINK_COPY: the link whose header is copied */
 };
 
 /**
@@ -41,10 +41,10 @@ struct _lukshdrStorageContent {
  * @xml: what is wanted: action NEW, SHARE, or, with @content, COPY
  * @flags: virStorageVolCreateFlags for stock
  * @content: the content, or NULL for none
- * @error: the first that went wrong; what there was of the volume is gone
+ * @error: what went wrong first; what was made of the volume is removed
  *
- * That the client may make the payload has been asked (lukshdrStorageMayCreate); whether it may
- * make or share the headers is asked here.
+ * The caller has asked whether the client may make the payload (lukshdrStorageMayCreate).  This
+ * function asks whether it may make or share the headers.
  *
  * Returns: the payload volume, owned by @pool's connection, or NULL with @error set.
  */

@@ -12,14 +12,15 @@
  *   4 payload volume deleted by stock  as 2
  *   5 registry entry removed           nothing
  *
- * A header that other linked volumes share is not touched: of steps 2 and 3 only this is left, that
- * the link leaves the label.
+ * If other linked volumes share the header, steps 2 and 3 do not touch it: they only take the link
+ * out of the label.
  *
- * All that can be refused is refused before step 1: rights, what the volume is, whether it is in
- * use.  The last is asked again after 1, for a guest that starts meanwhile, and 1 taken back if it
- * is; a crash before that leaves a volume in use in state "deleting".  So the next start asks first
- * whether it is in use and whole, and makes it active again (lukshdrStorageRecover).  The payload
- * goes last: as long as it is there, a deletion that failed can be asked for again by its name.
+ * All refusals come before step 1: for lack of rights, for what the volume is, and because it is in
+ * use.  After step 1 we look again whether it is in use, since a guest may start meanwhile; if it
+ * is, we undo step 1.  A crash before that leaves a volume in use in state "deleting".  So the next
+ * start first looks whether the volume is in use and whole, and then makes it active again
+ * (lukshdrStorageRecover). The payload goes last: while it exists, a client can name it and repeat
+ * a deletion that failed.
  */
 
 #include "config.h"
@@ -55,8 +56,8 @@ lukshdrStorageDeleteVolume(const lukshdrVolume *where, virConnectPtr conn, GErro
     return true;
 }
 
-/* Returns 1 if the recorded payload stands where it was recorded, 0 if there is nothing, or -1 with
- * @error set if there is something else */
+/* Returns 1 if the recorded payload is where it was recorded, 0 if nothing is there, or -1 with
+ * @error set if something else is there */
 static int
 lukshdrStoragePayloadIsThere(const lukshdrLink *link, GError **error)
 {
@@ -88,8 +89,8 @@ lukshdrStoragePayloadIsThere(const lukshdrLink *link, GError **error)
     return -1;
 }
 
-/* As lukshdrStoragePayloadIsThere.  A path that is empty because its pool is not mounted is not
- * "nothing there". */
+/* As lukshdrStoragePayloadIsThere, but fails if the pool is not active: its volumes may then exist
+ * and not be mounted. */
 static int
 lukshdrStorageExaminePayload(const lukshdrLink *link, virConnectPtr conn, GError **error)
 {
@@ -102,7 +103,8 @@ lukshdrStorageExaminePayload(const lukshdrLink *link, virConnectPtr conn, GError
     return lukshdrStoragePayloadIsThere(link, error);
 }
 
-/* The header and what opens it go with the last link that needs them. */
+/* Deletes the headers and their generated secret if @link is the last that needs them; otherwise
+ * only takes @link out of the label. */
 static bool
 lukshdrStorageFinishHeaders(lukshdrLink *link, GArray *headers, GPtrArray *sharers, GError **error)
 {
@@ -141,8 +143,8 @@ lukshdrStorageDeleteFinish(lukshdrLink *link, virConnectPtr conn, GError **error
     return ok;
 }
 
-/* All refusals.  @headers is set to the header volumes that there are; if none is left, there is
- * no key material to destroy. */
+/* Makes all refusals.  Sets @headers to the header volumes that exist; if none is left, there is no
+ * key material to destroy. */
 static bool
 lukshdrStorageCheckDelete(lukshdrLink *link,
                           virStorageVolPtr vol,
@@ -179,7 +181,7 @@ lukshdrStorageDeleteLinked(lukshdrLink *link, virStorageVolPtr vol, GArray *head
 
     leaving->state = LUKSHDR_LINK_STATE_DELETING;
 
-    /* who shares the header is asked once nobody can begin to share it with this link */
+    /* look who shares the header only after the claim: now nobody can begin to share it */
     if (!lukshdrStorageClaim(link, leaving->state, error) ||
         !(sharers = lukshdrStorageHeadersSharers(link, error)))
         return false;
@@ -236,7 +238,7 @@ lukshdrStorageVolDelete(virStorageVolPtr vol, unsigned int flags)
     g_autoptr(GError) error = NULL;
 
     if (!lukshdrStorageRecognise(vol, state->abi.virStorageVolDeleteEnsureACL, &what, &error)) {
-        /* what was made where a header has gone, and is none */
+        /* a volume that somebody made in the place of a lost header, and that is not the header */
         if (lukshdrStorageFindReplaced(vol, &header))
             return state->stock.storageVolDelete(vol, flags);
     } else if (lukshdrStorageBusyVolume(vol, lukshdrStorageRecognisedPayload(&what),

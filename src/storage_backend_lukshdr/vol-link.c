@@ -3,28 +3,29 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Linking two that exist, and what a crash after each step leaves:
+ * The steps of linking two volumes that exist, and what a crash after each leaves:
  *
  *   1 header volume grown to its size       a longer header volume
- *   2 label written, replicas filled        a header that says whose it is; a declared header
- *                                           pool makes the link at its next refresh, elsewhere
- *                                           the volume can be linked again
+ *   2 label written, replicas filled        a header whose label names the payload; in a declared
+ *                                           header pool, the next refresh makes the link; in any
+ *                                           other, a client can link the two again
  *   3 registry entry "active"               the linked volume
  *
- * Where the client names a secret that was generated for another linked volume, this one gets its
- * own of the same value.  Before 1 there are then
+ * If the client names a secret that was generated for another linked volume, this one gets a secret
+ * of its own with the same value.  Then two steps come before step 1:
  *
  *   a registry entry "unlinking", no LUKS UUID  nothing else
  *   b secret generated                          removed at the next start, with entry and label;
  *                                               until 3, steps 1 and 2 leave the same
  *
- * Linking again two that are linked has the entry already, and b alone: a crash before the entry
- * has its UUID leaves a secret that nothing needs, called after the payload.  Where it is linked
- * with another secret, and its earlier one was generated for it, there is behind 3
+ * A client can link two volumes again that are linked already.  They have an entry, so of the two
+ * only step b is needed: a crash before the entry has the secret's UUID leaves a secret that
+ * nothing needs, with the payload's name.  If the link gets another secret, and its earlier one was
+ * generated for it, one step comes after step 3:
  *
- *   4 the earlier secret removed            a crash before that leaves it, called after the payload
+ *   4 the earlier secret removed            a crash before that leaves it, with the payload's name
  *
- * Which of the two goes, the entry says: the one that it does not name.
+ * Of the two secrets, the one goes that the entry does not name.
  */
 
 #include "config.h"
@@ -50,7 +51,7 @@
 #include "secrets.h"
 #include "use.h"
 
-/* Fills in @where from the volume of that name, which the client must be allowed to write to */
+/* Fills in @where from the volume of that name.  The client must have the right to write to it. */
 static virStorageVolPtr
 lukshdrExistingFind(virStoragePoolPtr pool, const char *name, lukshdrVolume *where, GError **error)
 {
@@ -72,7 +73,7 @@ lukshdrExistingFind(virStoragePoolPtr pool, const char *name, lukshdrVolume *whe
     return g_steal_pointer(&vol);
 }
 
-/* What stock says of the payload: its format, and that it can be one */
+/* Sets @link's format from stock's XML of the payload, and checks there that it can be a payload */
 static bool
 lukshdrExistingReadPayload(virStorageVolPtr vol, lukshdrLink *link, GError **error)
 {
@@ -98,19 +99,20 @@ lukshdrExistingReadPayload(virStorageVolPtr vol, lukshdrLink *link, GError **err
     return true;
 }
 
-/* Who has the payload open as a plain disk must not have it under a linked one as well */
+/* Refuses a payload that QEMU has open: it must not be a plain disk and a linked one at the same
+ * time. */
 static bool
 lukshdrExistingCheckIdle(const lukshdrVolume *vol, GError **error)
 {
-    /* that it can be written to is for the guest to find, of an image of a cluster */
+    /* for an image of a cluster, only the guest will find out whether it can be written */
     unsigned int flags = vol->remote ? LUKSHDR_HANDLE_READ : LUKSHDR_HANDLE_WRITE;
     g_autoptr(lukshdrHandle) handle = lukshdrHandleOpen(vol, flags, error);
 
     return handle && lukshdrStorageCheckOpeners(vol, handle, error);
 }
 
-/* The claims of a label that stands in the header already.  Those whose payload is not here are
- * forgotten: this explicit act is for that. */
+/* Checks the claims of a label that the header has already.  Claims whose payload is not here are
+ * dropped: the client has asked for another link. */
 static bool
 lukshdrExistingCheckLabel(virConnectPtr conn, lukshdrLink *link, int fd, GError **error)
 {
@@ -154,7 +156,8 @@ lukshdrExistingCheckLabel(virConnectPtr conn, lukshdrLink *link, int fd, GError 
     return true;
 }
 
-/* QEMU detaches LUKS1 headers only, and takes a header for detached only if it says so itself */
+/* QEMU supports detached headers for LUKS1 only, and only if the header itself says that it is
+ * detached */
 static bool
 lukshdrExistingCheckLuks(lukshdrLink *link, int fd, GError **error)
 {
@@ -225,7 +228,7 @@ lukshdrExistingFillReplica(const lukshdrLink *link,
            lukshdrReplicaCopy(from, to->fd, error);
 }
 
-/* Step 2.  What the label says of others that share the header stays. */
+/* Step 2.  Other links in the label, which share the header, stay. */
 static bool
 lukshdrExistingWrite(lukshdrLink *link, int fd, GError **error)
 {
@@ -236,7 +239,7 @@ lukshdrExistingWrite(lukshdrLink *link, int fd, GError **error)
     if (!lukshdrLabelLock(fd, error))
         return false;
 
-    /* damage was reported by who checked the claims */
+    /* if the label is damaged, lukshdrExistingCheckLabel has said so */
     if (!lukshdrLabelRead(fd, &labels, NULL) || !labels || !link->headerShared)
         g_clear_pointer(&labels, g_ptr_array_unref);
     if (!labels)
@@ -306,9 +309,8 @@ lukshdrExistingCheckHeaders(const lukshdrLink *link, const lukshdrLink *known, G
         if (!lukshdrRegistryFindPayload(registry, copy->path, &payload, error))
             return false;
 
-        /* A header that was put back is another file than was recorded there.  That it is the
-         * link's own is decided by its LUKS UUID and by what the secret opens, see
-         * lukshdrExistingLinkAgain. */
+        /* A header that was put back from a backup is another file than the recorded one.  Its LUKS
+         * UUID and the secret decide whether it is the link's own: see lukshdrExistingLinkAgain. */
         if (!lukshdrRegistryFindHeader(registry, copy->path, &header, &local)) {
             if (known && lukshdrLinkHeaderCopyAt(known, copy->path))
                 continue;
@@ -316,7 +318,7 @@ lukshdrExistingCheckHeaders(const lukshdrLink *link, const lukshdrLink *known, G
             return false;
         }
 
-        /* a header that is shared is found as any of those that share it */
+        /* for a shared header, the registry may return any of the links that share it */
         if (known && header && g_str_equal(header->header.path, known->header.path))
             continue;
         other = payload ? payload : header;
@@ -332,7 +334,7 @@ lukshdrExistingCheckHeaders(const lukshdrLink *link, const lukshdrLink *known, G
     return true;
 }
 
-/* Steps a and b, for a link that is to have its own secret (lukshdrStorageSecretOwn) */
+/* Steps a and b, for a link that shall have its own secret (lukshdrStorageSecretOwn) */
 static bool
 lukshdrExistingMakeSecret(const lukshdrLink *link, const lukshdrSecret *value, GError **error)
 {
@@ -346,7 +348,6 @@ lukshdrExistingMakeSecret(const lukshdrLink *link, const lukshdrSecret *value, G
            (made = lukshdrStorageSecretGenerate(link, value, error));
 }
 
-/* What a crash has left between a and 3: the linked volume, if its label was written already */
 bool
 lukshdrStorageLinkExistingFinish(const lukshdrLink *link, GError **error)
 {
@@ -370,8 +371,8 @@ lukshdrStorageLinkExistingFinish(const lukshdrLink *link, GError **error)
            lukshdrRegistryRemove(lukshdrStorageState.registry, link->uuid, error);
 }
 
-/* Takes back what was done for a link that did not come to be, as the system: a client that may
- * link need not be allowed to remove */
+/* Undoes what was done for a link that could not be made, as the system: a client that may link
+ * volumes may have no right to remove a secret */
 static void
 lukshdrExistingUndo(lukshdrLink *link, virConnectPtr conn)
 {
@@ -417,7 +418,8 @@ lukshdrExistingLinkNew(virStorageVolPtr vol,
     return false;
 }
 
-/* A lukshdrStorageChange: what linking again has found out, of a link that may have changed */
+/* A lukshdrStorageChange: puts what linking again has found into an entry that may have changed
+ * since */
 static bool
 lukshdrExistingChange(lukshdrLink *link, void *opaque)
 {
@@ -451,7 +453,7 @@ lukshdrExistingChange(lukshdrLink *link, void *opaque)
     return true;
 }
 
-/* The highest generation that any copy's label knows */
+/* Returns the highest generation in the label of any copy */
 static guint32
 lukshdrExistingGeneration(const lukshdrLink *link)
 {
@@ -471,7 +473,7 @@ lukshdrExistingGeneration(const lukshdrLink *link)
     return highest;
 }
 
-/* Updates the registry entries of all that have this header */
+/* Updates the registry entries of all links that have this header */
 static bool
 lukshdrExistingStore(lukshdrLink *link, GError **error)
 {
@@ -489,7 +491,8 @@ lukshdrExistingStore(lukshdrLink *link, GError **error)
     return lukshdrStorageUpdate(link, lukshdrExistingChange, link, error);
 }
 
-/* A secret of its own for a link that there is, where the one that the client named is another's */
+/* Gives a link that exists a secret of its own, if the one that the client named belongs to another
+ * link */
 static bool
 lukshdrExistingRenewSecret(lukshdrLink *link, const lukshdrSecret *value, bool *own, GError **error)
 {
@@ -503,7 +506,8 @@ lukshdrExistingRenewSecret(lukshdrLink *link, const lukshdrSecret *value, bool *
     return !*own || (made = lukshdrStorageSecretGenerate(link, value, error));
 }
 
-/* The other way round, unless the registry has it, after a failure behind the point of no return */
+/* Removes that secret again after a failure; not if the registry names it, since a store may have
+ * changed the file before it failed */
 static void
 lukshdrExistingDropSecret(const lukshdrLink *link)
 {
@@ -517,8 +521,8 @@ lukshdrExistingDropSecret(const lukshdrLink *link)
                           error->message);
 }
 
-/* @known had a generated secret.  If the registry says by now that its volume is opened with
- * another, that secret has done its part. */
+/* @known had a generated secret.  If the registry now names another secret for its volume, nobody
+ * needs the generated one: removes it. */
 static void
 lukshdrExistingReleaseEarlier(const lukshdrLink *known)
 {
@@ -533,9 +537,9 @@ lukshdrExistingReleaseEarlier(const lukshdrLink *known)
                           error->message);
 }
 
-/* Two that are linked already: after the keys were changed with another tool, an older header was
- * put back on purpose, or to have other replicas.  @link is a copy of @known with what
- * the client asked for. */
+/* Links two volumes again that are linked already.  A client asks for that after it changed keys
+ * with another tool or put back an older header on purpose, or to have other replicas.  @link is a
+ * copy of @known with what the client asked for. */
 static bool
 lukshdrExistingLinkAgain(lukshdrLink *link,
                          const lukshdrLink *known,
@@ -572,7 +576,8 @@ lukshdrExistingLinkAgain(lukshdrLink *link,
     return false;
 }
 
-/* The secret that is to open the header: the client's, or that of a link that there is */
+/* Returns the secret that shall open the header: the one that the client named, or that of the
+ * existing link */
 static lukshdrSecret *
 lukshdrExistingSecret(lukshdrLink *link, const lukshdrVolumeXML *xml, GError **error)
 {

@@ -1,5 +1,5 @@
 /*
- * vol-link.h: making a linked volume of two that exist
+ * vol-link.h: making a linked volume of two volumes that exist
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -15,10 +15,10 @@
  * @xml: what is wanted, of action EXISTING
  * @error: why the two cannot be a linked volume
  *
- * Links a payload and a header that exist.  Of neither is the content touched: the label is
- * written behind the header's key material, and what is shorter than a header volume grows.
- * Two that are linked already get label, digest and replicas anew, from the header as it is
- * now, if the secret opens it.
+ * Links a payload and a header that exist.  Does not touch the content of either: it writes the
+ * label behind the header's key material, and makes a file grow that is too short for a header
+ * volume.  If the two are linked already, it renews label, digest and replicas from the header as
+ * it is now, if the secret opens that.
  *
  * Returns: the payload volume, or NULL with @error set.
  */
@@ -27,11 +27,11 @@ lukshdrStorageLinkExisting(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError
 
 /**
  * lukshdrStorageLinkExistingFinish:
- * @link: a link in state UNLINKING without a LUKS UUID, that nothing else is at work on
+ * @link: a link in state UNLINKING without a LUKS UUID, on which nothing else is at work
  * @error: what went wrong first; the registry entry then stays
  *
- * Clears up what a crash has left of linking: makes it the linked volume if the label was written
- * already, else removes the secret that was made for it, and the entry.
+ * Clears up after a crash that interrupted linking: if the label was written already, makes the
+ * linked volume; otherwise removes the secret that was made for it, and the entry.
  *
  * Returns: true, or false with @error set.
  */

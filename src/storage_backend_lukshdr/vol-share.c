@@ -18,7 +18,7 @@
 #include "lookup.h"
 #include "util/log.h"
 
-/* As vol-dumpxml shows them, or not at all */
+/* Does @xml name the replicas as vol-dumpxml shows them?  It may also name none. */
 static bool
 lukshdrStorageShareNamesReplicas(const lukshdrLink *owner, const lukshdrVolumeXML *xml)
 {
@@ -66,8 +66,8 @@ lukshdrStorageShareCheck(const lukshdrLink *owner, const lukshdrVolumeXML *xml, 
     return true;
 }
 
-/* May the client write to the volume?  Its label will name one more link, and its owner can then
- * not wipe it any more. */
+/* May the client write to the volume?  Its label will name one more link, and then its owner can no
+ * longer wipe it. */
 static bool
 lukshdrStorageShareMayWrite(virConnectPtr conn,
                             const char *pool,
@@ -129,8 +129,8 @@ lukshdrStorageShareBegin(lukshdrLink *link,
     return true;
 }
 
-/* Those of the registry as they will be: shared, and active.  One that is not active (any more)
- * is about to take the header away. */
+/* Returns copies of the other links with this header, as they will be: shared.  Leaves out a link
+ * that is not active: it is about to take the header away. */
 static GPtrArray *
 lukshdrStorageShareOthers(const lukshdrLink *link, GError **error)
 {
@@ -172,7 +172,7 @@ lukshdrStorageShare(lukshdrLink *link, virConnectPtr conn, GError **error)
     if (!others || !(headers = lukshdrStorageHeadersOpen(link, conn, error)))
         return false;
 
-    /* the header must be good for the others before it is good for one more */
+    /* the header must be in order for the other links before one more link shares it */
     if (headers->len == 0 ||
         !lukshdrHeaderCheck(g_ptr_array_index(others, 0), &link->header,
                             g_array_index(headers, lukshdrHeaderVolume, 0).handle->fd, NULL,

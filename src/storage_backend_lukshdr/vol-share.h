@@ -3,9 +3,9 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A link that begins to share stores its registry entry and then looks at the other link's state.
- * A deletion or wipe stores the state and then looks who shares the header.  One of the two sees
- * the other.
+ * A thread that begins to share stores its link's registry entry and then looks at the other link's
+ * state.  A thread that deletes or wipes stores the state and then looks who shares the header.  So
+ * one of the two sees the other.
  */
 
 #pragma once
@@ -38,8 +38,8 @@ lukshdrStorageShareBegin(lukshdrLink *link,
  * @conn: connection
  * @error: VIR_ERR_OPERATION_INVALID, VIR_ERR_SYSTEM_ERROR
  *
- * Adds @link to the label of the header, and calls all that share it shared, there and in the
- * registry.
+ * Adds @link to the label of the header.  Marks all links that have this header as shared, in the
+ * label and in the registry.
  *
  * Returns: true, or false with @error set.
  */

@@ -1,13 +1,13 @@
 /*
- * vol-show.c: volumes that exist: what they show, what they refuse
+ * vol-show.c: what volumes that exist show, and what they refuse
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Resizing a payload on a file system without birth times, where a label tells it by its size, and
- * what a crash after each step leaves:
+ * On a file system without birth times, a label recognises its payload by the size.  The steps of
+ * resizing such a payload, and what a crash after each leaves:
  *
- *   1 payload resized          the new size; for other hosts the link is one that is found, which
- *                              none of them follows by itself 2 size in the registry     the same,
+ *   1 payload resized          the new size; other hosts only show the link as found, and do not
+ *                              follow it by themselves 2 size in the registry     the same,
  *                              until this host writes the label again 3 size in the label of
  *                              all as it should be where that copy of the header is read header,
  *                              then replicas
@@ -29,8 +29,8 @@
 #include "scan.h"
 #include "vol-xml.h"
 
-/* Returns @xml, or what shows which volumes named in it are lost instead; as of the last look,
- * since a server that hangs must not stop everybody who only wants to see */
+/* Returns @xml, or XML that also shows which volumes named in it are lost.  Uses what the last look
+ * found: a server that hangs must not stop everybody who only wants to see. */
 static char *
 lukshdrStorageMarkLost(char *xml)
 {
@@ -44,8 +44,7 @@ lukshdrStorageMarkLost(char *xml)
     return marked;
 }
 
-/* What is shown of a volume of a header pool that is nobody's and claims to be somebody's; or
- * NULL */
+/* Returns XML that shows the claims of a label that nobody follows; NULL if @vol has none */
 static char *
 lukshdrStorageShowFound(virStorageVolPtr vol, const char *xml)
 {
@@ -71,7 +70,7 @@ lukshdrStorageVolGetXMLDesc(virStorageVolPtr vol, unsigned int flags)
         return NULL;
 
     if (!lukshdrStorageRecognise(vol, NULL, &what, &error)) {
-        /* what exists can be shown even if nobody knows what it is */
+        /* show the volume even if nobody knows what it is */
         LUKSHDR_LOG_WARN("%s", error->message);
         virResetLastError();
         return xml;
@@ -92,9 +91,9 @@ lukshdrStorageVolGetXMLDesc(virStorageVolPtr vol, unsigned int flags)
     return lukshdrStorageMarkLost(shown);
 }
 
-/* A header may be put back, and ciphertext replaced, while nobody uses the volume.  The upload
- * itself comes later, over @stream: who opens the volume meanwhile finds a header that is not what
- * its label says, and does not open it. */
+/* A client may put back a header, or replace ciphertext, while nobody uses the volume.  The upload
+ * itself comes later, over the stream.  If somebody opens the volume meanwhile, its header is not
+ * what the label says, and so it is refused. */
 static bool
 lukshdrStorageAllowUpload(virStorageVolPtr vol, GError **error)
 {
@@ -107,8 +106,8 @@ lukshdrStorageAllowUpload(virStorageVolPtr vol, GError **error)
     lukshdrLink *link;
     guint i;
 
-    /* what now stands where a header was may become it again, or is it but has not been looked
-     * at */
+    /* a volume in the place of a lost header may become that header by this upload, or may be the
+     * header already and not have been looked at yet */
     if (!lukshdrStorageRecognise(vol, state->abi.virStorageVolUploadEnsureACL, &what, &local) &&
         !lukshdrStorageFindReplaced(vol, &replaced) && !replaced) {
         g_propagate_error(error, g_steal_pointer(&local));
@@ -139,7 +138,8 @@ lukshdrStorageAllowUpload(virStorageVolPtr vol, GError **error)
     return true;
 }
 
-/* What @error says of links is told only to a client that may do what it asks for */
+/* Reports @error, which may say something of links, only to a client that may do what it asks
+ * for */
 static int
 lukshdrStorageRefuse(virStorageVolPtr vol, lukshdrStorageEnsureACL ensure, GError *error)
 {
@@ -160,7 +160,7 @@ lukshdrStorageVolDownload(virStorageVolPtr vol,
     lukshdrStorageBusy *busy;
     g_autoptr(GError) error = NULL;
 
-    /* whose it is does not matter: what can be read may be read, also while nobody knows */
+    /* do not ask which link has the volume: a client that may read it may do so in any case */
     if (!lukshdrStorageBusyVolume(vol, NULL, LUKSHDR_STORAGE_BUSY_READ, &busy, &error))
         return lukshdrStorageRefuse(vol, state->abi.virStorageVolDownloadEnsureACL, error);
     return state->stock.storageVolDownload(vol, stream, offset, length, flags);
@@ -193,7 +193,8 @@ lukshdrStorageResizedChange(lukshdrLink *link, void *opaque)
     return true;
 }
 
-/* @link's payload, open as @held, has been resized: that it was is not undone where this fails */
+/* Records the new size of @link's payload, which is open as @held.  A failure does not undo the
+ * resize. */
 static void
 lukshdrStorageResized(const lukshdrLink *link, const lukshdrHandle *held)
 {
@@ -227,7 +228,7 @@ lukshdrStorageVolResize(virStorageVolPtr vol, unsigned long long capacity, unsig
                                  LUKSHDR_STORAGE_BUSY_CHANGE, &busy, &error)) {
         switch (what.as) {
         case LUKSHDR_RECOGNISED_PAYLOAD:
-            /* a guest would not be told, and what is cut off would be its disk's end */
+            /* a guest would not hear of the new size, and a cut would take the end of its disk */
             if (!(held = lukshdrStorageHold(what.link, &error))) {
                 g_prefix_error(&error,
                                _("unable to resize linked volume '%s' (that of a running domain is "

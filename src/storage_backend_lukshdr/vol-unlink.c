@@ -1,5 +1,5 @@
 /*
- * vol-unlink.c: making two volumes of a linked one
+ * vol-unlink.c: making two separate volumes of a linked one
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
@@ -9,8 +9,8 @@
  *   2 labels removed                        as 1
  *   3 registry entry removed                two volumes
  *
- * A crash between 1 and the last look at who uses the volume leaves one in use in state
- * "unlinking": lukshdrStorageRecover.
+ * After step 1 we look once more whether the volume is in use.  A crash before that look may leave
+ * a volume in use in state "unlinking": lukshdrStorageRecover makes it active again.
  */
 
 #include "config.h"
@@ -83,7 +83,7 @@ lukshdrStorageUnlink(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError **err
         return NULL;
     }
 
-    /* who may delete a volume may give up its header */
+    /* a client that may delete a volume may also give up its header */
     if (!lukshdrStorageRecognise(vol, state->abi.virStorageVolDeleteEnsureACL, &what, error))
         return NULL;
     link = lukshdrStorageRecognisedPayload(&what);

@@ -1,5 +1,5 @@
 /*
- * vol-unlink.h: making two volumes of a linked one
+ * vol-unlink.h: making two separate volumes of a linked one
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -15,8 +15,7 @@
  * @xml: what is wanted, of action UNLINK
  * @error: why they cannot be unlinked
  *
- * Removes the link between payload and header; both volumes stay, and so does a secret that was
- * generated.
+ * Removes the link between payload and header.  Both volumes stay, and so does a generated secret.
  *
  * Returns: the payload volume, or NULL with @error set.
  */
@@ -25,7 +24,7 @@ lukshdrStorageUnlink(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError **err
 
 /**
  * lukshdrStorageUnlinkFinish:
- * @link: a link in state UNLINKING with a LUKS UUID, that nothing else is at work on
+ * @link: a link in state UNLINKING with a LUKS UUID, on which nothing else is at work
  * @conn: connection of the storage driver
  * @error: what went wrong first; the registry entry then stays
  *

@@ -10,10 +10,11 @@
  *   3 header volumes wiped as asked    as 2; the algorithm is not repeated
  *   4 registry entry "wiped"           a volume that can only be deleted
  *
- * All that can be refused is refused before step 1: rights, what the volume is, whether it is in
- * use.  The last is asked again after 1, for a guest that starts meanwhile, and 1 taken back if it
- * is; a crash before that leaves a volume in use in state "wiping".  So the next start asks first
- * whether it is in use and whole, and makes it active again (lukshdrStorageRecover).
+ * All refusals come before step 1: for lack of rights, for what the volume is, and because it is in
+ * use.  After step 1 we look again whether it is in use, since a guest may start meanwhile; if it
+ * is, we undo step 1.  A crash before that leaves a volume in use in state "wiping".  So the next
+ * start first looks whether the volume is in use and whole, and then makes it active again
+ * (lukshdrStorageRecover).
  */
 
 #include "config.h"
@@ -41,7 +42,8 @@ lukshdrStorageWipeFinish(lukshdrLink *link, virConnectPtr conn, GError **error)
            lukshdrStorageSetState(link, LUKSHDR_LINK_STATE_WIPED, error);
 }
 
-/* Without its key material the others would be lost, too. */
+/* Refuses to wipe a shared header: without its key material the other volumes would be lost,
+ * too. */
 static bool
 lukshdrStorageCheckAlone(const lukshdrLink *link, GError **error)
 {
@@ -61,7 +63,7 @@ lukshdrStorageCheckAlone(const lukshdrLink *link, GError **error)
     return false;
 }
 
-/* All refusals; @headers is set to the header volumes. */
+/* Makes all refusals; sets @headers to the header volumes. */
 static bool
 lukshdrStorageCheckWipe(lukshdrLink *link,
                         virStorageVolPtr vol,
@@ -104,8 +106,8 @@ lukshdrStorageCheckWipe(lukshdrLink *link,
 static bool
 lukshdrStorageWipeLinked(lukshdrLink *link, GArray *headers, unsigned int algorithm, GError **error)
 {
-    /* a link that begins to share the header looks at the state after we have stored it, or we
-     * see that it shares it */
+    /* a thread that begins to share the header either sees the state that we store now, or has
+     * stored its link before, and then we see that */
     if (!lukshdrStorageClaim(link, LUKSHDR_LINK_STATE_WIPING, error))
         return false;
     if (!lukshdrStorageCheckAlone(link, error)) {

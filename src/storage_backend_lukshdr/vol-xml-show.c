@@ -26,10 +26,11 @@ lukshdrVolumeXMLHeader(const char *name)
     xmlDocSetRootElement(doc, root);
     lukshdrXMLAddChild(root, LUKSHDR_XML_NAME, name);
     lukshdrXMLAddChild(root, LUKSHDR_XML_CAPACITY, size);
-    /* allocated, so that no later write to a header can meet a full disk */
+    /* allocate all of it, so that a later write to a header cannot fail because the disk is full */
     lukshdrXMLAddChild(root, "allocation", size);
 
-    /* without a format: raw in pools of files, and partitions know no "raw" */
+    /* give no format: in pools of files that means raw, and for partitions libvirt knows no
+     * "raw" */
     node = lukshdrXMLAddChild(root, LUKSHDR_XML_TARGET, NULL);
     node = lukshdrXMLAddChild(node, "permissions", NULL);
     lukshdrXMLAddChild(node, "mode", "0600");
@@ -71,8 +72,8 @@ lukshdrVolumeXMLResult(xmlNode *root)
 }
 
 /* Finds or makes <encryption format='luks'> with its <secret> in @root's
- * <target>.  Of a header volume that a refresh has seen, stock shows an
- * <encryption> without anything in it. */
+ * <target>.  After a refresh has seen a header volume, stock shows an empty
+ * <encryption> for it. */
 static xmlNode *
 lukshdrVolumeXMLEncryption(xmlNode *root, const lukshdrLink *link)
 {
@@ -127,7 +128,7 @@ lukshdrVolumeXMLShowPayload(const char *text, const lukshdrLink *link)
         lukshdrXMLSetAttribute(header, LUKSHDR_XML_HEADER_LINK,
                                lukshdrHeaderLinkActionToString(LUKSHDR_HEADER_LINK_SHARE));
     for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
-        /* a replica that a label names and nobody here has seen is nothing to show */
+        /* do not show a replica that a label names and nobody here has seen */
         if (i == 0 || copy->path || link->state != LUKSHDR_LINK_STATE_ACTIVE)
             lukshdrVolumeXMLAddSource(header, copy);
     }
@@ -135,7 +136,7 @@ lukshdrVolumeXMLShowPayload(const char *text, const lukshdrLink *link)
     return lukshdrVolumeXMLResult(xmlDocGetRootElement(doc));
 }
 
-/* With @state, if that is not NULL, at each payload */
+/* Shows the payloads of @links, each with @state if that is not NULL */
 static char *
 lukshdrVolumeXMLShowPayloads(const char *text, GPtrArray *links, const char *state)
 {
@@ -228,7 +229,7 @@ lukshdrVolumeXMLHasBacking(const char *text)
     xmlNode *backing = doc ? lukshdrXMLChild(xmlDocGetRootElement(doc), LUKSHDR_XML_BACKING_STORE)
                            : NULL;
 
-    /* stock shows an empty one where there is none */
+    /* stock shows an empty <backingStore> for a volume without one */
     return backing && lukshdrXMLChild(backing, LUKSHDR_XML_PATH);
 }
 

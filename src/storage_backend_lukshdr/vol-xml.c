@@ -18,8 +18,8 @@
 #include "util/text.h"
 #include "util/xml.h"
 
-/* Each is written when the volume is made, and looked at when the header is damaged; more are
- * a mistake */
+/* The most copies of a header.  We write each copy when the volume is made, and read each when the
+ * header is damaged.  To ask for more is a mistake. */
 #define LUKSHDR_VOLUME_MAX_HEADERS 16
 
 static const char *const lukshdrHeaderLinkActions[] = {
@@ -28,7 +28,7 @@ static const char *const lukshdrHeaderLinkActions[] = {
     [LUKSHDR_HEADER_LINK_COPY] = "copy",
 };
 
-/* What release 0.1 called them, which is still understood */
+/* The names that release 0.1 had for them; we still understand them */
 static const char *const lukshdrHeaderLinkOld[G_N_ELEMENTS(lukshdrHeaderLinkActions)] = {
     [LUKSHDR_HEADER_LINK_EXISTING] = "adopt",
     [LUKSHDR_HEADER_LINK_UNLINK] = "part",
@@ -77,8 +77,8 @@ lukshdrVolumeXMLCountHeaders(xmlNode *node)
     return count;
 }
 
-/* A name that reaches QEMU as the value of an option.  Whether QEMU knows it is
- * for QEMU to say. */
+/* Reads a name that QEMU gets as the value of an option.  QEMU itself refuses a
+ * name that it does not know. */
 static bool
 lukshdrVolumeXMLToken(xmlNode *node, const char *attribute, char **token, GError **error)
 {
@@ -122,7 +122,7 @@ lukshdrVolumeXMLParseSecret(xmlNode *secret, lukshdrVolumeXML *xml, GError **err
 {
     g_autofree char *type = NULL;
 
-    /* one is generated */
+    /* without a <secret>, one is generated */
     if (!secret)
         return true;
 
@@ -209,8 +209,8 @@ lukshdrVolumeXMLParseAction(xmlNode *header, lukshdrVolumeXML *xml, GError **err
     return false;
 }
 
-/* The first source is the header's, the others its replicas', which are called as it is unless
- * they say otherwise. */
+/* Reads the sources.  The first is that of the header, the others those of its replicas.  A replica
+ * has the header's name unless its source gives another. */
 static bool
 lukshdrVolumeXMLParseSource(xmlNode *node, lukshdrVolumeXML *xml, GError **error)
 {
@@ -351,8 +351,8 @@ lukshdrVolumeXMLNameOf(const char *text, GError **error)
                : NULL;
 }
 
-/* With a backing file below a luks node its plaintext would be decrypted once
- * more, and unallocated clusters would read as garbage. */
+/* Refuses a backing store.  Below a luks node, QEMU would decrypt the plaintext of the
+ * backing file once more, and unallocated clusters would read as garbage. */
 static bool
 lukshdrVolumeXMLCheckBacking(xmlNode *root, GError **error)
 {
@@ -379,9 +379,9 @@ lukshdrVolumeXMLParse(const char *text, lukshdrVolumeXML **xml, GError **error)
 
     doc = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_VOLUME, &local);
     if (!doc) {
-        /* Stock has words of its own for what is wrong with an XML.  But stock
-         * must not take, without its header, an XML that only we refuse; an entity can
-         * hide one. */
+        /* Stock itself says what is wrong with XML that it cannot parse.  But if only we
+         * refuse the XML, stock must not make the volume without its header.  So refuse it
+         * here if a <header> may be in it; an entity can hide one. */
         if (!strstr(text, LUKSHDR_XML_HEADER) &&
             !(strstr(text, "<!ENTITY") && strstr(text, LUKSHDR_XML_ENCRYPTION)))
             return true;
@@ -419,8 +419,8 @@ lukshdrVolumeXMLParse(const char *text, lukshdrVolumeXML **xml, GError **error)
         !lukshdrVolumeXMLParseEncryption(encryption, result, error))
         return false;
 
-    /* stock drops elements that it does not know, but would validate them, and
-     * would make a volume with attached LUKS of the rest */
+    /* take the whole element out: stock would drop our elements and make a volume with attached
+     * LUKS of the rest, or refuse them with --validate */
     xmlUnlinkNode(encryption);
     xmlFreeNode(encryption);
     result->stock = lukshdrXMLFormat(root);

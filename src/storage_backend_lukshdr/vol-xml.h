@@ -3,8 +3,8 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Reading the <encryption> that docs/xml.md describes, taking it out before the
- * stock parser sees the rest, and putting it into what vol-dumpxml shows.
+ * Reads the <encryption> that docs/xml.md describes, takes it out before the stock
+ * parser sees the rest, and puts it into what vol-dumpxml shows.
  */
 
 #pragma once
@@ -14,15 +14,15 @@
 #include "link/format.h"
 #include "link/link.h"
 
-/* what a payload's name gets to make the name of its header, if that has no other */
+/* appended to a payload's name to get the default name of its header */
 #define LUKSHDR_HEADER_SUFFIX ".luks"
 
 /* What <header link='...'> asks for */
 typedef enum {
-    LUKSHDR_HEADER_LINK_NEW,      /* both volumes are made; without the attribute */
+    LUKSHDR_HEADER_LINK_NEW,      /* both volumes are made; the default without the attribute */
     LUKSHDR_HEADER_LINK_EXISTING, /* both exist, and become a linked volume */
-    LUKSHDR_HEADER_LINK_UNLINK,   /* they cease to be one */
-    LUKSHDR_HEADER_LINK_SHARE,    /* the header exists, and is another linked volume's */
+    LUKSHDR_HEADER_LINK_UNLINK,   /* they are a linked volume, and shall no longer be one */
+    LUKSHDR_HEADER_LINK_SHARE,    /* the header exists, and belongs to another linked volume */
     LUKSHDR_HEADER_LINK_COPY,     /* when cloning: the source's header, with its master key */
 } lukshdrHeaderLinkAction;
 
@@ -35,7 +35,7 @@ typedef enum {
 const char *
 lukshdrHeaderLinkActionToString(lukshdrHeaderLinkAction action);
 
-/* Where one copy of the header is, or is to be */
+/* Where one copy of the header is or will be */
 typedef struct _lukshdrHeaderSource lukshdrHeaderSource;
 struct _lukshdrHeaderSource {
     char *pool;
@@ -77,7 +77,7 @@ lukshdrVolumeXMLPrimary(const lukshdrVolumeXML *xml);
  * @xml: volume XML
  * @volume: the new name of the header and of the replicas that had the name of the header
  *
- * For a clone that was asked for with its source's XML.
+ * For a client that asks for a clone with the source's own XML.
  */
 void
 lukshdrVolumeXMLRename(lukshdrVolumeXML *xml, const char *volume);
@@ -87,8 +87,8 @@ lukshdrVolumeXMLRename(lukshdrVolumeXML *xml, const char *volume);
  * @text: volume XML as a client sent it
  * @xml: set to what it asks for, or to NULL if it asks for no detached header
  *       and is the stock entry's business as it is
- * @error: VIR_ERR_XML_ERROR, VIR_ERR_CONFIG_UNSUPPORTED for what libvirt or
- *         QEMU know and a linked volume cannot have
+ * @error: VIR_ERR_XML_ERROR; VIR_ERR_CONFIG_UNSUPPORTED for something that libvirt or
+ *         QEMU know but a linked volume cannot have
  *
  * Returns: true with @xml set or NULL, or false with @error set.
  */
@@ -131,7 +131,7 @@ lukshdrVolumeXMLNameOf(const char *text, GError **error);
  * lukshdrVolumeXMLIsEncrypted:
  * @text: volume XML
  *
- * Returns: true if it has an <encryption> of whatever kind in <target>.
+ * Returns: true if it has an <encryption> of any kind in <target>.
  */
 bool
 lukshdrVolumeXMLIsEncrypted(const char *text);
@@ -171,7 +171,7 @@ lukshdrVolumeXMLShowPayload(const char *text, const lukshdrLink *link);
 /**
  * lukshdrVolumeXMLShowHeader:
  * @text: vol-dumpxml of a header volume as stock writes it
- * @links: lukshdrLink *, the links whose header, or a replica of whose header, it is
+ * @links: lukshdrLink *, the links that have this volume as their header or as a replica of it
  *
  * Returns: @text with <payload> in <encryption> in <target>, to be freed with
  * free(3) as an API result; NULL if @text is not as expected.
@@ -182,7 +182,7 @@ lukshdrVolumeXMLShowHeader(const char *text, GPtrArray *links);
 /**
  * lukshdrVolumeXMLShowFound:
  * @text: vol-dumpxml of a volume in a header pool as stock writes it
- * @links: lukshdrLink *, what its label claims and nobody follows
+ * @links: lukshdrLink *, the links that its label claims and nobody follows
  *
  * Returns: as lukshdrVolumeXMLShowHeader, with state='found' at each payload.
  */

@@ -3,9 +3,8 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Events come in the daemon's event loop, which must not wait for anything: callbacks only
- * queue the pool's name.  The thread does the rest, as the system; what it does is
- * scan.c's.
+ * Events come in the daemon's event loop, which must not wait for anything.  So the callbacks only
+ * queue the pool's name.  A thread of our own then calls scan.c, as the system.
  */
 
 #include "config.h"
@@ -23,7 +22,7 @@ struct _lukshdrWatch {
     int refresh;
     GThread *thread;
 
-    /* The lock protects what is below.  It is a leaf: nothing is called with it held. */
+    /* The lock protects what is below.  It is a leaf: a thread that holds it calls nothing. */
     GMutex lock;
     GCond wakeup;
     GHashTable *pools; /* char *, names of pools to look at -> GINT_TO_POINTER, whether started */
@@ -41,7 +40,7 @@ lukshdrWatchQueue(lukshdrWatch *watch, virStoragePoolPtr pool, bool started)
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&watch->lock);
     const char *name = virStoragePoolGetName(pool);
 
-    /* once, however often it was said */
+    /* queue a pool once, however many events it had */
     started |= GPOINTER_TO_INT(g_hash_table_lookup(watch->pools, name));
     g_hash_table_insert(watch->pools, g_strdup(name), GINT_TO_POINTER(started));
     g_cond_signal(&watch->wakeup);
@@ -64,8 +63,8 @@ lukshdrWatchRefresh(virConnectPtr conn G_GNUC_UNUSED, virStoragePoolPtr pool, vo
     lukshdrWatchQueue(opaque, pool, false);
 }
 
-/* Waits for something to do.  Returns the pools to look at, unreffed by the caller, with @all set
- * if it is all of them; or NULL at the end. */
+/* Waits for something to do.  Returns the pools to look at, unreffed by the caller; @all is set if
+ * the thread must look at all of them.  Returns NULL at the end. */
 static GHashTable *
 lukshdrWatchNext(lukshdrWatch *watch, bool *all)
 {
@@ -194,7 +193,7 @@ lukshdrStorageWatchStop(void)
     watch->end = true;
     g_cond_signal(&watch->wakeup);
     g_mutex_unlock(&watch->lock);
-    /* it may be in the middle of a scan */
+    /* the thread may be in the middle of a scan */
     lukshdrStorageScanEnd();
     g_thread_join(watch->thread);
 }

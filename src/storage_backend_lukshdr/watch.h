@@ -13,8 +13,8 @@
  * @conn: connection of the storage driver; a reference is kept until lukshdrStorageWatchStop
  * @error: stock's
  *
- * From here on each pool that is started or refreshed is looked at (lukshdrStorageScanPool), in a
- * thread of our own.  Called once, in the state driver's initialisation.
+ * From here on a thread of our own looks at each pool that is started or refreshed
+ * (lukshdrStorageScanPool).  Call it once, in the state driver's initialisation.
  *
  * Returns: true, or false with @error set and nothing started.
  */
@@ -24,8 +24,8 @@ lukshdrStorageWatchStart(virConnectPtr conn, GError **error);
 /**
  * lukshdrStorageWatchAll:
  *
- * Has all links looked at, soon: after a reload, which starts pools without events.  Does nothing
- * where lukshdrStorageWatchStart has not been called or has failed.
+ * Makes that thread look at all links soon.  Call it after a reload, which starts pools without
+ * events.  Does nothing if lukshdrStorageWatchStart was not called or has failed.
  */
 void
 lukshdrStorageWatchAll(void);
@@ -33,8 +33,8 @@ lukshdrStorageWatchAll(void);
 /**
  * lukshdrStorageWatchStop:
  *
- * Ends the thread, waiting for the look that it takes, and closes the connection.  Called in the
- * state driver's clean-up, before the storage driver's.
+ * Ends the thread and closes the connection.  If the thread is looking at a pool, waits for it.
+ * Call it in the state driver's clean-up, before the storage driver's.
  */
 void
 lukshdrStorageWatchStop(void);
