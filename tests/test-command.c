@@ -58,16 +58,17 @@ testFiles(void)
         }
         fds[i] = -1;
 
-        g_assert_true(testRun("for i in 5 6 7 8; do echo \"$i $(cat /dev/fd/$i) $(cat /dev/fd/$i)\""
-                              " >/dev/fd/$i || exit 1; done",
-                              fds, 60, false, &error));
+        g_assert_true(
+            testRun("for i in 7 8 9 10; do echo \"$i $(cat /dev/fd/$i) $(cat /dev/fd/$i)\""
+                    " >/dev/fd/$i || exit 1; done",
+                    fds, 60, false, &error));
         g_assert_no_error(error);
 
         for (i = 0; i < G_N_ELEMENTS(names); i++) {
             g_autofree char *path = utilTestPath(names[i]);
             g_autofree char *moved = g_strconcat(path, ".moved", NULL);
-            g_autofree char *wanted = g_strdup_printf("%zu %s %s\n", i + 5, names[i], names[i]);
-            g_autofree char *name = g_strdup_printf("/dev/fd/%zu", i + 5);
+            g_autofree char *wanted = g_strdup_printf("%zu %s %s\n", i + 7, names[i], names[i]);
+            g_autofree char *name = g_strdup_printf("/dev/fd/%zu", i + 7);
             g_autofree char *got = NULL;
 
             g_assert_cmpstr(lukshdrCommandFile(i), ==, name);

@@ -20,6 +20,8 @@ struct _lukshdrChain {
 
     char *payloadFile; /* instead of the link's path, or NULL */
     char *headerFile;
+    char *remoteSecret; /* of the payload's Ceph user, instead of libvirt's name; or NULL */
+    char *remoteConfig; /* or NULL */
 
     char *top; /* node names, from here on */
     char *payload;

@@ -223,6 +223,8 @@ lukshdrChainFree(lukshdrChain *chain)
     json_object_unref(chain->options);
     g_free(chain->payloadFile);
     g_free(chain->headerFile);
+    g_free(chain->remoteSecret);
+    g_free(chain->remoteConfig);
     g_free(chain->top);
     g_free(chain->payload);
     g_free(chain->storage);
@@ -244,6 +246,15 @@ lukshdrChainSetFiles(lukshdrChain *chain, const char *payload, const char *heade
     g_free(chain->headerFile);
     chain->payloadFile = g_strdup(payload);
     chain->headerFile = g_strdup(header);
+}
+
+void
+lukshdrChainSetRemote(lukshdrChain *chain, const char *keySecret, const char *config)
+{
+    g_free(chain->remoteSecret);
+    g_free(chain->remoteConfig);
+    chain->remoteSecret = g_strdup(keySecret);
+    chain->remoteConfig = g_strdup(config);
 }
 
 const char *
@@ -345,9 +356,12 @@ lukshdrChainGetAuths(const lukshdrChain *chain)
 #define LUKSHDR_CHAIN_RBD_PORT 6789
 
 /* Adds what tells QEMU's rbd driver which image to open (BlockdevOptionsRbd in its
- * qapi/block-core.json).  The secret object with the user's key is named as libvirt names it. */
+ * qapi/block-core.json).  @config may be NULL. */
 static void
-lukshdrChainAddRemote(JsonObject *node, const lukshdrRemote *remote, const char *name)
+lukshdrChainAddRemote(JsonObject *node,
+                      const lukshdrRemote *remote,
+                      const char *keySecret,
+                      const char *config)
 {
     /* POOL/IMAGE or POOL/NAMESPACE/IMAGE */
     g_auto(GStrv) names = g_strsplit(remote->name, "/", 3);
@@ -379,13 +393,12 @@ lukshdrChainAddRemote(JsonObject *node, const lukshdrRemote *remote, const char 
         json_object_set_array_member(node, "server", json_array_ref(servers));
     json_array_unref(servers);
 
+    if (config)
+        json_object_set_string_member(node, "conf", config);
     if (remote->user)
         json_object_set_string_member(node, "user", remote->user);
-    if (remote->secretUUID) {
-        g_autofree char *secret = lukshdrChainAuthID(name);
-
-        json_object_set_string_member(node, "key-secret", secret);
-    }
+    if (remote->secretUUID)
+        json_object_set_string_member(node, "key-secret", keySecret);
 }
 
 static JsonObject *
@@ -400,7 +413,10 @@ lukshdrChainStorageNode(const lukshdrChain *chain,
     JsonObject *node = lukshdrChainNode(chain, which, name, driver);
 
     if (vol->remote) {
-        lukshdrChainAddRemote(node, vol->remote, name);
+        bool own = which == LUKSHDR_CHAIN_STORAGE && chain->remoteSecret;
+        g_autofree char *keySecret = own ? g_strdup(chain->remoteSecret) : lukshdrChainAuthID(name);
+
+        lukshdrChainAddRemote(node, vol->remote, keySecret, chain->remoteConfig);
         return node;
     }
     json_object_set_string_member(node, "filename", file ? file : vol->path);
@@ -494,6 +510,19 @@ lukshdrChainVolumeToJSON(const char *format, const char *file, bool block)
         json_object_set_null_member(node, "backing");
     json_object_set_string_member(storage, "driver", block ? "host_device" : "file");
     json_object_set_string_member(storage, "filename", file);
+    json_object_set_object_member(node, "file", storage);
+    return node;
+}
+
+JsonObject *
+lukshdrChainRemoteToJSON(const lukshdrRemote *remote, const char *keySecret, const char *config)
+{
+    JsonObject *node = json_object_new();
+    JsonObject *storage = json_object_new();
+
+    json_object_set_string_member(node, "driver", "raw");
+    json_object_set_string_member(storage, "driver", "rbd");
+    lukshdrChainAddRemote(storage, remote, keySecret, config);
     json_object_set_object_member(node, "file", storage);
     return node;
 }

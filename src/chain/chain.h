@@ -74,6 +74,18 @@ void
 lukshdrChainSetFiles(lukshdrChain *chain, const char *payload, const char *header);
 
 /**
+ * lukshdrChainSetRemote:
+ * @chain: a chain
+ * @keySecret: id of the QEMU secret object with the key of the payload's Ceph user, instead of
+ *             PREFIX-storage-auth-secret0
+ * @config: name of the file that QEMU reads as ceph.conf, or NULL for those of the host
+ *
+ * Says nothing of a payload with a path.
+ */
+void
+lukshdrChainSetRemote(lukshdrChain *chain, const char *keySecret, const char *config);
+
+/**
  * lukshdrChainGetKeySecret:
  * @chain: a chain
  *
@@ -177,6 +189,17 @@ lukshdrChainToJSON(const lukshdrChain *chain);
  */
 JsonObject *
 lukshdrChainVolumeToJSON(const char *format, const char *file, bool block);
+
+/**
+ * lukshdrChainRemoteToJSON:
+ * @remote: where a raw volume is that is no linked one
+ * @keySecret: as lukshdrChainSetRemote
+ * @config: as lukshdrChainSetRemote
+ *
+ * Returns: its nodes, as lukshdrChainVolumeToJSON.
+ */
+JsonObject *
+lukshdrChainRemoteToJSON(const lukshdrRemote *remote, const char *keySecret, const char *config);
 
 /**
  * lukshdrChainFormatDriver:

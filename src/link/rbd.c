@@ -15,8 +15,11 @@
 #include <rados/librados.h>
 #include <rbd/librbd.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "util/error.h"
+#include "util/io.h"
 
 /* librados's documentation of rados_conf_read_file: what every client of the host reads */
 #define LUKSHDR_RBD_CONFIG "/etc/ceph/ceph.conf"
@@ -43,6 +46,7 @@
     X(rbd_close) \
     X(rbd_get_id) \
     X(rbd_get_size) \
+    X(rbd_get_modify_timestamp) \
     X(rbd_watchers_list) \
     X(rbd_watchers_list_cleanup) \
     X(rbd_snap_list) \
@@ -64,6 +68,7 @@ struct _lukshdrRBD {
     rbd_image_t image;
     char *where; /* for messages */
     lukshdrIdentity identity;
+    struct timespec written;
 };
 
 void
@@ -177,7 +182,8 @@ lukshdrRBDExamine(lukshdrRBD *rbd, const char *space)
 
     if ((rc = lukshdrRBDAPI.rados_cluster_fsid(rbd->cluster, fsid, sizeof(fsid))) < 0 ||
         (rc = lukshdrRBDAPI.rbd_get_id(rbd->image, id, sizeof(id))) < 0 ||
-        (rc = lukshdrRBDAPI.rbd_get_size(rbd->image, &size)) < 0)
+        (rc = lukshdrRBDAPI.rbd_get_size(rbd->image, &size)) < 0 ||
+        (rc = lukshdrRBDAPI.rbd_get_modify_timestamp(rbd->image, &rbd->written)) < 0)
         return rc;
 
     text = g_strdup_printf("%s:%" G_GINT64_FORMAT ":%s:%s", fsid,
@@ -262,6 +268,36 @@ void
 lukshdrRBDIdentity(const lukshdrRBD *rbd, lukshdrIdentity *identity)
 {
     *identity = rbd->identity;
+}
+
+bool
+lukshdrRBDIsUnwritten(const lukshdrRBD *before, const lukshdrRBD *now)
+{
+    return before->written.tv_sec == now->written.tv_sec &&
+           before->written.tv_nsec == now->written.tv_nsec;
+}
+
+int
+lukshdrRBDConfig(guint timeout, GError **error)
+{
+    g_autofree char *host = NULL;
+    g_autofree char *text = NULL;
+    int fd = memfd_create("ceph.conf", MFD_CLOEXEC);
+
+    if (fd < 0) {
+        lukshdrErrorSetErrno(error, errno, _("Unable to make a file in memory"));
+        return -1;
+    }
+
+    /* a host need not have one */
+    (void)g_file_get_contents(LUKSHDR_RBD_CONFIG, &host, NULL, NULL);
+    text = g_strdup_printf("%s\n[client]\n"
+                           "rados_osd_op_timeout = %u\nrados_mon_op_timeout = %u\n",
+                           host ? host : "", timeout, timeout);
+    if (lukshdrIOWrite(fd, text, strlen(text), 0, error))
+        return fd;
+    close(fd);
+    return -1;
 }
 
 bool

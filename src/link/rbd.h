@@ -76,6 +76,32 @@ void
 lukshdrRBDIdentity(const lukshdrRBD *rbd, lukshdrIdentity *identity);
 
 /**
+ * lukshdrRBDIsUnwritten:
+ * @before: an image as it was opened first
+ * @now: the same image, opened after it was read
+ *
+ * The cluster notes when an image was last written to, but not again for a minute
+ * (rbd_mtime_update_interval): a write that follows so soon on one from before is missed.
+ *
+ * Returns: whether nobody has written to it in between, so far as the cluster has noted.
+ */
+bool
+lukshdrRBDIsUnwritten(const lukshdrRBD *before, const lukshdrRBD *now);
+
+/**
+ * lukshdrRBDConfig:
+ * @timeout: seconds after which a cluster that does not answer has failed
+ * @error: VIR_ERR_SYSTEM_ERROR
+ *
+ * The host's ceph.conf with that deadline, for a program that has its own librados: such a client waits
+ * for ever, and talks so much meanwhile that nobody can tell by that whether it gets on.
+ *
+ * Returns: a descriptor of a file without a name, or -1 with @error set.
+ */
+int
+lukshdrRBDConfig(guint timeout, GError **error);
+
+/**
  * lukshdrRBDCheckUnused:
  * @rbd: an open image
  * @error: VIR_ERR_OPERATION_INVALID if somebody else, on any host, has the image open: the

@@ -10,6 +10,7 @@
 
 #include <glib/gi18n-lib.h>
 #include <libvirt/virterror.h>
+#include <unistd.h>
 
 #include "chain/chain.h"
 #include "link/header.h"
@@ -17,8 +18,7 @@
 #include "link/payload.h"
 #include "util/command.h"
 #include "util/error.h"
-
-#define LUKSHDR_CONVERT_MAX_SECRETS 2
+#include "secrets.h"
 
 /* A conversion may take days, so what counts is that something is read or written.  Nothing is
  * while a header is opened, and while the target is flushed at the end: the page cache may hold a
@@ -30,6 +30,7 @@ lukshdrConvertSideClear(lukshdrConvertSide *side)
 {
     lukshdrHandleClose(side->volume);
     lukshdrHandleClose(side->header);
+    lukshdrSecretFree(side->userKey);
     g_free(side->name);
     *side = (lukshdrConvertSide){ 0 };
 }
@@ -47,17 +48,24 @@ lukshdrConvertSidePlain(lukshdrConvertSide *side,
         return false;
     }
 
-    if (vol->remote) {
-        g_autofree char *where = lukshdrVolumeWhere(vol);
+    side->format = format;
+    side->where = vol;
+    side->name = g_strdup_printf(_("volume '%s' of pool '%s'"), vol->volume, vol->pool);
+    if (!vol->remote)
+        return (side->volume = lukshdrHandleOpen(vol, flags, error));
 
-        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
-                    _("'%s' cannot be cloned: qemu-img is given no keys of Ceph users"), where);
+    if (!g_str_equal(format, "raw")) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
+                    _("%s, of format '%s', cannot be converted: images of Ceph clusters are of "
+                      "format 'raw'"),
+                    side->name, format);
         return false;
     }
 
-    side->format = format;
-    side->name = g_strdup_printf(_("volume '%s' of pool '%s'"), vol->volume, vol->pool);
-    return (side->volume = lukshdrHandleOpen(vol, flags, error));
+    /* it is QEMU that writes */
+    return (side->volume = lukshdrHandleOpen(vol, flags & ~LUKSHDR_HANDLE_WRITE, error)) &&
+           (!vol->remote->secretUUID ||
+            (side->userKey = lukshdrStorageSecretCephKey(vol->remote->secretUUID, error)));
 }
 
 bool
@@ -79,27 +87,67 @@ lukshdrConvertSideLinked(lukshdrConvertSide *side,
 typedef struct _lukshdrConvertCommand lukshdrConvertCommand;
 struct _lukshdrConvertCommand {
     GPtrArray *argv;
-    const lukshdrSecret *secrets[LUKSHDR_CONVERT_MAX_SECRETS + 1];
+    const lukshdrSecret *secrets[LUKSHDR_COMMAND_SECRETS_MAX + 1];
     int files[LUKSHDR_COMMAND_FILES_MAX + 1];
     guint secretCount;
     guint fileCount;
     guint deadline;
+    int config;             /* descriptor of a ceph.conf, or -1 */
+    const char *configFile; /* its name for qemu-img */
 };
 
 static void
 lukshdrConvertCommandClear(lukshdrConvertCommand *command)
 {
     g_ptr_array_unref(command->argv);
+    if (command->config >= 0)
+        close(command->config);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(lukshdrConvertCommand, lukshdrConvertCommandClear)
 
 /* Adds a descriptor, and returns the name that qemu-img has for it */
 static const char *
-lukshdrConvertAddFile(lukshdrConvertCommand *command, const lukshdrHandle *handle)
+lukshdrConvertAddFile(lukshdrConvertCommand *command, int fd)
 {
-    command->files[command->fileCount] = handle->fd;
+    command->files[command->fileCount] = fd;
     return lukshdrCommandFile(command->fileCount++);
+}
+
+/* Adds a secret object.  Also of a Ceph key it has the bytes: QEMU itself writes them in base64
+ * (qemu_rbd_set_auth in its block/rbd.c). */
+static void
+lukshdrConvertAddSecret(lukshdrConvertCommand *command, const char *id, const lukshdrSecret *secret)
+{
+    static const char *const files[] = { LUKSHDR_COMMAND_SECRET_FILE, LUKSHDR_COMMAND_SECRET_FILE2,
+                                         LUKSHDR_COMMAND_SECRET_FILE3,
+                                         LUKSHDR_COMMAND_SECRET_FILE4 };
+
+    G_STATIC_ASSERT(G_N_ELEMENTS(files) == LUKSHDR_COMMAND_SECRETS_MAX);
+    g_ptr_array_add(command->argv, g_strdup("--object"));
+    g_ptr_array_add(command->argv, g_strdup_printf("secret,id=%s,format=raw,file=%s", id,
+                                                   files[command->secretCount]));
+    command->secrets[command->secretCount++] = secret;
+}
+
+/* Adds what @side's cluster is asked with.  @id is of the key's secret object. */
+static bool
+lukshdrConvertAddRemote(lukshdrConvertCommand *command,
+                        const lukshdrConvertSide *side,
+                        const char *id,
+                        GError **error)
+{
+    if (!side->volume->rbd)
+        return true;
+
+    if (command->config < 0) {
+        if ((command->config = lukshdrRBDConfig(LUKSHDR_CONVERT_STALLED, error)) < 0)
+            return false;
+        command->configFile = lukshdrConvertAddFile(command, command->config);
+    }
+    if (side->userKey)
+        lukshdrConvertAddSecret(command, id, side->userKey);
+    return true;
 }
 
 /* Adds what opens @side, and sets @file to its name for qemu-img.  @name is for its nodes and
@@ -112,18 +160,21 @@ lukshdrConvertAddSide(lukshdrConvertCommand *command,
                       char **file,
                       GError **error)
 {
-    static const char *const secretFiles[] = { LUKSHDR_COMMAND_SECRET_FILE,
-                                               LUKSHDR_COMMAND_SECRET_FILE2 };
-    const char *volume = lukshdrConvertAddFile(command, side->volume);
+    const char *volume = side->volume->rbd ? NULL
+                                           : lukshdrConvertAddFile(command, side->volume->fd);
+    g_autofree char *user = g_strconcat(name, "-user", NULL);
     g_autoptr(JsonNode) root = json_node_new(JSON_NODE_OBJECT);
     g_autoptr(lukshdrChain) chain = NULL;
     g_autofree char *text = NULL;
     guint seconds;
 
-    if (!lukshdrPayloadCheck(side->volume->fd, side->format, error)) {
+    /* what is raw names nothing */
+    if (!side->volume->rbd && !lukshdrPayloadCheck(side->volume->fd, side->format, error)) {
         g_prefix_error(error, "%s: ", side->name);
         return false;
     }
+    if (!lukshdrConvertAddRemote(command, side, user, error))
+        return false;
 
     if (side->link) {
         if (!lukshdrLuksOpenTime(side->header->fd, &seconds, error) ||
@@ -131,15 +182,15 @@ lukshdrConvertAddSide(lukshdrConvertCommand *command,
             return false;
         command->deadline += seconds;
 
-        g_ptr_array_add(command->argv, g_strdup("--object"));
-        g_ptr_array_add(command->argv, g_strdup_printf("secret,id=%s,format=raw,file=%s", name,
-                                                       secretFiles[command->secretCount]));
-        command->secrets[command->secretCount++] = side->secret;
-
-        lukshdrChainSetFiles(chain, volume, lukshdrConvertAddFile(command, side->header));
+        lukshdrConvertAddSecret(command, name, side->secret);
+        lukshdrChainSetFiles(chain, volume, lukshdrConvertAddFile(command, side->header->fd));
+        lukshdrChainSetRemote(chain, user, command->configFile);
         lukshdrChainSetKeySecret(chain, name);
         lukshdrChainSetReadOnly(chain, readOnly);
         json_node_take_object(root, lukshdrChainToJSON(chain));
+    } else if (side->volume->rbd) {
+        json_node_take_object(
+            root, lukshdrChainRemoteToJSON(side->where->remote, user, command->configFile));
     } else {
         json_node_take_object(
             root, lukshdrChainVolumeToJSON(side->format, volume,
@@ -169,11 +220,62 @@ lukshdrConvertRun(lukshdrConvertCommand *command, char **more, bool progress, GE
     return lukshdrCommandRun(&run, error);
 }
 
-bool
-lukshdrStorageConvert(const lukshdrConvertSide *from, const lukshdrConvertSide *to, GError **error)
+static bool
+lukshdrConvertCheckUnused(const lukshdrConvertSide *side, GError **error)
+{
+    return !side->volume->rbd || lukshdrRBDCheckUnused(side->volume->rbd, error);
+}
+
+/* Of an image there is no descriptor: QEMU has opened it by its name, after us.  Who may rename images in
+ * that pool of the cluster can have put another one there in between, and only such a user can: it may write
+ * to all of them anyway.  What was read would be that other image's, and what was written would be in
+ * it: of a linked target the ciphertext of a key that goes with the failure, of a plain one the content.  Looking
+ * again tells, unless the names were changed back by now. */
+static bool
+lukshdrConvertCheckStill(const lukshdrConvertSide *side, bool source, GError **error)
+{
+    g_autoptr(lukshdrVolume) named = g_new0(lukshdrVolume, 1);
+    g_autoptr(lukshdrHandle) now = NULL;
+
+    if (!side->volume->rbd)
+        return true;
+
+    /* by its name alone: what has been renamed is not to be found by its id */
+    lukshdrVolumeCopy(named, side->where);
+    named->identity = (lukshdrIdentity){ .type = LUKSHDR_IDENTITY_NONE };
+    if (!(now = lukshdrHandleOpen(named, LUKSHDR_HANDLE_NEW, error)))
+        return false;
+
+    if (lukshdrIdentityCompare(&side->volume->identity, &now->identity) ==
+        LUKSHDR_IDENTITY_DIFFERENT) {
+        g_autofree char *was = lukshdrIdentityDescribe(&side->volume->identity);
+        g_autofree char *found = lukshdrIdentityDescribe(&now->identity);
+
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("another image was put in the place of %s while its content was copied: it "
+                      "was %s and is %s; see who renames images in that pool of the cluster"),
+                    side->name, was, found);
+        return false;
+    }
+    if (!source)
+        return true;
+    /* somebody who has come meanwhile may have written without the cluster's noting it yet */
+    if (lukshdrRBDIsUnwritten(side->volume->rbd, now->rbd))
+        return lukshdrRBDCheckUnused(now->rbd, error);
+
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                _("%s was written to while its content was copied, and the copy is of no use; see "
+                  "who has it open, then try again"),
+                side->name);
+    return false;
+}
+
+static bool
+lukshdrConvertCopy(const lukshdrConvertSide *from, const lukshdrConvertSide *to, GError **error)
 {
     g_auto(lukshdrConvertCommand) command = { .argv = g_ptr_array_new_with_free_func(g_free),
-                                              .deadline = LUKSHDR_CONVERT_STALLED };
+                                              .deadline = LUKSHDR_CONVERT_STALLED,
+                                              .config = -1 };
     g_autofree char *source = NULL;
     g_autofree char *target = NULL;
 
@@ -196,10 +298,19 @@ lukshdrStorageConvert(const lukshdrConvertSide *from, const lukshdrConvertSide *
 }
 
 bool
+lukshdrStorageConvert(const lukshdrConvertSide *from, const lukshdrConvertSide *to, GError **error)
+{
+    return lukshdrConvertCheckUnused(from, error) && lukshdrConvertCheckUnused(to, error) &&
+           lukshdrConvertCopy(from, to, error) && lukshdrConvertCheckStill(from, true, error) &&
+           lukshdrConvertCheckStill(to, false, error);
+}
+
+bool
 lukshdrStorageOpens(const lukshdrConvertSide *side, GError **error)
 {
     g_auto(lukshdrConvertCommand) command = { .argv = g_ptr_array_new_with_free_func(g_free),
-                                              .deadline = LUKSHDR_COMMAND_DEADLINE };
+                                              .deadline = LUKSHDR_COMMAND_DEADLINE,
+                                              .config = -1 };
     g_autofree char *source = NULL;
 
     /* info would not unlock */

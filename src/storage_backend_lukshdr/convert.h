@@ -4,7 +4,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Volumes are opened here, and qemu-img gets what was opened: what is put at
- * their paths meanwhile is neither read nor written.
+ * their paths meanwhile is neither read nor written.  Of an image of a Ceph cluster it gets the name
+ * alone, so that one is looked at once more at the end.
  */
 
 #pragma once
@@ -20,8 +21,10 @@ struct _lukshdrConvertSide {
     const lukshdrLink *link;     /* NULL for a volume as it is */
     const lukshdrSecret *secret; /* of the link */
     const char *format;          /* of the volume or the payload, libvirt's name */
-    lukshdrHandle *volume;       /* the volume, or the link's payload */
+    const lukshdrVolume *where;  /* the volume, or the link's payload */
+    lukshdrHandle *volume;       /* it, open */
     lukshdrHandle *header;       /* of the link, or NULL */
+    lukshdrSecret *userKey;      /* of the Ceph user by which the volume is reached, or NULL */
     char *name;                  /* for messages */
 };
 
@@ -40,7 +43,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(lukshdrConvertSide, lukshdrConvertSideClear)
  * @link: a linked volume; must outlive @side
  * @secret: what opens it; must outlive @side
  * @flags: LUKSHDR_HANDLE_READ or _WRITE
- * @error: as lukshdrHandleOpen; VIR_ERR_OPERATION_INVALID, too, if the header is another file than
+ * @error: as lukshdrConvertSidePlain; VIR_ERR_OPERATION_INVALID, too, if the header is another file than
  *         was recorded and not the link's (one that was put back from a backup is)
  *
  * Returns: true, or false with @error set.
@@ -55,10 +58,11 @@ lukshdrConvertSideLinked(lukshdrConvertSide *side,
 /**
  * lukshdrConvertSidePlain:
  * @side: an empty side
- * @vol: a volume, or a link's payload
+ * @vol: a volume, or a link's payload; must outlive @side
  * @format: its format, libvirt's name; must outlive @side
  * @flags: lukshdrHandleFlags
- * @error: as lukshdrHandleOpen
+ * @error: VIR_ERR_CONFIG_UNSUPPORTED for formats that QEMU does not write, and images of Ceph clusters
+ *         of any but raw; as lukshdrHandleOpen and lukshdrStorageSecretCephKey
  *
  * Returns: true, or false with @error set.
  */
@@ -75,7 +79,8 @@ lukshdrConvertSidePlain(lukshdrConvertSide *side,
  * @to: the target, which exists and is at least as large
  * @error: VIR_ERR_OPERATION_FAILED with qemu-img's message; VIR_ERR_OPERATION_TIMEOUT if nothing
  *         moves any more; VIR_ERR_OPERATION_INVALID if a volume's content names other files
- *         (lukshdrPayloadCheck) or a header asks for hours (lukshdrLuksOpenTime)
+ *         (lukshdrPayloadCheck) or a header asks for hours (lukshdrLuksOpenTime), if somebody else has an
+ *         image of a Ceph cluster open, or it was swapped or, as the source, written to meanwhile
  *
  * Runs qemu-img convert from chain to chain.  Into a linked volume everything is written,
  * zeroes, too: what is not written there reads as garbage, not as zeroes.  A failure or a

@@ -101,7 +101,8 @@ lukshdrLeftoverRemove(const lukshdrLink *link, const lukshdrVolume *where, virCo
         return;
     }
 
-    /* if the volume has no path on this host, a file of that name would be something else */
+    /* The cluster's clock says when an image was made, not this host's, so nobody can tell whether
+     * stock made it just then.  And a file of the name of an image would be something else. */
     if (!g_path_is_absolute(path)) {
         lukshdrLeftoverReport(link, where);
         return;

@@ -19,7 +19,8 @@
  * Deletes the volumes that @link names and whose identity is not recorded.  It deletes such a
  * volume only if the volume was made in the seconds after the entry was written and holds nothing
  * but zeroes.  Otherwise the volume stays and the log names it: if it holds something (the metadata
- * of a qcow2 file), if nobody knows when it was made, or if its pool is not active.
+ * of a qcow2 file), if nobody knows when it was made, if it has no path on this host, or if its pool
+ * is not active.
  */
 void
 lukshdrStorageRemoveLeftover(const lukshdrLink *link, virConnectPtr conn);

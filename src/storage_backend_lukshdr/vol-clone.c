@@ -5,15 +5,19 @@
  *
  * A clone makes a linked volume of a plain one, a plain one of a linked one, or another linked
  * volume with keys of its own.  Stock would copy ciphertext, and its way of locking two pools can
- * deadlock.  So stock makes the new volume first, and we fill it.  The source is only read.  What
- * a crash leaves:
+ * deadlock.  So stock makes the new volume first, and we fill it.  The source is only read.  QEMU's
+ * locks keep others from writing to it meanwhile.  Images of Ceph clusters have no such locks: we
+ * refuse one that anybody has open, and fail at the end if somebody wrote to it (convert.c).
+ *
+ * What a crash leaves (the cluster removes an image only 30 seconds after the qemu-img that had it
+ * open was killed):
  *
  *   of a linked volume   as vol-create (vol-create.c), the content is converted before 8
  *
  *   of a plain volume
  *   1 registry entry "creating", no identity     nothing else
- *   2 volume made by stock                       an empty volume, unrecorded: removed if it is raw,
- *                                                otherwise reported (leftover.h)
+ *   2 volume made by stock                       an empty volume, unrecorded: removed if it is raw
+ *                                                and has a path, otherwise reported (leftover.h)
  *   3 its identity recorded                      removed at the next start
  *   4 content converted                          as 3
  *   5 registry entry removed                     the new volume
@@ -34,6 +38,7 @@
 #include "vol-create.h"
 #include "defaults.h"
 #include "headers.h"
+#include "lookup.h"
 #include "recognise.h"
 #include "secrets.h"
 #include "use.h"
@@ -88,24 +93,23 @@ lukshdrCloneTakeSource(virStorageVolPtr vol, lukshdrCloneSource *source, GError 
         return (
             source->busy = lukshdrStorageBusyLink(source->link, LUKSHDR_STORAGE_BUSY_READ, error));
 
-    if (!(source->volume.path = state->stock.storageVolGetPath(vol)) ||
-        !(pool = state->stock.storagePoolLookupByVolume(vol))) {
+    if (!(pool = state->stock.storagePoolLookupByVolume(vol))) {
         lukshdrErrorFromLast(error);
-        return false;
-    }
-
-    if (!g_path_is_absolute(source->volume.path)) {
-        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
-                    _("volume '%s' of pool '%s' has no path on this host, so its content cannot be "
-                      "encrypted; copy it into a volume that has one first"),
-                    virStorageVolGetName(vol), virStoragePoolGetName(pool));
         return false;
     }
 
     source->volume.pool = g_strdup(virStoragePoolGetName(pool));
     source->volume.volume = g_strdup(virStorageVolGetName(vol));
-    return (source->busy = lukshdrStorageBusyOne(NULL, &source->volume, LUKSHDR_STORAGE_BUSY_READ,
+    return lukshdrStoragePlace(vol, &source->volume, error) &&
+           (source->busy = lukshdrStorageBusyOne(NULL, &source->volume, LUKSHDR_STORAGE_BUSY_READ,
                                                  error));
+}
+
+/* Said here, before anything is made.  Who reads cannot be told from who writes. */
+static bool
+lukshdrCloneCheckImage(const lukshdrCloneSource *source, GError **error)
+{
+    return !source->side.volume->rbd || lukshdrRBDCheckUnused(source->side.volume->rbd, error);
 }
 
 /* Takes over the reference to @link, which is NULL for a plain volume */
@@ -135,7 +139,8 @@ lukshdrCloneReadSource(virStorageVolPtr vol,
             return false;
         return (source->secret = lukshdrStorageSecretGet(link->secretUUID, NULL, &uuid, error)) &&
                lukshdrConvertSideLinked(&source->side, link, source->secret, LUKSHDR_HANDLE_READ,
-                                        error);
+                                        error) &&
+               lukshdrCloneCheckImage(source, error);
     }
 
     if (!(text = state->stock.storageVolGetXMLDesc(vol, 0))) {
@@ -152,7 +157,8 @@ lukshdrCloneReadSource(virStorageVolPtr vol,
 
     return (source->format = lukshdrVolumeXMLFormatOf(text, error)) &&
            lukshdrConvertSidePlain(&source->side, &source->volume, source->format,
-                                   LUKSHDR_HANDLE_NEW, error);
+                                   LUKSHDR_HANDLE_NEW, error) &&
+           lukshdrCloneCheckImage(source, error);
 }
 
 /* Makes the clone at least as large as its source, as stock does */
@@ -202,12 +208,15 @@ lukshdrCloneFillCopy(lukshdrLink *link,
                      GError **error)
 {
     const lukshdrCloneSource *source = opaque;
-    g_auto(lukshdrConvertSide) from = { 0 };
+    /* the source's payload as it is */
+    const lukshdrConvertSide from = { .format = source->side.format,
+                                      .where = source->side.where,
+                                      .volume = source->side.volume,
+                                      .userKey = source->side.userKey,
+                                      .name = source->side.name };
     g_auto(lukshdrConvertSide) to = { 0 };
 
     return lukshdrCloneGrow(payload, source->capacity, error) &&
-           lukshdrConvertSidePlain(&from, &source->link->payload, source->link->format,
-                                   LUKSHDR_HANDLE_READ, error) &&
            lukshdrConvertSidePlain(&to, &link->payload, link->format, LUKSHDR_HANDLE_WRITE,
                                    error) &&
            lukshdrStorageConvert(&from, &to, error);
@@ -276,26 +285,17 @@ lukshdrClonePlainFill(virStorageVolPtr vol,
                       GError **error)
 {
     const lukshdrStorage *state = &lukshdrStorageState;
-    g_autofree char *path = state->stock.storageVolGetPath(vol);
     g_autofree char *text = state->stock.storageVolGetXMLDesc(vol, 0);
     g_autofree char *format = NULL;
     g_auto(lukshdrConvertSide) to = { 0 };
 
-    if (!path || !text) {
+    if (!text) {
         lukshdrErrorFromLast(error);
         return false;
     }
 
-    if (!g_path_is_absolute(path)) {
-        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
-                    _("volume '%s' of pool '%s' has no path on this host, so nothing can be "
-                      "decrypted into it; clone into a volume that has one"),
-                    journal->payload.volume, journal->payload.pool);
-        return false;
-    }
-
-    journal->payload.path = g_strdup(path);
-    if (!(format = lukshdrVolumeXMLFormatOf(text, error)) ||
+    if (!lukshdrStoragePlace(vol, &journal->payload, error) ||
+        !(format = lukshdrVolumeXMLFormatOf(text, error)) ||
         !lukshdrConvertSidePlain(&to, &journal->payload, format,
                                  LUKSHDR_HANDLE_WRITE | LUKSHDR_HANDLE_NEW, error))
         return false;
@@ -312,12 +312,21 @@ lukshdrClonePlainFill(virStorageVolPtr vol,
 /* Removes @vol, which is NULL if none was made, and @journal.  Runs as the system: a client that
  * may create a volume may have no right to delete one. */
 static void
-lukshdrClonePlainUndo(virStorageVolPtr vol, const lukshdrLink *journal)
+lukshdrClonePlainUndo(virStorageVolPtr vol, lukshdrLink *journal)
 {
     const lukshdrStorage *state = &lukshdrStorageState;
-    virIdentity *client = lukshdrStorageBecomeSystem();
+    virIdentity *client;
     g_autoptr(GError) error = NULL;
 
+    /* once it is known which one it is, no other is deleted */
+    if (journal->payload.identity.type != LUKSHDR_IDENTITY_NONE) {
+        if (!lukshdrStorageDeleteFinish(journal, virStorageVolGetConnect(vol), &error))
+            LUKSHDR_LOG_ERROR(_("Volume '%s' of pool '%s' is left behind half-made: %s"),
+                              journal->payload.volume, journal->payload.pool, error->message);
+        return;
+    }
+
+    client = lukshdrStorageBecomeSystem();
     if (vol && state->stock.storageVolDelete(vol, 0) < 0)
         LUKSHDR_LOG_ERROR(_("Volume '%s' of pool '%s' is left behind half-made: %s"),
                           journal->payload.volume, journal->payload.pool, virGetLastErrorMessage());

@@ -211,12 +211,20 @@ lukshdrVolumeXMLSetCapacity(const char *text, unsigned long long capacity, GErro
 {
     g_autoptr(xmlDoc) doc = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_VOLUME, error);
     g_autofree char *bytes = g_strdup_printf("%llu", capacity);
+    g_autofree char *there = NULL;
+    xmlNode *node;
 
     if (!doc)
         return NULL;
 
-    if (lukshdrXMLChild(xmlDocGetRootElement(doc), LUKSHDR_XML_CAPACITY))
-        return g_strdup(text);
+    if ((node = lukshdrXMLChild(xmlDocGetRootElement(doc), LUKSHDR_XML_CAPACITY))) {
+        there = lukshdrXMLText(node);
+        /* libvirt makes no image of that size that would be grown later */
+        if (g_strcmp0(there, "0"))
+            return g_strdup(text);
+        xmlUnlinkNode(node);
+        xmlFreeNode(node);
+    }
 
     lukshdrXMLAddChild(xmlDocGetRootElement(doc), LUKSHDR_XML_CAPACITY, bytes);
     return lukshdrXMLFormat(xmlDocGetRootElement(doc));

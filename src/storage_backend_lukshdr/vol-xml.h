@@ -111,7 +111,7 @@ lukshdrVolumeXMLHeader(const char *name);
  * @capacity: bytes
  * @error: VIR_ERR_XML_ERROR
  *
- * Returns: @text with that capacity if it has none, as a clone's XML may have; freed with
+ * Returns: @text with that capacity if it has none or 0, as a clone's XML may have; freed with
  * g_free; NULL with @error set.
  */
 char *

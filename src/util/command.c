@@ -35,9 +35,9 @@
 const char *
 lukshdrCommandFile(guint index)
 {
-    static const char *const names[] = { "/dev/fd/5", "/dev/fd/6", "/dev/fd/7", "/dev/fd/8" };
+    static const char *const names[] = { "/dev/fd/7", "/dev/fd/8", "/dev/fd/9", "/dev/fd/10" };
 
-    G_STATIC_ASSERT(LUKSHDR_COMMAND_FILE_FD == 5);
+    G_STATIC_ASSERT(LUKSHDR_COMMAND_FILE_FD == 7);
     G_STATIC_ASSERT(G_N_ELEMENTS(names) == LUKSHDR_COMMAND_FILES_MAX);
     g_return_val_if_fail(index < LUKSHDR_COMMAND_FILES_MAX, NULL);
     return names[index];

@@ -24,11 +24,13 @@
 
 #include "secret.h"
 
-/* where a child finds the first passphrase, and the second; QEMU's secret object reads
- * them as files */
+/* where a child finds the first passphrase or key, the second, and so on; QEMU's secret object
+ * reads them as files */
 #define LUKSHDR_COMMAND_SECRET_FILE "/dev/fd/3"
 #define LUKSHDR_COMMAND_SECRET_FILE2 "/dev/fd/4"
-#define LUKSHDR_COMMAND_SECRETS_MAX 2
+#define LUKSHDR_COMMAND_SECRET_FILE3 "/dev/fd/5"
+#define LUKSHDR_COMMAND_SECRET_FILE4 "/dev/fd/6"
+#define LUKSHDR_COMMAND_SECRETS_MAX 4
 
 #define LUKSHDR_COMMAND_FILES_MAX 4
 
