@@ -160,7 +160,8 @@ header_of() {
     local commands
     truncate -s 4M "$1" || return
     coproc QSD {
-        exec qemu-storage-daemon --object secret,id=s,file=<(printf %s "$PASSPHRASE") \
+        exec timeout -k 5 "$TAP_PATIENCE" qemu-storage-daemon \
+            --object secret,id=s,file=<(printf %s "$PASSPHRASE") \
             --blockdev driver=file,node-name=h,filename="$1" \
             --chardev stdio,id=q --monitor chardev=q 2>&1
     }
@@ -175,6 +176,7 @@ header_of() {
         case $line in *concluded*) break ;; esac
     done
     printf '{"execute":"quit"}\n' >&"${QSD[1]}"
+    # it has a deadline, so this has
     wait "$pid"
     # it is left as long as the LUKS header
     truncate -s 4M "$1" && cryptsetup isLuks "$1"
