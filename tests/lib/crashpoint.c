@@ -3,42 +3,32 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * For LD_PRELOAD into a daemon under test.  The file that CRASHPOINT names is
- * read at each call of a function below; it holds "FUNCTION N [PATTERN]": the
- * N-th call from then on of which the path contains PATTERN (a descriptor's is
- * looked up in /proc) kills the process before the call is made; with "FUNCTION
- * N fail ERRNO [PATTERN]" the call fails instead; with "FUNCTION N wait [PATTERN]" it is made once
- * there is a file CRASHPOINT.go.  The file is emptied by whoever
- * acts on it, and a line in CRASHPOINT.log says so.  FUNCTION "any" is all functions below: what can
- * change something on a disk, so that a crash before each of them is a crash at every
- * moment that leaves something else.  "trace 0 [PATTERN]" notes all such calls and lets them
- * be made.  PATTERN may be several, with | between them.  Children of the daemon, which inherit
- * LD_PRELOAD or were forked from it, are left alone.
+ * For LD_PRELOAD into a daemon under test.  The file that CRASHPOINT names is read at each call of a
+ * function below; it holds "FUNCTION N [PATTERN]": the N-th call from then on of which the path
+ * contains PATTERN (a descriptor's is looked up in /proc) kills the process before the call is made;
+ * with "FUNCTION N fail ERRNO [PATTERN]" the call fails instead; with "FUNCTION N wait [PATTERN]" it
+ * is made once there is a file CRASHPOINT.go.  Who acts on the file empties it, and a line in
+ * CRASHPOINT.log says so.  FUNCTION "any" is all functions below: what can change something on a
+ * disk, so that a crash before each of them is a crash at every moment that leaves something else.
+ * "trace 0 [PATTERN]" notes all such calls and lets them be made.  PATTERN may be several, with |
+ * between them.  A command for QEMU's monitor changes something as well: the write that sends it
+ * has the path "qmp:COMMAND".  Children of the daemon, which inherit LD_PRELOAD or were forked from
+ * it, are left alone.
  */
 
-#include <dlfcn.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+
+#include "preload.h"
+
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
 
 /* of the daemon; 0 in other programs */
 static pid_t daemonPid;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static char current[512];
 static int left;
-
-static void *
-real(const char *name)
-{
-    return dlsym(RTLD_NEXT, name);
-}
 
 __attribute__((constructor)) static void
 begin(void)
@@ -150,14 +140,39 @@ meet(const char *function, const char *path)
 static int
 meetFD(const char *function, int fd)
 {
-    char name[64];
-    char path[4096];
-    ssize_t len;
+    char path[PATH_ROOM];
 
-    snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
-    len = readlink(name, path, sizeof(path) - 1);
-    path[len < 0 ? 0 : len] = '\0';
+    pathOfFD(fd, path);
     return meet(function, path);
+}
+
+static int
+meetAt(const char *function, int fd, const char *name)
+{
+    char path[PATH_ROOM];
+
+    pathAt(fd, name, path);
+    return meet(function, path);
+}
+
+static int
+meetWrite(int fd, const char *data, size_t len)
+{
+    static const char begin[] = "{\"execute\":\"";
+    char path[64];
+
+    if (len < sizeof(begin) || memcmp(data, begin, sizeof(begin) - 1))
+        return meetFD("write", fd);
+    snprintf(path, sizeof(path), "qmp:%.*s", (int)MIN(len - sizeof(begin) + 1, 50),
+             data + sizeof(begin) - 1);
+    path[strcspn(path, "\"")] = '\0';
+    return meet("write", path);
+}
+
+static int
+isForWriting(int flags)
+{
+    return (flags & O_ACCMODE) != O_RDONLY;
 }
 
 #define INSTEAD(err) \
@@ -169,187 +184,71 @@ meetFD(const char *function, int fd)
         } \
     } while (0)
 
-int
-fsync(int fd)
-{
-    int (*next)(int) = real("fsync");
+WRAP(int, fsync, (int fd), (fd), INSTEAD(meetFD("fsync", fd)))
+WRAP(int, fdatasync, (int fd), (fd), INSTEAD(meetFD("fdatasync", fd)))
+WRAP(int, unlink, (const char *path), (path), INSTEAD(meet("unlink", path)))
+WRAP(int,
+     unlinkat,
+     (int fd, const char *path, int flags),
+     (fd, path, flags),
+     INSTEAD(meetAt("unlink", fd, path)))
+WRAP(int, rename, (const char *from, const char *to), (from, to), INSTEAD(meet("rename", to)))
+WRAP(int, link, (const char *from, const char *to), (from, to), INSTEAD(meet("link", to)))
+WRAP(int,
+     linkat,
+     (int fd, const char *from, int tofd, const char *to, int flags),
+     (fd, from, tofd, to, flags),
+     INSTEAD(meetAt("linkat", tofd, to)))
+WRAP(int, mkdir, (const char *path, mode_t mode), (path, mode), INSTEAD(meet("mkdir", path)))
+WRAP(int, fchmod, (int fd, mode_t mode), (fd, mode), INSTEAD(meetFD("fchmod", fd)))
+WRAP(int, fchown, (int fd, uid_t uid, gid_t gid), (fd, uid, gid), INSTEAD(meetFD("fchown", fd)))
 
-    INSTEAD(meetFD("fsync", fd));
-    return next(fd);
-}
+WRAP(ssize_t,
+     pwrite,
+     (int fd, const void *data, size_t len, off_t offset),
+     (fd, data, len, offset),
+     INSTEAD(meetFD("pwrite", fd)))
+WRAP(ssize_t,
+     pwrite64,
+     (int fd, const void *data, size_t len, off64_t offset),
+     (fd, data, len, offset),
+     INSTEAD(meetFD("pwrite", fd)))
+WRAP(ssize_t,
+     write,
+     (int fd, const void *data, size_t len),
+     (fd, data, len),
+     INSTEAD(meetWrite(fd, data, len)))
+WRAP(int, ftruncate, (int fd, off_t len), (fd, len), INSTEAD(meetFD("ftruncate", fd)))
+WRAP(int, ftruncate64, (int fd, off64_t len), (fd, len), INSTEAD(meetFD("ftruncate", fd)))
+WRAP(int,
+     fallocate,
+     (int fd, int mode, off_t offset, off_t len),
+     (fd, mode, offset, len),
+     INSTEAD(meetFD("fallocate", fd)))
+WRAP(int,
+     fallocate64,
+     (int fd, int mode, off64_t offset, off64_t len),
+     (fd, mode, offset, len),
+     INSTEAD(meetFD("fallocate", fd)))
 
-int
-unlink(const char *path)
-{
-    int (*next)(const char *) = real("unlink");
+/* these return the error */
+#define RETURNED(err) \
+    do { \
+        int failure = err; \
+        if (failure) \
+            return failure; \
+    } while (0)
 
-    INSTEAD(meet("unlink", path));
-    return next(path);
-}
+WRAP(int,
+     posix_fallocate,
+     (int fd, off_t offset, off_t len),
+     (fd, offset, len),
+     RETURNED(meetFD("posix_fallocate", fd)))
+WRAP(int,
+     posix_fallocate64,
+     (int fd, off64_t offset, off64_t len),
+     (fd, offset, len),
+     RETURNED(meetFD("posix_fallocate", fd)))
 
-int
-rename(const char *from, const char *to)
-{
-    int (*next)(const char *, const char *) = real("rename");
-
-    INSTEAD(meet("rename", to));
-    return next(from, to);
-}
-
-ssize_t
-pwrite64(int fd, const void *data, size_t len, off64_t offset)
-{
-    ssize_t (*next)(int, const void *, size_t, off64_t) = real("pwrite64");
-
-    INSTEAD(meetFD("pwrite", fd));
-    return next(fd, data, len, offset);
-}
-
-ssize_t
-pwrite(int fd, const void *data, size_t len, off_t offset)
-{
-    ssize_t (*next)(int, const void *, size_t, off_t) = real("pwrite");
-
-    INSTEAD(meetFD("pwrite", fd));
-    return next(fd, data, len, offset);
-}
-
-int
-posix_fallocate64(int fd, off64_t offset, off64_t len)
-{
-    int (*next)(int, off64_t, off64_t) = real("posix_fallocate64");
-    int failure = meetFD("posix_fallocate", fd);
-
-    return failure ? failure : next(fd, offset, len);
-}
-
-int
-posix_fallocate(int fd, off_t offset, off_t len)
-{
-    int (*next)(int, off_t, off_t) = real("posix_fallocate");
-    int failure = meetFD("posix_fallocate", fd);
-
-    return failure ? failure : next(fd, offset, len);
-}
-
-ssize_t
-write(int fd, const void *data, size_t len)
-{
-    ssize_t (*next)(int, const void *, size_t) = real("write");
-
-    INSTEAD(meetFD("write", fd));
-    return next(fd, data, len);
-}
-
-int
-fdatasync(int fd)
-{
-    int (*next)(int) = real("fdatasync");
-
-    INSTEAD(meetFD("fdatasync", fd));
-    return next(fd);
-}
-
-int
-ftruncate64(int fd, off64_t len)
-{
-    int (*next)(int, off64_t) = real("ftruncate64");
-
-    INSTEAD(meetFD("ftruncate", fd));
-    return next(fd, len);
-}
-
-int
-ftruncate(int fd, off_t len)
-{
-    int (*next)(int, off_t) = real("ftruncate");
-
-    INSTEAD(meetFD("ftruncate", fd));
-    return next(fd, len);
-}
-
-int
-fallocate64(int fd, int mode, off64_t offset, off64_t len)
-{
-    int (*next)(int, int, off64_t, off64_t) = real("fallocate64");
-
-    INSTEAD(meetFD("fallocate", fd));
-    return next(fd, mode, offset, len);
-}
-
-int
-fallocate(int fd, int mode, off_t offset, off_t len)
-{
-    int (*next)(int, int, off_t, off_t) = real("fallocate");
-
-    INSTEAD(meetFD("fallocate", fd));
-    return next(fd, mode, offset, len);
-}
-
-int
-link(const char *from, const char *to)
-{
-    int (*next)(const char *, const char *) = real("link");
-
-    INSTEAD(meet("link", to));
-    return next(from, to);
-}
-
-int
-linkat(int fromDir, const char *from, int toDir, const char *to, int flags)
-{
-    int (*next)(int, const char *, int, const char *, int) = real("linkat");
-
-    INSTEAD(meet("linkat", to));
-    return next(fromDir, from, toDir, to, flags);
-}
-
-int
-mkdir(const char *path, mode_t mode)
-{
-    int (*next)(const char *, mode_t) = real("mkdir");
-
-    INSTEAD(meet("mkdir", path));
-    return next(path, mode);
-}
-
-int
-fchmod(int fd, mode_t mode)
-{
-    int (*next)(int, mode_t) = real("fchmod");
-
-    INSTEAD(meetFD("fchmod", fd));
-    return next(fd, mode);
-}
-
-int
-fchown(int fd, uid_t uid, gid_t gid)
-{
-    int (*next)(int, uid_t, gid_t) = real("fchown");
-
-    INSTEAD(meetFD("fchown", fd));
-    return next(fd, uid, gid);
-}
-
-/* Opening for writing.  The variants with a number are what glibc's headers make of those without a
- * mode when they check arguments. */
-#define OPEN(name) \
-    int name(const char *path, int flags, ...) \
-    { \
-        int (*next)(const char *, int, ...) = real(#name); \
-        mode_t mode = 0; \
-        va_list args; \
-        if (flags & (O_CREAT | O_TMPFILE)) { \
-            va_start(args, flags); \
-            mode = va_arg(args, mode_t); \
-            va_end(args); \
-        } \
-        if ((flags & O_ACCMODE) != O_RDONLY) \
-            INSTEAD(meet("open", path)); \
-        return next(path, flags, mode); \
-    }
-
-OPEN(open)
-OPEN(open64)
-OPEN(__open_2)
-OPEN(__open64_2)
+WRAP_OPENS(INSTEAD(isForWriting(flags) ? meet("open", path) : 0),
+           INSTEAD(isForWriting(flags) ? meetAt("open", fd, path) : 0))

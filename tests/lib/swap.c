@@ -25,19 +25,11 @@
  *   any       each of them
  */
 
-#include <dlfcn.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <spawn.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
+
+#include "preload.h"
 
 /* where this library lies, with the slash */
 static char dir[PATH_MAX];
@@ -45,12 +37,6 @@ static char dir[PATH_MAX];
 static __thread int inside;
 static char current[8192];
 static int left;
-
-static void *
-real(const char *name)
-{
-    return dlsym(RTLD_NEXT, name);
-}
 
 __attribute__((constructor)) static void
 begin(void)
@@ -148,39 +134,22 @@ meet(const char *call, const char *path)
 static void
 meetFD(const char *call, int fd)
 {
-    char name[64];
-    char path[PATH_MAX];
-    int saved = errno;
-    ssize_t len;
+    char path[PATH_ROOM];
 
     if (inside)
         return;
-    snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
-    len = syscall(SYS_readlinkat, AT_FDCWD, name, path, sizeof(path) - 1);
-    path[len < 0 ? 0 : len] = '\0';
-    errno = saved;
+    pathOfFD(fd, path);
     meet(call, path);
 }
 
 static void
 meetAt(const char *call, int fd, const char *path)
 {
-    char name[64];
-    char whole[2 * PATH_MAX];
-    int saved = errno;
-    ssize_t len;
+    char whole[PATH_ROOM];
 
     if (inside || !path)
         return;
-    if (fd == AT_FDCWD || path[0] == '/') {
-        meet(call, path);
-        return;
-    }
-    snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
-    len = syscall(SYS_readlinkat, AT_FDCWD, name, whole, PATH_MAX - 1);
-    len = len < 0 ? 0 : len;
-    snprintf(whole + len, sizeof(whole) - len, "/%s", path);
-    errno = saved;
+    pathAt(fd, path, whole);
     meet(call, whole);
 }
 
@@ -201,56 +170,7 @@ meetArgs(const char *path, char *const argv[])
     meet("exec", line);
 }
 
-/* WRAP(result, name, (parameters), (arguments), what to do before) */
-#define WRAP(type, name, parameters, arguments, before) \
-    type name parameters; \
-    type name parameters \
-    { \
-        type(*next) parameters = real(#name); \
-        before; \
-        return next arguments; \
-    }
-
-#define OPEN(name) \
-    int name(const char *path, int flags, ...); \
-    int name(const char *path, int flags, ...) \
-    { \
-        int (*next)(const char *, int, ...) = real(#name); \
-        mode_t mode = 0; \
-        va_list args; \
-        if (flags & (O_CREAT | O_TMPFILE)) { \
-            va_start(args, flags); \
-            mode = va_arg(args, mode_t); \
-            va_end(args); \
-        } \
-        meet("open", path); \
-        return next(path, flags, mode); \
-    }
-
-#define OPENAT(name) \
-    int name(int fd, const char *path, int flags, ...); \
-    int name(int fd, const char *path, int flags, ...) \
-    { \
-        int (*next)(int, const char *, int, ...) = real(#name); \
-        mode_t mode = 0; \
-        va_list args; \
-        if (flags & (O_CREAT | O_TMPFILE)) { \
-            va_start(args, flags); \
-            mode = va_arg(args, mode_t); \
-            va_end(args); \
-        } \
-        meetAt("open", fd, path); \
-        return next(fd, path, flags, mode); \
-    }
-
-OPEN(open)
-OPEN(open64)
-OPEN(__open_2)
-OPEN(__open64_2)
-OPENAT(openat)
-OPENAT(openat64)
-OPENAT(__openat_2)
-OPENAT(__openat64_2)
+WRAP_OPENS(meet("open", path), meetAt("open", fd, path))
 WRAP(int, creat, (const char *path, mode_t mode), (path, mode), meet("open", path))
 WRAP(int, creat64, (const char *path, mode_t mode), (path, mode), meet("open", path))
 
