@@ -71,17 +71,19 @@ lukshdrStorageCheckUnwritten(const lukshdrLink *link, GError **error)
 bool
 lukshdrStorageCheckUnused(const lukshdrLink *link, GError **error)
 {
+    g_autoptr(GPtrArray) sharers = lukshdrStorageHeadersSharers(link, error);
     const lukshdrVolume *vol;
     guint i;
 
-    if (!lukshdrStorageCheckGuests(link, false, error))
+    if (!sharers || !lukshdrStorageCheckGuests(link, false, error))
         return false;
 
     for (i = 0; (vol = lukshdrLinkVolumeAt(link, i)); i++) {
         g_autoptr(GError) local = NULL;
         g_autoptr(lukshdrHandle) handle = NULL;
 
-        if (lukshdrVolumeLocation(vol) == LUKSHDR_LOCATION_NONE)
+        /* a header that others share stays, and is locked where QEMU had it before it was shared */
+        if (lukshdrVolumeLocation(vol) == LUKSHDR_LOCATION_NONE || (i > 0 && sharers->len > 0))
             continue;
         /* open it whatever it is: the code that changes it checks that it is the recorded volume */
         if (!(handle = lukshdrHandleOpen(vol, LUKSHDR_HANDLE_READ | LUKSHDR_HANDLE_ANY, &local))) {
@@ -90,7 +92,6 @@ lukshdrStorageCheckUnused(const lukshdrLink *link, GError **error)
             g_propagate_error(error, g_steal_pointer(&local));
             return false;
         }
-        /* QEMU takes no locks on a shared header */
         if (!lukshdrStorageCheckOpeners(vol, handle, error))
             return false;
     }
