@@ -296,6 +296,30 @@ testNoFile(void)
     g_assert_false(g_file_test(huge, G_FILE_TEST_EXISTS));
 }
 
+/* What a crash leaves of writing goes, and nothing that only looks like it */
+static void
+testTemporary(void)
+{
+    g_autofree char *dir = g_build_filename(utilTestDir(), "temporary", NULL);
+    g_autofree char *left = g_build_filename(dir, "1-demo.xml.QW7BZ3", NULL);
+    g_autofree char *record = g_build_filename(dir, "1-demo.xml", NULL);
+    g_autofree char *alike = g_build_filename(dir, "1-a.xml.zz.xml", NULL);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(lukshdrFileRemoveTemporary(dir, &error));
+    g_assert_no_error(error);
+
+    g_assert_cmpint(g_mkdir(dir, 0700), ==, 0);
+    utilTestWrite(left, "", 0);
+    utilTestWrite(record, "", 0);
+    utilTestWrite(alike, "", 0);
+    g_assert_true(lukshdrFileRemoveTemporary(dir, &error));
+    g_assert_no_error(error);
+    g_assert_false(g_file_test(left, G_FILE_TEST_EXISTS));
+    g_assert_true(g_file_test(record, G_FILE_TEST_EXISTS));
+    g_assert_true(g_file_test(alike, G_FILE_TEST_EXISTS));
+}
+
 /* Readers see the old text or the new one, never none and never half of one */
 typedef struct {
     const char *path;
@@ -354,6 +378,7 @@ main(int argc, char **argv)
     g_test_add_func("/file/damage", testDamage);
     g_test_add_func("/file/content", testContent);
     g_test_add_func("/file/no-file", testNoFile);
+    g_test_add_func("/file/temporary", testTemporary);
     g_test_add_func("/file/atomic", testAtomic);
     return g_test_run();
 }

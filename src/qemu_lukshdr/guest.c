@@ -12,6 +12,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "util/file.h"
 #include "util/log.h"
 
 static GMutex lukshdrQemuGuestLock;
@@ -29,7 +30,12 @@ lukshdrQemuGuestsLoad(const char *dir)
 {
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrQemuGuestLock);
     g_auto(GStrv) names = lukshdrGuestList(dir);
+    g_autoptr(GError) left = NULL;
     size_t i;
+
+    /* by the daemon before, which died while it wrote a record */
+    if (!lukshdrFileRemoveTemporary(dir, &left))
+        LUKSHDR_LOG_WARN("%s", left->message);
 
     lukshdrQemuGuestDir = g_strdup(dir);
     lukshdrQemuGuests = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,

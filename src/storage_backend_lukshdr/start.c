@@ -6,35 +6,30 @@
 
 #include "config.h"
 
-#include <errno.h>
 #include <glib/gi18n-lib.h>
-#include <glib/gstdio.h>
 #include <stdlib.h>
 
 #include "util/error.h"
+#include "util/file.h"
 #include "util/log.h"
 #include "util/paths.h"
 #include "link/pool-state.h"
 #include "storage.h"
 #include "scan.h"
 
-/* Removes temporary files that a crash left while a registry file was written.  GLib names
- * them after the file, with a dot and six characters behind it. */
+/* Removes temporary files that a crash left while an entry or a default was written */
 static void
 lukshdrStorageRemoveTemporary(void)
 {
-    g_autofree char *path = lukshdrPathRegistry(lukshdrStorageState.privileged);
-    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-    const char *name;
+    g_autofree char *registry = lukshdrPathRegistry(lukshdrStorageState.privileged);
+    const char *const dirs[] = { registry, lukshdrStorageState.poolsDir };
+    size_t i;
 
-    while (dir && (name = g_dir_read_name(dir))) {
-        g_autofree char *file = NULL;
+    for (i = 0; i < G_N_ELEMENTS(dirs); i++) {
+        g_autoptr(GError) error = NULL;
 
-        if (!g_pattern_match_simple("*-*-*-*-*.xml.??????", name))
-            continue;
-        file = g_build_filename(path, name, NULL);
-        if (g_unlink(file) < 0)
-            LUKSHDR_LOG_WARN(_("Unable to remove '%s': %s"), file, g_strerror(errno));
+        if (!lukshdrFileRemoveTemporary(dirs[i], &error))
+            LUKSHDR_LOG_WARN("%s", error->message);
     }
 }
 

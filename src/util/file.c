@@ -75,6 +75,26 @@ lukshdrFileRemove(const char *path, GError **error)
     return lukshdrFileSyncDirectory(dir, error);
 }
 
+bool
+lukshdrFileRemoveTemporary(const char *dir, GError **error)
+{
+    g_autoptr(GDir) opened = g_dir_open(dir, 0, NULL);
+    const char *name;
+
+    while (opened && (name = g_dir_read_name(opened))) {
+        const char *dot = strrchr(name, '.');
+        g_autofree char *path = NULL;
+
+        /* GLib's are called as the file, a dot, and six characters */
+        if (!g_pattern_match_simple("*.xml.??????", name) || strlen(dot) != 7)
+            continue;
+        path = g_build_filename(dir, name, NULL);
+        if (!lukshdrFileRemove(path, error))
+            return false;
+    }
+    return true;
+}
+
 /* What is in a regular file of a sensible length: freed with g_free, or NULL with @error set */
 static char *
 lukshdrFileContent(const char *path, gsize *len, GError **error)

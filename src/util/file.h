@@ -57,6 +57,18 @@ bool
 lukshdrFileRemove(const char *path, GError **error);
 
 /**
+ * lukshdrFileRemoveTemporary:
+ * @dir: a directory of files called *.xml; need not be there
+ * @error: VIR_ERR_SYSTEM_ERROR
+ *
+ * Removes what a crash has left of lukshdrFileWrite. Nobody may be writing in @dir.
+ *
+ * Returns: true, or false with @error set if one could not be removed.
+ */
+bool
+lukshdrFileRemoveTemporary(const char *dir, GError **error);
+
+/**
  * lukshdrFileSyncDirectory:
  * @dir: path of a directory
  * @error: VIR_ERR_SYSTEM_ERROR
