@@ -289,17 +289,22 @@ recover_unlink() { recover; }
 after_recover_unlink() { after_unlink_volume; }
 HALF_recover_unlink=unlinking
 
+# interrupted OPERATION [MOST]: sweep, at the calls that matter to it.
+interrupted() {
+    case $1 in
+        repair*) FAULTS_PATHS=/vault/ ;;
+        # the secret driver does much of its own when it starts
+        recover*) FAULTS_PATHS="/images/|/lukshdr/" ;;
+        *) FAULTS_PATHS="/images/|/lukshdr/|/secrets/" ;;
+    esac
+    sweep "$@"
+}
+
 # life OPERATION...: these, and that is the script.
 life() {
     local operation
     for operation; do
-        case $operation in
-            repair*) FAULTS_PATHS=/vault/ ;;
-            # the secret driver does much of its own when it starts
-            recover*) FAULTS_PATHS="/images/|/lukshdr/" ;;
-            *) FAULTS_PATHS="/images/|/lukshdr/|/secrets/" ;;
-        esac
-        sweep "$operation"
+        interrupted "$operation"
     done
     unlike "the passphrase is in no log" "$(cat "$DAEMON_DIR"/*.log "$DAEMON_DIR/log"/* 2>/dev/null)" "$PASSPHRASE"
     finish
