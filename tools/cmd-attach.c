@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What virsh attach-device and detach-device do, with the right XML.
+ * These commands do what virsh attach-device and detach-device do, and write the right XML.
  */
 
 #include "config.h"
@@ -18,8 +18,8 @@
 #include "state.h"
 #include "util/xml.h"
 
-/* How long a guest may take to let a disk go before the user is told, seconds; Linux
- * takes less than one */
+/* How long the tool waits for a guest to release a disk before it tells the user so, seconds.
+ * Linux takes less than one. */
 #define LUKSHDR_TOOL_DETACH_WAIT 10
 
 typedef struct _lukshdrToolAffect lukshdrToolAffect;
@@ -62,7 +62,7 @@ lukshdrToolDomainFind(lukshdrTool *tool, const char *name, GError **error)
     return domain;
 }
 
-/* As virsh: without an option the domain as it is now, running or not */
+/* As virsh: without an option, changes the domain as it is now, running or not */
 static bool
 lukshdrToolAffectFlags(const lukshdrToolAffect *affect,
                        virDomainPtr domain,
@@ -130,7 +130,7 @@ lukshdrToolAttachRun(lukshdrTool *tool, char ***argv, GError **error)
         !(state = lukshdrToolStateOf(tool, payload, error)))
         return false;
 
-    /* libvirt refuses it, too, but knows less of why */
+    /* libvirt would refuse it, too, but cannot say so well why */
     if (state->reason) {
         g_set_error(error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_FAILED,
                     _("volume '%s' cannot be opened: %s"), payload->name, state->reason);
@@ -155,7 +155,7 @@ const lukshdrToolCommand lukshdrToolCommandAttach = {
     .run = lukshdrToolAttachRun,
 };
 
-/* Whether the disk is the one meant, by its target or by the volume */
+/* Is this the disk that the user means, by its target or by the volume? */
 static bool
 lukshdrToolDetachIs(xmlNode *disk, const char *name, const lukshdrToolVolume *payload)
 {
@@ -167,7 +167,8 @@ lukshdrToolDetachIs(xmlNode *disk, const char *name, const lukshdrToolVolume *pa
            (source && payload && lukshdrToolVolumeIsSource(payload, source));
 }
 
-/* The XML of the disk in what @flags speak of, or NULL, without an error if it has none */
+/* Returns the XML of the disk in the configuration that @flags select.  Returns NULL without an
+ * error if that has no such disk. */
 static char *
 lukshdrToolDetachXML(virDomainPtr domain,
                      unsigned int flags,
@@ -198,7 +199,7 @@ lukshdrToolDetachXML(virDomainPtr domain,
     return NULL;
 }
 
-/* libvirt has asked the guest, which answers when it likes */
+/* Waits until the disk is gone: libvirt has asked the guest, and the guest may take its time */
 static void
 lukshdrToolDetachWait(virDomainPtr domain, const char *name, const lukshdrToolVolume *payload)
 {
@@ -237,7 +238,7 @@ lukshdrToolDetachRun(lukshdrTool *tool, char ***argv, GError **error)
         !lukshdrToolAffectFlags(&affect, domain, &flags, error))
         return false;
 
-    /* a target need not be a volume's name; and what is damaged can be detached, too */
+    /* the name may be a target and no volume; and a damaged volume can be detached, too */
     name = (*argv)[2];
     payload = lukshdrToolVolumeFindLinked(tool, name, NULL);
     if (!(xml = lukshdrToolDetachXML(domain, flags, name, payload, error))) {

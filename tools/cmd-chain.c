@@ -3,8 +3,8 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Finds out what belongs together and asks src/chain to write it.  With --header it
- * needs no plugin in the daemon.
+ * Finds out which volumes belong together and asks src/chain to write their chain.  With
+ * --header it needs no plugin in the daemon.
  */
 
 #include "config.h"
@@ -78,7 +78,7 @@ typedef enum {
     LUKSHDR_TOOL_FORM_DOT,
     LUKSHDR_TOOL_FORM_JSON,
     LUKSHDR_TOOL_FORM_DOMAIN,
-    /* from here on with a secret object */
+    /* the forms from here on have a secret object */
     LUKSHDR_TOOL_FORM_ARGS,
     LUKSHDR_TOOL_FORM_QMP,
     LUKSHDR_TOOL_FORM_COMMANDLINE,
@@ -121,8 +121,8 @@ lukshdrToolChainForm(const lukshdrToolChain *opts, lukshdrToolForm *form, GError
     return false;
 }
 
-/* The two volumes by the caller's word alone, for daemons without the plugin; the label
- * must not say that they do not belong together */
+/* For daemons without the plugin: takes the two volumes as the user names them.  Refuses if the
+ * label says that they do not belong together. */
 static lukshdrToolState *
 lukshdrToolChainByHand(lukshdrTool *tool,
                        const lukshdrToolChain *opts,
@@ -156,7 +156,7 @@ lukshdrToolChainByHand(lukshdrTool *tool,
                     _("by its link label '%s' is the header of %s"), state->header->name, names);
         return NULL;
     }
-    /* stock cannot tell what a payload of ciphertext is about */
+    /* stock cannot recognise the format of a payload that holds ciphertext */
     g_free(state->payload->format);
     state->payload->format = g_strdup(label->format);
     if (!state->payload->secretUUID)
@@ -192,7 +192,7 @@ lukshdrToolChainFind(lukshdrTool *tool,
     return state;
 }
 
-/* The value of the secret: libvirt's, or where that is private the user's */
+/* Returns the value of the secret: from libvirt, or from the user if libvirt's secret is private */
 static lukshdrSecret *
 lukshdrToolChainValue(lukshdrTool *tool,
                       const lukshdrToolChain *opts,
@@ -214,7 +214,7 @@ lukshdrToolChainValue(lukshdrTool *tool,
     return lukshdrToolPassRead(&opts->pass, _("Passphrase of the volume"), false, error);
 }
 
-/* The master key in the file; a new one if there is no such file */
+/* Returns the master key from the file; makes a new one if there is no such file */
 static lukshdrSecret *
 lukshdrToolChainMasterKey(const char *path, GError **error)
 {
@@ -253,7 +253,7 @@ lukshdrToolChainMasterKey(const char *path, GError **error)
     return secret;
 }
 
-/* The key of a Ceph user: of the file that the user named, or libvirt's */
+/* Returns the key of a Ceph user: from the file that the tool's user named, or from libvirt */
 static lukshdrSecret *
 lukshdrToolChainKey(lukshdrTool *tool,
                     const lukshdrToolChain *opts,
@@ -336,7 +336,8 @@ lukshdrToolChainAddAuth(lukshdrTool *tool,
     return true;
 }
 
-/* Fills in the secret objects, but for those of a cluster; sets @key if values are encrypted with it */
+/* Fills in the secret objects, except those of a cluster.  Sets @key if values are encrypted with
+ * it. */
 static bool
 lukshdrToolChainSecrets(lukshdrTool *tool,
                         const lukshdrToolChain *opts,
@@ -351,7 +352,7 @@ lukshdrToolChainSecrets(lukshdrTool *tool,
     g_autofree char *path = NULL;
     JsonObject *object;
 
-    /* what is taken back needs no value */
+    /* to remove a secret object takes no value */
     if (opts->unplug && opts->clear) {
         g_ptr_array_add(secrets, lukshdrChainSecretFile(id, ""));
         return true;
@@ -400,7 +401,8 @@ lukshdrToolChainPrintLines(char **lines)
         puts(lines[i]);
 }
 
-/* Option and value on a line, quoted for a shell, each but the last continued */
+/* Writes an option and its value on each line, quoted for a shell.  All lines but the last end in a
+ * backslash. */
 static void
 lukshdrToolChainPrintArgs(char **args)
 {

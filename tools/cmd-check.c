@@ -3,8 +3,8 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Looks at links from both ends, and at all copies of their headers.  What it repairs
- * is what has one right answer: a copy that differs is replaced by one that is whole.
+ * Looks at links from both ends, and at all copies of their headers.  It repairs only what
+ * has one right answer: it replaces a copy that differs by one that is whole.
  */
 
 #include "config.h"
@@ -53,7 +53,7 @@ lukshdrToolCheckFinding(lukshdrToolCheck *check,
     check->findings++;
 }
 
-/* What is to be done, below the finding */
+/* Prints, below the finding, what the user can do */
 static void
 lukshdrToolCheckAdvice(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
@@ -82,7 +82,7 @@ lukshdrToolCheckOutcome(lukshdrToolCheck *check, bool ok, const GError *error)
     }
 }
 
-/* Whether a copy of a header can stand for it; the reason why not in @why */
+/* Can a copy of a header stand for the header?  Sets @why if not. */
 static bool
 lukshdrToolCheckCopyWhole(const lukshdrToolVolume *payload,
                           const lukshdrToolHeader *content,
@@ -108,7 +108,7 @@ struct _lukshdrToolCheckCopy {
     const lukshdrToolName *name;
     lukshdrToolVolume *volume;
     lukshdrToolHeader *content;
-    char *why; /* it is not whole, or NULL */
+    char *why; /* why it is not whole, or NULL if it is */
 };
 
 static void
@@ -138,8 +138,8 @@ lukshdrToolCheckCopyLoad(lukshdrTool *tool,
     lukshdrToolCheckCopyWhole(payload, copy->content, &copy->why);
 }
 
-/* What is in a pool that is not active is not known to be wrong.  The finding has said how to
- * start the pool: nothing else is to be advised, let alone done. */
+/* Is the pool active?  If not, nobody knows that its volumes are wrong.  The finding has said how
+ * to start the pool, so the tool advises nothing else and repairs nothing. */
 static bool
 lukshdrToolCheckPoolActive(lukshdrToolCheck *check, const lukshdrToolName *name)
 {
@@ -148,8 +148,8 @@ lukshdrToolCheckPoolActive(lukshdrToolCheck *check, const lukshdrToolName *name)
     return pool && virStoragePoolIsActive(pool) == 1;
 }
 
-/* The daemon fills replicas that are blank or copies of this header; one that is gone must
- * exist for that */
+/* Makes the replicas that are gone: the daemon fills only replicas that exist and are blank or
+ * copies of this header. */
 static void
 lukshdrToolCheckRepairReplica(lukshdrToolCheck *check,
                               const lukshdrToolState *state,
@@ -193,7 +193,7 @@ lukshdrToolCheckReplicas(lukshdrToolCheck *check, const lukshdrToolState *state)
     }
 }
 
-/* Puts a whole replica in the header's place */
+/* Copies a whole replica over the header */
 static void
 lukshdrToolCheckRepairHeader(lukshdrToolCheck *check,
                              lukshdrToolState *state,
@@ -284,7 +284,7 @@ lukshdrToolCheckState(lukshdrToolCheck *check, lukshdrToolState *state)
             state->headerName.volume, state->headerName.pool);
         break;
     case LUKSHDR_TOOL_STATE_FOUND:
-        /* nobody's fault: another host's header in a pool that both have */
+        /* nothing is wrong: it may be another host's header, in a pool that both hosts have */
         lukshdrToolCheckFinding(check, &state->headerName, "%s", state->reason);
         break;
     case LUKSHDR_TOOL_STATE_ORPHANED:
@@ -293,7 +293,7 @@ lukshdrToolCheckState(lukshdrToolCheck *check, lukshdrToolState *state)
     }
 }
 
-/* All states, those of a pool, or that of one volume */
+/* Returns all states, those of one pool, or that of one volume */
 static GPtrArray *
 lukshdrToolCheckStates(lukshdrTool *tool, const char *name, GError **error)
 {
@@ -352,7 +352,7 @@ lukshdrToolCheckRun(lukshdrTool *tool, char ***argv, GError **error)
     if (check.findings == check.repaired)
         return true;
 
-    /* all has been said */
+    /* an empty message: the findings have said all */
     g_set_error_literal(error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_WRONG, "");
     return false;
 }

@@ -3,9 +3,9 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The daemon clones (virStorageVolCreateXMLFrom); here it is told how, and watched
- * meanwhile.  libvirt has no way to stop it: who interrupts waits for its end, and
- * the new volume is removed then.
+ * The daemon does the work (virStorageVolCreateXMLFrom); the tool tells it how and watches
+ * it meanwhile.  libvirt has no way to stop it.  If the user interrupts the tool, the tool
+ * waits for the daemon's end and then removes the new volume.
  */
 
 #include "config.h"
@@ -21,7 +21,7 @@
 #include "cmd-link.h"
 #include "util/xml.h"
 
-/* How often the new volume is looked at, milliseconds */
+/* How often the tool looks at the new volume, milliseconds */
 #define LUKSHDR_TOOL_CONVERT_POLL 200
 #define LUKSHDR_TOOL_CONVERT_BAR 40
 
@@ -31,9 +31,8 @@ typedef enum {
     LUKSHDR_TOOL_PROGRESS_JSON,
 } lukshdrToolProgress;
 
-/* What the thread that waits for the daemon and the one that watches share.  The
- * thread writes vol and error and then sets ended (atomic), after which the other reads
- * them. */
+/* Two threads share it: one waits for the daemon, the other watches.  The first writes vol and
+ * error and then sets ended (atomic).  The other reads them only after that. */
 typedef struct _lukshdrToolConvert lukshdrToolConvert;
 struct _lukshdrToolConvert {
     virStoragePoolPtr pool;
@@ -41,7 +40,7 @@ struct _lukshdrToolConvert {
     char *xml;
     char *name;
     lukshdrToolProgress progress;
-    guint64 total; /* bytes that are expected to be allocated */
+    guint64 total; /* how many bytes the new volume will probably have allocated */
 
     virStorageVolPtr vol;
     GError *error;
@@ -60,21 +59,21 @@ lukshdrToolConvertThread(gpointer opaque)
     return NULL;
 }
 
-/* Bytes that the new volume has by now */
+/* Returns how many bytes the new volume has by now */
 static guint64
 lukshdrToolConvertDone(const lukshdrToolConvert *convert)
 {
     g_autoptr(virStorageVol) vol = virStorageVolLookupByName(convert->pool, convert->name);
     virStorageVolInfo info;
 
-    /* there is none at first */
+    /* at first there is no volume */
     return vol && virStorageVolGetInfo(vol, &info) == 0 ? info.allocation : 0;
 }
 
 static void
 lukshdrToolConvertShow(const lukshdrToolConvert *convert, guint64 done, bool end)
 {
-    /* what is allocated in the end is an estimate: only the end is the end */
+    /* the total is an estimate, so show 100 only when the conversion has ended */
     guint percent = end ? 100 : MIN(done * 100 / MAX(convert->total, 1), 99);
 
     if (convert->progress == LUKSHDR_TOOL_PROGRESS_JSON) {
@@ -103,7 +102,7 @@ lukshdrToolConvertShow(const lukshdrToolConvert *convert, guint64 done, bool end
     }
 }
 
-/* How often the user wanted it to end.  The only writer is the handler. */
+/* How often the user has interrupted.  Only the signal handler writes it. */
 static volatile sig_atomic_t lukshdrToolConvertInterrupts;
 
 static void
@@ -112,7 +111,7 @@ lukshdrToolConvertInterrupt(int number G_GNUC_UNUSED)
     lukshdrToolConvertInterrupts++;
 }
 
-/* Waits for the end of the thread.  Returns false if the user would not. */
+/* Waits for the end of the thread.  Returns false if the user does not want to wait. */
 static bool
 lukshdrToolConvertWatch(const lukshdrToolConvert *convert)
 {
@@ -178,7 +177,7 @@ lukshdrToolConvertDo(lukshdrToolConvert *convert, GError **error)
     thread = g_thread_new("convert", lukshdrToolConvertThread, convert);
 
     if (!lukshdrToolConvertWatch(convert)) {
-        /* the thread waits for the daemon: it ends with the process */
+        /* do not join the thread, which waits for the daemon: it ends with the process */
         lukshdrToolNote(
             _("The daemon goes on making volume '%s'; virsh vol-delete removes it when it is "
               "done."),
@@ -189,7 +188,7 @@ lukshdrToolConvertDo(lukshdrToolConvert *convert, GError **error)
     return lukshdrToolConvertFinish(convert, error);
 }
 
-/* Whether the pool makes linked volumes of those that do not say what they want */
+/* Does the pool have an encryption default, so that volumes without <encryption> become linked? */
 static bool
 lukshdrToolConvertHasDefault(virStoragePoolPtr pool)
 {
@@ -223,7 +222,7 @@ lukshdrToolConvertOptionsClear(lukshdrToolConvertOptions *opts)
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(lukshdrToolConvertOptions, lukshdrToolConvertOptionsClear)
 
-/* What the new volume is to be */
+/* Returns the XML of the new volume */
 static xmlDoc *
 lukshdrToolConvertXML(const lukshdrToolConvertOptions *opts,
                       const lukshdrToolVolume *source,
@@ -248,7 +247,7 @@ lukshdrToolConvertXML(const lukshdrToolConvertOptions *opts,
         node = lukshdrXMLChild(target, LUKSHDR_XML_ENCRYPTION);
         xmlUnlinkNode(node);
         xmlFreeNode(node);
-        /* stock does not know this word, which only a pool with a default needs */
+        /* only a pool with a default needs this word, and stock does not know it */
         if (opts->plain && hasDefault)
             lukshdrXMLSetAttribute(lukshdrXMLAddChild(target, LUKSHDR_XML_ENCRYPTION, NULL),
                                    LUKSHDR_XML_FORMAT, "none");
@@ -315,7 +314,7 @@ lukshdrToolConvertRun(lukshdrTool *tool, char ***argv, GError **error)
     if (!(pool = virStoragePoolLookupByName(tool->conn, target->pool))) {
         lukshdrToolSetLast(error);
     } else if (lukshdrToolProbePlugin(tool, pool, error)) {
-        /* stock would make something else of a <header>, and copy ciphertext */
+        /* stock would drop the <header> and copy ciphertext */
         doc = lukshdrToolConvertXML(&opts, source, target->volume,
                                     lukshdrToolConvertHasDefault(pool));
         xml = lukshdrXMLFormat(xmlDocGetRootElement(doc));
@@ -327,7 +326,7 @@ lukshdrToolConvertRun(lukshdrTool *tool, char ***argv, GError **error)
                            : opts.json             ? LUKSHDR_TOOL_PROGRESS_JSON
                            : isatty(STDERR_FILENO) ? LUKSHDR_TOOL_PROGRESS_BAR
                                                    : LUKSHDR_TOOL_PROGRESS_NONE;
-        /* into a linked volume everything is written */
+        /* the daemon writes a linked volume from end to end, zeroes too */
         convert.total = opts.plain ? source->allocation : source->capacity;
         ok = lukshdrToolConvertDo(&convert, error);
         vol = convert.vol;

@@ -6,15 +6,15 @@
  * A backup is the first 4 MiB of the header volume as they are: LUKS header, key
  * material, link label.
  *
- * Restoring, and what a crash after each step leaves:
+ * The steps of restoring, and what a crash after each leaves:
  *
  *   1 header volume made, if there is none    an empty volume; do it again
  *   2 content uploaded                        a header that guests can use if its label
  *                                             fits, or a torn one; do it again
  *   3 link renewed by the daemon              the volume with that header
  *
- * The daemon renews a link only if the volume's secret opens the header; if it does not,
- * what stood there before goes back.
+ * The daemon renews a link only if the volume's secret opens the header.  If it does not, the
+ * tool puts back the header that was there before.
  */
 
 #include "config.h"
@@ -50,8 +50,8 @@ lukshdrToolBackupCopy(const lukshdrToolHeader *header, int fd, GError **error)
     return lukshdrIOSync(fd, error);
 }
 
-/* Under a temporary name until it is whole: a crash leaves that, or the whole file.  The
- * directory is flushed, too. */
+/* Writes the file under a temporary name until it is whole: a crash leaves the temporary file or
+ * the whole file.  Flushes the directory, too. */
 static bool
 lukshdrToolBackupWrite(const lukshdrToolHeader *header,
                        const char *path,
@@ -130,10 +130,10 @@ struct _lukshdrToolRestore {
     lukshdrToolState *state;
     lukshdrToolHeader *file;
     const char *path; /* of the file */
-    int force;        /* how often it was said */
+    int force;        /* how often the user gave --force */
 };
 
-/* Whether the file is this volume's header, and whether it replaces one in good order */
+/* Is the file this volume's header?  And would it replace a header that is in good order? */
 static bool
 lukshdrToolRestoreCheck(const lukshdrToolRestore *restore, GError **error)
 {
@@ -219,7 +219,7 @@ lukshdrToolRestoreDo(lukshdrToolRestore *restore, GError **error)
     if (lukshdrToolLinkAgain(state->payload, NULL, NULL, &local))
         return true;
 
-    /* what cannot be opened helps nobody, unless it was asked for */
+    /* put the old header back if the secret does not open the new one, unless the user forces it */
     if (restore->force < 2 && before && !before->damage &&
         lukshdrToolHeaderUpload(restore->tool, state->header->vol, before, &undo)) {
         g_set_error(error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_REFUSED,
@@ -234,7 +234,7 @@ lukshdrToolRestoreDo(lukshdrToolRestore *restore, GError **error)
     return false;
 }
 
-/* GOption gives a callback of a main entry nothing to count in */
+/* GOption gives the callback of a main entry no place of its own to count in */
 static int lukshdrToolRestoreForced;
 
 static gboolean

@@ -83,7 +83,7 @@ lukshdrToolInfoText(lukshdrTool *tool, const lukshdrToolState *state)
         lukshdrToolInfoSlots(content);
     }
 
-    /* what the payload's holder sees; a format's own header says no word of LUKS */
+    /* what somebody sees who has only the payload; a format's own header does not mention LUKS */
     if (g_str_equal(payload->format, "raw"))
         lukshdrToolInfoLine(_("Without it:"),
                             _("random bytes: nothing shows that they are a disk"));

@@ -3,18 +3,18 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The header is changed by qemu-img here, in memory, and then replaced on the daemon's
- * host.  What a crash after each step leaves:
+ * qemu-img changes a copy of the header in memory on the tool's host.  Then the tool replaces the
+ * header on the daemon's host.  What a crash after each step leaves:
  *
- *   1 changed header with a label that fits it uploaded   a volume that opens with the keys
- *                                                         as changed, or a torn header, which
- *                                                         the one before replaces; replicas
+ *   1 changed header with a label that fits it uploaded   a volume that opens with the changed
+ *                                                         keys, or a torn header, for which the
+ *                                                         user puts back the one before; replicas
  *                                                         follow at the next start of the daemon
  *   2 link renewed by the daemon                          done
  *
- * Changing a key adds the new one, then takes the old one away: two such rounds, with the
- * libvirt secret set in between if it has the old key's passphrase.  After a crash
- * between them both passphrases are good.
+ * key-change adds the new key and then removes the old one: two such rounds.  If the libvirt
+ * secret has the old key's passphrase, the tool sets it in between.  After a crash between the
+ * rounds both passphrases are good.
  */
 
 #include "config.h"
@@ -33,8 +33,8 @@
 
 typedef struct _lukshdrToolKeys lukshdrToolKeys;
 struct _lukshdrToolKeys {
-    lukshdrToolPass pass;    /* one that is good now */
-    lukshdrToolPass newPass; /* one that is to be */
+    lukshdrToolPass pass;    /* opens the header now */
+    lukshdrToolPass newPass; /* shall open it */
     gint slot;               /* -1 for any */
     gint iterTime;           /* ms; 0 for QEMU's default */
     lukshdrToolState *state;
@@ -55,8 +55,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(lukshdrToolKeys, lukshdrToolKeysClear)
         .pass.fd = -1, .newPass.fd = -1, .slot = -1 \
     }
 
-/* Has qemu-img amend the header that is in memory.  @other is the secret that @options
- * call sec1, or NULL; @iterTime is for how long it is stretched, ms. */
+/* Makes qemu-img amend the header that is in memory.  @other is the secret that @options call
+ * sec1, or NULL; @iterTime is how long QEMU shall stretch it, ms. */
 static bool
 lukshdrToolKeysAmend(const lukshdrToolHeader *header,
                      const lukshdrSecret *open,
@@ -87,13 +87,13 @@ lukshdrToolKeysAmend(const lukshdrToolHeader *header,
     guint opening;
     int i = 7;
 
-    /* all slots are tried to open the header, and once more to find the one to take away; a key that
-     * is added is stretched for @iterTime, by the processor's clock */
+    /* qemu-img tries all slots to open the header, and once more to find the one to remove.  It
+     * stretches a key that it adds for @iterTime of processor time. */
     if (!lukshdrLuksOpenTime(header->fd, &opening, error))
         return false;
     command.deadline = LUKSHDR_COMMAND_DEADLINE + 2 * opening + (guint)MAX(iterTime, 0) / 1000 * 20;
 
-    /* key slots are in the header alone, so any payload will do */
+    /* only the header has key slots, so any payload will do */
     json_object_set_string_member(luks, "driver", "luks");
     json_object_set_string_member(luks, "key-secret", "sec0");
     json_object_set_string_member(child, "driver", "null-co");
@@ -131,7 +131,7 @@ lukshdrToolKeysAdd(const lukshdrToolKeys *keys,
     return lukshdrToolKeysAmend(header, open, fresh, options->str, keys->iterTime, error);
 }
 
-/* Makes the labels say what the header now is, and one generation later */
+/* Makes the labels fit the changed header, one generation later */
 static bool
 lukshdrToolKeysRelabel(lukshdrToolHeader *header, GError **error)
 {
@@ -155,8 +155,8 @@ lukshdrToolKeysRelabel(lukshdrToolHeader *header, GError **error)
     return lukshdrLabelWrite(header->fd, header->labels, error);
 }
 
-/* Steps 1 and 2.  If the daemon finds that the secret does not open the header, @before
- * goes back. */
+/* Steps 1 and 2.  If the daemon finds that the secret does not open the header, puts @before
+ * back. */
 static bool
 lukshdrToolKeysStore(lukshdrTool *tool,
                      const lukshdrToolState *state,
@@ -188,7 +188,7 @@ lukshdrToolKeysStore(lukshdrTool *tool,
     return false;
 }
 
-/* The header must be one that can be changed, now */
+/* Refuses unless the header is in order and nobody uses the volume now */
 static bool
 lukshdrToolKeysFind(lukshdrTool *tool, lukshdrToolKeys *keys, const char *name, GError **error)
 {
@@ -221,7 +221,8 @@ lukshdrToolKeysFind(lukshdrTool *tool, lukshdrToolKeys *keys, const char *name, 
     return true;
 }
 
-/* A passphrase that is good now: what was given, libvirt's if it may be had, what is typed */
+/* Returns a passphrase that opens the header now: the one that the user named, or libvirt's if
+ * libvirt gives it out, or one that the user types */
 static lukshdrSecret *
 lukshdrToolKeysOpen(lukshdrTool *tool, const lukshdrToolKeys *keys, GError **error)
 {
@@ -261,7 +262,7 @@ lukshdrToolKeysOpen(lukshdrTool *tool, const lukshdrToolKeys *keys, GError **err
             N_("Time that opening with it is to take (2000)"), N_("MILLISECONDS") \
     }
 
-/* A copy of the header in memory, to be changed */
+/* Returns a copy of the header in memory, which qemu-img can change */
 static lukshdrToolHeader *
 lukshdrToolKeysCopy(const lukshdrToolHeader *header, GError **error)
 {
@@ -302,7 +303,8 @@ const lukshdrToolCommand lukshdrToolCommandKeyAdd = {
     .run = lukshdrToolKeyAddRun,
 };
 
-/* qemu-img refuses the last one, too; asking for it to be forced is not offered */
+/* Refuses to remove the last key.  qemu-img refuses that, too, and the tool has no option to force
+ * it. */
 static bool
 lukshdrToolKeysCheckLast(const lukshdrToolHeader *header, GError **error)
 {
@@ -346,7 +348,7 @@ lukshdrToolKeyRemoveRun(lukshdrTool *tool, char ***argv, GError **error)
         open = lukshdrToolKeysOpen(tool, &keys, error);
         options = g_strdup_printf("state=inactive,keyslot=%d", keys.slot);
     } else {
-        /* what is to go opens the header one last time */
+        /* the passphrase that is removed opens the header one last time */
         open = lukshdrToolPassRead(&keys.pass, _("Passphrase to remove"), false, error);
         options = g_strdup("state=inactive,old-secret=sec0");
     }
@@ -387,8 +389,8 @@ lukshdrToolKeysSame(const lukshdrSecret *one, const lukshdrSecret *other)
            memcmp(lukshdrSecretData(one), lukshdrSecretData(other), lukshdrSecretLength(one)) == 0;
 }
 
-/* The second round of a change: @old goes.  Whether a private secret has it cannot be seen;
- * so it is the daemon that says whether the secret opens the header without it. */
+/* The second round of a change: removes @old.  The tool cannot see whether a private secret still
+ * has that value, so the daemon checks whether the secret opens the header without it. */
 static bool
 lukshdrToolKeyChangeFinish(lukshdrTool *tool,
                            const lukshdrToolKeys *keys,

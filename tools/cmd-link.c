@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What they do is the daemon's; this is the XML that asks for it.
+ * The daemon does the work; this file writes the XML that asks for it.
  */
 
 #include "config.h"
@@ -53,7 +53,7 @@ lukshdrToolLinkXML(const char *name, const char *action, GPtrArray *headers, con
     return doc;
 }
 
-/* vol-create of what @action says with @payload */
+/* Calls vol-create with @payload and the action @action */
 static bool
 lukshdrToolLinkDo(const lukshdrToolVolume *payload,
                   const char *action,
@@ -103,7 +103,7 @@ lukshdrToolHeaderMake(lukshdrTool *tool, const lukshdrToolName *name, GError **e
     lukshdrXMLAddChild(lukshdrXMLAddChild(target, "permissions", NULL), "mode", "0600");
     xml = lukshdrXMLFormat(root);
 
-    /* the pool may still list a file that went away */
+    /* the pool may still list a file that is gone */
     if (pool)
         virStoragePoolRefresh(pool, 0);
     if (!pool || !(vol = virStorageVolCreateXML(pool, xml, 0))) {
@@ -122,7 +122,7 @@ lukshdrToolLinkPrimary(GPtrArray *replicas, const lukshdrToolName *header)
     g_ptr_array_insert(replicas, 0, lukshdrToolNameNew(text));
 }
 
-/* A header that was not linked yet */
+/* Links a header that is not linked yet */
 static bool
 lukshdrToolLinkNew(lukshdrTool *tool,
                    const char *payloadName,
@@ -142,7 +142,7 @@ lukshdrToolLinkNew(lukshdrTool *tool,
         lukshdrToolSetLast(error);
         return false;
     }
-    /* stock says that the payload exists already, which would not help */
+    /* without the plugin, stock would only say that the payload exists already */
     if (!lukshdrToolProbePlugin(tool, pool, error))
         return false;
 
@@ -157,7 +157,7 @@ lukshdrToolLinkNew(lukshdrTool *tool,
     return lukshdrToolLinkDo(payload, "existing", replicas, secret, error);
 }
 
-/* A script that names the command means it */
+/* Asks the user if there is a terminal; a script that calls the command means it */
 static bool
 lukshdrToolLinkConfirm(const lukshdrToolVolume *payload, bool yes, GError **error)
 {

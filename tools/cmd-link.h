@@ -27,13 +27,13 @@ lukshdrToolLinkXML(const char *name, const char *action, GPtrArray *headers, con
 /**
  * lukshdrToolLinkAgain:
  * @payload: a payload that is linked
- * @headers: lukshdrToolName *: the header and the replicas that it is to have, or NULL for
+ * @headers: lukshdrToolName *: the header and the replicas that it shall have, or NULL for
  *           those that it has
  * @secret: UUID or usage of the secret that opens the header now, or NULL for the link's
  * @error: libvirt's
  *
- * Has the daemon renew label, digest and replicas from the header as it is now; it does
- * so only if the LUKS UUID is the link's and the secret opens it.
+ * Makes the daemon renew label, digest and replicas from the header as it is now.  The daemon
+ * does so only if the header has the link's LUKS UUID and the secret opens it.
  *
  * Returns: true, or false with @error set.
  */

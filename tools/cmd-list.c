@@ -115,7 +115,7 @@ lukshdrToolListRun(lukshdrTool *tool, char ***argv, GError **error)
             g_ptr_array_remove_index(states, i - 1);
     }
 
-    /* nothing to see, or nobody who could see it? */
+    /* is there nothing to list, or does the daemon run without the plugin? */
     if (!states->len) {
         g_autoptr(GError) local = NULL;
 

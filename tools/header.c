@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The content is hostile: it may come from anyone who can write to the pool.
+ * Trust nothing in the content: anybody who can write to the pool may have made it.
  */
 
 #include "config.h"
@@ -22,7 +22,7 @@
 #include "util/io.h"
 #include "link/label.h"
 
-/* The names of algorithms are printable ASCII in every header that anybody made */
+/* Copies the name of an algorithm, which is printable ASCII in every honest header */
 static char *
 lukshdrToolHeaderName(const char name[LUKSHDR_LUKS_NAME_LEN])
 {
@@ -137,7 +137,7 @@ lukshdrToolHeaderSink(virStreamPtr stream G_GNUC_UNUSED, const char *data, size_
 {
     lukshdrToolHeader *header = opaque;
 
-    /* a daemon that sends more than was asked for */
+    /* refuse a daemon that sends more than the tool asked for */
     if (header->bytes + len > LUKSHDR_HEADER_VOLUME_SIZE ||
         !lukshdrIOWrite(header->fd, data, len, header->bytes, NULL))
         return -1;
@@ -156,7 +156,7 @@ lukshdrToolHeaderDownload(lukshdrTool *tool, virStorageVolPtr vol, GError **erro
     if (!header)
         return NULL;
 
-    /* what the file has, not what its content says */
+    /* ask how long the file is, not what its content says */
     if (virStorageVolGetInfoFlags(vol, &info, VIR_STORAGE_VOL_GET_PHYSICAL) < 0 ||
         !(stream = virStreamNew(tool->conn, 0)) ||
         virStorageVolDownload(vol, stream, 0, MIN(info.allocation, LUKSHDR_HEADER_VOLUME_SIZE), 0) <

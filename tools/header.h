@@ -3,8 +3,8 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Downloaded into memory that has a descriptor, so that what src/util does with
- * header volumes works on it, and read: LUKS1 header, key slots, link label.
+ * Downloads the content into memory that has a descriptor, so that the functions for header
+ * volumes work on it.  Reads from it the LUKS1 header, the key slots and the link label.
  */
 
 #pragma once
@@ -22,9 +22,9 @@ struct _lukshdrToolSlot {
 typedef struct _lukshdrToolHeader lukshdrToolHeader;
 struct _lukshdrToolHeader {
     int fd;        /* of the content in memory, for reading and writing */
-    guint64 bytes; /* how many came */
+    guint64 bytes; /* how many the daemon sent */
 
-    char *damage; /* why it is no header that can be used, or NULL: then all below is set */
+    char *damage; /* why it is not a usable header; if NULL, all members below are set */
     char *uuid;
     char *cipher; /* as "aes" */
     char *mode;   /* as "xts-plain64" */
@@ -47,8 +47,8 @@ struct _lukshdrToolHeader {
  * @vol: a volume
  * @error: libvirt's; VIR_ERR_SYSTEM_ERROR
  *
- * Fetches the first LUKSHDR_HEADER_VOLUME_SIZE bytes of @vol, or what it has.
- * That the content is no header is no error, see damage.
+ * Fetches the first LUKSHDR_HEADER_VOLUME_SIZE bytes of @vol, or fewer if it is shorter.
+ * It is no error if the content is no header: see the member damage.
  *
  * Returns: the content, freed with lukshdrToolHeaderFree, or NULL with @error set.
  */
@@ -72,7 +72,7 @@ lukshdrToolHeaderLoad(const char *path, GError **error);
  * @header: its new content
  * @error: libvirt's; the daemon refuses while the volume is in use
  *
- * Not interrupted by SIGINT and SIGTERM.  A crash or a lost connection leaves the volume
+ * SIGINT and SIGTERM do not interrupt it.  A crash or a lost connection leaves the volume
  * with part of the new content.
  *
  * Returns: true, or false with @error set.

@@ -22,10 +22,11 @@
 
 #include "util/error.h"
 
-/* What a pipe holds, and libvirt allows (VIR_SECRET_VALUE_MAX in its secret driver's RPC) */
+/* As much as a pipe holds and as libvirt allows (VIR_SECRET_VALUE_MAX in its secret driver's
+ * RPC) */
 #define LUKSHDR_TOOL_PASS_MAX (64 * 1024)
 
-/* Reads to the end; what is read lies in @buffer, of LUKSHDR_TOOL_PASS_MAX + 1 bytes */
+/* Reads to the end, into @buffer, which has LUKSHDR_TOOL_PASS_MAX + 1 bytes */
 static ssize_t
 lukshdrToolPassReadAll(int fd, guint8 *buffer)
 {
@@ -65,7 +66,7 @@ lukshdrToolPassReadFD(int fd, const char *name, GError **error)
     return secret;
 }
 
-/* The signal that came while a terminal did not echo.  Only one thread asks. */
+/* The signal that came while the terminal did not echo.  Only one thread asks for passphrases. */
 static volatile sig_atomic_t lukshdrToolPassSignal;
 
 static void
@@ -74,13 +75,14 @@ lukshdrToolPassCatch(int number)
     lukshdrToolPassSignal = number;
 }
 
-/* Reads a line; whatever interrupts it, the terminal echoes again afterwards */
+/* Reads a line without echo; the terminal echoes again afterwards, even if a signal interrupts
+ * it */
 static ssize_t
 lukshdrToolPassReadLine(int tty, const char *prompt, char *buffer, size_t size)
 {
     static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP };
     struct sigaction before[G_N_ELEMENTS(numbers)];
-    /* no SA_RESTART: the read is to end */
+    /* without SA_RESTART a signal ends the read */
     const struct sigaction catch = { .sa_handler = lukshdrToolPassCatch };
     struct termios echo;
     struct termios silent;

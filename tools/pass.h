@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Never from an argument or the environment, which others can read.
+ * Never takes one from an argument or from the environment, which others can read.
  */
 
 #pragma once
@@ -11,7 +11,8 @@
 #include "util/secret.h"
 #include "tool.h"
 
-/* Where a passphrase comes from: what was given on the command line, or else a terminal */
+/* Where a passphrase comes from: the file or descriptor from the command line, or else a
+ * terminal */
 typedef struct _lukshdrToolPass lukshdrToolPass;
 struct _lukshdrToolPass {
     char *file; /* or NULL */
@@ -27,9 +28,8 @@ struct _lukshdrToolPass {
  *         64 KiB; LUKSHDR_TOOL_REFUSED if there is no terminal or the two differ;
  *         LUKSHDR_TOOL_INTERRUPTED
  *
- * Of a file or descriptor all bytes count, a newline at the end, too, as for
- * virsh secret-set-value.  At a terminal nothing is echoed, and the newline does
- * not count.
+ * From a file or descriptor all bytes count, also a newline at the end, as with
+ * virsh secret-set-value.  A terminal does not echo, and its newline does not count.
  *
  * Returns: the passphrase, freed with lukshdrSecretFree, or NULL with @error set.
  */

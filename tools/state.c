@@ -68,8 +68,8 @@ lukshdrToolStateText(const lukshdrToolState *state)
     return g_string_free(g_steal_pointer(&text), FALSE);
 }
 
-/* A pool may have another name here than the label says, and there may be two over one
- * directory */
+/* Compares paths, too: a pool may have another name here than the label says, and two pools may be
+ * over one directory */
 const lukshdrLink *
 lukshdrToolStateLabelOf(const lukshdrToolVolume *payload, const lukshdrToolHeader *content)
 {
@@ -103,7 +103,7 @@ lukshdrToolStateLabelNames(const lukshdrToolHeader *content)
     return g_string_free(g_steal_pointer(&names), FALSE);
 }
 
-/* Decides on the state by the header's content, as lukshdrHeaderCheck does for guests */
+/* Decides by the header's content what the state is, as lukshdrHeaderCheck does for guests */
 static void
 lukshdrToolStateJudge(lukshdrToolState *state)
 {
@@ -155,7 +155,7 @@ lukshdrToolStateReadHeader(lukshdrTool *tool, lukshdrToolState *state, GError **
             g_propagate_error(error, g_steal_pointer(&local));
             return false;
         }
-        /* a file that went away under the pool, for one */
+        /* for example, the file is gone and the pool still lists it */
         state->kind = LUKSHDR_TOOL_STATE_HEADER_MISSING;
         state->reason = g_strdup(local->message);
         return true;
@@ -204,7 +204,8 @@ lukshdrToolStateOf(lukshdrTool *tool, lukshdrToolVolume *payload, GError **error
     return lukshdrToolStateOfPayload(tool, payload, use, error);
 }
 
-/* A header volume whose link leads to no payload; NULL without an error if it has one */
+/* Returns the state of a header volume whose payload is gone; NULL without an error if the payload
+ * exists */
 static lukshdrToolState *
 lukshdrToolStateOfHeader(lukshdrTool *tool, lukshdrToolVolume *header, GError **error)
 {
@@ -231,8 +232,8 @@ lukshdrToolStateOfHeader(lukshdrTool *tool, lukshdrToolVolume *header, GError **
     return g_steal_pointer(&state);
 }
 
-/* A volume of a header pool that has a LUKS header and no link; NULL without an error
- * if it is something else */
+/* Returns the state of a volume of a header pool that has a LUKS header and no link; NULL without
+ * an error if it is something else */
 static lukshdrToolState *
 lukshdrToolStateOfOrphan(lukshdrTool *tool, lukshdrToolVolume *volume)
 {
@@ -274,7 +275,7 @@ lukshdrToolStateOfOrphan(lukshdrTool *tool, lukshdrToolVolume *volume)
     return g_steal_pointer(&state);
 }
 
-/* Whether one of the links leads to that header, as primary or replica */
+/* Does one of the links lead to that header, as its header or a replica? */
 static bool
 lukshdrToolStateLeadsTo(GPtrArray *states, const lukshdrToolVolume *header)
 {
@@ -292,7 +293,7 @@ lukshdrToolStateLeadsTo(GPtrArray *states, const lukshdrToolVolume *header)
             if (g_str_equal(name->pool, header->pool) && g_str_equal(name->volume, header->name))
                 return true;
         }
-        /* a second pool over the same directory */
+        /* a second pool over the same directory may list the same header */
         if (state->header && g_str_equal(state->header->path, header->path))
             return true;
     }
@@ -319,7 +320,7 @@ lukshdrToolStateList(lukshdrTool *tool, GError **error)
 
         if (volume->role != LUKSHDR_TOOL_ROLE_PAYLOAD)
             continue;
-        /* it is the state's from now on */
+        /* the state owns it from now on */
         g_ptr_array_index(volumes, i) = NULL;
         if (!(state = lukshdrToolStateOfPayload(tool, volume, use, error)))
             return NULL;
@@ -448,7 +449,7 @@ lukshdrToolStateFillVolume(lukshdrVolume *dst, const lukshdrToolVolume *src)
     dst->volume = g_strdup(src->name);
     dst->path = src->remote ? NULL : g_strdup(src->path);
     dst->remote = lukshdrRemoteCopy(src->remote);
-    /* the chain asks for no more than which of the two it is */
+    /* the chain needs to know only which kind it is */
     dst->identity.type = src->remote  ? LUKSHDR_IDENTITY_RBD
                          : src->block ? LUKSHDR_IDENTITY_BLOCK
                                       : LUKSHDR_IDENTITY_FILE;

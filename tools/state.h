@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Puts together what a daemon says of volumes, what headers hold, and which
- * domains use what.
+ * domains use which volumes.
  */
 
 #pragma once
@@ -15,10 +15,10 @@
 typedef enum {
     LUKSHDR_TOOL_STATE_OK,
     LUKSHDR_TOOL_STATE_HEADER_MISSING, /* or its pool is not active */
-    LUKSHDR_TOOL_STATE_HEADER_DAMAGED, /* or another volume's */
+    LUKSHDR_TOOL_STATE_HEADER_DAMAGED, /* or it is another volume's header */
     LUKSHDR_TOOL_STATE_PAYLOAD_MISSING,
     LUKSHDR_TOOL_STATE_ORPHANED, /* a header that no link leads to */
-    LUKSHDR_TOOL_STATE_FOUND,    /* the same, and the volume that its label names is here */
+    LUKSHDR_TOOL_STATE_FOUND,    /* as ORPHANED, but the volume that its label names is here */
 } lukshdrToolStateKind;
 
 typedef struct _lukshdrToolState lukshdrToolState;
@@ -27,7 +27,7 @@ struct _lukshdrToolState {
     char *reason; /* for a person; NULL if all is well */
 
     lukshdrToolVolume *payload;  /* NULL if it is missing, or for an orphan or found */
-    lukshdrToolName payloadName; /* of an orphan or found: what its label says, or NULL */
+    lukshdrToolName payloadName; /* for ORPHANED and FOUND: as the label says, or NULL */
     lukshdrToolName headerName;
     lukshdrToolVolume *header;  /* NULL if it is missing */
     lukshdrToolHeader *content; /* NULL if it could not be read */
@@ -56,7 +56,7 @@ lukshdrToolStateName(lukshdrToolStateKind kind);
  * lukshdrToolStateText:
  * @state: a state
  *
- * Returns: it in words, with its users, translated; freed with g_free.
+ * Returns: the state in words, with its users, translated; freed with g_free.
  */
 char *
 lukshdrToolStateText(const lukshdrToolState *state);
@@ -64,7 +64,7 @@ lukshdrToolStateText(const lukshdrToolState *state);
 /**
  * lukshdrToolStateOf:
  * @tool: the tool
- * @payload: a payload; taken over
+ * @payload: a payload; the state owns it from now on
  * @error: libvirt's
  *
  * Returns: its state, freed with lukshdrToolStateFree, or NULL with @error set.
@@ -106,7 +106,7 @@ lukshdrToolStateList(lukshdrTool *tool, GError **error);
 /**
  * lukshdrToolStateToJSON:
  * @state: a state
- * @builder: gets an object that says all of it
+ * @builder: gets an object with all members of the state
  */
 void
 lukshdrToolStateToJSON(const lukshdrToolState *state, JsonBuilder *builder);
@@ -122,10 +122,9 @@ lukshdrToolStateJSONAdd(JsonBuilder *builder, const char *name, const char *valu
 
 /**
  * lukshdrToolStateLink:
- * @state: of a link whose two volumes are there
+ * @state: the state of a link whose two volumes exist
  *
- * Returns: it as the rest of the project knows links, for the chain; unreffed by the
- * caller.
+ * Returns: the link as src/chain expects it; unreffed by the caller.
  */
 lukshdrLink *
 lukshdrToolStateLink(const lukshdrToolState *state);

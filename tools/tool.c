@@ -33,7 +33,7 @@ lukshdrToolParse(lukshdrTool *tool,
                  char ***argv,
                  GError **error)
 {
-    /* gettext's translation of nothing is the catalogue's header */
+    /* do not translate an empty text: gettext would return the catalogue's header */
     const char *asked = *tool->command->parameters ? _(tool->command->parameters) : NULL;
     g_autofree char *parameters = g_strjoin(" ", tool->command->name, asked, NULL);
     g_autofree char *program = g_strdup_printf("virt-lukshdr %s", tool->command->name);
@@ -42,7 +42,7 @@ lukshdrToolParse(lukshdrTool *tool,
     g_autoptr(GOptionContext) context = g_option_context_new(asked);
     guint count;
 
-    /* what the usage begins with */
+    /* the usage line begins with it */
     g_set_prgname(program);
 
     g_option_context_set_summary(context, _(tool->command->summary));
@@ -97,7 +97,8 @@ lukshdrToolSetLast(GError **error)
                         last && last->message ? last->message : _("unknown error of libvirt's"));
 }
 
-/* What the daemon says to a volume that nobody creates; NULL if it does create it */
+/* Returns the error with which the daemon refuses a volume that has no name; NULL if it does not
+ * refuse */
 static char *
 lukshdrToolProbeOnce(virStoragePoolPtr pool, bool header)
 {
@@ -172,7 +173,7 @@ lukshdrToolPaint(const lukshdrTool *tool, lukshdrToolColor color, const char *te
     return g_strdup_printf("\033[%sm%s\033[0m", codes[color], text);
 }
 
-/* Columns that a text takes: two for the wide characters of East Asia */
+/* Returns how many columns a text takes: two for each wide character of East Asia */
 static int
 lukshdrToolWidth(const char *text)
 {
@@ -229,7 +230,7 @@ lukshdrToolPrintJSON(JsonNode *node)
     g_autoptr(JsonNode) owned = node;
     g_autofree char *text = json_to_string(owned, TRUE);
 
-    /* JSON is UTF-8, whatever the locale: not through g_print */
+    /* JSON is UTF-8 whatever the locale, so do not use g_print, which converts */
     fputs(text, stdout);
     fputc('\n', stdout);
 }

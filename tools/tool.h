@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * The connection, errors and exit statuses, options, and how things are shown.
- * What is known of volumes is volume.h's.
+ * volume.h has what the tool knows of volumes.
  */
 
 #pragma once
@@ -29,7 +29,7 @@ typedef enum {
     LUKSHDR_TOOL_NO_CONNECTION = 3,
     LUKSHDR_TOOL_NOT_FOUND = 4, /* or ambiguous */
     LUKSHDR_TOOL_NO_PLUGIN = 5,
-    LUKSHDR_TOOL_REFUSED = 6, /* it would harm, or a question was answered with no */
+    LUKSHDR_TOOL_REFUSED = 6, /* it would do harm, or the user answered a question with no */
     LUKSHDR_TOOL_WRONG = 7,   /* "check" found something */
     LUKSHDR_TOOL_INTERRUPTED = 130,
 } lukshdrToolStatus;
@@ -39,7 +39,7 @@ typedef enum {
  *
  * GError domain of errors that have an exit status of their own; codes are
  * lukshdrToolStatus values.  All other errors end the tool with LUKSHDR_TOOL_FAILED,
- * but for those of libvirt that say that something does not exist.
+ * except libvirt's errors that say that something does not exist.
  */
 #define LUKSHDR_TOOL_ERROR lukshdrToolErrorQuark()
 
@@ -75,14 +75,14 @@ struct _lukshdrToolCommand {
 
 /**
  * lukshdrToolParse:
- * @tool: the tool; its command names what is parsed for
+ * @tool: the tool; its command is the one whose arguments are parsed
  * @entries: the command's options, ended by G_OPTION_ENTRY_NULL; or NULL
  * @min: fewest arguments beside the options
  * @max: most of them
- * @argv: the command's name and all that follows; options are taken out
+ * @argv: the command's name and all that follows; the function takes options out
  * @error: G_OPTION_ERROR; LUKSHDR_TOOL_USAGE for a wrong number of arguments
  *
- * Prints the command's help and ends the process if that is asked for.
+ * If the arguments ask for help, prints the command's help and ends the process.
  *
  * Returns: true, or false with @error set.
  */
@@ -99,7 +99,7 @@ lukshdrToolParse(lukshdrTool *tool,
  * @tool: the tool
  * @error: LUKSHDR_TOOL_NO_CONNECTION
  *
- * Returns: the connection, made at the first call; the tool's.  NULL with @error set.
+ * Returns: the connection, made at the first call and owned by the tool; NULL with @error set.
  */
 virConnectPtr
 lukshdrToolConnect(lukshdrTool *tool, GError **error);
@@ -120,11 +120,11 @@ lukshdrToolSetLast(GError **error);
  *         one that stays passive; LUKSHDR_TOOL_NOT_FOUND if no pool is active;
  *         libvirt's own
  *
- * There is no API to ask a daemon for its drivers' plugins, and a volume that shows no
- * link may have none.  So the daemon is asked twice to create a volume that has no
- * name, which no release does: once with a <header> where none may stand and once
- * without.  Stock, which drops what it does not know, has the same to say both
- * times; the plugin has not.
+ * libvirt has no API to ask a daemon whether it has the plugin; and a volume that shows no link
+ * may simply have none.  So the tool asks the daemon twice to create a volume without a name,
+ * which every release refuses: once with a <header> where none may stand, and once without.
+ * Stock drops elements that it does not know, so it gives the same error both times.  The
+ * plugin gives another for the <header>.
  *
  * Returns: true, or false with @error set.
  */
@@ -141,8 +141,8 @@ typedef enum {
 /**
  * lukshdrToolPaint:
  * @tool: the tool
- * @color: how
- * @text: what
+ * @color: the colour
+ * @text: the text
  *
  * Returns: @text in that colour if stdout shows any, freed with g_free.
  */
@@ -155,7 +155,7 @@ lukshdrToolPaint(const lukshdrTool *tool, lukshdrToolColor color, const char *te
  * @rows: of char ** (GStrv), all equally long; the first is the heading
  * @colors: of the last column in each row; as many as rows
  *
- * Prints columns, the last in colours.  What is in the cells is escaped.
+ * Prints columns, the last in colours.  Escapes the content of the cells.
  */
 void
 lukshdrToolPrintTable(const lukshdrTool *tool, GPtrArray *rows, const lukshdrToolColor *colors);
@@ -171,7 +171,7 @@ lukshdrToolPrintJSON(JsonNode *node);
  * lukshdrToolNote:
  * @format: printf format of a translated remark
  *
- * Says something on stderr, where it is in no program's way.
+ * Prints the remark on stderr, so that a program that reads stdout does not get it.
  */
 void
 lukshdrToolNote(const char *format, ...) G_GNUC_PRINTF(1, 2);

@@ -15,8 +15,8 @@
 #include "util/xml.h"
 
 struct _lukshdrToolUse {
-    /* char * -> char *: "/path" or "pool/volume" to a domain's name.  Of two domains that
-     * share a disk, and thus of two entries, both are kept: see lukshdrToolUseAdd. */
+    /* "/path" or "pool/volume" -> names of the domains that have such a disk; several domains can
+     * share one */
     GHashTable *domains; /* char * -> GPtrArray of char * */
     GPtrArray *remotes;  /* lukshdrToolUseRemote *: images of clusters, by more than a name */
 };

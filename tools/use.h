@@ -14,8 +14,8 @@ typedef struct _lukshdrToolUse lukshdrToolUse;
  * lukshdrToolUseNew:
  * @tool: the tool, connected
  *
- * Reads the disks of all running domains.  A connection without domains (storage:
- * URIs) has none; domains that end meanwhile are left out.
+ * Reads the disks of all running domains.  A connection without domains (storage: URIs)
+ * has none.  Leaves out domains that end meanwhile.
  *
  * Returns: what is used, freed with lukshdrToolUseFree.
  */

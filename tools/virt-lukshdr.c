@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The table of commands, options before the command, and what an error becomes.
+ * The table of commands, the options before the command, and how errors end the tool.
  */
 
 #include "config.h"
@@ -29,7 +29,7 @@ static const lukshdrToolCommand *const lukshdrToolCommands[] = {
     &lukshdrToolCommandCheck,
 };
 
-/* libvirt's own handler prints each error, expected ones, too */
+/* Prints nothing: libvirt's own handler would print each error, also expected ones */
 static void
 lukshdrToolSilence(void *opaque G_GNUC_UNUSED, virErrorPtr error G_GNUC_UNUSED)
 {
@@ -85,7 +85,7 @@ lukshdrToolUsable(const char *variable)
     return value && *value;
 }
 
-/* Options before the command; what follows it is left in @argv */
+/* Parses the options before the command.  Leaves the command and what follows it in @argv. */
 static bool
 lukshdrToolParseGlobal(lukshdrTool *tool, char ***argv, GError **error)
 {
@@ -155,7 +155,7 @@ lukshdrToolRun(lukshdrTool *tool, char ***argv, GError **error)
         return false;
     }
 
-    /* the command sees its own arguments, and GOption its own name */
+    /* the command gets its own arguments only, with its name in front, as GOption expects */
     g_free((*argv)[0]);
     memmove(*argv, *argv + 1, sizeof(char *) * g_strv_length(*argv));
     return tool->command->run(tool, argv, error);
@@ -187,7 +187,7 @@ main(int argc G_GNUC_UNUSED, char **args)
     argv = g_strdupv(args);
     if (!lukshdrToolRun(&tool, &argv, &error)) {
         status = lukshdrToolStatusOf(error);
-        /* a finding has been told already, in words of its own */
+        /* "check" has printed its findings already, and its error has no message */
         if (*error->message) {
             g_autofree char *message = lukshdrTextShown(error->message);
 
@@ -200,7 +200,7 @@ main(int argc G_GNUC_UNUSED, char **args)
         virConnectClose(tool.conn);
     g_free(tool.uri);
 
-    /* a full disk behind stdout must not pass for success */
+    /* if stdout could not be written, for example to a full disk, the tool must fail */
     if (fflush(stdout) != 0 || ferror(stdout)) {
         g_printerr(_("virt-lukshdr: %s\n"), _("Unable to write the output"));
         status = status ? status : LUKSHDR_TOOL_FAILED;

@@ -85,7 +85,7 @@ lukshdrToolVolumeOther(const lukshdrToolVolume *volume)
     return volume->others->len ? g_ptr_array_index(volume->others, 0) : NULL;
 }
 
-/* The volumes that <header> or <payload> names */
+/* Reads the volumes that <header> or <payload> names */
 static void
 lukshdrToolVolumeReadOthers(lukshdrToolVolume *volume, xmlNode *node)
 {
@@ -103,7 +103,7 @@ lukshdrToolVolumeReadOthers(lukshdrToolVolume *volume, xmlNode *node)
         name = g_new0(lukshdrToolName, 1);
         name->pool = g_steal_pointer(&pool);
         name->volume = lukshdrXMLAttribute(source, "volume");
-        /* a replica is called as the header is */
+        /* a replica without a name has the header's name */
         if (!name->volume && (first = lukshdrToolVolumeOther(volume)))
             name->volume = g_strdup(first->volume);
         if (name->volume)
@@ -157,7 +157,7 @@ lukshdrToolVolumeRead(lukshdrToolVolume *volume, const char *text, GError **erro
         if ((node = lukshdrXMLChild(target, LUKSHDR_XML_ENCRYPTION)))
             lukshdrToolVolumeReadEncryption(volume, node);
     }
-    /* of a disk's partition stock shows the type of the partition */
+    /* for a partition of a disk, stock shows the partition's type as the format */
     if (!volume->format || volume->block) {
         g_free(volume->format);
         volume->format = g_strdup("raw");
@@ -165,7 +165,7 @@ lukshdrToolVolumeRead(lukshdrToolVolume *volume, const char *text, GError **erro
     return true;
 }
 
-/* Where a volume is that libvirt gives something else than a path on its host */
+/* Finds where a volume is whose path, as libvirt gives it, is no path on its host */
 static bool
 lukshdrToolVolumeReadRemote(lukshdrToolVolume *volume, virStoragePoolPtr pool, GError **error)
 {
@@ -233,7 +233,7 @@ lukshdrToolVolumeNew(virStorageVolPtr vol, GError **error)
     return ok ? g_steal_pointer(&volume) : NULL;
 }
 
-/* An active pool of that name */
+/* Returns the pool of that name, which must be active */
 static virStoragePoolPtr
 lukshdrToolPoolOpen(lukshdrTool *tool, const char *name, GError **error)
 {
@@ -445,7 +445,7 @@ lukshdrToolVolumeList(lukshdrTool *tool, const char *pool, GError **error)
     for (i = 0; i < count; i++) {
         g_autoptr(GError) local = NULL;
 
-        /* a pool that is stopped meanwhile has nothing to list */
+        /* if the pool was stopped meanwhile, it has nothing to list */
         if (ok && !lukshdrToolVolumeListPool(pools[i], volumes, &local) &&
             virStoragePoolIsActive(pools[i]) != 0) {
             g_propagate_error(error, g_steal_pointer(&local));
@@ -457,7 +457,7 @@ lukshdrToolVolumeList(lukshdrTool *tool, const char *pool, GError **error)
     return ok ? g_steal_pointer(&volumes) : NULL;
 }
 
-/* What one pool's XML says of pools of headers */
+/* Adds the header pools that one pool's XML names */
 static void
 lukshdrToolHeaderPoolsRead(const char *name, const char *text, GHashTable *set)
 {

@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Volumes by the names that people type, and what their XML tells of links.
+ * Finds volumes by the names that people type, and reads what their XML says of links.
  */
 
 #pragma once
@@ -28,7 +28,7 @@ struct _lukshdrToolName {
  * lukshdrToolNameNew:
  * @text: POOL/VOLUME, or POOL
  *
- * Returns: the two, the volume being NULL without one; freed with lukshdrToolNameFree.
+ * Returns: the two names, the volume's NULL if @text has none; freed with lukshdrToolNameFree.
  */
 lukshdrToolName *
 lukshdrToolNameNew(const char *text);
@@ -53,14 +53,14 @@ struct _lukshdrToolVolume {
     guint64 allocation; /* bytes */
     lukshdrToolRole role;
     char *secretUUID;  /* NULL if there is none */
-    bool shared;       /* a payload whose header others use, too */
-    GPtrArray *others; /* lukshdrToolName *: of a payload its header and then the header's
-                        * replicas, of a header its payloads, as it says if it was found */
+    bool shared;       /* it is a payload, and other payloads use its header, too */
+    GPtrArray *others; /* lukshdrToolName *: for a payload, its header and then the replicas;
+                        * for a header, its payloads; for FOUND, those that its label names */
 };
 
 /**
  * lukshdrToolVolumeNew:
- * @vol: a volume; a reference is taken
+ * @vol: a volume; the function takes a reference
  * @error: libvirt's; VIR_ERR_XML_ERROR
  *
  * Returns: what the daemon says of it now, freed with lukshdrToolVolumeFree, or NULL
@@ -82,7 +82,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(lukshdrToolVolume, lukshdrToolVolumeFree)
  * lukshdrToolVolumeWhere:
  * @volume: a volume
  *
- * Returns: its path, or what lukshdrRemoteKey says of where it is; freed with g_free.
+ * Returns: its path, or, for an image of a cluster, what lukshdrRemoteKey returns; freed with
+ * g_free.
  */
 char *
 lukshdrToolVolumeWhere(const lukshdrToolVolume *volume);
@@ -135,7 +136,7 @@ lukshdrToolVolumeFind(lukshdrTool *tool, const char *text, GError **error);
  * @tool: the tool
  * @text: as lukshdrToolVolumeFind; the payload's or the header's name
  * @error: as there; LUKSHDR_TOOL_NO_PLUGIN if the daemon does not know links;
- *         LUKSHDR_TOOL_FAILED if the volume is no linked one
+ *         LUKSHDR_TOOL_FAILED if the volume is not linked
  *
  * Returns: the payload of a linked volume, freed with lukshdrToolVolumeFree, or NULL
  * with @error set.
@@ -149,8 +150,7 @@ lukshdrToolVolumeFindLinked(lukshdrTool *tool, const char *text, GError **error)
  * @pool: name of a pool, or NULL for all that are active
  * @error: libvirt's; LUKSHDR_TOOL_NOT_FOUND
  *
- * Left out are volumes that vanish meanwhile, and such that the daemon can say
- * nothing about.
+ * Leaves out volumes that vanish meanwhile, and volumes for which the daemon returns no XML.
  *
  * Returns: a GPtrArray of lukshdrToolVolume *, freed with it, or NULL with @error set.
  */
@@ -163,9 +163,9 @@ lukshdrToolVolumeList(lukshdrTool *tool, const char *pool, GError **error);
  * @volumes: of all pools, as from lukshdrToolVolumeList
  * @error: libvirt's
  *
- * Returns: the names (char *) of the pools that hold headers: that say so of
- * themselves, that an encryption default names, or that a link leads to.  A set, or
- * NULL with @error set.
+ * Returns: a set of the names (char *) of the pools that hold headers: pools that say so in
+ * their own XML, that an encryption default names, or to which a link leads; NULL with @error
+ * set.
  */
 GHashTable *
 lukshdrToolHeaderPools(lukshdrTool *tool, GPtrArray *volumes, GError **error);
