@@ -116,8 +116,9 @@ lukshdrQemuConfigXMLFindVolume(const lukshdrQemuHost *host,
     return true;
 }
 
-/* By the name that the registry has: no cluster is asked while a client only writes a
- * configuration.  What is there is seen when a guest is about to get it. */
+/* Finds the link of a Ceph image by the name that the registry has.  Does not ask the cluster,
+ * since the client only writes a configuration: Prepare looks at the image before a guest gets
+ * it. */
 static bool
 lukshdrQemuConfigXMLFindRemote(const lukshdrQemuHost *host,
                                xmlNode *source,

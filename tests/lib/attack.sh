@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# What the attack tests have in common: bystanders, whose every byte must be there afterwards, and a file
-# that is swapped for something else at the very call that uses it, by swap.c and not by luck. A test
-# sources it after linked.sh, faults.sh or guest's disks.sh.
+# What the attack tests have in common. Bystanders are files; every byte of them must still be there
+# afterwards. swap.c swaps a file for something else at the very call that uses it, so no test depends on
+# luck. A test sources it after linked.sh, faults.sh or guest's disks.sh.
 #
 #   bystander FILE...              remembers what the files are: kind, owner, mode, length, content, target
 #   unharmed WHAT                  a result: every bystander is still that
@@ -16,8 +16,8 @@
 #                                  process's user and where it lives; it is one command with arguments, or
 #                                  one string for sh. CALL: open stat rename unlink change read write sync
 #                                  exec any; swap.c says which calls these are
-#   swapped WHAT                   a result: it has happened, and COMMAND succeeded
-#   swap_off                       it must not happen any more. Fails if it has
+#   swapped WHAT                   a result: COMMAND has run and has succeeded
+#   swap_off                       COMMAND must no longer run. Fails if it has run
 #
 #   For example: a client deletes a volume, and its file becomes a link when the daemon opens it.
 #       daemon_use host; swap_use; try "a daemon starts" linked_start host || finish

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# A libvirtd of the test's own, beside which nothing else on the machine notices: as root in private
-# mount, PID and UTS namespaces, as an ordinary user a session daemon with directories of its own.
-# Several may run at once, in one script (daemon_use) or in several. What guests need is in guest.sh.
+# A libvirtd of the test's own, which nothing else on the machine notices. For root it runs in private
+# mount, PID and UTS namespaces; for an ordinary user it is a session daemon with directories of its own.
+# Several may run at once, in one script (daemon_use) or in several. guest.sh has what guests need.
 #
 # Read from the environment:
 #   LIBVIRT_DRIVER_DIR   the directory of modules to load; unset: the installed libvirt's own

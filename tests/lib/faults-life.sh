@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# Every operation in the life of a linked volume, interrupted at each step: the daemon is killed before each
-# call that changes something on a disk, or the call fails. Nothing is lost, nothing is left
-# that nobody owns, and the operation can be repeated. daemon/faults-*.sh say which operations: for each there
-# are functions below, as sweep wants them.
+# Interrupts every operation in the life of a linked volume at each step: the daemon is killed before each
+# call that changes something on a disk, or the call fails. Then nothing may be lost, nothing may be left
+# that nobody owns, and the operation must work when it is repeated. daemon/faults-*.sh choose the operations;
+# for each of them this file has the functions that sweep needs.
 #
 # FAULTS_FULL=1 tries every call, FAULTS_FULL=2 with every error: see faults.sh; that takes long.
 

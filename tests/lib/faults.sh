@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# A daemon that dies, or meets an error, at a chosen call that changes something on a disk: what
-# crashpoint.c does, by words. And sweeps: one operation interrupted at each such call in turn.
+# Makes a daemon die, or get an error, at a chosen call that changes something on a disk. crashpoint.c does
+# that; this file has words for it. A sweep interrupts one operation at each such call in turn.
 #
 # Read from the environment:
 #   FAULTS_FULL   1: a sweep tries every call (of many alike in a row the first two and the last); 2: with
@@ -8,8 +8,8 @@
 #                 differ from the one before, with one error each, in turn
 #   FAULTS_MOST   calls of one operation (7)
 #
-#   FAULTS_ALSO   a function that says with fail what else is wrong, after each interruption and each
-#                 repetition; it is told what was interrupted
+#   FAULTS_ALSO   a function that a sweep calls after each interruption and each repetition, with the name of
+#                 what was interrupted; it calls fail if something else is wrong
 #
 # Set for the caller: POINT, the file that the daemon looks into; SHIMMED, what to run the daemon under.
 

@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# Link labels as somebody writes them who can write to a header pool, and nothing else. A test sources it after
-# linked.sh.
+# Writes link labels as an attacker would who can write to a header pool and has no other right. A test sources
+# it after linked.sh.
 #
 #   label_write FILE <XML          FILE, a header volume, gets a label of that text
 #   label_claim PAYLOAD [INNER [REPLICAS]] FILE
 #                                  prints the text of a label that names the volume PAYLOAD of pool data; INNER
 #                                  stands in <payload>, REPLICAS behind <header>. The LUKS UUID is that of FILE
-#   identity_of FILE               prints the <identity> that a label of this host has of it
+#   identity_of FILE               prints the <identity> that a label of this host would record for FILE
 
 need_command python3 cryptsetup
 

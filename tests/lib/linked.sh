@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What the tests of the storage half have in common: a daemon with a header pool "vault", a payload pool
-# "data" and a secret; XML of linked volumes; what lies in the pools and in the link registry; tools of
-# QEMU that the daemon finds before the real ones.
+# "data" and a secret; XML of linked volumes; functions that look into the pools and the link registry; and
+# replacements for QEMU's tools, which the daemon finds before the real ones.
 #
 # Read from the environment:
 #   BUILDDIR   the build tree; unset: the one that LIBVIRT_DRIVER_DIR belongs to

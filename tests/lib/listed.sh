@@ -1,5 +1,5 @@
 #!/bin/sh
-# Whether each shell test is one of meson's. Usage: listed.sh DIRECTORY SCRIPT...: the SCRIPTs are those that
+# Checks that meson knows each shell test. Usage: listed.sh DIRECTORY SCRIPT...: the SCRIPTs are those that
 # meson knows, below DIRECTORY.
 cd "$1" || exit
 shift

@@ -1,11 +1,11 @@
 # shellcheck shell=bash
 # What a shell test says: one line for each thing it finds out, in TAP ("ok 1 - what"), which is what
-# ./check reads. Also the one EXIT trap of a script: whoever has something to clean up calls at_exit.
+# ./check reads. Also the one EXIT trap of a script: code that has something to clean up calls at_exit.
 # Test scripts source the three libraries (tap, daemon, guest) and otherwise read as a user's session.
 #
 # Read from the environment:
 #   TAP_LINES      a file that gets each result as well, behind the test's name: what ./check follows
-#   TAP_PATIENCE   seconds after which something that was waited for counts as never happening (300)
+#   TAP_PATIENCE   seconds after which a test no longer waits for something and fails (300)
 
 [ -n "${TAP_PASSED:-}" ] && return 0
 
