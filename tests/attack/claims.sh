@@ -1,7 +1,7 @@
 #!/bin/bash
-# A label is what anybody can write who can write to a header pool, or what another host means by it. It makes no
-# link of a volume that it was not written for, and whatever it says, nothing is overwritten, deleted or removed
-# because of it.
+# Anybody who can write to a header pool can write a label, and so can another host. A label makes no link of a
+# volume for which it was not written. Whatever it says, nobody overwrites, deletes or removes anything because
+# of it.
 # shellcheck disable=SC2154,SC2317 # set by linked.sh; functions called by way of waited
 set -u
 . "$(dirname "$0")/../lib/linked.sh"

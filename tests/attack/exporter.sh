@@ -1,6 +1,6 @@
 #!/bin/bash
-# A linked payload is served by another QEMU, as an administrator does with qemu-nbd. Under it the volume is not
-# deleted, wiped, unlinked, resized or overwritten, and afterwards it is as it was.
+# Another QEMU serves a linked payload, as an administrator does with qemu-nbd. Meanwhile nobody can delete,
+# wipe, unlink, resize or overwrite the volume, and afterwards it is as it was.
 
 # shellcheck disable=SC2317 # many functions are called by way of try
 . "$(dirname "$0")/../lib/linked.sh"

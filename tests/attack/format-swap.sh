@@ -1,8 +1,8 @@
 #!/bin/bash
-# Whoever may write to a header pool's directory puts something else under the name of a header volume, or
-# of a replica, after libvirt has made the file and right before QEMU's tool formats it: a symbolic link
-# to root's file, or another volume by rename. Nothing but the new file is ever formatted or written, and
-# what is then no linked volume is not called one.
+# An attacker may write to a header pool's directory. After libvirt has made the file of a header volume or
+# of a replica, and right before QEMU's tool formats it, he puts something else under its name: a symbolic
+# link to root's file, or another volume by rename. Nothing but the new file is ever formatted or written,
+# and a volume that did not become linked is not called linked.
 
 # shellcheck disable=SC2317 # many functions are called by way of try
 . "$(dirname "$0")/../lib/linked.sh"

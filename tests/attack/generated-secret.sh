@@ -1,7 +1,7 @@
 #!/bin/bash
-# A generated secret goes with its volume. An administrator who is out of luck has given it to something else as
-# well: by the XML of the one volume under the name of another, by its usage, by linking anew, in a domain, for a
-# volume with attached LUKS. Nothing that was told to use it is lost by that.
+# A generated secret is removed with its volume. An administrator has given it to something else as well: by
+# the XML of the volume under another name, by the secret's usage, by linking anew, in a domain, for a volume
+# with attached LUKS. Nothing that uses the secret is lost by that.
 
 # shellcheck disable=SC2317 # many functions are called by way of try
 . "$(dirname "$0")/../lib/faults.sh"

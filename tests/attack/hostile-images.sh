@@ -1,8 +1,8 @@
 #!/bin/bash
-# Whoever may write to a payload pool writes into a qcow2 image the name of a file that only root may read,
-# as a backing file or as a data file, and waits for somebody to clone it. QEMU would open that file as
-# root, and its content would come out in the clone; as a target, it would be overwritten. Such an image is
-# refused with the reason, in whatever way it is cloned, and the file has not changed.
+# An attacker may write to a payload pool. He writes the name of a file that only root may read into a qcow2
+# image, as its backing file or as its data file, and waits for somebody to clone the image. QEMU would open
+# that file as root: its content would come out in the clone, or, if the image is the target, QEMU would
+# overwrite it. However the image is cloned, it is refused with the reason, and the file does not change.
 
 # shellcheck disable=SC2317 # many functions are called by way of try
 . "$(dirname "$0")/../lib/linked.sh"

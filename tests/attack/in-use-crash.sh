@@ -1,7 +1,7 @@
 #!/bin/bash
-# A volume that a guest uses is not deleted, wiped or unlinked; and the daemon dies, or the disk is full, before it
-# has taken back what it had noted. The guest starts just when the volume is about to be deleted, which is when
-# there is something to take back. Its volume is whole afterwards, and can be used.
+# A guest starts just when its volume is about to be deleted, wiped or unlinked. So the daemon must refuse, and
+# must take back the state that it has noted; but it dies before that, or the disk is full. Afterwards the
+# volume is whole, and can be used.
 
 # shellcheck disable=SC2317 # many functions are called by way of try
 . "$(dirname "$0")/../guest/lib/disks.sh"

@@ -1,7 +1,7 @@
 #!/bin/bash
-# Whoever may write to a header pool makes a header ask for 2^32-1 iterations of key stretching, with a link
-# label that fits it. No tool of QEMU's is started to compute that: vol-clone and linking end at once with a
-# reason, and virt-lukshdr check names the header.
+# An attacker may write to a header pool. He makes a header ask for 2^32-1 iterations of key stretching, with a
+# link label that fits it. Nobody starts a tool of QEMU's to compute that: vol-clone and linking end at once
+# with a reason, and virt-lukshdr check names the header.
 
 # shellcheck disable=SC2317 # many functions are called by way of try
 . "$(dirname "$0")/../lib/faults.sh"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Any process that may read a header volume can hold a lock on the bytes of its label. Nothing waits for
-# that but what must write there, and that only for seconds; the daemon ends when it is told to.
+# Any process that may read a header volume can hold a lock on the bytes of its label. Only an operation that
+# must write there waits for it, and only for seconds. The daemon still ends when it is told to.
 # shellcheck disable=SC2154,SC2317 # set by linked.sh; functions called by way of waited
 set -u
 . "$(dirname "$0")/../lib/linked.sh"

@@ -1,7 +1,7 @@
 #!/bin/bash
-# What others wrote can be part of a message: names and formats in labels of a header pool that more than one
-# host may write to, clients' XML, what QEMU's tools say. None of it begins a line of the daemon's log or of
-# a client's error, and no terminal obeys it.
+# A message can contain text that others wrote: names and formats from labels in a header pool to which
+# several hosts may write, clients' XML, the output of QEMU's tools. Such text never begins a line of the
+# daemon's log or of a client's error, and no terminal obeys it.
 # shellcheck disable=SC2154 # set by linked.sh
 set -u
 . "$(dirname "$0")/../lib/linked.sh"

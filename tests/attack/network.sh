@@ -1,8 +1,8 @@
 #!/bin/bash
-# The files of linked volumes, as this host itself exports them: payload, header and replica by NBD (a socket, TCP,
-# QEMU's exporter and another), and by ssh. A guest that got one as a disk, or behind one, would overwrite
-# it while others use it. It does not, and no byte changes; what leads to nobody's volume is a
-# disk as ever.
+# This host itself exports the files of linked volumes: payload, header and replica by NBD (a socket, TCP, QEMU's
+# exporter and another), and by ssh. A guest that got such an export as a disk, or behind one, would overwrite
+# the file while others use it. No guest gets one, and no byte changes. An export that leads to no volume of a
+# link is a disk as ever.
 
 # shellcheck disable=SC2317 # many functions are called by way of try
 . "$(dirname "$0")/../guest/lib/disks.sh"

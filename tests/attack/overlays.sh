@@ -1,8 +1,8 @@
 #!/bin/bash
-# An image says itself which file is behind it, or has its data. Whoever can write to it lets it say the name of
-# another guest's linked payload; whoever can write to what it says lays a link to one there. A domain that has
-# the image for its disk names neither the volume nor its secret: it is not given what is in it, and
-# writes nothing to it.
+# An image says itself which file is behind it, or has its data. An attacker who can write to the image writes
+# the name of another guest's linked payload there; one who can write to the file that it names puts a symbolic
+# link to such a payload in its place. A domain with the image as its disk names neither the volume nor its
+# secret: it gets nothing of the volume's content, and writes nothing to it.
 
 # shellcheck disable=SC2317 # many functions are called by way of try
 . "$(dirname "$0")/../guest/lib/disks.sh"

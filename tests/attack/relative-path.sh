@@ -1,8 +1,8 @@
 #!/bin/bash
-# A volume of a pool without host paths is called by a path that is none: "ip-127.0.0.1:3260-iscsi-..." of an
-# iscsi-direct pool, "images/one" of an rbd pool. In the directory that the daemon works in there is a file of
-# just that name, the payload of a linked volume. What a client does to the one is not done to the other.
-# And a header's label may say that its payload is such a volume: that ends no daemon.
+# In a pool without host paths, libvirt gives volumes a path that is none: "ip-127.0.0.1:3260-iscsi-..." in an
+# iscsi-direct pool, "images/one" in an rbd pool. The daemon's working directory has a file of just that name,
+# the payload of a linked volume. What a client does to the one does not happen to the other. And a header's
+# label may say that its payload is such a volume: no daemon crashes because of that.
 
 . "$(dirname "$0")/../lib/linked.sh"
 . "$(dirname "$0")/../lib/attack.sh"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# A replica's file is replaced by something else by whoever can write to that pool's directory: nothing is written
-# to what stands there, when pools and guests are started, and when the header is mended or put back.
+# An attacker can write to the directory of a replica's pool, and puts something else in the replica's place.
+# Nobody writes to that when pools and guests start, or when the header is mended or put back.
 # shellcheck disable=SC2154,SC2317 # set by linked.sh; functions called by way of waited
 set -u
 . "$(dirname "$0")/../guest/lib/disks.sh"

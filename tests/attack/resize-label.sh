@@ -1,7 +1,7 @@
 #!/bin/bash
-# Two hosts over one file system that knows no birth times, where a label tells a payload by its size. One of them
-# resizes volumes; the other still takes them for what they are. A label that cannot be written undoes nothing,
-# and the log says so.
+# Two hosts share a file system without birth times, so a label recognises a payload by its size. One host
+# resizes volumes; the other still recognises them. If a label cannot be written, the resize is not undone, and
+# the log says so.
 
 # shellcheck disable=SC2317 # many functions are called by way of try
 . "$(dirname "$0")/../lib/linked.sh"

@@ -1,5 +1,6 @@
 #!/bin/bash
-# vol-resize of a payload that a guest uses: its end is not cut off, and it does not grow behind the guest's back.
+# vol-resize of a payload that a guest uses is refused: the payload neither loses its end nor grows without the
+# guest hearing of it.
 
 # shellcheck disable=SC2317 # many functions are called by way of try
 # shellcheck disable=SC2034 # read by eval

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Domains with linked disks against clients with few rights: who may not read a domain must not get around
-# what the plugin finds in its configuration, and who may not do what he asks for learns nothing of links.
+# Domains with linked disks and clients with few rights. A client that may not read a domain must not get around
+# what the plugin finds in its configuration. A client that may not do what it asks for learns nothing of links.
 
 # shellcheck disable=SC2317 # many functions are called by way of try
 . "$(dirname "$0")/../lib/polkit.sh"

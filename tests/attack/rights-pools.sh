@@ -1,8 +1,7 @@
 #!/bin/bash
-# What a pool's encryption default and its being a header pool are worth against clients who may not define
-# that pool: somebody who may only connect, a tenant who has all rights in a pool of his own and none
-# elsewhere. Nothing of ours may change before the right was asked for, not for a moment, which a trace of
-# the daemon's system calls tells.
+# Clients that may not define a pool try to change its encryption default, or make it a header pool: one that may
+# only connect, and a tenant with all rights in a pool of his own and none elsewhere. No file of ours may
+# change before the right was asked for, not for a moment. A trace of the daemon's system calls shows that.
 
 # shellcheck disable=SC2317 # many functions are called by way of try
 . "$(dirname "$0")/../lib/polkit.sh"

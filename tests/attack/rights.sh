@@ -1,9 +1,10 @@
 #!/bin/bash
-# Each call of libvirt's storage API that reaches the plugin, and those about domains that carry a whole
-# domain's XML, by clients who may do all but what it needs, by
-# one who may only connect, and by one who has just the rights it needs: about plain volumes, payloads,
-# headers and replicas. Who lacks a right is denied in libvirt's own words, learns nothing, and changes
-# nothing; who has the rights needs no others. The clients look nothing up: whoever knows a name can call.
+# Each call of libvirt's storage API that reaches the plugin, and each call about domains that carries a whole
+# domain's XML, for plain volumes, payloads, headers and replicas. Three kinds of clients make it: some that
+# have all rights but one that the call needs, one that may only connect, and one that has just the rights
+# that the call needs. A client without a right is denied in libvirt's own words, learns nothing and changes
+# nothing; a client with the rights needs no others. The clients look nothing up: a client that knows a name
+# can make a call.
 
 # shellcheck disable=SC2317 # many functions are called by way of try
 . "$(dirname "$0")/../lib/polkit.sh"

@@ -1,6 +1,7 @@
 #!/bin/bash
-# An older header, in which a passphrase works that was removed since, is put back by somebody who can write to the
-# header pool. The registry knows a later one: it is refused, until it is taken knowingly.
+# An attacker who can write to the header pool puts back an older header, in which a passphrase works that was
+# removed since. The registry knows of a later header, so the older one is refused until an administrator takes
+# it on purpose.
 # shellcheck disable=SC2154,SC2317 # set by linked.sh; functions called by way of waited
 set -u
 . "$(dirname "$0")/../lib/linked.sh"

@@ -1,7 +1,7 @@
 #!/bin/bash
-# Whoever may write to a directory of disks lays other files under the names that guests' configurations
+# An attacker may write to a directory of disks. He puts other files under the names that guests' configurations
 # have: another guest's linked payload in the place of the guest's own, or of a plain disk, by rename, by
-# symbolic link, by hard link. No guest is given what it did not name: it starts with its own disk or not
+# symbolic link, by hard link. No guest gets a volume that it did not name: it starts with its own disk or not
 # at all, its configuration gets nobody else's secret, and no byte of anybody's disk changes.
 
 # shellcheck disable=SC2317 # many functions are called by way of try

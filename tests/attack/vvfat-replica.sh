@@ -1,6 +1,6 @@
 #!/bin/bash
-# A directory in which the replica of a header lies is given to a guest as a disk (vvfat): it would read the key
-# material, and write to it. It is refused, as the directory of the header and of the payload is.
+# A client gives a guest a directory as a disk (vvfat), and a header's replica is in it. The guest would read the
+# key material and write to it. The disk is refused, as are the directories of the header and of the payload.
 
 # shellcheck disable=SC2317 # many functions are called by way of try
 . "$(dirname "$0")/../guest/lib/disks.sh"

@@ -1,7 +1,7 @@
 #!/bin/bash
-# A linked volume is wiped. While its key material is being destroyed, somebody who may write to the header
-# pool's directory puts a symbolic link to root's file under the header's name: what follows of the wipe
-# goes to the header that was opened, and to nothing else.
+# A linked volume is wiped. While its key material is being destroyed, an attacker who may write to the header
+# pool's directory puts a symbolic link to root's file under the header's name. The rest of the wipe goes to
+# the header that was opened, and to nothing else.
 
 . "$(dirname "$0")/../lib/linked.sh"
 . "$(dirname "$0")/../lib/attack.sh"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# What is noticed of linked volumes while the daemon runs: when pools are started or refreshed and when the
-# daemon is told to reload, volumes that have gone or are back, and operations that were interrupted.
+# What the daemon notices of linked volumes while it runs, when pools are started or refreshed and when it is told
+# to reload: volumes that have gone or are back, and operations that were interrupted.
 
 # shellcheck disable=SC2317 # many functions are called by way of try
 . "$(dirname "$0")/../lib/linked.sh"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # The life of pools that linked volumes need: what is refused while links name them, what is refused
-# while an operation is under way there, and that all of it goes again afterwards.
+# while an operation is under way there, and that all of it works again afterwards.
 
 # shellcheck disable=SC2317 # many functions are called by way of try
 . "$(dirname "$0")/../lib/linked.sh"

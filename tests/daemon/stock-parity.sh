@@ -1,6 +1,6 @@
 #!/bin/bash
-# Volumes without a detached header are stock's: one session on a daemon without the plugin and on one with
-# it, down to the words of the errors.
+# Volumes without a detached header are stock's: the same session runs on a daemon without the plugin and on one
+# with it, and gives the same output, down to the words of the errors.
 
 # shellcheck disable=SC2317 # many functions are called by way of run
 . "$(dirname "$0")/../lib/linked.sh"

@@ -1,7 +1,7 @@
 #!/bin/bash
-# virsh vol-create, vol-create-from and pool-define with --validate: what has something of ours is held
-# against our schemas, what stock is given of it against libvirt's, and all that the daemon shows or keeps
-# is as our schemas say.
+# virsh vol-create, vol-create-from and pool-define with --validate: our schemas validate XML that has something
+# of ours, libvirt's validate what stock gets of it, and all that the daemon shows or keeps is valid by our
+# schemas.
 
 # shellcheck disable=SC2317 # many functions are called by way of try and refuse
 . "$(dirname "$0")/../lib/linked.sh"
