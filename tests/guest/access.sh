@@ -1,7 +1,7 @@
 #!/bin/bash
-# Who may open a header, and when: as long as a guest uses it, QEMU's user; before and after, whoever could
-# before, whatever the end was like. Payload and header must have the same fate in all of this, and the
-# plugin's record of the guest goes with the guest.
+# Who may open a header, and when. As long as a guest uses it, QEMU's user may. Before and after, those may who
+# could before, however the guest ended. Payload and header must be treated alike in all of this, and the
+# plugin's record of the guest is removed when the guest ends.
 
 # shellcheck disable=SC2317 # many functions are called by way of try
 . "$(dirname "$0")/lib/disks.sh"

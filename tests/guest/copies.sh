@@ -1,6 +1,6 @@
 #!/bin/bash
-# What a guest sees of headers of which there are replicas: mended from one, damaged without one. Headers
-# that several disks share are in shared.sh.
+# Guests whose disk's header is damaged: with a replica the header is mended first, without one the guest does not
+# start. Headers that several disks share are in shared.sh.
 
 # shellcheck disable=SC2317 # many functions are called by way of try
 . "$(dirname "$0")/lib/disks.sh"

@@ -1,7 +1,7 @@
 #!/bin/bash
-# What is done while a guest runs, interrupted at each step: to the linked volumes that are its disks, to
-# others in the same pools, and to the guest. The daemon is killed before each call that changes something,
-# which is also a command to QEMU, or the call fails. Each time the guest goes on, reads what it wrote, and has
+# Operations while a guest runs, interrupted at each step: on the linked volumes that are its disks, on
+# others in the same pools, and on the guest. The daemon is killed before each call that changes something
+# (a command to QEMU is one, too), or the call fails. Each time the guest goes on, reads what it wrote, and has
 # its links and their secrets; nobody destroys, wipes or unlinks what it uses; nobody else's bytes change.
 #
 # Arguments: the operations to try, instead of all. FAULTS_FULL=1 tries every call, FAULTS_FULL=2 with every

@@ -1,7 +1,7 @@
 #!/bin/bash
-# What is in a declared header pool is nobody's disk, whether the link registry knows it or not, by whatever
-# name and in whatever place: a guest that would start with it and one that runs are told so, with the pool's
-# name. Payloads of links are disks there as everywhere.
+# A volume in a declared header pool cannot be a disk, whether the link registry knows it or not, and whatever
+# name the domain's XML has for it: neither for a guest that starts nor for one that runs. The error names the
+# pool. Payloads of links are disks there as everywhere.
 
 # shellcheck disable=SC2317 # many functions are called by way of try
 . "$(dirname "$0")/lib/disks.sh"

@@ -1,7 +1,7 @@
 #!/bin/bash
-# Headers that the XML of a domain names. In a disk's own <encryption>, where libvirt would ignore it: none
-# but the link's own is let through. In the domain's metadata: the header of that disk, be it a backup, or of
-# a payload that is not linked at all; and nothing but the right one.
+# Headers that the XML of a domain names. In a disk's own <encryption> libvirt would ignore one, so only the link's
+# own is accepted there. In the domain's metadata it is the header with which the disk is opened: a backup, or
+# the header of a payload that is not linked at all. Any header that does not belong to the payload is refused.
 
 # shellcheck disable=SC2317 # many functions are called by way of try
 . "$(dirname "$0")/lib/disks.sh"

@@ -1,7 +1,8 @@
 #!/bin/bash
 # Linked disks with everything that the XML of a disk can say, compared with attached LUKS under the same libvirt and
-# QEMU: what the one can do, at the start and hot-plugged, the other can, and QEMU is told the same of both. The
-# guests have no system and are never let run; QEMU opens the chains all the same. One more boots from a linked disk.
+# QEMU. Whatever works with one, at the start or hot-plugged, works with the other, and libvirt tells QEMU the same
+# of both. These guests have no system and stay paused; QEMU opens the chains all the same. One more boots from a
+# linked disk.
 
 # shellcheck disable=SC2317 # many functions are called by way of try
 . "$(dirname "$0")/lib/disks.sh"

@@ -1,7 +1,7 @@
 #!/bin/bash
-# Guests that were running when the daemon died are looked after by the next one, also where the link, the header
-# pool or the header has changed meanwhile: disks are unplugged, snapshots taken and refused as before, guests
-# saved and stopped, and headers go back to whom they belonged.
+# The next daemon looks after guests that were running when the daemon died, also if the link, the header pool or
+# the header has changed meanwhile: it unplugs disks, takes and refuses snapshots as before, saves and stops
+# guests, and gives headers back to their owners.
 
 # shellcheck disable=SC2317 # many functions are called by way of try
 . "$(dirname "$0")/lib/disks.sh"

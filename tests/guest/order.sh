@@ -1,7 +1,7 @@
 #!/bin/bash
-# There is no order of operations in which a guest gets the ciphertext: whatever was configured, saved or recorded
-# before the volume was linked, without the plugin, or while something was missing, the guest gets a luks node in
-# the end, or nothing. (Names are recognised.sh's, configurations configuration.sh's, refusals refusals.sh's.)
+# In no order of operations does a guest get the ciphertext. Whatever was configured, saved or recorded before the
+# volume was linked, without the plugin, or while something was missing: in the end the guest gets a luks node or
+# nothing. (For names see recognised.sh, for configurations configuration.sh, for refusals refusals.sh.)
 
 # shellcheck disable=SC2317 # many functions are called by way of try
 . "$(dirname "$0")/lib/disks.sh"

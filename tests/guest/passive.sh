@@ -1,6 +1,6 @@
 #!/bin/bash
-# Where the QEMU half stays out of the way, guests are as with stock libvirt, and a linked payload whose
-# disk says <encryption> is refused by QEMU: nobody is given ciphertext to overwrite.
+# If the QEMU half stays out of the way, guests are as with stock libvirt, and QEMU refuses a linked payload whose
+# disk has an <encryption>: no guest gets ciphertext to overwrite.
 
 # shellcheck disable=SC2317 # many functions are called by way of try
 . "$(dirname "$0")/lib/disks.sh"

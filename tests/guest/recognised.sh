@@ -1,7 +1,7 @@
 #!/bin/bash
-# A linked payload is recognised under whatever name it reaches libvirt, from clients that know nothing of
-# encryption: by its own name the guest finds in it what was written through the link, by any other
-# nothing, unless the domain names its secret, and never ciphertext.
+# The plugin recognises a linked payload under any name, from clients that know nothing of encryption. By its own
+# name the guest reads what was written through the link. By any other name it gets nothing, unless the domain
+# names its secret. It never gets ciphertext.
 
 # shellcheck disable=SC2317 # many functions are called by way of try
 . "$(dirname "$0")/lib/disks.sh"

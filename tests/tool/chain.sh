@@ -1,6 +1,6 @@
 #!/bin/bash
-# virt-lukshdr chain: every form is used by who it is for, and what was written through one is read back
-# through the others.
+# virt-lukshdr chain: the program for which a form is made uses it, and data that was written through one form is
+# read back through the others.
 
 # shellcheck disable=SC2317 # many functions are called by way of try
 # shellcheck disable=SC2034 # read by the libraries

@@ -1,6 +1,6 @@
 #!/bin/bash
-# virt-lukshdr key-add, key-remove and key-change: who can open the volume afterwards, and that no passphrase
-# is anywhere that others can see.
+# virt-lukshdr key-add, key-remove and key-change: which passphrases open the volume afterwards, and that no
+# passphrase is where others can see it.
 
 # shellcheck disable=SC2317 # many functions are called by way of try
 PASSPHRASE=first-$RANDOM-Xq7$RANDOM
