@@ -154,19 +154,43 @@ note "Headers"
 try "header-backup" vl header-backup images/one "$KEPT/backup"
 same "is the header" "$(sha256sum <"$KEPT/backup")" "$(sha256sum <"$VAULT/one.luks")"
 status "a backup of another is not restored" 6 "images/one" vl header-restore two "$KEPT/backup"
+printf new-one >"$KEPT/new"
+chmod 644 "$KEPT/new"
+try "key-add" vl key-add one --passphrase-file "$PASS" --new-passphrase-file "$KEPT/new"
+like "two slots are in use" "$(vl info one)" '^Key slot 1: +in use'
+try "key-remove" vl key-remove one --slot 1 --passphrase-file "$PASS"
+try "key-change, and back" eval 'vl key-change one --passphrase-file "$PASS" --new-passphrase-file "$KEPT/new" &&
+    vl key-change one --passphrase-file "$KEPT/new" --new-passphrase-file "$PASS"'
+try "the payload opens" io one 'read -P 0x41 0 1M'
 printf XXXX | dd of="$VAULT/one.luks" conv=notrunc status=none
 status "check finds what is damaged" 7 "header 'one.luks' of pool 'vault' is damaged" vl check images/one
 like "and says what to do" "$OUT" "virt-lukshdr header-restore images/one FILE"
-dd if="$KEPT/backup" of="$VAULT/one.luks" bs=4 count=1 conv=notrunc status=none
-try "put back, it has nothing to say" vl check images/one
+try "header-restore" vl header-restore --force --force one "$KEPT/backup"
+try "the payload opens" io one 'read -P 0x41 0 1M'
+try "check has nothing to say" vl check images/one
 
 note "Links"
+try "link with a replica" eval 'virsh vol-create-as data copy.luks 4M --format raw &&
+    vl link images/one --replica data/copy.luks --yes'
+like "info shows it" "$(vl info one)" 'data/copy.luks'
+try "check" vl check
+try "and without" eval 'vl link one --no-replicas --yes && virsh vol-delete copy.luks data'
 try "unlink" vl unlink images/two
 unlike "list has it no more" "$(vl list)" "^images/two "
 status "it is not linked" 1 "'two' of pool 'images' is not a linked volume" vl info images/two
 LC_ALL=C try "by hand the chain can be had" vl chain --header vault/one.luks images/one
 like "as it was" "$OUT" "file: lukshdr-1-storage  rbd  images/one  user libvirt"
+try "link" vl link images/two vault/two.luks --secret "$SECRET_UUID"
+like "list has it again" "$(vl list)" "^images/two .*ok"
+try "the payload opens" io two 'read -P 0x41 0 1M'
 status "not with another's header" 6 "is the header of images/one" vl chain --header vault/one.luks images/two
+
+note "Copies"
+try "convert to a file" vl convert images/one data/copy --secret "$SECRET_UUID"
+like "which is linked" "$(vl list)" "^data/copy .*vault/copy\.luks"
+try "convert to an image" vl convert data/copy images/again --secret "$SECRET_UUID"
+try "which has it, too" io images/again 'read -P 0x41 0 1M'
+try "both go" eval 'virsh vol-delete again images && virsh vol-delete copy data'
 
 note "A guest"
 try "a guest boots" guest_boot demo || finish
@@ -174,8 +198,6 @@ try "attach" vl attach demo images/one vdb --persistent --serial vdb
 status "list says who uses it" 0 '^images/one .*in use by demo' vl list
 unlike "and not the other" "$(vl list | grep two)" "in use"
 try "the guest writes" guest_fill demo vdb "what a guest writes"
-printf new-one >"$KEPT/new"
-chmod 644 "$KEPT/new"
 status "keys stay as they are meanwhile" 6 'in use' vl key-add one --passphrase-file "$PASS" \
     --new-passphrase-file "$KEPT/new"
 status "and the link" 1 'in use' vl unlink one
