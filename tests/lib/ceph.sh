@@ -124,6 +124,7 @@ _ceph_daemon() {
     # shellcheck disable=SC2016 # of the inner shell
     _ceph_run sh -c 'echo $$ >"$1/$2.pid"; exec "ceph-$2" -f -i "$3"' sh "$CEPH_DIR" "$1" "$2" \
         </dev/null >"$CEPH_HOST/ceph-$1.log" 2>&1 &
+    echo $! >"$CEPH_HOST/ceph-$1.shell"
     disown
     waited test -s "$CEPH_DIR/$1.pid"
 }
@@ -206,6 +207,8 @@ ceph_pause() {
 
 ceph_resume() {
     "$CEPH_IN" kill -s CONT "$(ceph_pid "$1")"
+    # nsenter stops with its child, does not go on with it, and would never bury it
+    pkill -CONT -P "$(cat "$CEPH_HOST/ceph-$1.shell")"
 }
 
 # The key is base64 in Ceph's words and in virsh's.

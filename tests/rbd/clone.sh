@@ -353,4 +353,5 @@ try "all go" eval 'drop images one two five six eight nine eleven thin copy p1 p
 same "no link is left" "$(links)" ""
 same "no header" "$(ls "$VAULT")" ""
 same "no image but the first" "$(rbd ls images)" image
+try "the cluster ends in good order" ceph_stop
 finish
