@@ -13,9 +13,9 @@
 #                           mon or osd does nothing any more (SIGSTOP), and goes on
 #   ceph, rbd ARGUMENTS...  Ceph's own, as its administrator; with a deadline
 #   ceph_secret USER UUID   a libvirt secret of usage type ceph with the user's key, which outlives the daemon
-#   ceph_pool NAME USER UUID [TARGET]
-#                           a libvirt pool of type rbd over the Ceph pool NAME, started, autostarted. TARGET
-#                           is what stands in its <target>
+#   ceph_pool NAME USER UUID [TARGET [POOL]]
+#                           a libvirt pool of type rbd over the Ceph pool POOL (NAME), started, autostarted.
+#                           TARGET is what stands in its <target>
 #   network_disk TARGET IMAGE FORMAT USER UUID [ENCRYPTION]
 #                           the XML of a guest's disk; IMAGE is POOL/IMAGE. ENCRYPTION is the UUID of the
 #                           passphrase's secret; without it there is no <encryption>
@@ -226,13 +226,13 @@ XML
     return "$status"
 }
 
-# ceph_pool_xml NAME USER UUID [TARGET]
+# ceph_pool_xml NAME USER UUID [TARGET [POOL]]
 ceph_pool_xml() {
     cat <<XML
 <pool type='rbd'>
   <name>$1</name>
   <source>
-    <name>$1</name>
+    <name>${5:-$1}</name>
     <host name='127.0.0.1' port='$CEPH_PORT'/>
     <auth type='ceph' username='$2'><secret uuid='$3'/></auth>
   </source>

@@ -4,11 +4,8 @@
 
 # shellcheck disable=SC2317 # many functions are called by way of run and try
 . "$(dirname "$0")/../guest/lib/disks.sh"
-. "$(dirname "$0")/../lib/ceph.sh"
+. "$(dirname "$0")/lib/images.sh"
 
-need_ceph
-
-CEPH_UUID=6f3f1c1e-1e0c-4c63-9d8e-7d0f3a6b9c21
 TEXT="what is on a plain disk: $RANDOM $RANDOM"
 
 # run COMMAND...: what is called and what comes of it, less what differs by nature.
@@ -166,17 +163,6 @@ plain() {
     network_disk "$1" "images/$2" raw libvirt "$CEPH_UUID"
 }
 
-# exported IMAGE: prints the name of a copy of it in a file.
-exported() {
-    rm -f "$DAEMON_WORK/exported"
-    rbd export "images/$1" "$DAEMON_WORK/exported" --no-progress && echo "$DAEMON_WORK/exported"
-}
-
-# watched IMAGE: whether somebody has it open.
-watched() {
-    rbd status "images/$1" | grep -q watcher=
-}
-
 try "two images" eval 'virsh vol-create-as images first 16M && virsh vol-create-as images second 16M'
 try "a guest starts from the first" guest_boot demo "$(plain vda first)" || finish
 try "it writes" guest_fill demo vda "$TEXT"
@@ -187,7 +173,7 @@ try "the second is plugged in" virsh attach-device demo "$DAEMON_DIR/disk.xml" -
 try "the guest writes there" guest_fill demo vdb "second $TEXT"
 same "neither is a luks node" "$(nodes demo | grep luks)" ""
 refuse "an image that a guest has open is not deleted" "." virsh vol-delete first images
-try "the daemon starts again meanwhile" eval 'linked_launch && virsh pool-start images'
+try "the daemon starts again meanwhile" images_launch
 try "the guest reads on" guest_filled demo vda "$TEXT"
 try "and from the second" guest_filled demo vdb "second $TEXT"
 same "the guest's disks are what they were" "$(virsh domblklist demo | awk 'NF { print $1, $2 }' | xargs)" \

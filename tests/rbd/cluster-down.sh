@@ -1,0 +1,96 @@
+#!/bin/bash
+# A cluster that does not answer: the OSD stands still, or the monitor. What is asked of it ends with an error
+# and leaves nothing behind, a volume that cannot be looked at is not destroyed, the daemon's other pools go on,
+# and all goes on when the cluster does.
+
+# shellcheck disable=SC2317 # many functions are called by way of try
+. "$(dirname "$0")/lib/images.sh"
+
+# within COMMAND...: with a deadline that only what waits for ever meets.
+within() {
+    timeout -k 5 "$TAP_PATIENCE" "$DAEMON_IN" "$@"
+}
+
+# meanwhile NAME COMMAND...: begins the command where the daemon lives; its end is in $DAEMON_WORK/NAME.
+meanwhile() {
+    local name=$1
+    shift
+    rm -f "$DAEMON_WORK/$name" "$DAEMON_WORK/$name.status"
+    {
+        within "$@" >"$DAEMON_WORK/$name" 2>&1
+        echo $? >"$DAEMON_WORK/$name.status"
+    } &
+}
+ended() {
+    test -s "$DAEMON_WORK/$1.status"
+}
+
+# gave_up WHAT NAME REGEX: what was begun as NAME ends by itself, with an error that matches.
+gave_up() {
+    try "$1: it ends" waited ended "$2"
+    like "$1: with an error" "$(cat "$DAEMON_WORK/$2.status")" '^1$'
+    like "$1: which says why" "$(cat "$DAEMON_WORK/$2")" "$3"
+}
+
+# The plugin's words, and those of stock, which knows no reason.
+SILENT="has not answered|failed to (create volume|open the RBD image|connect to the RADOS monitor)"
+
+others_answer() {
+    try "$1: a directory's volumes are listed" within virsh -q vol-list data
+    try "$1: a linked volume is made in a directory" create meanwhile raw
+    try "$1: and deleted" within virsh -q vol-delete meanwhile data
+}
+
+# goes_on PART: the cluster does, and nothing has changed.
+goes_on() {
+    try "it goes on" ceph_resume "$1"
+    try "the cluster answers" rbd ls images
+    # started again if it was given up
+    virsh pool-start images >/dev/null 2>&1
+    try "the pool is refreshed" virsh pool-refresh images
+    same "nothing has changed" "$(state)" "$before"
+    try "both are linked still" eval 'is_linked one && is_linked two'
+}
+
+try "a daemon with a header pool and a pool on Ceph starts" images_start || finish
+quick_format
+try "two linked volumes are made" eval 'image one && image two' || finish
+before=$(state)
+headers=$(sha256sum "$VAULT"/*.luks)
+image_xml new >"$DAEMON_DIR/xml/new.xml"
+
+note "The OSD stands still"
+try "it is stopped" ceph_pause osd
+meanwhile create virsh vol-create images "$DAEMON_DIR/xml/new.xml"
+meanwhile show virsh vol-dumpxml one images
+meanwhile delete virsh vol-delete one images
+meanwhile wipe virsh vol-wipe two images
+others_answer "meanwhile"
+try "vol-dumpxml of the header answers" within virsh -q vol-dumpxml one.luks vault
+like "with its payload" "$OUT" '<source pool="images" volume="one"'
+gave_up "vol-create" create "$SILENT"
+gave_up "vol-delete" delete "$SILENT"
+gave_up "vol-wipe" wipe "$SILENT"
+try "vol-dumpxml ends, too" waited ended show
+same "no header was touched" "$(sha256sum "$VAULT"/*.luks)" "$headers"
+goes_on osd
+try "a volume is made" image new
+try "and deleted" virsh vol-delete new images
+
+note "The monitor stands still"
+try "it is stopped" ceph_pause mon
+meanwhile create virsh vol-create images "$DAEMON_DIR/xml/new.xml"
+meanwhile delete virsh vol-delete one images
+others_answer "meanwhile"
+gave_up "vol-create" create "$SILENT"
+gave_up "vol-delete" delete "$SILENT"
+try "the daemon starts again" linked_launch
+others_answer "then"
+same "no header was touched" "$(sha256sum "$VAULT"/*.luks)" "$headers"
+goes_on mon
+for name in one two; do
+    try "$name is deleted" virsh vol-delete "$name" images
+done
+same "no image is left" "$(rbd ls images)" ""
+nothing_left "all of this"
+finish
