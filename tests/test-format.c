@@ -309,7 +309,7 @@ testAssertChild(const char *name, const char *arguments)
     g_autofree char *dump = NULL;
     g_autofree char *expected = g_strconcat(
         "arg ", name, "\n", arguments,
-        "fd 0\nfd 1\nfd 2\nfd 3\nfd 5\n"
+        "fd 0\nfd 1\nfd 2\nfd 3\nfd 7\n"
         "core 0\numask 77\nusr1 free\npipe deadly\nlocale C\nenv clean\n",
         NULL);
     gsize len;
@@ -353,7 +353,7 @@ testQemuImg(void)
                     "arg detached-header=true,key-secret=sec0,cipher-alg=serpent-256,"
                     "cipher-mode=c,,b,,iter-time=1,ivgen-alg=essiv,ivgen-hash-alg=sha256,"
                     "hash-alg=sha512,iter-time=10\n"
-                    "arg --\narg /dev/fd/5\n");
+                    "arg --\narg /dev/fd/7\n");
     close(leak);
 }
 
@@ -379,7 +379,7 @@ testStorageDaemon(void)
         qmp, ==,
         "{\"execute\":\"qmp_capabilities\"}\n"
         "{\"execute\":\"blockdev-add\",\"arguments\":{\"driver\":\"file\",\"node-name\":\"header\","
-        "\"filename\":\"/dev/fd/5\"}}\n"
+        "\"filename\":\"/dev/fd/7\"}}\n"
         "{\"execute\":\"blockdev-create\",\"arguments\":{\"job-id\":\"format\",\"options\":{"
         "\"driver\":\"luks\",\"header\":\"header\",\"size\":0,\"key-secret\":\"sec0\","
         "\"cipher-alg\":\"serpent-256\",\"cipher-mode\":\"c,b,iter-time=1\",\"ivgen-alg\":\"essiv\","
