@@ -114,8 +114,8 @@ for name in qemu-img qemu-storage-daemon; do
         'Max core file size +0 +0 '
     # 255 is the wrapper's script
     others=$(sed -n 's/.* \([0-9]*\) -> /\1 /p' "$DAEMON_DIR/shared/$name.fds" | awk '$1 > 3 && $1 != 255' | sort -u)
-    like "$name has the volumes as descriptors" "$others" "^5 ($DATA|$VAULT)/"
-    same "and no other one of the daemon's" "$(grep -vE "^[5-8] ($DATA|$VAULT)/" <<<"$others")" ""
+    like "$name has the volumes as descriptors" "$others" "^7 ($DATA|$VAULT)/"
+    same "and no other one of the daemon's" "$(grep -vE "^([7-9]|10) ($DATA|$VAULT)/" <<<"$others")" ""
 done
 
 # --- what is left

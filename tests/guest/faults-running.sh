@@ -356,11 +356,11 @@ OTHER_OPERATIONS="create_generated share clone_plain_linked clone_linked_linked 
 unlink_volume delete_replicated delete_generated delete_sharing wipe restore repair_damaged repair_missing other_resize other_upload"
 # shellcheck disable=SC2086 # words
 [ $# -gt 0 ] || set -- $USED_OPERATIONS $OTHER_OPERATIONS
-note "of each operation at most ${FAULTS_MOST:-3} calls are tried (FAULTS_FULL=1: all), of those on other volumes ${FAULTS_MOST:-2}"
+note "of each operation at most ${FAULTS_MOST:-3} calls are tried (FAULTS_FULL=1: all), of those on other volumes ${FAULTS_MOST:-1}"
 for operation; do
     began=$SECONDS
     case " $OTHER_OPERATIONS " in
-        *" $operation "*) interrupted "$operation" "${FAULTS_MOST:-2}" ;;
+        *" $operation "*) interrupted "$operation" "${FAULTS_MOST:-1}" ;;
         *)
             case $operation in
                 refused_all) refused_all ;;

@@ -171,7 +171,8 @@ _chosen() {
         printf '%s\n' "${different[@]}"
     else
         for ((i = 0; i < $2; i++)); do
-            echo "${different[i * (count - 1) / ($2 - 1)]}"
+            # one alone is from the middle
+            echo "${different[$2 > 1 ? i * (count - 1) / ($2 - 1) : count / 2]}"
         done
     fi
 }
