@@ -132,7 +132,7 @@ lukshdrFileRead(const char *path, char **text, GError **error)
     guint8 digest[LUKSHDR_FILE_DIGEST_LEN / 2];
     char hex[LUKSHDR_FILE_DIGEST_LEN];
     const char *trailer;
-    gsize len;
+    gsize len = 0;
     size_t i;
 
     *text = NULL;
