@@ -51,11 +51,11 @@ typedef struct _virStorageVolDef virStorageVolDef;
 typedef struct _virIdentity virIdentity;
 
 /* virbuffer.h: a pointer and a number since libvirt 6.0; all zero is an empty one.  Larger than any
- * release's, and never looked into. */
-typedef union _virBuffer virBuffer;
-union _virBuffer {
-    void *align;
-    char room[128];
+ * release's, and never looked into.  No union: of that, { 0 } clears nothing but the first member since
+ * GCC 15. */
+typedef struct _virBuffer virBuffer;
+struct _virBuffer {
+    _Alignas(void *) char room[128];
 };
 
 /* virlog.h: small, and the same since libvirt 1.2 */
