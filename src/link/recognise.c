@@ -14,24 +14,25 @@
 #include "util/error.h"
 #include "rbd.h"
 
-/* Which copy of @link's header @path is: by what it is, and where that does not settle it (a file
- * system without birth times, a header put back from a backup), by where it is */
-static guint
-lukshdrRecogniseCopy(const lukshdrLink *link, const char *path)
+/* Sets @what to the copy of its link's header that @found is: by what it is, and where that does not settle
+ * it (a file system without birth times, a header put back from a backup), by @path, which may be NULL */
+static void
+lukshdrRecogniseCopy(lukshdrRecognised *what, const lukshdrIdentity *found, const char *path)
 {
     const lukshdrVolume *copy;
-    lukshdrIdentity found;
-    guint byPath = 0;
+    guint which = 0;
     guint i;
 
-    (void)lukshdrIdentityFromPath(path, &found, NULL);
-    for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
-        if (lukshdrIdentityCompare(&copy->identity, &found) == LUKSHDR_IDENTITY_SAME)
-            return i;
-        if (g_strcmp0(copy->path, path) == 0)
-            byPath = i;
+    for (i = 0; (copy = lukshdrLinkHeaderCopy(what->link, i)); i++) {
+        if (lukshdrIdentityCompare(&copy->identity, found) == LUKSHDR_IDENTITY_SAME) {
+            which = i;
+            break;
+        }
+        if (path && g_strcmp0(copy->path, path) == 0)
+            which = i;
     }
-    return byPath;
+    what->as = which == 0 ? LUKSHDR_RECOGNISED_HEADER : LUKSHDR_RECOGNISED_REPLICA;
+    what->vol = lukshdrLinkHeaderCopy(what->link, which);
 }
 
 bool
@@ -40,8 +41,6 @@ lukshdrRecognise(lukshdrRegistry *registry,
                  lukshdrRecognised *what,
                  GError **error)
 {
-    guint i;
-
     *what = (lukshdrRecognised){ .as = LUKSHDR_RECOGNISED_PLAIN };
 
     if (!g_path_is_absolute(path))
@@ -58,9 +57,10 @@ lukshdrRecognise(lukshdrRegistry *registry,
     if (!lukshdrRegistryFindHeader(registry, path, &what->link, error))
         return false;
     if (what->link) {
-        i = lukshdrRecogniseCopy(what->link, path);
-        what->as = i == 0 ? LUKSHDR_RECOGNISED_HEADER : LUKSHDR_RECOGNISED_REPLICA;
-        what->vol = lukshdrLinkHeaderCopy(what->link, i);
+        lukshdrIdentity found;
+
+        (void)lukshdrIdentityFromPath(path, &found, NULL);
+        lukshdrRecogniseCopy(what, &found, path);
     }
     return true;
 }
@@ -100,15 +100,8 @@ lukshdrRecogniseRemote(lukshdrRegistry *registry,
         what->as = LUKSHDR_RECOGNISED_PAYLOAD;
         what->vol = &what->link->payload;
     } else if (header) {
-        guint i = 0;
-
         what->link = g_steal_pointer(&header);
-        while (lukshdrLinkHeaderCopy(what->link, i + 1) &&
-               lukshdrIdentityCompare(&lukshdrLinkHeaderCopy(what->link, i)->identity, &found) !=
-                   LUKSHDR_IDENTITY_SAME)
-            i++;
-        what->as = i == 0 ? LUKSHDR_RECOGNISED_HEADER : LUKSHDR_RECOGNISED_REPLICA;
-        what->vol = lukshdrLinkHeaderCopy(what->link, i);
+        lukshdrRecogniseCopy(what, &found, NULL);
     }
     return true;
 }

@@ -23,12 +23,13 @@
 /* 256 bits: more than any LUKS cipher's security, so that no key stretching is needed */
 #define LUKSHDR_STORAGE_SECRET_BYTES 32
 
+/* @type is a virSecretUsageType */
 static virSecretPtr
-lukshdrStorageSecretLookup(virConnectPtr conn, const char *uuid, const char *usage)
+lukshdrStorageSecretLookup(virConnectPtr conn, const char *uuid, const char *usage, int type)
 {
     if (uuid)
         return virSecretLookupByUUIDString(conn, uuid);
-    return virSecretLookupByUsage(conn, VIR_SECRET_USAGE_TYPE_VOLUME, usage);
+    return virSecretLookupByUsage(conn, type, usage);
 }
 
 /* Runs with the elevated identity.  @type is a virSecretUsageType. */
@@ -46,7 +47,7 @@ lukshdrStorageSecretFetch(const char *uuid,
     unsigned char *value;
     size_t len = 0;
 
-    if (!conn || !(secret = lukshdrStorageSecretLookup(conn, uuid, usage)) ||
+    if (!conn || !(secret = lukshdrStorageSecretLookup(conn, uuid, usage, type)) ||
         virSecretGetUUIDString(secret, found) < 0) {
         lukshdrErrorFromLast(error);
         return NULL;
@@ -118,20 +119,28 @@ lukshdrStorageSecretCephKey(const char *uuid, GError **error)
     return secret;
 }
 
-char *
-lukshdrStorageSecretCephUUID(const char *usage, GError **error)
+/* The UUID of a secret as libvirt writes it, or NULL with @error set.  Asks as the system: that the client may
+ * not read the secret is for stock to say. */
+static char *
+lukshdrStorageSecretFindUUID(const char *uuid, const char *usage, int type, GError **error)
 {
     virIdentity *client = lukshdrStorageBecomeSystem();
     g_autoptr(virConnect) conn = lukshdrStorageState.abi.virGetConnectSecret();
-    g_autoptr(virSecret)
-        secret = conn ? virSecretLookupByUsage(conn, VIR_SECRET_USAGE_TYPE_CEPH, usage) : NULL;
+    g_autoptr(virSecret) secret = conn ? lukshdrStorageSecretLookup(conn, uuid, usage, type) : NULL;
     char found[VIR_UUID_STRING_BUFLEN];
     bool ok = secret && virSecretGetUUIDString(secret, found) == 0;
 
     if (!ok)
         lukshdrErrorFromLast(error);
+    virResetLastError();
     lukshdrStorageBecomeClient(client);
     return ok ? g_strdup(found) : NULL;
+}
+
+char *
+lukshdrStorageSecretCephUUID(const char *usage, GError **error)
+{
+    return lukshdrStorageSecretFindUUID(NULL, usage, VIR_SECRET_USAGE_TYPE_CEPH, error);
 }
 
 /* @usage may be NULL: then the secret has no usage */
@@ -271,22 +280,6 @@ lukshdrStorageSecretOwn(lukshdrLink *link, GError **error)
     return true;
 }
 
-/* Looks as the system; whether the client may read the secret is for stock to check.  Returns the
- * UUID as libvirt writes it, or NULL if there is no such secret. */
-static char *
-lukshdrStorageSecretFindUUID(const char *uuid, const char *usage)
-{
-    virIdentity *client = lukshdrStorageBecomeSystem();
-    g_autoptr(virConnect) conn = lukshdrStorageState.abi.virGetConnectSecret();
-    g_autoptr(virSecret) secret = conn ? lukshdrStorageSecretLookup(conn, uuid, usage) : NULL;
-    char found[VIR_UUID_STRING_BUFLEN];
-    bool ok = secret && virSecretGetUUIDString(secret, found) == 0;
-
-    virResetLastError();
-    lukshdrStorageBecomeClient(client);
-    return ok ? g_strdup(found) : NULL;
-}
-
 bool
 lukshdrStorageSecretCheckStock(const char *xmldesc, GError **error)
 {
@@ -299,7 +292,10 @@ lukshdrStorageSecretCheckStock(const char *xmldesc, GError **error)
     for (; node; node = lukshdrXMLNext(node, LUKSHDR_XML_SECRET)) {
         g_autofree char *uuid = lukshdrXMLAttribute(node, LUKSHDR_XML_UUID);
         g_autofree char *usage = lukshdrXMLAttribute(node, "usage");
-        g_autofree char *found = uuid || usage ? lukshdrStorageSecretFindUUID(uuid, usage) : NULL;
+        g_autofree char *found = uuid || usage
+                                     ? lukshdrStorageSecretFindUUID(
+                                           uuid, usage, VIR_SECRET_USAGE_TYPE_VOLUME, NULL)
+                                     : NULL;
         g_autoptr(lukshdrLink) owner = NULL;
 
         if (!found)
