@@ -691,7 +691,7 @@ testLockThread(gpointer opaque)
 {
     testLocker *locker = opaque;
 
-    g_assert_true(lukshdrLabelLock(locker->fd, NULL));
+    g_assert_true(lukshdrLabelLock(&(lukshdrHandle){ .fd = locker->fd }, NULL));
     g_assert_cmpint(g_atomic_int_add(locker->inside, 1), ==, 0);
     *locker->turns += 1;
     g_usleep(100);
@@ -726,10 +726,10 @@ testLock(void)
     utilTestWrite(path, "", 0);
     first = open(path, O_RDWR | O_CLOEXEC);
     second = open(path, O_RDWR | O_CLOEXEC);
-    g_assert_true(lukshdrLabelLock(first, &error));
+    g_assert_true(lukshdrLabelLock(&(lukshdrHandle){ .fd = first }, &error));
     g_assert_no_error(error);
     /* again by who has it already */
-    g_assert_true(lukshdrLabelLock(first, &error));
+    g_assert_true(lukshdrLabelLock(&(lukshdrHandle){ .fd = first }, &error));
 
     /* all of the label, and nothing else: QEMU's locks, of either kind, are on bytes 100 to
      * 300 (RAW_LOCK_PERM_BASE and RAW_LOCK_SHARED_BASE in its block/file-posix.c) */
@@ -747,14 +747,14 @@ testLock(void)
         g_assert_cmpint(fcntl(third, F_OFD_SETLK, &qemu), ==, 0);
         close(first);
         g_assert_true(testCanLock(second, F_WRLCK, SLOT(0), SLOT(2) - SLOT(0)));
-        g_assert_true(lukshdrLabelLock(second, &error));
+        g_assert_true(lukshdrLabelLock(&(lukshdrHandle){ .fd = second }, &error));
         close(second);
         close(third);
     }
 
     /* who cannot write the label has no business with its lock */
     first = open(path, O_RDONLY | O_CLOEXEC);
-    g_assert_false(lukshdrLabelLock(first, &error));
+    g_assert_false(lukshdrLabelLock(&(lukshdrHandle){ .fd = first }, &error));
     utilTestError(error, "SYSTEM_ERROR Unable to lock the link label");
     close(first);
 
@@ -788,7 +788,7 @@ testLockEnd(void)
     g_assert_cmpint(fcntl(reader, F_OFD_SETLK, &posix), ==, 0);
 
     before = g_get_monotonic_time();
-    g_assert_false(lukshdrLabelLock(writer, &error));
+    g_assert_false(lukshdrLabelLock(&(lukshdrHandle){ .fd = writer }, &error));
     g_assert_cmpint(g_get_monotonic_time() - before, >=, 10 * G_USEC_PER_SEC);
     utilTestError(error, "OPERATION_TIMEOUT another process");
     g_assert_nonnull(strstr(error->message, path));
@@ -796,13 +796,13 @@ testLockEnd(void)
 
     lukshdrLabelLockEnd();
     before = g_get_monotonic_time();
-    g_assert_false(lukshdrLabelLock(writer, &error));
+    g_assert_false(lukshdrLabelLock(&(lukshdrHandle){ .fd = writer }, &error));
     g_assert_cmpint(g_get_monotonic_time() - before, <, 10 * G_USEC_PER_SEC);
     utilTestError(error, "OPERATION_TIMEOUT another process");
 
     /* what can be had is still had */
     close(reader);
-    g_assert_true(lukshdrLabelLock(writer, NULL));
+    g_assert_true(lukshdrLabelLock(&(lukshdrHandle){ .fd = writer }, NULL));
     close(writer);
 }
 

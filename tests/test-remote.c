@@ -209,7 +209,7 @@ testNoKeys(void)
 
     remote->user = g_strdup("u");
     remote->secretUUID = g_strdup(SECRET);
-    g_assert_null(lukshdrRBDOpen(remote, NULL, &error));
+    g_assert_null(lukshdrRBDOpen(remote, NULL, false, &error));
     utilTestError(error, "OPERATION_UNSUPPORTED 'images/one' cannot be looked at from here");
 }
 

@@ -800,7 +800,7 @@ testOvertaken(void)
     testPut(1, OLDER);
     testRecord(link);
     fd = open(replica, O_RDWR | O_CLOEXEC);
-    g_assert_true(lukshdrLabelLock(fd, NULL));
+    g_assert_true(lukshdrLabelLock(&(lukshdrHandle){ .fd = fd }, NULL));
     thread = g_thread_new("sync", testSyncThread, &syncing);
     while (!testIsAsleep(&syncing))
         g_usleep(1000);
@@ -901,7 +901,7 @@ testCopy(void)
     utilTestWrite(replica, "", 0);
     fds[0] = open(header, O_RDWR | O_CLOEXEC);
     fds[1] = open(replica, O_RDWR | O_CLOEXEC);
-    g_assert_true(lukshdrReplicaCopy(fds[0], fds[1], &error));
+    g_assert_true(lukshdrReplicaCopy(fds[0], &(lukshdrHandle){ .fd = fds[1] }, &error));
     g_assert_no_error(error);
     from = testContent(header);
     to = testContent(replica);
@@ -909,7 +909,7 @@ testCopy(void)
 
     g_assert_cmpint(ftruncate(fds[1], 0), ==, 0);
     g_assert_cmpint(ftruncate(fds[0], LUKSHDR_HEADER_VOLUME_SIZE - 1), ==, 0);
-    g_assert_false(lukshdrReplicaCopy(fds[0], fds[1], &error));
+    g_assert_false(lukshdrReplicaCopy(fds[0], &(lukshdrHandle){ .fd = fds[1] }, &error));
     utilTestError(error, "SYSTEM_ERROR Unable to read the header volume");
     g_clear_error(&error);
     g_assert_cmpint(fstat(fds[1], &st), ==, 0);
@@ -917,7 +917,7 @@ testCopy(void)
     g_assert_cmpint(ftruncate(fds[0], LUKSHDR_HEADER_VOLUME_SIZE), ==, 0);
     close(fds[1]);
     fds[1] = open(replica, O_RDONLY | O_CLOEXEC);
-    g_assert_false(lukshdrReplicaCopy(fds[0], fds[1], &error));
+    g_assert_false(lukshdrReplicaCopy(fds[0], &(lukshdrHandle){ .fd = fds[1] }, &error));
     utilTestError(error, "SYSTEM_ERROR Unable to write the header volume");
     close(fds[0]);
     close(fds[1]);

@@ -11,12 +11,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gi18n-lib.h>
+#include <gnutls/gnutls.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "util/error.h"
+#include "util/io.h"
+
+/* What is written at once to a header volume without a path, bytes: the label's slots are of whole ones */
+#define LUKSHDR_HANDLE_BLOCK (64 * 1024)
 
 /* The directory of @path, its symbolic links resolved, to be freed with free(3); NULL with errno set.
  * Sets @name to the last component of @path. */
@@ -123,6 +130,54 @@ lukshdrHandleSetOther(const lukshdrVolume *vol, const lukshdrHandle *handle, GEr
                 where, vol->volume, vol->pool, recorded, found);
 }
 
+/* Fills the file in memory with what the image has now */
+static bool
+lukshdrHandleFetch(lukshdrHandle *handle, GError **error)
+{
+    g_autofree guint8 *buf = g_malloc0(LUKSHDR_HEADER_VOLUME_SIZE);
+    gssize got = lukshdrRBDRead(handle->rbd, buf,
+                                MIN(handle->identity.size, LUKSHDR_HEADER_VOLUME_SIZE), 0, error);
+    bool ok = got >= 0 && lukshdrIOWrite(handle->fd, buf, got, 0, error);
+
+    if (ok && handle->stored) {
+        handle->len = got;
+        memcpy(handle->stored, buf, LUKSHDR_HEADER_VOLUME_SIZE);
+    }
+    gnutls_memset(buf, 0, LUKSHDR_HEADER_VOLUME_SIZE);
+    return ok;
+}
+
+/* The header's bytes in memory, where all code that works by descriptor finds them */
+static bool
+lukshdrHandleOpenContent(lukshdrHandle *handle, bool writable, GError **error)
+{
+    if ((handle->fd = memfd_create("header", MFD_CLOEXEC)) < 0) {
+        lukshdrErrorSetErrno(error, errno, _("Unable to make a file in memory"));
+        return false;
+    }
+    if (writable)
+        handle->stored = g_malloc0(LUKSHDR_HEADER_VOLUME_SIZE);
+    return lukshdrHandleFetch(handle, error);
+}
+
+/* Opens the image; if it may only be read and that is enough, for reading */
+static lukshdrRBD *
+lukshdrHandleOpenImage(const lukshdrVolume *vol, unsigned int flags, int *denied, GError **error)
+{
+    g_autoptr(GError) local = NULL;
+    bool writable = flags & (LUKSHDR_HANDLE_WRITE | LUKSHDR_HANDLE_PERHAPS_WRITE);
+    lukshdrRBD *rbd = lukshdrRBDOpen(vol->remote, &vol->identity, writable, &local);
+
+    if (!rbd && (flags & LUKSHDR_HANDLE_PERHAPS_WRITE) &&
+        g_error_matches(local, LUKSHDR_ERROR, VIR_ERR_AUTH_FAILED)) {
+        *denied = EACCES;
+        return lukshdrRBDOpen(vol->remote, &vol->identity, false, error);
+    }
+    if (!rbd)
+        g_propagate_error(error, g_steal_pointer(&local));
+    return rbd;
+}
+
 /* Opens what is at @vol's remote place.  There are no links there, and nothing that is opened by itself. */
 static bool
 lukshdrHandleOpenRemote(const lukshdrVolume *vol,
@@ -131,25 +186,26 @@ lukshdrHandleOpenRemote(const lukshdrVolume *vol,
                         GError **error)
 {
     g_autofree char *where = lukshdrVolumeWhere(vol);
+    bool isHeader = flags & LUKSHDR_HANDLE_HEADER;
+    bool writable = flags & (LUKSHDR_HANDLE_WRITE | LUKSHDR_HANDLE_PERHAPS_WRITE);
 
-    if (vol->remote->kind != LUKSHDR_LOCATION_RBD || (flags & LUKSHDR_HANDLE_WRITE)) {
+    if (vol->remote->kind != LUKSHDR_LOCATION_RBD || (writable && !isHeader)) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
                     _("volume '%s' of pool '%s' is '%s', which cannot be written to from here"),
                     vol->volume, vol->pool, where);
         return false;
     }
 
-    if (flags & LUKSHDR_HANDLE_PERHAPS_WRITE)
-        handle->denied = EROFS;
-    if (!(handle->rbd = lukshdrRBDOpen(vol->remote, &vol->identity, error)))
+    if (!(handle->rbd = lukshdrHandleOpenImage(vol, flags, &handle->denied, error)))
         return false;
     lukshdrRBDIdentity(handle->rbd, &handle->identity);
     handle->match = lukshdrIdentityCompare(&vol->identity, &handle->identity);
-    if (handle->match != LUKSHDR_IDENTITY_DIFFERENT ||
-        (flags & (LUKSHDR_HANDLE_NEW | LUKSHDR_HANDLE_ANY)))
-        return true;
-    lukshdrHandleSetOther(vol, handle, error);
-    return false;
+    if (handle->match == LUKSHDR_IDENTITY_DIFFERENT &&
+        !(flags & (LUKSHDR_HANDLE_NEW | LUKSHDR_HANDLE_ANY))) {
+        lukshdrHandleSetOther(vol, handle, error);
+        return false;
+    }
+    return !isHeader || lukshdrHandleOpenContent(handle, writable && !handle->denied, error);
 }
 
 lukshdrHandle *
@@ -199,13 +255,103 @@ lukshdrHandleOpenPath(const char *path, unsigned int flags, GError **error)
     return lukshdrHandleOpen(vol, flags | LUKSHDR_HANDLE_NEW, error);
 }
 
+/* The descriptor's file has at most what the image has: qemu-img makes it as short as the LUKS header */
+static bool
+lukshdrHandleCommitBlocks(lukshdrHandle *handle, guint8 *now, GError **error)
+{
+    gsize at = handle->len;
+
+    while (at > 0) {
+        gsize start = (at - 1) / LUKSHDR_HANDLE_BLOCK * LUKSHDR_HANDLE_BLOCK;
+
+        if (memcmp(now + start, handle->stored + start, at - start) != 0) {
+            if (!lukshdrRBDWrite(handle->rbd, now + start, at - start, start, error) ||
+                !lukshdrRBDFlush(handle->rbd, error))
+                return false;
+            memcpy(handle->stored + start, now + start, at - start);
+        }
+        at = start;
+    }
+    return true;
+}
+
+bool
+lukshdrHandleCommit(lukshdrHandle *handle, GError **error)
+{
+    g_autofree guint8 *now = NULL;
+    bool ok;
+
+    if (!handle->stored)
+        return true;
+
+    now = g_malloc0(LUKSHDR_HEADER_VOLUME_SIZE);
+    ok = lukshdrIORead(handle->fd, now, handle->len, 0, error) >= 0 &&
+         lukshdrHandleCommitBlocks(handle, now, error);
+    gnutls_memset(now, 0, LUKSHDR_HEADER_VOLUME_SIZE);
+    return ok;
+}
+
+bool
+lukshdrHandleGrow(lukshdrHandle *handle, GError **error)
+{
+    off_t end;
+    int rc;
+
+    if (handle->rbd && !lukshdrRBDGrow(handle->rbd, LUKSHDR_HEADER_VOLUME_SIZE, error))
+        return false;
+    if (handle->rbd) {
+        lukshdrRBDIdentity(handle->rbd, &handle->identity);
+        handle->len = LUKSHDR_HEADER_VOLUME_SIZE;
+    }
+
+    if (handle->rbd || handle->identity.type == LUKSHDR_IDENTITY_FILE) {
+        if ((rc = posix_fallocate(handle->fd, 0, LUKSHDR_HEADER_VOLUME_SIZE)) == 0)
+            return true;
+        lukshdrErrorSetErrno(error, rc, _("Unable to allocate the header volume"));
+        return false;
+    }
+
+    if ((end = lseek(handle->fd, 0, SEEK_END)) >= LUKSHDR_HEADER_VOLUME_SIZE)
+        return true;
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                _("a header volume needs %d bytes, and this block device has %lld"),
+                LUKSHDR_HEADER_VOLUME_SIZE, (long long)end);
+    return false;
+}
+
+bool
+lukshdrHandleTryLock(lukshdrHandle *handle, struct flock *lock, bool *held, GError **error)
+{
+    *held = false;
+
+    if (handle->rbd)
+        return lukshdrRBDLock(handle->rbd, held, error) &&
+               (*held || lukshdrHandleFetch(handle, error));
+
+    if (TEMP_FAILURE_RETRY(fcntl(handle->fd, F_OFD_SETLK, lock)) == 0)
+        return true;
+    *held = errno == EAGAIN || errno == EACCES;
+    if (!*held) {
+        lukshdrErrorSetErrno(error, errno, "F_OFD_SETLK");
+        return false;
+    }
+    if (fcntl(handle->fd, F_OFD_GETLK, lock) < 0 || lock->l_type == F_UNLCK)
+        lock->l_pid = 0;
+    return true;
+}
+
 void
 lukshdrHandleClose(lukshdrHandle *handle)
 {
-    if (handle && handle->fd >= 0)
+    if (!handle)
+        return;
+
+    if (handle->fd >= 0)
         close(handle->fd);
-    if (handle)
-        lukshdrRBDClose(handle->rbd);
+    lukshdrRBDClose(handle->rbd);
+    if (handle->stored)
+        gnutls_memset(handle->stored, 0, LUKSHDR_HEADER_VOLUME_SIZE);
+    g_free(handle->stored);
     g_free(handle);
 }
 

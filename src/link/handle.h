@@ -12,8 +12,13 @@
 
 #pragma once
 
+#include <fcntl.h>
+
 #include "rbd.h"
 #include "volume.h"
+
+/* What a header volume must hold, label included (label.h) */
+#define LUKSHDR_HEADER_VOLUME_SIZE (4 * 1024 * 1024)
 
 typedef enum {
     LUKSHDR_HANDLE_READ = 0,
@@ -25,13 +30,20 @@ typedef enum {
     LUKSHDR_HANDLE_NEW = 1 << 2,
     /* the caller judges by the content: lukshdrHandle.match says whether it is the recorded one */
     LUKSHDR_HANDLE_ANY = 1 << 3,
+    /* a header volume, whose bytes are read or written: one without a path gets a descriptor, too */
+    LUKSHDR_HANDLE_HEADER = 1 << 4,
 } lukshdrHandleFlags;
 
 typedef struct _lukshdrHandle lukshdrHandle;
 struct _lukshdrHandle {
-    int fd;                     /* of the volume, and of nothing else; -1 of one without a path */
-    lukshdrRBD *rbd;            /* of an image of a Ceph cluster; else NULL */
-    int denied;                 /* errno of opening it for writing, or 0 */
+    /* of the volume, and of nothing else; of one without a path: of a file in memory with its first
+     * LUKSHDR_HEADER_VOLUME_SIZE bytes, which lukshdrHandleCommit brings to the volume, or -1 without
+     * LUKSHDR_HANDLE_HEADER */
+    int fd;
+    lukshdrRBD *rbd; /* of an image of a Ceph cluster; else NULL */
+    guint8 *stored;  /* what @rbd has of what is in @fd, if it may be written to; else NULL */
+    gsize len;       /* of @stored, bytes */
+    int denied;      /* errno of opening it for writing, or 0 */
     lukshdrIdentity identity;   /* what was opened */
     lukshdrIdentityMatch match; /* with what is recorded; DIFFERENT if nothing is */
 };
@@ -42,7 +54,7 @@ struct _lukshdrHandle {
  * @flags: lukshdrHandleFlags
  * @error: VIR_ERR_NO_STORAGE_VOL if there is nothing at its path; VIR_ERR_OPERATION_INVALID if
  *         something else is, naming both; VIR_ERR_OPERATION_UNSUPPORTED for an image of a Ceph
- *         cluster that is to be written to, for other volumes without a path on this host, and for what
+ *         cluster that is to be written to and no header, for other volumes without a path on this host, and for what
  *         is neither a regular file nor a block device; VIR_ERR_SYSTEM_ERROR; as lukshdrRBDOpen
  *
  * Directories on the way may be symbolic links, which the administrator makes.  The last
@@ -72,6 +84,51 @@ lukshdrHandleOpen(const lukshdrVolume *vol, unsigned int flags, GError **error);
  */
 lukshdrHandle *
 lukshdrHandleOpenPath(const char *path, unsigned int flags, GError **error);
+
+/**
+ * lukshdrHandleCommit:
+ * @handle: a header volume, open for writing
+ * @error: as lukshdrRBDWrite
+ *
+ * What was written to a header volume without a path, by descriptor, has changed nothing but memory until
+ * this function brings it there.  It writes the blocks that differ from the last to the first, and flushes
+ * each before the next.  So the label's second slot is whole before its first is touched (label.h), as with
+ * a file, and a crash leaves the old label or the new one.  Of a file or a block device there is nothing to
+ * do.
+ *
+ * Returns: true, or false with @error set, and some blocks written.
+ */
+bool
+lukshdrHandleCommit(lukshdrHandle *handle, GError **error);
+
+/**
+ * lukshdrHandleGrow:
+ * @handle: a header volume, open for writing
+ * @error: VIR_ERR_OPERATION_INVALID if it is a block device that is too small; VIR_ERR_SYSTEM_ERROR; as
+ *         lukshdrRBDGrow
+ *
+ * Makes a file as long as a header volume must be, and allocates all of it.  QEMU's tools and cryptsetup
+ * make a file only as long as the LUKS header.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrHandleGrow(lukshdrHandle *handle, GError **error);
+
+/**
+ * lukshdrHandleTryLock:
+ * @handle: a header volume, open for writing
+ * @lock: what of a file shall be locked; set to who has it, if @held
+ * @held: set to whether somebody else has it
+ * @error: VIR_ERR_SYSTEM_ERROR; as lukshdrRBDLock
+ *
+ * A file's bytes are locked for this handle, an image as a whole.  Of an image, what @handle's descriptor
+ * has is read anew: the holder before us may have changed it.
+ *
+ * Returns: true with the lock taken or @held set, or false with @error set.
+ */
+bool
+lukshdrHandleTryLock(lukshdrHandle *handle, struct flock *lock, bool *held, GError **error);
 
 /**
  * lukshdrHandleClose:

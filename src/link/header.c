@@ -112,13 +112,16 @@ lukshdrHeaderCheck(const lukshdrLink *link,
                    GPtrArray **labels,
                    GError **error)
 {
+    g_autofree char *where = NULL;
+
     if (labels)
         *labels = NULL;
 
     if (lukshdrHeaderCheckContent(link, fd, labels, error))
         return true;
 
+    where = lukshdrVolumeWhere(copy);
     g_prefix_error(error, _("header volume '%s' of pool '%s', at '%s', cannot be used: "),
-                   copy->volume, copy->pool, copy->path);
+                   copy->volume, copy->pool, where);
     return false;
 }

@@ -240,44 +240,54 @@ static gint lukshdrLabelLockEnded;
 /* Any process that may read the volume can hold a lock that keeps ours out.  A lock that a
  * process took for itself (of POSIX) says which process that is, one of a descriptor does not. */
 static void
-lukshdrLabelLockSetHeld(int fd, struct flock lock, GError **error)
+lukshdrLabelLockSetHeld(const lukshdrHandle *handle, const struct flock *lock, GError **error)
 {
-    g_autofree char *link = g_strdup_printf("/proc/self/fd/%d", fd);
+    g_autofree char *link = g_strdup_printf("/proc/self/fd/%d", handle->fd);
     g_autofree char *path = g_file_read_link(link, NULL);
-    bool known = fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK && lock.l_pid > 0;
-    g_autofree char *holder = known ? g_strdup_printf(_("process %ld"), (long)lock.l_pid)
-                                    : g_strdup(_("another process, here or on another host,"));
+    g_autofree char *holder = lock->l_pid > 0
+                                  ? g_strdup_printf(_("process %ld"), (long)lock->l_pid)
+                                  : g_strdup(_("another process, here or on another host,"));
+    const int seconds = LUKSHDR_LABEL_LOCK_USEC / G_USEC_PER_SEC;
 
-    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_TIMEOUT,
-                _("%s keeps a lock on the link label of header volume '%s', and has not given it "
-                  "back in %d seconds; find it with 'lslocks' or 'fuser -v %s', and try again when "
-                  "it has ended"),
-                holder, path ? path : "-", (int)(LUKSHDR_LABEL_LOCK_USEC / G_USEC_PER_SEC),
-                path ? path : "-");
+    if (handle->rbd)
+        g_set_error(
+            error, LUKSHDR_ERROR, VIR_ERR_OPERATION_TIMEOUT,
+            _("somebody keeps the exclusive lock of the header's image, and has not given it back "
+              "in %d seconds; find the client with 'rbd lock ls', and try again when it has ended"),
+            seconds);
+    else
+        g_set_error(
+            error, LUKSHDR_ERROR, VIR_ERR_OPERATION_TIMEOUT,
+            _("%s keeps a lock on the link label of header volume '%s', and has not given it "
+              "back in %d seconds; find it with 'lslocks' or 'fuser -v %s', and try again when "
+              "it has ended"),
+            holder, path ? path : "-", seconds, path ? path : "-");
 }
 
 bool
-lukshdrLabelLock(int fd, GError **error)
+lukshdrLabelLock(lukshdrHandle *handle, GError **error)
 {
-    struct flock lock = { .l_type = F_WRLCK,
-                          .l_whence = SEEK_SET,
-                          .l_start = LUKSHDR_LABEL_OFFSET,
-                          .l_len = LUKSHDR_LABEL_SLOTS * LUKSHDR_LABEL_SLOT_SIZE };
     gint64 deadline = g_get_monotonic_time() + LUKSHDR_LABEL_LOCK_USEC;
 
-    /* F_OFD_SETLKW would wait for ever, and deaf to the daemon's end */
-    while (TEMP_FAILURE_RETRY(fcntl(fd, F_OFD_SETLK, &lock)) < 0) {
-        if (errno != EAGAIN && errno != EACCES) {
-            lukshdrErrorSetErrno(error, errno, _("Unable to lock the link label"));
+    for (;;) {
+        struct flock lock = { .l_type = F_WRLCK,
+                              .l_whence = SEEK_SET,
+                              .l_start = LUKSHDR_LABEL_OFFSET,
+                              .l_len = LUKSHDR_LABEL_SLOTS * LUKSHDR_LABEL_SLOT_SIZE };
+        bool held;
+
+        if (!lukshdrHandleTryLock(handle, &lock, &held, error)) {
+            g_prefix_error(error, "%s: ", _("Unable to lock the link label"));
             return false;
         }
+        if (!held)
+            return true;
         if (g_atomic_int_get(&lukshdrLabelLockEnded) || g_get_monotonic_time() >= deadline) {
-            lukshdrLabelLockSetHeld(fd, lock, error);
+            lukshdrLabelLockSetHeld(handle, &lock, error);
             return false;
         }
         g_usleep(LUKSHDR_LABEL_LOCK_TRY_USEC);
     }
-    return true;
 }
 
 void

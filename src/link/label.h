@@ -23,6 +23,7 @@
 
 #pragma once
 
+#include "handle.h"
 #include "link.h"
 
 /* Behind the largest LUKS1 header that QEMU writes, 2,068,480 bytes (aes-256 in
@@ -35,9 +36,6 @@
 #define LUKSHDR_LABEL_TEXT_MAX (64 * 1024)
 
 #define LUKSHDR_LABEL_SLOT_SIZE (128 * 1024)
-
-/* What a header volume must hold, label included */
-#define LUKSHDR_HEADER_VOLUME_SIZE (4 * 1024 * 1024)
 
 /**
  * lukshdrLabelWrite:
@@ -93,19 +91,19 @@ lukshdrLabelClear(int fd, GError **error);
 
 /**
  * lukshdrLabelLock:
- * @fd: header volume, open for writing
+ * @handle: header volume, open for writing
  * @error: VIR_ERR_OPERATION_TIMEOUT if somebody else holds the lock for 10 seconds, saying who, as
- *         far as that is known; VIR_ERR_SYSTEM_ERROR
+ *         far as that is known; as lukshdrHandleTryLock
  *
  * Waits until nobody else changes the label, in this process, in another, or on another host
  * where the file system carries locks.  To change a label, take
- * this lock before reading it and keep it until it is written; closing @fd gives it back.  Only
+ * this lock before reading it and keep it until it is written; closing @handle gives it back.  Only
  * reading needs no lock.  QEMU's own locks are on other bytes.
  *
  * Returns: true, or false with @error set.
  */
 bool
-lukshdrLabelLock(int fd, GError **error);
+lukshdrLabelLock(lukshdrHandle *handle, GError **error);
 
 /**
  * lukshdrLabelLockEnd:

@@ -143,13 +143,13 @@ lukshdrLinkHeaderCopy(const lukshdrLink *link, guint i)
 }
 
 lukshdrVolume *
-lukshdrLinkHeaderCopyAt(const lukshdrLink *link, const char *path)
+lukshdrLinkHeaderCopyAt(const lukshdrLink *link, const lukshdrVolume *where)
 {
     lukshdrVolume *copy;
     guint i;
 
     for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
-        if (lukshdrTextSame(copy->path, path))
+        if (lukshdrVolumeIsSamePlace(copy, where))
             return copy;
     }
     return NULL;
@@ -429,8 +429,9 @@ lukshdrLinkParseNode(xmlNode *root, GError **error)
         return NULL;
 
     if (link->state == LUKSHDR_LINK_STATE_ACTIVE &&
-        (lukshdrVolumeLocation(&link->payload) == LUKSHDR_LOCATION_NONE || !link->header.path ||
-         !link->luksUUID || !link->secretUUID)) {
+        (lukshdrVolumeLocation(&link->payload) == LUKSHDR_LOCATION_NONE ||
+         lukshdrVolumeLocation(&link->header) == LUKSHDR_LOCATION_NONE || !link->luksUUID ||
+         !link->secretUUID)) {
         g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
                             _("an active link needs to say where both volumes are, a LUKS UUID and "
                               "a secret"));

@@ -150,13 +150,13 @@ lukshdrLinkHeaderCopy(const lukshdrLink *link, guint i);
 /**
  * lukshdrLinkHeaderCopyAt:
  * @link: a link
- * @path: a path, or NULL
+ * @where: says where something is; its names and identity do not matter
  *
- * Returns: the copy of the header (the header itself first) that is recorded at @path, owned by
+ * Returns: the copy of the header (the header itself first) that is recorded there, owned by
  * @link, or NULL if there is none.
  */
 lukshdrVolume *
-lukshdrLinkHeaderCopyAt(const lukshdrLink *link, const char *path);
+lukshdrLinkHeaderCopyAt(const lukshdrLink *link, const lukshdrVolume *where);
 
 /**
  * lukshdrLinkFormat:

@@ -41,12 +41,19 @@
     X(rados_ioctx_get_id) \
     X(rados_ioctx_set_namespace)
 #define LUKSHDR_RBD_LIBRBD(X) \
+    X(rbd_open) \
+    X(rbd_open_by_id) \
     X(rbd_open_read_only) \
     X(rbd_open_by_id_read_only) \
     X(rbd_close) \
     X(rbd_get_id) \
     X(rbd_get_size) \
     X(rbd_get_modify_timestamp) \
+    X(rbd_read) \
+    X(rbd_write) \
+    X(rbd_flush) \
+    X(rbd_resize) \
+    X(rbd_lock_acquire) \
     X(rbd_watchers_list) \
     X(rbd_watchers_list_cleanup) \
     X(rbd_snap_list) \
@@ -62,8 +69,14 @@ static struct {
 
 static lukshdrRBDKeySource lukshdrRBDKeys;
 
+/* Instance ids of this process's connections, as gint64: they may watch images, too.  The lock is a
+ * leaf. */
+static GMutex lukshdrRBDOwnLock;
+static GHashTable *lukshdrRBDOwn;
+
 struct _lukshdrRBD {
     rados_t cluster;
+    guint64 instance; /* of the connection; 0 while there is none */
     rados_ioctx_t pool;
     rbd_image_t image;
     char *where; /* for messages */
@@ -191,11 +204,51 @@ lukshdrRBDExamine(lukshdrRBD *rbd, const char *space)
     return lukshdrIdentitySetRBD(&rbd->identity, text, size) ? 0 : -ERANGE;
 }
 
+/* By its name, or, where there is none of that name, by the id that was recorded */
+static int
+lukshdrRBDOpenImage(lukshdrRBD *rbd,
+                    const char *name,
+                    const lukshdrIdentity *recorded,
+                    bool writable)
+{
+    const char *id = recorded && recorded->type == LUKSHDR_IDENTITY_RBD
+                         ? strrchr(recorded->id, ':') + 1
+                         : NULL;
+    int rc = writable ? lukshdrRBDAPI.rbd_open(rbd->pool, name, &rbd->image, NULL)
+                      : lukshdrRBDAPI.rbd_open_read_only(rbd->pool, name, &rbd->image, NULL);
+
+    if (rc != -ENOENT || !id)
+        return rc;
+    return writable ? lukshdrRBDAPI.rbd_open_by_id(rbd->pool, id, &rbd->image, NULL)
+                    : lukshdrRBDAPI.rbd_open_by_id_read_only(rbd->pool, id, &rbd->image, NULL);
+}
+
+/* Before an image is opened, so that no thread takes the connection for somebody else's */
+static void
+lukshdrRBDRemember(lukshdrRBD *rbd)
+{
+    rbd->instance = lukshdrRBDAPI.rados_get_instance_id(rbd->cluster);
+    g_mutex_lock(&lukshdrRBDOwnLock);
+    if (!lukshdrRBDOwn)
+        lukshdrRBDOwn = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    g_hash_table_add(lukshdrRBDOwn, g_memdup2(&rbd->instance, sizeof(rbd->instance)));
+    g_mutex_unlock(&lukshdrRBDOwnLock);
+}
+
+static bool
+lukshdrRBDIsOwn(guint64 instance)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrRBDOwnLock);
+
+    return lukshdrRBDOwn && g_hash_table_contains(lukshdrRBDOwn, &instance);
+}
+
 static int
 lukshdrRBDConnect(lukshdrRBD *rbd,
                   const lukshdrRemote *remote,
                   const lukshdrIdentity *recorded,
-                  const lukshdrSecret *key)
+                  const lukshdrSecret *key,
+                  bool writable)
 {
     /* POOL/IMAGE or POOL/NAMESPACE/IMAGE, as libvirt has it in <source name=''> */
     g_auto(GStrv) names = g_strsplit(remote->name, "/", 3);
@@ -213,17 +266,17 @@ lukshdrRBDConnect(lukshdrRBD *rbd,
         return rc;
 
     lukshdrRBDAPI.rados_ioctx_set_namespace(rbd->pool, space);
-    rc = lukshdrRBDAPI.rbd_open_read_only(rbd->pool, names[n - 1], &rbd->image, NULL);
-    if (rc == -ENOENT && recorded && recorded->type == LUKSHDR_IDENTITY_RBD)
-        rc = lukshdrRBDAPI.rbd_open_by_id_read_only(rbd->pool, strrchr(recorded->id, ':') + 1,
-                                                    &rbd->image, NULL);
-    if (rc < 0)
+    lukshdrRBDRemember(rbd);
+    if ((rc = lukshdrRBDOpenImage(rbd, names[n - 1], recorded, writable)) < 0)
         return rc;
     return lukshdrRBDExamine(rbd, space);
 }
 
 lukshdrRBD *
-lukshdrRBDOpen(const lukshdrRemote *remote, const lukshdrIdentity *recorded, GError **error)
+lukshdrRBDOpen(const lukshdrRemote *remote,
+               const lukshdrIdentity *recorded,
+               bool writable,
+               GError **error)
 {
     g_autoptr(lukshdrRBD) rbd = g_new0(lukshdrRBD, 1);
     g_autoptr(lukshdrSecret) key = NULL;
@@ -241,7 +294,7 @@ lukshdrRBDOpen(const lukshdrRemote *remote, const lukshdrIdentity *recorded, GEr
         (remote->secretUUID && !(key = lukshdrRBDKeys(remote->secretUUID, error))))
         return NULL;
 
-    if ((rc = lukshdrRBDConnect(rbd, remote, recorded, key)) < 0) {
+    if ((rc = lukshdrRBDConnect(rbd, remote, recorded, key, writable)) < 0) {
         lukshdrRBDSetError(rbd->where, rc, error);
         return NULL;
     }
@@ -260,6 +313,11 @@ lukshdrRBDClose(lukshdrRBD *rbd)
         lukshdrRBDAPI.rados_ioctx_destroy(rbd->pool);
     if (rbd->cluster)
         lukshdrRBDAPI.rados_shutdown(rbd->cluster);
+    if (rbd->instance) {
+        g_mutex_lock(&lukshdrRBDOwnLock);
+        g_hash_table_remove(lukshdrRBDOwn, &rbd->instance);
+        g_mutex_unlock(&lukshdrRBDOwnLock);
+    }
     g_free(rbd->where);
     g_free(rbd);
 }
@@ -303,8 +361,6 @@ lukshdrRBDConfig(guint timeout, GError **error)
 bool
 lukshdrRBDCheckUnused(const lukshdrRBD *rbd, GError **error)
 {
-    /* our own connection may watch, too */
-    guint64 own = lukshdrRBDAPI.rados_get_instance_id(rbd->cluster);
     g_autofree rbd_image_watcher_t *watchers = NULL;
     g_autofree char *address = NULL;
     size_t n = 8;
@@ -321,7 +377,7 @@ lukshdrRBDCheckUnused(const lukshdrRBD *rbd, GError **error)
     }
 
     for (i = 0; i < n && !address; i++) {
-        if ((guint64)watchers[i].id != own)
+        if (!lukshdrRBDIsOwn(watchers[i].id))
             address = g_strdup(watchers[i].addr);
     }
     lukshdrRBDAPI.rbd_watchers_list_cleanup(watchers, n);
@@ -359,5 +415,75 @@ lukshdrRBDCheckRemovable(const lukshdrRBD *rbd, GError **error)
           "removes no image that has some; remove them first (rbd snap purge)"),
         rbd->where, snapshots[0].name);
     lukshdrRBDAPI.rbd_snap_list_end(snapshots);
+    return false;
+}
+
+gssize
+lukshdrRBDRead(const lukshdrRBD *rbd, void *buf, gsize len, guint64 offset, GError **error)
+{
+    ssize_t got = lukshdrRBDAPI.rbd_read(rbd->image, offset, len, buf);
+
+    if (got < 0) {
+        lukshdrRBDSetError(rbd->where, got, error);
+        return -1;
+    }
+    return got;
+}
+
+bool
+lukshdrRBDWrite(lukshdrRBD *rbd, const void *buf, gsize len, guint64 offset, GError **error)
+{
+    ssize_t done = lukshdrRBDAPI.rbd_write(rbd->image, offset, len, buf);
+
+    if (done == (ssize_t)len)
+        return true;
+    lukshdrRBDSetError(rbd->where, done < 0 ? done : -ENOSPC, error);
+    return false;
+}
+
+bool
+lukshdrRBDFlush(lukshdrRBD *rbd, GError **error)
+{
+    int rc = lukshdrRBDAPI.rbd_flush(rbd->image);
+
+    if (rc < 0)
+        lukshdrRBDSetError(rbd->where, rc, error);
+    return rc >= 0;
+}
+
+bool
+lukshdrRBDGrow(lukshdrRBD *rbd, guint64 size, GError **error)
+{
+    guint64 now = 0;
+    int rc = lukshdrRBDAPI.rbd_get_size(rbd->image, &now);
+
+    if (rc >= 0 && now < size)
+        rc = lukshdrRBDAPI.rbd_resize(rbd->image, size);
+    if (rc < 0) {
+        lukshdrRBDSetError(rbd->where, rc, error);
+        return false;
+    }
+    rbd->identity.size = MAX(now, size);
+    return true;
+}
+
+bool
+lukshdrRBDLock(lukshdrRBD *rbd, bool *held, GError **error)
+{
+    int rc = lukshdrRBDAPI.rbd_lock_acquire(rbd->image, RBD_LOCK_MODE_EXCLUSIVE);
+
+    /* the holder has refused to give it up, as we would */
+    *held = rc == -EROFS || rc == -EBUSY;
+    if (rc >= 0 || *held)
+        return true;
+
+    if (rc == -EINVAL)
+        g_set_error(
+            error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+            _("image '%s' has no feature exclusive-lock, without which two hosts could change it "
+              "at the same time; give it one (rbd feature enable)"),
+            rbd->where);
+    else
+        lukshdrRBDSetError(rbd->where, rc, error);
     return false;
 }

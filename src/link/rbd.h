@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Nothing is written here: which image it is, who else has it open, what hangs on it.
+ * Which image it is, who else has it open, what hangs on it, and the bytes of header volumes.
  * librbd is loaded when the first image is asked for, so that a host without Ceph need not have
  * it.  The cluster answers within a deadline or counts as not answering (LUKSHDR_RBD_TIMEOUT):
  * no function here is called with a lock held.
@@ -45,17 +45,21 @@ typedef struct _lukshdrRBD lukshdrRBD;
  * @remote: where the image is; of kind RBD
  * @recorded: what it was when it was linked, or NULL: an image that has been renamed since is found
  *            by its id, where there is none of its name
+ * @writable: whether it is to be written to
  * @error: VIR_ERR_NO_STORAGE_VOL if the cluster has no such image; VIR_ERR_OPERATION_TIMEOUT if it
  *         does not answer; VIR_ERR_AUTH_FAILED; VIR_ERR_OPERATION_UNSUPPORTED without librbd, for
  *         images of format 1, which have no id, and for a user with a key where there is no key source; of
  *         the key source
  *
- * Opens the image for reading alone, in a connection of its own.
+ * Opens the image in a connection of its own.
  *
  * Returns: the open image, ended with lukshdrRBDClose, or NULL with @error set.
  */
 lukshdrRBD *
-lukshdrRBDOpen(const lukshdrRemote *remote, const lukshdrIdentity *recorded, GError **error);
+lukshdrRBDOpen(const lukshdrRemote *remote,
+               const lukshdrIdentity *recorded,
+               bool writable,
+               GError **error);
 
 /**
  * lukshdrRBDClose:
@@ -107,7 +111,8 @@ lukshdrRBDConfig(guint timeout, GError **error);
  * @error: VIR_ERR_OPERATION_INVALID if somebody else, on any host, has the image open: the
  *         message has the address; as lukshdrRBDOpen
  *
- * Who has an image open watches it (rbd(8), "rbd status").
+ * Who has an image open watches it (rbd(8), "rbd status").  This process does not count: who works on a
+ * volume in other threads of it is known to storage_backend_lukshdr/busy.h.
  *
  * Returns: true, or false with @error set.
  */
@@ -126,3 +131,68 @@ lukshdrRBDCheckUnused(const lukshdrRBD *rbd, GError **error);
  */
 bool
 lukshdrRBDCheckRemovable(const lukshdrRBD *rbd, GError **error);
+
+/**
+ * lukshdrRBDRead:
+ * @rbd: an open image
+ * @buf: where the bytes go
+ * @len: how many
+ * @offset: where they are, bytes from the start
+ * @error: as lukshdrRBDOpen
+ *
+ * Returns: how many bytes were read, fewer than @len only where the image ends; -1 with @error set.
+ */
+gssize
+lukshdrRBDRead(const lukshdrRBD *rbd, void *buf, gsize len, guint64 offset, GError **error);
+
+/**
+ * lukshdrRBDWrite:
+ * @rbd: an image that is open for writing
+ * @buf: the bytes
+ * @len: how many; the image is long enough for them
+ * @offset: where they go, bytes from the start
+ * @error: as lukshdrRBDOpen
+ *
+ * Does not flush.
+ *
+ * Returns: true with all @len bytes written, or false with @error set and some of them written.
+ */
+bool
+lukshdrRBDWrite(lukshdrRBD *rbd, const void *buf, gsize len, guint64 offset, GError **error);
+
+/**
+ * lukshdrRBDFlush:
+ * @rbd: an image that is open for writing
+ * @error: as lukshdrRBDOpen
+ *
+ * Returns: true with all that was written in the cluster, or false with @error set.
+ */
+bool
+lukshdrRBDFlush(lukshdrRBD *rbd, GError **error);
+
+/**
+ * lukshdrRBDGrow:
+ * @rbd: an image that is open for writing
+ * @size: how long it must be at least, bytes
+ * @error: as lukshdrRBDOpen
+ *
+ * Never makes an image shorter.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrRBDGrow(lukshdrRBD *rbd, guint64 size, GError **error);
+
+/**
+ * lukshdrRBDLock:
+ * @rbd: an image that is open for writing
+ * @held: set to whether somebody else has it
+ * @error: VIR_ERR_OPERATION_UNSUPPORTED if the image has no feature exclusive-lock; as lukshdrRBDOpen
+ *
+ * Takes the image's exclusive lock, and does not give it up when another client asks for it.  The cluster
+ * takes it from a client that has died.  Closing @rbd gives it back.
+ *
+ * Returns: true with the lock taken or @held set, or false with @error set.
+ */
+bool
+lukshdrRBDLock(lukshdrRBD *rbd, bool *held, GError **error);

@@ -84,7 +84,7 @@ lukshdrRecogniseRemote(lukshdrRegistry *registry,
     if (!has || remote->kind != LUKSHDR_LOCATION_RBD)
         return true;
 
-    if (!(rbd = lukshdrRBDOpen(remote, NULL, &local))) {
+    if (!(rbd = lukshdrRBDOpen(remote, NULL, false, &local))) {
         if (g_error_matches(local, LUKSHDR_ERROR, VIR_ERR_NO_STORAGE_VOL))
             return true;
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,

@@ -94,7 +94,7 @@ lukshdrRegistryList(lukshdrRegistry *reg, GError **error);
 /**
  * lukshdrRegistryListAt:
  * @reg: a registry
- * @path: an absolute path
+ * @path: an absolute path, or what lukshdrVolumeWhere says of a volume without one
  * @error: VIR_ERR_SYSTEM_ERROR
  *
  * Returns: those links of lukshdrRegistryList with a volume, payload or header, that is recorded

@@ -83,6 +83,7 @@ lukshdrReplicaIsCopy(const lukshdrLink *link, int fd)
 static bool
 lukshdrReplicaMayWrite(const lukshdrLink *link, const lukshdrReplica *to, GError **error)
 {
+    g_autofree char *where = lukshdrVolumeWhere(to->vol);
     g_autoptr(lukshdrHandle) other = NULL;
 
     if (to->handle->match == LUKSHDR_IDENTITY_SAME ||
@@ -96,7 +97,7 @@ lukshdrReplicaMayWrite(const lukshdrLink *link, const lukshdrReplica *to, GError
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                     _("block device '%s' has no lasting name, and does not hold the header of "
                       "linked volume '%s' of pool '%s'; bring the right device back"),
-                    to->vol->path, link->payload.volume, link->payload.pool);
+                    where, link->payload.volume, link->payload.pool);
     return false;
 }
 
@@ -129,14 +130,20 @@ lukshdrReplicaCopyBytes(int from, int to, guint8 *buf, GError **error)
     return true;
 }
 
-bool
-lukshdrReplicaCopy(int from, int to, GError **error)
+static bool
+lukshdrReplicaCopyTo(int from, int to, GError **error)
 {
     g_autofree guint8 *buf = g_malloc0(LUKSHDR_HEADER_VOLUME_SIZE);
     bool ok = lukshdrReplicaCopyBytes(from, to, buf, error);
 
     gnutls_memset(buf, 0, LUKSHDR_HEADER_VOLUME_SIZE);
     return ok;
+}
+
+bool
+lukshdrReplicaCopy(int from, lukshdrHandle *to, GError **error)
+{
+    return lukshdrReplicaCopyTo(from, to->fd, error) && lukshdrHandleCommit(to, error);
 }
 
 /* Copies, and looks at what has come of it: @from may have been changed meanwhile */
@@ -147,7 +154,7 @@ lukshdrReplicaCopyChecked(const lukshdrLink *link,
                           int fd,
                           GError **error)
 {
-    return lukshdrReplicaCopy(from->handle->fd, fd, error) &&
+    return lukshdrReplicaCopyTo(from->handle->fd, fd, error) &&
            lukshdrHeaderCheck(link, to->vol, fd, NULL, error);
 }
 
@@ -208,9 +215,18 @@ lukshdrReplicaMake(const lukshdrLink *link,
                    const lukshdrReplica *to,
                    GError **error)
 {
-    g_autofree char *dir = g_path_get_dirname(to->vol->path);
+    g_autofree char *dir = NULL;
     int dirfd;
     bool ok;
+
+    /* who removed the image may have had a reason, and stock makes images, not this code */
+    if (to->vol->remote) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("there is no volume '%s' in pool '%s' any more; make one of %d bytes (virsh "
+                      "vol-create-as), then link the volume again with link='existing'"),
+                    to->vol->volume, to->vol->pool, LUKSHDR_HEADER_VOLUME_SIZE);
+        return false;
+    }
 
     /* key material in a file of /dev would be lost at the next boot, if not found before */
     if (to->vol->identity.type == LUKSHDR_IDENTITY_BLOCK) {
@@ -226,6 +242,7 @@ lukshdrReplicaMake(const lukshdrLink *link,
         return false;
     }
 
+    dir = g_path_get_dirname(to->vol->path);
     if ((dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
         lukshdrErrorSetErrno(error, errno, _("Unable to create '%s'"), to->vol->path);
         return false;
@@ -254,12 +271,14 @@ lukshdrReplicaWrite(const lukshdrLink *link,
     }
 
     if (to->handle->denied) {
+        g_autofree char *where = lukshdrVolumeWhere(to->vol);
+
         lukshdrErrorSetErrno(error, to->handle->denied, _("Unable to open '%s' for writing"),
-                             to->vol->path);
+                             where);
         return false;
     }
 
-    if (!lukshdrReplicaMayWrite(link, to, error) || !lukshdrLabelLock(to->handle->fd, error))
+    if (!lukshdrReplicaMayWrite(link, to, error) || !lukshdrLabelLock(to->handle, error))
         return false;
 
     /* the holder of the lock before us may have done the same, or changed keys */
@@ -269,7 +288,9 @@ lukshdrReplicaWrite(const lukshdrLink *link,
         return true;
     }
 
-    return lukshdrReplicaCopyChecked(link, from, to, to->handle->fd, error);
+    return (!to->handle->rbd || lukshdrHandleGrow(to->handle, error)) &&
+           lukshdrReplicaCopyChecked(link, from, to, to->handle->fd, error) &&
+           lukshdrHandleCommit(to->handle, error);
 }
 
 /* Returns the current copy, or NULL if none is whole */
@@ -355,11 +376,13 @@ lukshdrReplicaSync(const lukshdrLink *link, bool privileged, GError **error)
     for (i = 0; (vol = lukshdrLinkHeaderCopy(link, i)); i++) {
         lukshdrReplica copy = { .vol = vol };
 
-        copy.skip = !vol->path || !lukshdrPoolStateIsActive(privileged, vol->pool);
+        copy.skip = lukshdrVolumeLocation(vol) == LUKSHDR_LOCATION_NONE ||
+                    !lukshdrPoolStateIsActive(privileged, vol->pool);
         if (!copy.skip) {
             /* what can be read only cannot be replaced, but can still replace others */
-            copy.handle = lukshdrHandleOpen(vol, LUKSHDR_HANDLE_PERHAPS_WRITE | LUKSHDR_HANDLE_ANY,
-                                            &copy.closed);
+            copy.handle = lukshdrHandleOpen(
+                vol, LUKSHDR_HANDLE_PERHAPS_WRITE | LUKSHDR_HANDLE_ANY | LUKSHDR_HANDLE_HEADER,
+                &copy.closed);
             lukshdrReplicaExamine(link, &copy);
         }
         g_array_append_val(copies, copy);

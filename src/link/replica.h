@@ -11,6 +11,7 @@
 
 #pragma once
 
+#include "handle.h"
 #include "link.h"
 
 /**
@@ -40,11 +41,11 @@ lukshdrReplicaSync(const lukshdrLink *link, bool privileged, GError **error);
  * lukshdrReplicaCopy:
  * @from: header volume, open for reading
  * @to: header volume, open for writing
- * @error: VIR_ERR_SYSTEM_ERROR
+ * @error: VIR_ERR_SYSTEM_ERROR; as lukshdrHandleCommit
  *
  * Copies the header, its key material and its label, and flushes.
  *
  * Returns: true, or false with @error set.
  */
 bool
-lukshdrReplicaCopy(int from, int to, GError **error);
+lukshdrReplicaCopy(int from, lukshdrHandle *to, GError **error);

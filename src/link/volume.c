@@ -188,6 +188,15 @@ lukshdrRemoteFormat(xmlNode *parent, const lukshdrRemote *remote)
         lukshdrXMLAddChild(node, LUKSHDR_XML_SERVER, remote->servers[i]);
 }
 
+bool
+lukshdrVolumeIsSamePlace(const lukshdrVolume *a, const lukshdrVolume *b)
+{
+    if (a->remote && b->remote)
+        return lukshdrRemoteIsOwnName(a->remote, b->remote) ||
+               lukshdrRemoteIsOwnName(b->remote, a->remote);
+    return lukshdrTextSame(a->path, b->path);
+}
+
 void
 lukshdrVolumeFormat(xmlNode *node, const lukshdrVolume *vol)
 {

@@ -116,6 +116,7 @@ void
 lukshdrVolumeFree(lukshdrVolume *vol);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(lukshdrVolume, lukshdrVolumeFree)
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(lukshdrVolume, lukshdrVolumeClear)
 
 /**
  * lukshdrVolumeCopy:
@@ -143,6 +144,18 @@ lukshdrVolumeLocation(const lukshdrVolume *vol);
  */
 char *
 lukshdrVolumeWhere(const lukshdrVolume *vol);
+
+/**
+ * lukshdrVolumeIsSamePlace:
+ * @a: a volume
+ * @b: a volume
+ *
+ * Says nothing of what is there.
+ *
+ * Returns: whether both are recorded at the same place; false if one of them is recorded nowhere.
+ */
+bool
+lukshdrVolumeIsSamePlace(const lukshdrVolume *a, const lukshdrVolume *b);
 
 /**
  * lukshdrVolumeFormat:

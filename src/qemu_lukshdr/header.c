@@ -74,8 +74,8 @@ static bool
 lukshdrQemuHeaderCheckContent(const lukshdrLink *link, GError **error)
 {
     g_autoptr(GError) local = NULL;
-    g_autoptr(lukshdrHandle)
-        handle = lukshdrHandleOpen(&link->header, LUKSHDR_HANDLE_READ | LUKSHDR_HANDLE_ANY, &local);
+    g_autoptr(lukshdrHandle) handle = lukshdrHandleOpen(
+        &link->header, LUKSHDR_HANDLE_ANY | LUKSHDR_HANDLE_HEADER, &local);
 
     if (handle)
         return lukshdrHeaderCheck(link, &link->header, handle->fd, NULL, error);

@@ -255,8 +255,9 @@ lukshdrStorageBusyLink(const lukshdrLink *link, lukshdrStorageBusyKind kind, GEr
 
     lukshdrBusyAdd(busy, link->payload.pool, link->payload.volume, link->payload.path, whole);
     for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
-        /* a replica without a path is named by a label only, and may be somebody else's volume */
-        if (i == 0 || copy->path || link->state == LUKSHDR_LINK_STATE_CREATING)
+        /* a replica without a place is named by a label only, and may be somebody else's volume */
+        if (i == 0 || lukshdrVolumeLocation(copy) != LUKSHDR_LOCATION_NONE ||
+            link->state == LUKSHDR_LINK_STATE_CREATING)
             lukshdrBusyAdd(busy, copy->pool, copy->volume, copy->path, header);
     }
 

@@ -78,7 +78,8 @@ lukshdrConvertSideLinked(lukshdrConvertSide *side,
     side->link = link;
     side->secret = secret;
     return lukshdrConvertSidePlain(side, &link->payload, link->format, flags, error) &&
-           (side->header = lukshdrHandleOpen(&link->header, flags | LUKSHDR_HANDLE_ANY, error)) &&
+           (side->header = lukshdrHandleOpen(
+                &link->header, flags | LUKSHDR_HANDLE_ANY | LUKSHDR_HANDLE_HEADER, error)) &&
            (side->header->match != LUKSHDR_IDENTITY_DIFFERENT ||
             lukshdrHeaderCheck(link, &link->header, side->header->fd, NULL, error));
 }

@@ -42,8 +42,9 @@ static gint lukshdrDiscoverEnded;
 /* The result of a look at a pool */
 typedef struct _lukshdrDiscovery lukshdrDiscovery;
 struct _lukshdrDiscovery {
-    GHashTable *said;  /* char *: messages that were logged; each is logged once while it holds */
-    GHashTable *found; /* path of a volume -> GPtrArray of lukshdrLink *: the claims of its label */
+    GHashTable *said; /* char *: messages that were logged; each is logged once while it holds */
+    GHashTable
+        *found; /* where a volume is -> GPtrArray of lukshdrLink *: the claims of its label */
 };
 
 /* Name of a pool -> lukshdrDiscovery of the last look at it.  Its lock is a leaf. */
@@ -85,7 +86,8 @@ struct _lukshdrDiscover {
     lukshdrDiscovery *discovery; /* of this look at its pool */
     const char *pool;
     const char *volume;
-    const char *path;
+    const lukshdrVolume *place; /* only where it is */
+    const char *where;          /* the same for messages */
     const lukshdrHandle *handle;
 };
 
@@ -112,14 +114,14 @@ static void
 lukshdrDiscoverFind(const lukshdrDiscover *here, const lukshdrLink *claim, GError **reason)
 {
     GHashTable *found = here->discovery->found;
-    GPtrArray *links = g_hash_table_lookup(found, here->path);
+    GPtrArray *links = g_hash_table_lookup(found, here->where);
     g_autofree char *payload = lukshdrTextShellName(claim->payload.pool, claim->payload.volume);
     g_autofree char *header = lukshdrTextShellName(here->pool, here->volume);
     lukshdrLink *link;
 
     if (!links && g_hash_table_size(found) < LUKSHDR_DISCOVER_MAX) {
         links = g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrLinkUnref);
-        g_hash_table_insert(found, g_strdup(here->path), links);
+        g_hash_table_insert(found, g_strdup(here->where), links);
     }
     if (links) {
         link = lukshdrLinkNew();
@@ -137,10 +139,14 @@ lukshdrDiscoverFind(const lukshdrDiscover *here, const lukshdrLink *claim, GErro
 }
 
 /* Opens the volume that has @where's names on this host, and sets @where's place and identity from
- * it. Returns NULL without @error if no active pool has such a volume, and NULL with @error set if
+ * it.  @flags says whether as a header.  Returns NULL without @error if no active pool has such a volume, and NULL with @error set if
  * it cannot be a volume of a link. */
 static lukshdrHandle *
-lukshdrDiscoverOpen(virConnectPtr conn, lukshdrVolume *where, virStorageVolPtr *vol, GError **error)
+lukshdrDiscoverOpen(virConnectPtr conn,
+                    lukshdrVolume *where,
+                    unsigned int flags,
+                    virStorageVolPtr *vol,
+                    GError **error)
 {
     const lukshdrStorage *state = &lukshdrStorageState;
     g_autoptr(virStoragePool) pool = state->stock.storagePoolLookupByName(conn, where->pool);
@@ -160,7 +166,7 @@ lukshdrDiscoverOpen(virConnectPtr conn, lukshdrVolume *where, virStorageVolPtr *
 
     if (!lukshdrStoragePlace(*vol, where, error))
         return NULL;
-    if ((handle = lukshdrHandleOpen(where, LUKSHDR_HANDLE_READ | LUKSHDR_HANDLE_NEW, error))) {
+    if ((handle = lukshdrHandleOpen(where, flags | LUKSHDR_HANDLE_NEW, error))) {
         where->identity = handle->identity;
     } else {
         g_clear_pointer(&where->path, g_free);
@@ -194,10 +200,11 @@ lukshdrDiscoverSetReplica(lukshdrLink *link, void *opaque)
     guint i;
 
     for (i = 1; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
-        if (copy->path || !g_str_equal(copy->pool, here->pool) ||
-            !g_str_equal(copy->volume, here->volume))
+        if (lukshdrVolumeLocation(copy) != LUKSHDR_LOCATION_NONE ||
+            !g_str_equal(copy->pool, here->pool) || !g_str_equal(copy->volume, here->volume))
             continue;
-        copy->path = g_strdup(here->path);
+        copy->path = g_strdup(here->place->path);
+        copy->remote = lukshdrRemoteCopy(here->place->remote);
         copy->identity = here->handle->identity;
         return replica->changed = true;
     }
@@ -210,6 +217,7 @@ static bool
 lukshdrDiscoverKnown(const lukshdrDiscover *here, const lukshdrLink *known, GError **error)
 {
     lukshdrDiscoverReplica replica = { .here = here };
+    g_autofree char *registered = NULL;
 
     if (known->state == LUKSHDR_LINK_STATE_ACTIVE &&
         lukshdrHeaderCheck(known, &known->header, here->handle->fd, NULL, NULL) &&
@@ -218,11 +226,11 @@ lukshdrDiscoverKnown(const lukshdrDiscover *here, const lukshdrLink *known, GErr
     if (replica.changed)
         return true;
 
+    registered = lukshdrVolumeWhere(&known->header);
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                 _("'%s' is a copy of the header of linked volume '%s' of pool '%s', which is "
                   "registered with '%s'"),
-                here->path, known->payload.volume, known->payload.pool,
-                known->header.path ? known->header.path : "-");
+                here->where, known->payload.volume, known->payload.pool, registered);
     return false;
 }
 
@@ -234,6 +242,7 @@ lukshdrDiscoverCheckRegistry(const lukshdrDiscover *here, const lukshdrLink *lin
     g_autoptr(lukshdrLink) byName = NULL;
     g_autoptr(lukshdrLink) header = NULL;
     g_auto(lukshdrRecognised) what = { 0 };
+    g_autofree char *registered = NULL;
     const lukshdrLink *other;
 
     if (!lukshdrRegistryLookup(registry, link->payload.pool, link->payload.volume, &byName, &header,
@@ -244,11 +253,11 @@ lukshdrDiscoverCheckRegistry(const lukshdrDiscover *here, const lukshdrLink *lin
     if (!(other = byName ? byName : header ? header : what.link))
         return true;
 
+    registered = lukshdrVolumeWhere(&other->header);
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                 _("the label of '%s' says that it is the header of volume '%s' of pool '%s', "
                   "which is registered with header '%s'; the registry is believed"),
-                here->path, link->payload.volume, link->payload.pool,
-                other->header.path ? other->header.path : "-");
+                here->where, link->payload.volume, link->payload.pool, registered);
     return false;
 }
 
@@ -257,6 +266,7 @@ lukshdrDiscoverCheckFormat(virStorageVolPtr payload, const lukshdrLink *label, G
 {
     g_autofree char *text = lukshdrStorageState.stock.storageVolGetXMLDesc(payload, 0);
     g_autofree char *format = NULL;
+    g_autofree char *where = NULL;
 
     if (!text) {
         lukshdrErrorFromLast(error);
@@ -267,11 +277,11 @@ lukshdrDiscoverCheckFormat(virStorageVolPtr payload, const lukshdrLink *label, G
     if (g_str_equal(format, label->format))
         return true;
 
+    where = lukshdrVolumeWhere(&label->header);
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                 _("the label of '%s' says that volume '%s' of pool '%s' has format '%s', and it "
                   "has '%s'"),
-                label->header.path, label->payload.volume, label->payload.pool, label->format,
-                format);
+                where, label->payload.volume, label->payload.pool, label->format, format);
     return false;
 }
 
@@ -316,7 +326,8 @@ lukshdrDiscoverChoose(const lukshdrDiscover *here, lukshdrLink *link)
     lukshdrVolumeClear(&link->header);
     link->header.pool = g_strdup(here->pool);
     link->header.volume = g_strdup(here->volume);
-    link->header.path = g_strdup(here->path);
+    link->header.path = g_strdup(here->place->path);
+    link->header.remote = lukshdrRemoteCopy(here->place->remote);
     link->header.identity = here->handle->identity;
     return true;
 }
@@ -331,10 +342,12 @@ lukshdrDiscoverReplicas(virConnectPtr conn, lukshdrLink *link)
 
     for (i = 1; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
         g_autoptr(virStorageVol) vol = NULL;
-        g_autoptr(lukshdrHandle) handle = lukshdrDiscoverOpen(conn, copy, &vol, NULL);
+        g_autoptr(lukshdrHandle)
+            handle = lukshdrDiscoverOpen(conn, copy, LUKSHDR_HANDLE_HEADER, &vol, NULL);
 
         if (handle && !lukshdrHeaderCheck(link, copy, handle->fd, NULL, NULL)) {
             g_clear_pointer(&copy->path, g_free);
+            g_clear_pointer(&copy->remote, lukshdrRemoteFree);
             copy->identity = (lukshdrIdentity){ 0 };
         }
     }
@@ -355,7 +368,7 @@ lukshdrDiscoverClaim(const lukshdrDiscover *here, const lukshdrLink *claim, GErr
     if (claim->state != LUKSHDR_LINK_STATE_ACTIVE || !claim->luksUUID) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                     _("the label of '%s' names no link that is active, and is not believed"),
-                    here->path);
+                    here->where);
         return false;
     }
     if (known)
@@ -364,7 +377,8 @@ lukshdrDiscoverClaim(const lukshdrDiscover *here, const lukshdrLink *claim, GErr
         return true;
 
     link->secretGenerated = false;
-    handle = lukshdrDiscoverOpen(here->conn, &link->payload, &payload, &reason);
+    handle = lukshdrDiscoverOpen(here->conn, &link->payload, LUKSHDR_HANDLE_READ, &payload,
+                                 &reason);
     if (!handle && !reason)
         return true;
     if (handle && !lukshdrDiscoverCheckRegistry(here, link, error))
@@ -388,15 +402,16 @@ lukshdrDiscoverClaim(const lukshdrDiscover *here, const lukshdrLink *claim, GErr
     return true;
 }
 
-/* Is @path recorded as a header or a replica already? */
+/* Is it recorded as a header or a replica already? */
 static bool
-lukshdrDiscoverIsRegistered(const char *path)
+lukshdrDiscoverIsRegistered(const lukshdrDiscover *here)
 {
-    g_autoptr(GPtrArray) links = lukshdrRegistryListAt(lukshdrStorageState.registry, path, NULL);
+    g_autoptr(GPtrArray)
+        links = lukshdrRegistryListAt(lukshdrStorageState.registry, here->where, NULL);
     guint i;
 
     for (i = 0; links && i < links->len; i++) {
-        if (lukshdrLinkHeaderCopyAt(g_ptr_array_index(links, i), path))
+        if (lukshdrLinkHeaderCopyAt(g_ptr_array_index(links, i), here->place))
             return true;
     }
     return false;
@@ -405,7 +420,8 @@ lukshdrDiscoverIsRegistered(const char *path)
 static void
 lukshdrDiscoverVolume(lukshdrDiscover *here)
 {
-    g_autoptr(lukshdrHandle) handle = lukshdrHandleOpenPath(here->path, LUKSHDR_HANDLE_READ, NULL);
+    g_autoptr(lukshdrHandle)
+        handle = lukshdrHandleOpen(here->place, LUKSHDR_HANDLE_NEW | LUKSHDR_HANDLE_HEADER, NULL);
     g_autoptr(GPtrArray) labels = NULL;
     g_autoptr(GError) damage = NULL;
     guint i;
@@ -416,7 +432,7 @@ lukshdrDiscoverVolume(lukshdrDiscover *here)
 
     here->handle = handle;
     if (!lukshdrLabelRead(handle->fd, &labels, &damage)) {
-        g_prefix_error(&damage, "'%s': ", here->path);
+        g_prefix_error(&damage, "'%s': ", here->where);
         lukshdrDiscoverReport(here, damage);
     }
 
@@ -439,15 +455,19 @@ lukshdrDiscoverPool(virConnectPtr conn, virStoragePoolPtr pool)
 
     for (i = 0; i < count; i++) {
         g_autoptr(virStorageVol) vol = vols[i];
-        g_autofree char *path = lukshdrStorageState.stock.storageVolGetPath(vol);
+        g_auto(lukshdrVolume)
+            place = { .pool = g_strdup(name), .volume = g_strdup(virStorageVolGetName(vol)) };
+        g_autofree char *where = lukshdrStoragePlace(vol, &place, NULL) ? lukshdrVolumeWhere(&place)
+                                                                        : NULL;
         lukshdrDiscover here = { .conn = conn,
                                  .discovery = discovery,
                                  .pool = name,
                                  .volume = virStorageVolGetName(vol),
-                                 .path = path };
+                                 .place = &place,
+                                 .where = where };
 
-        if (!g_atomic_int_get(&lukshdrDiscoverEnded) && path && g_path_is_absolute(path) &&
-            !lukshdrDiscoverIsRegistered(path))
+        if (!g_atomic_int_get(&lukshdrDiscoverEnded) && where &&
+            !lukshdrDiscoverIsRegistered(&here))
             lukshdrDiscoverVolume(&here);
     }
     virResetLastError();

@@ -40,6 +40,7 @@ lukshdrStorageIsHeader(const lukshdrLink *link,
                        GError **error)
 {
     bool isFile = handle->identity.type == LUKSHDR_IDENTITY_FILE;
+    g_autofree char *where = NULL;
 
     /* an UNCERTAIN identity needs a second proof: here the file is at its recorded path */
     if (handle->match == LUKSHDR_IDENTITY_SAME ||
@@ -48,10 +49,11 @@ lukshdrStorageIsHeader(const lukshdrLink *link,
     if (link->luksUUID)
         return lukshdrHeaderCheck(link, copy, handle->fd, NULL, error);
 
+    where = lukshdrVolumeWhere(copy);
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                 _("'%s' is not the header volume '%s' of pool '%s' that was recorded there; put "
                   "that one back"),
-                copy->path, copy->volume, copy->pool);
+                where, copy->volume, copy->pool);
     return false;
 }
 
@@ -61,8 +63,8 @@ lukshdrStorageOpenHeader(const lukshdrLink *link, lukshdrHeaderVolume *header, G
 {
     g_autoptr(GError) local = NULL;
 
-    header->handle = lukshdrHandleOpen(header->copy, LUKSHDR_HANDLE_WRITE | LUKSHDR_HANDLE_ANY,
-                                       &local);
+    header->handle = lukshdrHandleOpen(
+        header->copy, LUKSHDR_HANDLE_WRITE | LUKSHDR_HANDLE_ANY | LUKSHDR_HANDLE_HEADER, &local);
     if (header->handle)
         return lukshdrStorageIsHeader(link, header->copy, header->handle, error);
 
@@ -85,7 +87,7 @@ lukshdrStorageHeadersOpen(const lukshdrLink *link, virConnectPtr conn, GError **
         lukshdrHeaderVolume header = { .copy = copy };
         g_autoptr(virStoragePool) pool = NULL;
 
-        if (!copy->path)
+        if (lukshdrVolumeLocation(copy) == LUKSHDR_LOCATION_NONE)
             continue;
         if (!(pool = lukshdrStorageOpenPool(conn, copy->pool, error)))
             return NULL;
@@ -121,27 +123,6 @@ lukshdrStorageHeadersLookup(GArray *headers,
 }
 
 bool
-lukshdrStorageHeaderGrow(const lukshdrHandle *handle, GError **error)
-{
-    off_t end;
-    int rc;
-
-    if (handle->identity.type == LUKSHDR_IDENTITY_FILE) {
-        if ((rc = posix_fallocate(handle->fd, 0, LUKSHDR_HEADER_VOLUME_SIZE)) == 0)
-            return true;
-        lukshdrErrorSetErrno(error, rc, _("Unable to allocate the header volume"));
-        return false;
-    }
-
-    if ((end = lseek(handle->fd, 0, SEEK_END)) >= LUKSHDR_HEADER_VOLUME_SIZE)
-        return true;
-    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                _("a header volume needs %d bytes, and this block device has %lld"),
-                LUKSHDR_HEADER_VOLUME_SIZE, (long long)end);
-    return false;
-}
-
-bool
 lukshdrStorageHeadersErase(GArray *headers, GError **error)
 {
     guint i;
@@ -149,7 +130,9 @@ lukshdrStorageHeadersErase(GArray *headers, GError **error)
     /* erase the header itself last: otherwise another host might mend it from a replica
      * meanwhile */
     for (i = headers->len; i-- > 0;) {
-        if (!lukshdrLuksErase(g_array_index(headers, lukshdrHeaderVolume, i).handle->fd, error))
+        lukshdrHandle *handle = g_array_index(headers, lukshdrHeaderVolume, i).handle;
+
+        if (!lukshdrLuksErase(handle->fd, error) || !lukshdrHandleCommit(handle, error))
             return false;
     }
     return true;
@@ -192,23 +175,37 @@ lukshdrStorageZero(int fd, GError **error)
 }
 
 static bool
-lukshdrStorageWipeOne(int fd, unsigned int algorithm, GError **error)
+lukshdrStorageWipeOne(lukshdrHandle *handle, unsigned int algorithm, GError **error)
 {
     const char *pattern = lukshdrStorageScrubPattern(algorithm);
     const char *argv[] = { "scrub", "-f", "-p", pattern, lukshdrCommandFile(0), NULL };
-    const int files[] = { fd, -1 };
+    const int files[] = { handle->fd, -1 };
     const lukshdrCommand command = {
         .argv = argv, .files = files, .deadline = LUKSHDR_COMMAND_DEADLINE, .progress = true
     };
 
     if (algorithm == VIR_STORAGE_VOL_WIPE_ALG_ZERO)
-        return lukshdrStorageZero(fd, error);
-    if (pattern)
-        return lukshdrCommandRun(&command, error);
+        return lukshdrStorageZero(handle->fd, error) && lukshdrHandleCommit(handle, error);
+    return lukshdrCommandRun(&command, error);
+}
 
-    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
-                _("a header volume cannot be wiped by algorithm %u"), algorithm);
-    return false;
+bool
+lukshdrStorageHeadersCanWipe(GArray *headers, unsigned int algorithm, GError **error)
+{
+    guint i;
+
+    for (i = 0; i < headers->len; i++) {
+        const lukshdrVolume *copy = g_array_index(headers, lukshdrHeaderVolume, i).copy;
+
+        if (algorithm == VIR_STORAGE_VOL_WIPE_ALG_ZERO ||
+            (!copy->remote && lukshdrStorageScrubPattern(algorithm)))
+            continue;
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+                    _("header volume '%s' of pool '%s' cannot be wiped by algorithm %u; use zero"),
+                    copy->volume, copy->pool, algorithm);
+        return false;
+    }
+    return true;
 }
 
 bool
@@ -219,7 +216,7 @@ lukshdrStorageHeadersWipe(GArray *headers, unsigned int algorithm, GError **erro
     for (i = 0; i < headers->len; i++) {
         const lukshdrHeaderVolume *header = &g_array_index(headers, lukshdrHeaderVolume, i);
 
-        if (!lukshdrStorageWipeOne(header->handle->fd, algorithm, error)) {
+        if (!lukshdrStorageWipeOne(header->handle, algorithm, error)) {
             g_prefix_error(error,
                            _("header volume '%s' of pool '%s' could not be wiped as asked for: "),
                            header->copy->volume, header->copy->pool);
@@ -269,15 +266,15 @@ lukshdrStorageLabelOf(int fd)
 }
 
 static bool
-lukshdrStorageLabelOne(int fd, lukshdrLink *link, GPtrArray *others, GError **error)
+lukshdrStorageLabelOne(lukshdrHandle *handle, lukshdrLink *link, GPtrArray *others, GError **error)
 {
     g_autoptr(GPtrArray) links = NULL;
     guint i;
 
-    if (!lukshdrLabelLock(fd, error))
+    if (!lukshdrLabelLock(handle, error))
         return false;
 
-    links = lukshdrStorageLabelOf(fd);
+    links = lukshdrStorageLabelOf(handle->fd);
     lukshdrStorageListDrop(links, link->uuid);
     for (i = 0; others && i < others->len; i++) {
         lukshdrLink *other = g_ptr_array_index(others, i);
@@ -288,7 +285,9 @@ lukshdrStorageLabelOne(int fd, lukshdrLink *link, GPtrArray *others, GError **er
     if (link->state == LUKSHDR_LINK_STATE_ACTIVE)
         g_ptr_array_add(links, lukshdrLinkRef(link));
 
-    return links->len > 0 ? lukshdrLabelWrite(fd, links, error) : lukshdrLabelClear(fd, error);
+    return (links->len > 0 ? lukshdrLabelWrite(handle->fd, links, error)
+                           : lukshdrLabelClear(handle->fd, error)) &&
+           lukshdrHandleCommit(handle, error);
 }
 
 bool
@@ -297,7 +296,7 @@ lukshdrStorageHeadersLabel(GArray *headers, lukshdrLink *link, GPtrArray *others
     guint i;
 
     for (i = 0; i < headers->len; i++) {
-        if (!lukshdrStorageLabelOne(g_array_index(headers, lukshdrHeaderVolume, i).handle->fd, link,
+        if (!lukshdrStorageLabelOne(g_array_index(headers, lukshdrHeaderVolume, i).handle, link,
                                     others, error))
             return false;
     }
@@ -305,12 +304,12 @@ lukshdrStorageHeadersLabel(GArray *headers, lukshdrLink *link, GPtrArray *others
 }
 
 static bool
-lukshdrStorageLabelSize(int fd, const char *uuid, guint64 size, GError **error)
+lukshdrStorageLabelSize(lukshdrHandle *handle, const char *uuid, guint64 size, GError **error)
 {
     g_autoptr(GPtrArray) links = NULL;
     lukshdrLink *known;
 
-    if (!lukshdrLabelLock(fd, error) || !lukshdrLabelRead(fd, &links, error))
+    if (!lukshdrLabelLock(handle, error) || !lukshdrLabelRead(handle->fd, &links, error))
         return false;
     if (!links || !(known = lukshdrLinkListFind(links, uuid)) ||
         !lukshdrIdentityCountsSize(&known->payload.identity) ||
@@ -318,7 +317,7 @@ lukshdrStorageLabelSize(int fd, const char *uuid, guint64 size, GError **error)
         return true;
 
     known->payload.identity.size = size;
-    return lukshdrLabelWrite(fd, links, error);
+    return lukshdrLabelWrite(handle->fd, links, error) && lukshdrHandleCommit(handle, error);
 }
 
 void
@@ -331,8 +330,9 @@ lukshdrStorageHeadersResized(const lukshdrLink *link, guint64 size)
         lukshdrHeaderVolume header = { .copy = copy };
         g_autoptr(GError) error = NULL;
 
-        if (copy->path && lukshdrStorageOpenHeader(link, &header, &error) && header.handle)
-            (void)lukshdrStorageLabelSize(header.handle->fd, link->uuid, size, &error);
+        if (lukshdrVolumeLocation(copy) != LUKSHDR_LOCATION_NONE &&
+            lukshdrStorageOpenHeader(link, &header, &error) && header.handle)
+            (void)lukshdrStorageLabelSize(header.handle, link->uuid, size, &error);
         if (error)
             LUKSHDR_LOG_WARN(_("The label in volume '%s' of pool '%s' does not say how long the "
                                "payload of linked volume '%s' is now, so other hosts will not take "
@@ -345,14 +345,15 @@ lukshdrStorageHeadersResized(const lukshdrLink *link, guint64 size)
 GPtrArray *
 lukshdrStorageHeadersSharers(const lukshdrLink *link, GError **error)
 {
+    g_autofree char *where = lukshdrVolumeWhere(&link->header);
     g_autoptr(GPtrArray) links = NULL;
     GPtrArray *sharers;
     guint i;
 
-    /* a header that has no path yet belongs to no other link */
-    if (!link->header.path)
+    /* a header that does not exist yet belongs to no other link */
+    if (lukshdrVolumeLocation(&link->header) == LUKSHDR_LOCATION_NONE)
         return g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrLinkUnref);
-    if (!(links = lukshdrRegistryListAt(lukshdrStorageState.registry, link->header.path, error)))
+    if (!(links = lukshdrRegistryListAt(lukshdrStorageState.registry, where, error)))
         return NULL;
 
     sharers = g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrLinkUnref);
@@ -360,7 +361,7 @@ lukshdrStorageHeadersSharers(const lukshdrLink *link, GError **error)
         lukshdrLink *other = g_ptr_array_index(links, i);
 
         if (!g_str_equal(other->uuid, link->uuid) && other->state != LUKSHDR_LINK_STATE_DELETING &&
-            g_strcmp0(other->header.path, link->header.path) == 0)
+            lukshdrVolumeIsSamePlace(&other->header, &link->header))
             g_ptr_array_add(sharers, lukshdrLinkRef(other));
     }
     return sharers;
@@ -390,8 +391,8 @@ lukshdrStorageHeaderReady(const lukshdrLink *link, GError **error)
 {
     g_autoptr(GError) local = NULL;
     g_autoptr(GPtrArray) labels = NULL;
-    g_autoptr(lukshdrHandle)
-        handle = lukshdrHandleOpen(&link->header, LUKSHDR_HANDLE_READ | LUKSHDR_HANDLE_ANY, &local);
+    g_autoptr(lukshdrHandle) handle = lukshdrHandleOpen(
+        &link->header, LUKSHDR_HANDLE_ANY | LUKSHDR_HANDLE_HEADER, &local);
 
     if (handle && lukshdrHeaderCheck(link, &link->header, handle->fd, &labels, &local))
         return lukshdrStorageRecordKeys(link, labels, error);

@@ -54,19 +54,6 @@ lukshdrStorageHeadersLookup(GArray *headers,
                             GError **error);
 
 /**
- * lukshdrStorageHeaderGrow:
- * @handle: a header volume, open for writing
- * @error: VIR_ERR_OPERATION_INVALID if it is a block device that is too small; VIR_ERR_SYSTEM_ERROR
- *
- * Makes the file as long as a header volume must be, and allocates all of it.  QEMU's tools and
- * cryptsetup make a file only as long as the LUKS header.
- *
- * Returns: true, or false with @error set.
- */
-bool
-lukshdrStorageHeaderGrow(const lukshdrHandle *handle, GError **error);
-
-/**
  * lukshdrStorageHeadersErase:
  * @headers: as lukshdrStorageHeadersOpen made it
  * @error: VIR_ERR_SYSTEM_ERROR
@@ -77,6 +64,20 @@ lukshdrStorageHeaderGrow(const lukshdrHandle *handle, GError **error);
  */
 bool
 lukshdrStorageHeadersErase(GArray *headers, GError **error);
+
+/**
+ * lukshdrStorageHeadersCanWipe:
+ * @headers: as lukshdrStorageHeadersOpen made it
+ * @algorithm: virStorageVolWipeAlgorithm
+ * @error: VIR_ERR_OPERATION_UNSUPPORTED, naming the volume
+ *
+ * A cluster keeps nothing of the patterns that scrub(1) writes but the last: what it overwrites, it may
+ * write elsewhere.  Stock refuses them there, too.
+ *
+ * Returns: true if lukshdrStorageHeadersWipe knows how to, or false with @error set.
+ */
+bool
+lukshdrStorageHeadersCanWipe(GArray *headers, unsigned int algorithm, GError **error);
 
 /**
  * lukshdrStorageHeadersWipe:

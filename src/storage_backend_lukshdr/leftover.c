@@ -137,7 +137,7 @@ lukshdrStorageRemoveLeftover(const lukshdrLink *link, virConnectPtr conn)
     guint i;
 
     for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
-        if (!copy->path)
+        if (lukshdrVolumeLocation(copy) == LUKSHDR_LOCATION_NONE)
             lukshdrLeftoverRemove(link, copy, conn);
     }
     if (lukshdrVolumeLocation(&link->payload) == LUKSHDR_LOCATION_NONE)

@@ -32,9 +32,10 @@ lukshdrPoolRole(const lukshdrLink *link, const char *name)
     for (i = 0; (vol = lukshdrLinkVolumeAt(link, i)); i++) {
         lukshdrRole role = lukshdrLinkRoleAt(i);
 
-        /* a replica without a path is named by a label only, and does not count */
-        if (g_str_equal(vol->pool, name) && (role != LUKSHDR_ROLE_REPLICA || vol->path ||
-                                             link->state == LUKSHDR_LINK_STATE_CREATING))
+        /* a replica without a place is named by a label only, and does not count */
+        if (g_str_equal(vol->pool, name) &&
+            (role != LUKSHDR_ROLE_REPLICA || lukshdrVolumeLocation(vol) != LUKSHDR_LOCATION_NONE ||
+             link->state == LUKSHDR_LINK_STATE_CREATING))
             return lukshdrRoleToString(role);
     }
     return "";

@@ -15,6 +15,7 @@
 #include "link/header.h"
 #include "util/error.h"
 #include "util/log.h"
+#include "lookup.h"
 
 /* Returns the path that stock has for @vol.  If @pool is not NULL, sets it to the name of the
  * pool. */
@@ -92,6 +93,7 @@ lukshdrStorageFindReplaced(virStorageVolPtr vol, lukshdrLink **header)
     g_autofree char *path = lukshdrStorageFindPath(vol, &pool, NULL);
     g_autoptr(lukshdrLink) link = NULL;
     g_autoptr(lukshdrHandle) handle = NULL;
+    g_auto(lukshdrVolume) where = { 0 };
     const lukshdrVolume *copy;
 
     *header = NULL;
@@ -101,8 +103,9 @@ lukshdrStorageFindReplaced(virStorageVolPtr vol, lukshdrLink **header)
         !link || link->state != LUKSHDR_LINK_STATE_ACTIVE)
         return false;
 
-    if (!(copy = lukshdrLinkHeaderCopyAt(link, path)) ||
-        !(handle = lukshdrHandleOpen(copy, LUKSHDR_HANDLE_READ | LUKSHDR_HANDLE_ANY, NULL)))
+    if (!lukshdrStoragePlace(vol, &where, NULL) ||
+        !(copy = lukshdrLinkHeaderCopyAt(link, &where)) ||
+        !(handle = lukshdrHandleOpen(copy, LUKSHDR_HANDLE_ANY | LUKSHDR_HANDLE_HEADER, NULL)))
         return false;
 
     *header = lukshdrLinkRef(link);

@@ -226,7 +226,7 @@ lukshdrScanExamine(const lukshdrLink *link,
         !(fresh->id[0] && vol->identity.id[0]))
         return true;
 
-    handle = lukshdrHandleOpen(vol, LUKSHDR_HANDLE_READ | (content ? LUKSHDR_HANDLE_ANY : 0),
+    handle = lukshdrHandleOpen(vol, content ? LUKSHDR_HANDLE_ANY | LUKSHDR_HANDLE_HEADER : 0,
                                error);
     if (!handle)
         return false;

@@ -256,7 +256,7 @@ lukshdrStorageSecretOwner(const char *uuid,
 
         if (!other->secretGenerated ||
             (link && (g_str_equal(other->uuid, link->uuid) ||
-                      lukshdrTextSame(other->header.path, link->header.path))))
+                      lukshdrVolumeIsSamePlace(&other->header, &link->header))))
             continue;
         *owner = lukshdrLinkRef(other);
         break;

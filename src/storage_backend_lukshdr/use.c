@@ -163,7 +163,7 @@ lukshdrStorageIsWhole(const lukshdrLink *link, GError **error)
         payload = lukshdrHandleOpen(&link->payload, LUKSHDR_HANDLE_READ, error);
     g_autoptr(lukshdrHandle)
         header = payload ? lukshdrHandleOpen(&link->header,
-                                             LUKSHDR_HANDLE_READ | LUKSHDR_HANDLE_ANY, error)
+                                             LUKSHDR_HANDLE_ANY | LUKSHDR_HANDLE_HEADER, error)
                          : NULL;
 
     return header && lukshdrHeaderCheck(link, &link->header, header->fd, NULL, error);

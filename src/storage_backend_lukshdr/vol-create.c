@@ -102,10 +102,12 @@ lukshdrStorageMakeVolume(virStoragePoolPtr pool,
 static lukshdrHandle *
 lukshdrStorageOpenFresh(const lukshdrVolume *copy, GError **error)
 {
-    g_autoptr(lukshdrHandle) handle = lukshdrHandleOpen(copy, LUKSHDR_HANDLE_WRITE, error);
+    g_autoptr(lukshdrHandle)
+        handle = lukshdrHandleOpen(copy, LUKSHDR_HANDLE_WRITE | LUKSHDR_HANDLE_HEADER, error);
+    g_autofree char *where = lukshdrVolumeWhere(copy);
     struct stat st;
 
-    if (!handle || handle->identity.type != LUKSHDR_IDENTITY_FILE)
+    if (!handle || handle->identity.type == LUKSHDR_IDENTITY_BLOCK)
         return g_steal_pointer(&handle);
 
     if (fstat(handle->fd, &st) == 0 && st.st_nlink <= 1 &&
@@ -115,7 +117,7 @@ lukshdrStorageOpenFresh(const lukshdrVolume *copy, GError **error)
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                 _("'%s' is not the empty volume '%s' that was just made in pool '%s', and is not "
                   "overwritten; who else may write to that directory?"),
-                copy->path, copy->volume, copy->pool);
+                where, copy->volume, copy->pool);
     return NULL;
 }
 
@@ -144,14 +146,14 @@ lukshdrStorageMeasureHeader(lukshdrLink *link, int fd, GError **error)
 
 /* Copies @source's header, with its master key, and gives the copy a LUKS UUID of its own */
 static bool
-lukshdrStorageCopyHeader(const lukshdrLink *source, int fd, GError **error)
+lukshdrStorageCopyHeader(const lukshdrLink *source, lukshdrHandle *to, GError **error)
 {
     g_autofree char *uuid = g_uuid_string_random();
-    g_autoptr(lukshdrHandle)
-        from = lukshdrHandleOpen(&source->header, LUKSHDR_HANDLE_READ | LUKSHDR_HANDLE_ANY, error);
+    g_autoptr(lukshdrHandle) from = lukshdrHandleOpen(
+        &source->header, LUKSHDR_HANDLE_ANY | LUKSHDR_HANDLE_HEADER, error);
 
     return from && lukshdrHeaderCheck(source, &source->header, from->fd, NULL, error) &&
-           lukshdrReplicaCopy(from->fd, fd, error) && lukshdrLuksSetUUID(fd, uuid, error);
+           lukshdrReplicaCopy(from->fd, to, error) && lukshdrLuksSetUUID(to->fd, uuid, error);
 }
 
 /* Steps 6 and 7 */
@@ -169,22 +171,22 @@ lukshdrStorageWriteHeader(lukshdrLink *link,
     if (!header ||
         (xml->action == LUKSHDR_HEADER_LINK_NEW &&
          !lukshdrFormatHeader(header->fd, &xml->params, secret, error)) ||
-        !lukshdrStorageHeaderGrow(header, error) ||
+        !lukshdrHandleGrow(header, error) ||
         (xml->action != LUKSHDR_HEADER_LINK_NEW &&
-         !lukshdrStorageCopyHeader(source, header->fd, error)) ||
+         !lukshdrStorageCopyHeader(source, header, error)) ||
         !lukshdrStorageMeasureHeader(link, header->fd, error))
         return false;
 
     label = lukshdrLinkCopy(link);
     label->state = LUKSHDR_LINK_STATE_ACTIVE;
-    if (!lukshdrLabelWriteOne(header->fd, label, error))
+    if (!lukshdrLabelWriteOne(header->fd, label, error) || !lukshdrHandleCommit(header, error))
         return false;
 
     for (i = 1; i <= link->replicas->len; i++) {
         g_autoptr(lukshdrHandle)
             replica = lukshdrStorageOpenFresh(lukshdrLinkHeaderCopy(link, i), error);
 
-        if (!replica || !lukshdrReplicaCopy(header->fd, replica->fd, error))
+        if (!replica || !lukshdrReplicaCopy(header->fd, replica, error))
             return false;
     }
 
@@ -300,16 +302,8 @@ lukshdrStorageCheckPool(virStoragePoolPtr pool,
 
     if (!lukshdrStorageRemote(pool, xml->name, &remote, error))
         return false;
-    if (!remote)
+    if (!remote || role != LUKSHDR_ROLE_PAYLOAD)
         return true;
-
-    if (role != LUKSHDR_ROLE_PAYLOAD) {
-        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
-                    _("volumes of pool '%s', of type rbd, can be payloads, but not headers: name a "
-                      "pool of another type for the header"),
-                    virStoragePoolGetName(pool));
-        return false;
-    }
 
     if (!(format = lukshdrVolumeXMLFormatOf(xml->stock, error)))
         return false;

@@ -221,26 +221,27 @@ lukshdrExistingFillReplica(const lukshdrLink *link,
                            int from,
                            GError **error)
 {
-    g_autoptr(lukshdrHandle) to = lukshdrHandleOpen(replica, LUKSHDR_HANDLE_WRITE, error);
+    g_autoptr(lukshdrHandle)
+        to = lukshdrHandleOpen(replica, LUKSHDR_HANDLE_WRITE | LUKSHDR_HANDLE_HEADER, error);
 
-    return to && lukshdrLabelLock(to->fd, error) &&
+    return to && lukshdrLabelLock(to, error) &&
            lukshdrExistingCheckReplica(link, replica, to->fd, error) &&
-           lukshdrReplicaCopy(from, to->fd, error);
+           (!to->rbd || lukshdrHandleGrow(to, error)) && lukshdrReplicaCopy(from, to, error);
 }
 
 /* Step 2.  Other links in the label, which share the header, stay. */
 static bool
-lukshdrExistingWrite(lukshdrLink *link, int fd, GError **error)
+lukshdrExistingWrite(lukshdrLink *link, lukshdrHandle *header, GError **error)
 {
     g_autoptr(GPtrArray) labels = NULL;
     lukshdrLink *before;
     guint i;
 
-    if (!lukshdrLabelLock(fd, error))
+    if (!lukshdrLabelLock(header, error))
         return false;
 
     /* if the label is damaged, lukshdrExistingCheckLabel has said so */
-    if (!lukshdrLabelRead(fd, &labels, NULL) || !labels || !link->headerShared)
+    if (!lukshdrLabelRead(header->fd, &labels, NULL) || !labels || !link->headerShared)
         g_clear_pointer(&labels, g_ptr_array_unref);
     if (!labels)
         labels = g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrLinkUnref);
@@ -256,11 +257,11 @@ lukshdrExistingWrite(lukshdrLink *link, int fd, GError **error)
     }
     g_ptr_array_add(labels, lukshdrLinkRef(link));
 
-    if (!lukshdrLabelWrite(fd, labels, error))
+    if (!lukshdrLabelWrite(header->fd, labels, error) || !lukshdrHandleCommit(header, error))
         return false;
 
     for (i = 1; i <= link->replicas->len; i++) {
-        if (!lukshdrExistingFillReplica(link, lukshdrLinkHeaderCopy(link, i), fd, error))
+        if (!lukshdrExistingFillReplica(link, lukshdrLinkHeaderCopy(link, i), header->fd, error))
             return false;
     }
     return true;
@@ -302,33 +303,32 @@ lukshdrExistingCheckHeaders(const lukshdrLink *link, const lukshdrLink *known, G
 
     for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
         g_autoptr(lukshdrLink) payload = NULL;
-        g_autoptr(lukshdrLink) header = NULL;
+        g_auto(lukshdrRecognised) what = { 0 };
         g_autoptr(GError) local = NULL;
-        const lukshdrLink *other;
 
-        if (!lukshdrRegistryFindPayload(registry, copy->path, &payload, error))
+        if (copy->path && !lukshdrRegistryFindPayload(registry, copy->path, &payload, error))
             return false;
 
         /* A header that was put back from a backup is another file than the recorded one.  Its LUKS
          * UUID and the secret decide whether it is the link's own: see lukshdrExistingLinkAgain. */
-        if (!lukshdrRegistryFindHeader(registry, copy->path, &header, &local)) {
-            if (known && lukshdrLinkHeaderCopyAt(known, copy->path))
+        if (!lukshdrRecogniseVolume(registry, copy, &what, &local)) {
+            if (known && lukshdrLinkHeaderCopyAt(known, copy))
                 continue;
             g_propagate_error(error, g_steal_pointer(&local));
             return false;
         }
 
         /* for a shared header, the registry may return any of the links that share it */
-        if (known && header && g_str_equal(header->header.path, known->header.path))
-            continue;
-        other = payload ? payload : header;
-        if (!other)
+        if (what.as == LUKSHDR_RECOGNISED_PLAIN ||
+            (known && what.as != LUKSHDR_RECOGNISED_PAYLOAD &&
+             lukshdrVolumeIsSamePlace(&what.link->header, &known->header)))
             continue;
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                    payload ? _("volume '%s' is a payload, of linked volume '%s' of pool '%s'")
-                            : _("volume '%s' is a header already, of linked volume '%s' of pool "
-                                "'%s'; to share it, make a new volume with link='share'"),
-                    copy->volume, other->payload.volume, other->payload.pool);
+                    what.as == LUKSHDR_RECOGNISED_PAYLOAD
+                        ? _("volume '%s' is a payload, of linked volume '%s' of pool '%s'")
+                        : _("volume '%s' is a header already, of linked volume '%s' of pool "
+                            "'%s'; to share it, make a new volume with link='share'"),
+                    copy->volume, what.link->payload.volume, what.link->payload.pool);
         return false;
     }
     return true;
@@ -351,7 +351,7 @@ lukshdrExistingMakeSecret(const lukshdrLink *link, const lukshdrSecret *value, G
 bool
 lukshdrStorageLinkExistingFinish(const lukshdrLink *link, GError **error)
 {
-    g_autoptr(lukshdrHandle) handle = lukshdrHandleOpen(&link->header, LUKSHDR_HANDLE_READ, NULL);
+    g_autoptr(lukshdrHandle) handle = lukshdrHandleOpen(&link->header, LUKSHDR_HANDLE_HEADER, NULL);
     g_autoptr(lukshdrLink) whole = NULL;
     g_autoptr(GPtrArray) labels = NULL;
     const lukshdrLink *label;
@@ -396,7 +396,8 @@ lukshdrExistingLinkNew(virStorageVolPtr vol,
                        lukshdrSecret *secret,
                        GError **error)
 {
-    g_autoptr(lukshdrHandle) header = lukshdrHandleOpen(&link->header, LUKSHDR_HANDLE_WRITE, error);
+    g_autoptr(lukshdrHandle) header = lukshdrHandleOpen(
+        &link->header, LUKSHDR_HANDLE_WRITE | LUKSHDR_HANDLE_HEADER, error);
     virConnectPtr conn = virStorageVolGetConnect(vol);
     bool own;
 
@@ -408,7 +409,7 @@ lukshdrExistingLinkNew(virStorageVolPtr vol,
     own = link->secretGenerated;
     link->state = LUKSHDR_LINK_STATE_ACTIVE;
     if ((!own || lukshdrExistingMakeSecret(link, secret, error)) &&
-        lukshdrStorageHeaderGrow(header, error) && lukshdrExistingWrite(link, header->fd, error) &&
+        lukshdrHandleGrow(header, error) && lukshdrExistingWrite(link, header, error) &&
         lukshdrRegistryStore(lukshdrStorageState.registry, link, error))
         return true;
 
@@ -442,6 +443,7 @@ lukshdrExistingChange(lukshdrLink *link, void *opaque)
         lukshdrLinkAddReplica(link, from->pool, from->volume);
         to = lukshdrLinkHeaderCopy(link, i);
         to->path = g_strdup(from->path);
+        to->remote = lukshdrRemoteCopy(from->remote);
         to->identity = from->identity;
     }
 
@@ -464,7 +466,7 @@ lukshdrExistingGeneration(const lukshdrLink *link)
     for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
         g_autoptr(GPtrArray) labels = NULL;
         const lukshdrLink *label;
-        g_autoptr(lukshdrHandle) handle = lukshdrHandleOpen(copy, LUKSHDR_HANDLE_READ, NULL);
+        g_autoptr(lukshdrHandle) handle = lukshdrHandleOpen(copy, LUKSHDR_HANDLE_HEADER, NULL);
 
         if (handle && lukshdrLabelRead(handle->fd, &labels, NULL) && labels &&
             (label = lukshdrLinkListFind(labels, link->uuid)))
@@ -546,7 +548,8 @@ lukshdrExistingLinkAgain(lukshdrLink *link,
                          lukshdrSecret *secret,
                          GError **error)
 {
-    g_autoptr(lukshdrHandle) header = lukshdrHandleOpen(&link->header, LUKSHDR_HANDLE_WRITE, error);
+    g_autoptr(lukshdrHandle) header = lukshdrHandleOpen(
+        &link->header, LUKSHDR_HANDLE_WRITE | LUKSHDR_HANDLE_HEADER, error);
     bool own = false;
 
     if (!header || !lukshdrExistingCheckLuks(link, header->fd, error))
@@ -563,9 +566,8 @@ lukshdrExistingLinkAgain(lukshdrLink *link,
         return false;
 
     link->generation = MIN(lukshdrExistingGeneration(link), G_MAXUINT32 - 1) + 1;
-    if (lukshdrExistingRenewSecret(link, secret, &own, error) &&
-        lukshdrStorageHeaderGrow(header, error) && lukshdrExistingWrite(link, header->fd, error) &&
-        lukshdrExistingStore(link, error)) {
+    if (lukshdrExistingRenewSecret(link, secret, &own, error) && lukshdrHandleGrow(header, error) &&
+        lukshdrExistingWrite(link, header, error) && lukshdrExistingStore(link, error)) {
         if (known->secretGenerated)
             lukshdrExistingReleaseEarlier(known);
         return true;

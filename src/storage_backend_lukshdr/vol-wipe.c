@@ -94,6 +94,8 @@ lukshdrStorageCheckWipe(lukshdrLink *link,
                                      error))
         return false;
 
+    if (!lukshdrStorageHeadersCanWipe(*headers, algorithm, error))
+        return false;
     if ((*headers)->len > 0)
         return true;
 

@@ -129,7 +129,8 @@ lukshdrVolumeXMLShowPayload(const char *text, const lukshdrLink *link)
                                lukshdrHeaderLinkActionToString(LUKSHDR_HEADER_LINK_SHARE));
     for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
         /* do not show a replica that a label names and nobody here has seen */
-        if (i == 0 || copy->path || link->state != LUKSHDR_LINK_STATE_ACTIVE)
+        if (i == 0 || lukshdrVolumeLocation(copy) != LUKSHDR_LOCATION_NONE ||
+            link->state != LUKSHDR_LINK_STATE_ACTIVE)
             lukshdrVolumeXMLAddSource(header, copy);
     }
 
