@@ -166,19 +166,4 @@ nothing_left "that"
 virsh pool-destroy images && virsh pool-undefine images
 try "the pool has none any more" ceph_pool images libvirt "$CEPH_UUID"
 
-note "Headers stay where they have a path"
-try "a second pool on Ceph" ceph_pool cephvault libvirt "$CEPH_UUID" "" vault
-for pool in cephvault images; do
-    unchanged "a header in the pool $pool" "pool '$pool', of type rbd, can be payloads, but not headers" \
-        image refused 16 "$SECRET" "pool='$pool' volume='refused.luks'"
-    unchanged "a replica there" "pool '$pool', of type rbd, can be payloads, but not headers" \
-        image refused 16 "$SECRET" "pool='vault'/><source pool='$pool' volume='refused.luks'"
-    unchanged "a header there of a payload in a directory" "pool '$pool', of type rbd, can be payloads, but not headers" \
-        create refused raw "" "pool='$pool' volume='refused.luks'"
-done
-same "the other pool on Ceph has got nothing" "$(rbd ls vault)" ""
-same "no secret was made" "$(secrets)" "$BEFORE"
-same "no image is left" "$(rbd ls images)" ""
-nothing_left "all of this"
-same "the pools are active" "$(virsh pool-list --name | sort | xargs)" "cephvault data images vault"
 finish
