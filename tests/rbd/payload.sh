@@ -8,7 +8,6 @@
 [ -x "$VL" ] || skip_all "needs $VL: build first, or set BUILDDIR"
 
 TEXT="what nobody on the cluster may know: $RANDOM $RANDOM"
-SECRET="<secret type='passphrase' uuid='$SECRET_UUID'/>"
 
 try "a daemon with a header pool and a pool on Ceph starts" images_start || finish
 
