@@ -15,12 +15,25 @@ guest_volumes() {
     done
 }
 
-# guest_file SIDE COUNT KIND FORMAT: the path of a file with the XML of a guest that has as many disks of that
-# kind, 0 for none.
+# guest_xml NAME DISKS: the path of a file with the XML of a guest of that name, with the disks.
+guest_xml() {
+    local file=$DAEMON_DIR/xml/guest-$1.xml
+    cat >"$file" <<XML
+<domain type='qemu'>
+  <name>bench-$1</name><memory unit='MiB'>64</memory>
+  <os><type arch='x86_64' machine='pc'>hvm</type></os>
+  <devices>
+    <controller type='usb' model='none'/><memballoon model='none'/>$2
+  </devices>
+</domain>
+XML
+    echo "$file"
+}
+
+# guest_file SIDE COUNT KIND FORMAT: guest_xml of a guest that has as many disks of that kind, 0 for none.
 guest_file() {
-    local file i disks='' inner='' letters=abcdefghijklmnopqrstuvwxyz
+    local i disks='' inner='' letters=abcdefghijklmnopqrstuvwxyz
     on "$1"
-    file=$DAEMON_DIR/xml/guest-$2-$3-$4.xml
     [ "$3" != attached ] ||
         inner="<encryption format='luks'><secret type='passphrase' uuid='$SECRET_UUID'/></encryption>"
     for ((i = 1; i <= $2; i++)); do
@@ -28,16 +41,7 @@ guest_file() {
           <source file='$DATA/guest-$3-$i.$4'>$inner</source>
           <target dev='vd${letters:i-1:1}' bus='virtio'/></disk>"
     done
-    cat >"$file" <<XML
-<domain type='qemu'>
-  <name>bench-$2-$3-$4</name><memory unit='MiB'>64</memory>
-  <os><type arch='x86_64' machine='pc'>hvm</type></os>
-  <devices>
-    <controller type='usb' model='none'/><memballoon model='none'/>$disks
-  </devices>
-</domain>
-XML
-    echo "$file"
+    guest_xml "$2-$3-$4" "$disks"
 }
 
 # bench_guests ROUNDS: a guest of each kind in turn. That the linked ones are really started on their

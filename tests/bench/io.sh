@@ -6,16 +6,23 @@
 
 IO_DAEMONS=()
 
-# io_node KIND FORMAT: the block node of the volume of that kind. Its secret is called key.
+# io_node KIND FORMAT: the block node of the volume of that kind; "rbd" is raw on Ceph. Its secret is called key.
 io_node() {
-    local path=$DATA/bench-$1-256.$2 json
+    local path=$DATA/bench-$1-256.$2 pool=data volume=bench-$1-256.$2 image json
+    [ "$2" != rbd ] || {
+        pool=images volume=bench-$1-256.raw
+        image=$(image_url "images/$volume" libvirt) && image=$(jq .file <<<"${image#json:}") || return
+    }
     case $1,$2 in
         given,*)
-            json=$("$DAEMON_IN" "$BUILDDIR/tools/virt-lukshdr" chain --format json "data/${path##*/}" \
+            json=$("$DAEMON_IN" "$BUILDDIR/tools/virt-lukshdr" chain --format json "$pool/$volume" \
                 2>/dev/null) || return
             # what names the tool gives is of no interest here
-            jq '."key-secret" = "key"' <<<"${json#json:}"
+            jq '."key-secret" = "key" | if .file."key-secret" then .file."key-secret" = "ceph-libvirt" else . end' \
+                <<<"${json#json:}"
             ;;
+        plain,rbd) jq '{driver: "raw", file: .}' <<<"$image" ;;
+        attached,rbd) jq '{driver: "luks", "key-secret": "key", file: .}' <<<"$image" ;;
         plain,*) jq -n --arg f "$path" --arg d "$2" '{driver: $d, file: {driver: "file", filename: $f}}' ;;
         attached,raw)
             jq -n --arg f "$path" '{driver: "luks", "key-secret": "key", file: {driver: "file", filename: $f}}'
@@ -27,14 +34,15 @@ io_node() {
     esac
 }
 
-# io_export KIND FORMAT DIRECT: exports it at the socket KIND; DIRECT, true or false, says whether the host's
-# cache is gone around.
+# io_export KIND FORMAT DIRECT: exports it at the socket KIND; DIRECT, true or false, says whether the
+# cache, which is the host's or librbd's, is gone around.
 io_export() {
-    local node socket=$DAEMON_DIR/$1.sock i
+    local node socket=$DAEMON_DIR/$1.sock i objects=(--object "secret,id=key,file=$DAEMON_DIR/xml/key")
+    [ "$2" != rbd ] || objects+=(--object "$(image_key libvirt)")
     node=$(io_node "$1" "$2" | jq -c --argjson direct "$3" \
         '."node-name" = "image" | .cache = {direct: $direct, "no-flush": false}') || return
     rm -f "$socket"
-    qemu-storage-daemon --object "secret,id=key,file=$DAEMON_DIR/xml/key" --blockdev "$node" \
+    qemu-storage-daemon "${objects[@]}" --blockdev "$node" \
         --nbd-server "addr.type=unix,addr.path=$socket" \
         --export type=nbd,id=export,node-name=image,name=image,writable=on </dev/null &
     IO_DAEMONS+=($!)
@@ -88,33 +96,54 @@ io_row() {
     row "$what, plain : linked" 0 2
 }
 
-# bench_io ROUNDS: each volume is written to as a whole first, so that nothing measured has to be allocated.
-bench_io() {
-    local rounds=$1 format kind direct host
-    at_exit io_end
+# io_volume KIND FORMAT: makes the volume. Stock makes no attached LUKS on Ceph, so QEMU does.
+io_volume() {
+    if [ "$2" != rbd ]; then
+        virsh vol-create data "$(xml_file "$2" "$1")"
+    elif [ "$1" != attached ]; then
+        virsh vol-create images "$(xml_file raw "$1")"
+    else
+        rbd_attached "bench-attached-256.raw"
+    fi
+}
+
+# io_format ROUNDS FORMAT: each volume is written to as a whole first, so that nothing measured has to be allocated.
+io_format() {
+    local rounds=$1 format=$2 kind direct host whose="the host's"
+    [ "$format" != rbd ] || whose="librbd's"
     on ours
     (umask 077 && printf %s "$PASSPHRASE" >"$DAEMON_DIR/xml/key")
-    for format in raw qcow2; do
-        for kind in plain attached given; do
-            virsh vol-create data "$(xml_file $format $kind)" >/dev/null || bench_fail "no volume for I/O"
-        done
-        for direct in false true; do
-            host="with the host's cache"
-            [ $direct = false ] || host="without the host's cache"
-            for kind in plain attached given; do
-                io_export "$kind" $format $direct || bench_fail "a volume cannot be exported"
-                io_run "$kind" -w -c 256 -s 1M >/dev/null || bench_fail "a volume cannot be written to"
-            done
-            section "I/O, $format, $host" "" ""
-            io_row "$rounds" "write, 64 KiB" -w -c 4096 -s 64k -d 8
-            io_row "$rounds" "read, 64 KiB" -c 4096 -s 64k -d 8
-            # steps of many MiB, which wrap around at the end
-            io_row "$rounds" "write, 4 KiB here and there" -w -c 8192 -s 4k -S 165900288 -d 8
-            io_row "$rounds" "read, 4 KiB here and there" -c 8192 -s 4k -S 165900288 -d 8
-            io_end
-        done
-        for kind in plain attached given; do
-            virsh vol-delete "bench-$kind-256.$format" data >/dev/null
-        done
+    for kind in plain attached given; do
+        io_volume "$kind" "$format" >/dev/null || bench_fail "no volume for I/O"
     done
+    for direct in false true; do
+        for kind in plain attached given; do
+            io_export "$kind" "$format" $direct || bench_fail "a volume cannot be exported"
+            io_run "$kind" -w -c 256 -s 1M >/dev/null || bench_fail "a volume cannot be written to"
+        done
+        host="with $whose cache"
+        [ $direct = false ] || host="without $whose cache"
+        section "I/O, $format, $host" "" ""
+        io_row "$rounds" "write, 64 KiB" -w -c 4096 -s 64k -d 8
+        io_row "$rounds" "read, 64 KiB" -c 4096 -s 64k -d 8
+        # steps of many MiB, which wrap around at the end
+        io_row "$rounds" "write, 4 KiB here and there" -w -c 8192 -s 4k -S 165900288 -d 8
+        io_row "$rounds" "read, 4 KiB here and there" -c 8192 -s 4k -S 165900288 -d 8
+        io_end
+    done
+    for kind in plain attached given; do
+        if [ "$format" != rbd ]; then
+            virsh vol-delete "bench-$kind-256.$format" data
+        elif [ "$kind" != attached ]; then
+            virsh vol-delete "bench-$kind-256.raw" images
+        else
+            rbd rm "images/bench-$kind-256.raw" --no-progress
+        fi
+    done >/dev/null
+}
+
+bench_io() {
+    at_exit io_end
+    io_format "$1" raw
+    io_format "$1" qcow2
 }
