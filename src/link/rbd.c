@@ -48,6 +48,8 @@
     X(rbd_close) \
     X(rbd_get_id) \
     X(rbd_get_size) \
+    X(rbd_list2) \
+    X(rbd_image_spec_list_cleanup) \
     X(rbd_get_modify_timestamp) \
     X(rbd_read) \
     X(rbd_write) \
@@ -183,7 +185,15 @@ lukshdrRBDConfigure(rados_t cluster, const lukshdrRemote *remote, const lukshdrS
     return rc;
 }
 
-/* What the open image is.  Ids are Ceph's own: of letters, digits and '-'. */
+/* As an identity has it.  Ids are Ceph's own: of letters, digits and '-'. */
+static char *
+lukshdrRBDFormatID(const lukshdrRBD *rbd, const char *fsid, const char *space, const char *image)
+{
+    return g_strdup_printf("%s:%" G_GINT64_FORMAT ":%s:%s", fsid,
+                           (gint64)lukshdrRBDAPI.rados_ioctx_get_id(rbd->pool), space, image);
+}
+
+/* What the open image is */
 static int
 lukshdrRBDExamine(lukshdrRBD *rbd, const char *space)
 {
@@ -199,8 +209,7 @@ lukshdrRBDExamine(lukshdrRBD *rbd, const char *space)
         (rc = lukshdrRBDAPI.rbd_get_modify_timestamp(rbd->image, &rbd->written)) < 0)
         return rc;
 
-    text = g_strdup_printf("%s:%" G_GINT64_FORMAT ":%s:%s", fsid,
-                           (gint64)lukshdrRBDAPI.rados_ioctx_get_id(rbd->pool), space, id);
+    text = lukshdrRBDFormatID(rbd, fsid, space, id);
     return lukshdrIdentitySetRBD(&rbd->identity, text, size) ? 0 : -ERANGE;
 }
 
@@ -243,21 +252,27 @@ lukshdrRBDIsOwn(guint64 instance)
     return lukshdrRBDOwn && g_hash_table_contains(lukshdrRBDOwn, &instance);
 }
 
+/* POOL/IMAGE or POOL/NAMESPACE/IMAGE, as libvirt has it in <source name=''>, in its two or three components; NULL
+ * if it is not that */
+static GStrv
+lukshdrRBDNames(const lukshdrRemote *remote)
+{
+    GStrv names = g_strsplit(remote->name, "/", 3);
+
+    if (names[0] && names[1])
+        return names;
+    g_strfreev(names);
+    return NULL;
+}
+
+/* Connects to the cluster and to the pool and namespace of @names */
 static int
 lukshdrRBDConnect(lukshdrRBD *rbd,
                   const lukshdrRemote *remote,
-                  const lukshdrIdentity *recorded,
-                  const lukshdrSecret *key,
-                  bool writable)
+                  const GStrv names,
+                  const lukshdrSecret *key)
 {
-    /* POOL/IMAGE or POOL/NAMESPACE/IMAGE, as libvirt has it in <source name=''> */
-    g_auto(GStrv) names = g_strsplit(remote->name, "/", 3);
-    guint n = g_strv_length(names);
-    const char *space = n == 3 ? names[1] : "";
     int rc;
-
-    if (n < 2)
-        return -ENOENT;
 
     if ((rc = lukshdrRBDAPI.rados_create(&rbd->cluster, remote->user)) < 0 ||
         (rc = lukshdrRBDConfigure(rbd->cluster, remote, key)) < 0 ||
@@ -265,20 +280,17 @@ lukshdrRBDConnect(lukshdrRBD *rbd,
         (rc = lukshdrRBDAPI.rados_ioctx_create(rbd->cluster, names[0], &rbd->pool)) < 0)
         return rc;
 
-    lukshdrRBDAPI.rados_ioctx_set_namespace(rbd->pool, space);
+    lukshdrRBDAPI.rados_ioctx_set_namespace(rbd->pool, names[2] ? names[1] : "");
     lukshdrRBDRemember(rbd);
-    if ((rc = lukshdrRBDOpenImage(rbd, names[n - 1], recorded, writable)) < 0)
-        return rc;
-    return lukshdrRBDExamine(rbd, space);
+    return 0;
 }
 
-lukshdrRBD *
-lukshdrRBDOpen(const lukshdrRemote *remote,
-               const lukshdrIdentity *recorded,
-               bool writable,
-               GError **error)
+/* Makes @rbd ready for @remote's pool.  Returns @remote's components, freed with g_strfreev, or NULL with
+ * @error set. */
+static GStrv
+lukshdrRBDReach(lukshdrRBD *rbd, const lukshdrRemote *remote, GError **error)
 {
-    g_autoptr(lukshdrRBD) rbd = g_new0(lukshdrRBD, 1);
+    g_auto(GStrv) names = lukshdrRBDNames(remote);
     g_autoptr(lukshdrSecret) key = NULL;
     int rc;
 
@@ -294,7 +306,29 @@ lukshdrRBDOpen(const lukshdrRemote *remote,
         (remote->secretUUID && !(key = lukshdrRBDKeys(remote->secretUUID, error))))
         return NULL;
 
-    if ((rc = lukshdrRBDConnect(rbd, remote, recorded, key, writable)) < 0) {
+    if ((rc = names ? lukshdrRBDConnect(rbd, remote, names, key) : -ENOENT) < 0) {
+        lukshdrRBDSetError(rbd->where, rc, error);
+        return NULL;
+    }
+    return g_steal_pointer(&names);
+}
+
+lukshdrRBD *
+lukshdrRBDOpen(const lukshdrRemote *remote,
+               const lukshdrIdentity *recorded,
+               bool writable,
+               GError **error)
+{
+    g_autoptr(lukshdrRBD) rbd = g_new0(lukshdrRBD, 1);
+    g_auto(GStrv) names = lukshdrRBDReach(rbd, remote, error);
+    const char *space = names && names[2] ? names[1] : "";
+    int rc;
+
+    if (!names)
+        return NULL;
+
+    if ((rc = lukshdrRBDOpenImage(rbd, names[names[2] ? 2 : 1], recorded, writable)) < 0 ||
+        (rc = lukshdrRBDExamine(rbd, space)) < 0) {
         lukshdrRBDSetError(rbd->where, rc, error);
         return NULL;
     }
@@ -320,6 +354,48 @@ lukshdrRBDClose(lukshdrRBD *rbd)
     }
     g_free(rbd->where);
     g_free(rbd);
+}
+
+/* rbd_list2, with room for as many as there are.  Sets @n. */
+static int
+lukshdrRBDListImages(rados_ioctx_t pool, rbd_image_spec_t **images, size_t *n)
+{
+    int rc;
+
+    *n = 64;
+    do {
+        g_free(*images);
+        *images = g_new0(rbd_image_spec_t, *n);
+    } while ((rc = lukshdrRBDAPI.rbd_list2(pool, *images, n)) == -ERANGE);
+    return rc;
+}
+
+GHashTable *
+lukshdrRBDList(const lukshdrRemote *remote, GError **error)
+{
+    g_autoptr(GHashTable) ids = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_autoptr(lukshdrRBD) rbd = g_new0(lukshdrRBD, 1);
+    g_auto(GStrv) names = lukshdrRBDReach(rbd, remote, error);
+    g_autofree rbd_image_spec_t *images = NULL;
+    char fsid[LUKSHDR_RBD_ID_LEN];
+    size_t n;
+    size_t i;
+    int rc;
+
+    if (!names)
+        return NULL;
+
+    if ((rc = lukshdrRBDAPI.rados_cluster_fsid(rbd->cluster, fsid, sizeof(fsid))) < 0 ||
+        (rc = lukshdrRBDListImages(rbd->pool, &images, &n)) < 0) {
+        lukshdrRBDSetError(rbd->where, rc, error);
+        return NULL;
+    }
+
+    for (i = 0; i < n; i++)
+        g_hash_table_add(ids,
+                         lukshdrRBDFormatID(rbd, fsid, names[2] ? names[1] : "", images[i].id));
+    lukshdrRBDAPI.rbd_image_spec_list_cleanup(images, n);
+    return g_steal_pointer(&ids);
 }
 
 void

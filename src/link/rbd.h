@@ -71,6 +71,19 @@ lukshdrRBDClose(lukshdrRBD *rbd);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(lukshdrRBD, lukshdrRBDClose)
 
 /**
+ * lukshdrRBDList:
+ * @remote: where an image is, or was
+ * @error: as lukshdrRBDOpen
+ *
+ * Asks at once which images there are in its pool and namespace; those in the trash do not count.
+ *
+ * Returns: a set of the ids that lukshdrRBDIdentity has for them (char *), to be unreffed; NULL with @error
+ * set.
+ */
+GHashTable *
+lukshdrRBDList(const lukshdrRemote *remote, GError **error);
+
+/**
  * lukshdrRBDIdentity:
  * @rbd: an open image
  * @identity: set to what it is: the cluster's fsid, the pool's id, the namespace, the image's id,

@@ -58,6 +58,16 @@ lukshdrRegistrySetUndecided(const lukshdrRegistryEntry *entry,
         return;
     }
 
+    if (vol->remote) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("'%s' is not the image that was recorded by that name, the %s volume '%s' of "
+                      "pool '%s'; give the two their names back (rbd rename), or give up the link "
+                      "by removing '%s' from the link registry"),
+                    path, side == LUKSHDR_REGISTRY_PAYLOAD ? _("payload") : _("header"),
+                    vol->volume, vol->pool, entry->link->uuid);
+        return;
+    }
+
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                 _("it is uncertain whether '%s' is the %s volume '%s' of pool '%s': the file that "
                   "was recorded at '%s' is not the one that is there now; put the recorded file "

@@ -26,6 +26,7 @@
 #include "busy.h"
 #include "discover.h"
 #include "leftover.h"
+#include "lookup.h"
 #include "use.h"
 #include "entry.h"
 
@@ -175,6 +176,23 @@ lukshdrScanComplete(lukshdrLink *link, virConnectPtr conn, GError **error)
     return true;
 }
 
+/* Are the pools active that hold volumes of @link on a cluster?  Nobody asks the cluster before: one that does
+ * not answer would keep a start of the daemon waiting. */
+static bool
+lukshdrScanCanAsk(const lukshdrLink *link, virConnectPtr conn, GError **error)
+{
+    const lukshdrVolume *vol;
+    guint i;
+
+    for (i = 0; (vol = lukshdrLinkVolumeAt(link, i)); i++) {
+        g_autoptr(virStoragePool) pool = NULL;
+
+        if (vol->remote && !(pool = lukshdrStorageOpenPool(conn, vol->pool, error)))
+            return false;
+    }
+    return true;
+}
+
 /* Finishes the operation that @seen's state says is under way, unless a thread is still at work on
  * it */
 static void
@@ -190,7 +208,7 @@ lukshdrScanFinish(const lukshdrLink *seen, virConnectPtr conn)
     if (!link || link->state != seen->state)
         return;
 
-    if (lukshdrStorageRecover(link, &restored, &error) &&
+    if (lukshdrScanCanAsk(link, conn, &error) && lukshdrStorageRecover(link, &restored, &error) &&
         (restored || lukshdrScanComplete(link, conn, &error))) {
         lukshdrScanSay(&lukshdrScanStuck, link->uuid, NULL);
         if (!restored)
@@ -236,40 +254,119 @@ lukshdrScanExamine(const lukshdrLink *link,
            lukshdrHeaderCheck(link, vol, handle->fd, NULL, error);
 }
 
+/* One scan, and the answers that it has had */
+typedef struct _lukshdrScan lukshdrScan;
+struct _lukshdrScan {
+    const char *pool;   /* what was started or refreshed; NULL for all */
+    GHashTable *active; /* name of a pool -> GINT_TO_POINTER, whether it is active */
+    GHashTable *images; /* a pool on a cluster -> lukshdrRBDList's, or NULL if that failed */
+};
+
+static void
+lukshdrScanUnrefImages(gpointer images)
+{
+    if (images)
+        g_hash_table_unref(images);
+}
+
+static void
+lukshdrScanInit(lukshdrScan *scan, const char *pool)
+{
+    scan->pool = pool;
+    scan->active = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    scan->images = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, lukshdrScanUnrefImages);
+}
+
+static void
+lukshdrScanClear(lukshdrScan *scan)
+{
+    g_hash_table_unref(scan->active);
+    g_hash_table_unref(scan->images);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(lukshdrScan, lukshdrScanClear)
+
 /* Is the pool active?  If not, its volumes may not be mounted, and it means nothing that they are
- * not there.  @asked holds earlier answers, by name of the pool. */
+ * not there. */
 static bool
-lukshdrScanIsActive(GHashTable *asked, const char *pool)
+lukshdrScanIsActive(lukshdrScan *scan, const char *pool)
 {
     gpointer active;
 
-    if (!g_hash_table_lookup_extended(asked, pool, NULL, &active)) {
+    if (!g_hash_table_lookup_extended(scan->active, pool, NULL, &active)) {
         active = GINT_TO_POINTER(lukshdrPoolStateIsActive(lukshdrStorageState.privileged, pool));
-        g_hash_table_insert(asked, g_strdup(pool), active);
+        g_hash_table_insert(scan->active, g_strdup(pool), active);
     }
     return GPOINTER_TO_INT(active);
+}
+
+/* What the pool on a cluster has, that @remote is in: a set of ids (lukshdrRBDList); NULL if the cluster does
+ * not say */
+static GHashTable *
+lukshdrScanImages(lukshdrScan *scan, const lukshdrRemote *remote)
+{
+    g_autofree char *pool = g_path_get_dirname(remote->name);
+    g_autofree char *servers = g_strjoinv(",", remote->servers);
+    g_autofree char *key = g_strdup_printf("%s at %s", pool, servers);
+    g_autoptr(GError) error = NULL;
+    gpointer images;
+
+    if (g_hash_table_lookup_extended(scan->images, key, NULL, &images))
+        return images;
+
+    if (!(images = lukshdrRBDList(remote, &error)))
+        LUKSHDR_LOG_WARN(_("Whether linked volumes have lost images of pool '%s' is not known: %s"),
+                         scan->pool, error->message);
+    g_hash_table_insert(scan->images, g_steal_pointer(&key), images);
+    return images;
+}
+
+/* Is the image there, by whatever name?  Returns true also if nobody can tell, or @error set. */
+static bool
+lukshdrScanHasImage(lukshdrScan *scan, const lukshdrVolume *vol, GError **error)
+{
+    g_autofree char *where = lukshdrVolumeWhere(vol);
+    GHashTable *images = lukshdrScanImages(scan, vol->remote);
+
+    if (!images || vol->identity.type != LUKSHDR_IDENTITY_RBD ||
+        g_hash_table_contains(images, vol->identity.id))
+        return true;
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_NO_STORAGE_VOL,
+                _("the Ceph cluster has no image with the id of '%s' any more; if it is in the "
+                  "trash, bring it back (rbd trash restore)"),
+                where);
+    return false;
 }
 
 /* Logs if @vol is lost, or is back.  Returns true if @fresh must be recorded: if the volume's file
  * system has a new device number, if the volume is a header that was put back from a backup, or if
  * it is a device whose lasting name an earlier release did not record. */
 static bool
-lukshdrScanCheckVolume(const lukshdrLink *link,
+lukshdrScanCheckVolume(lukshdrScan *scan,
+                       const lukshdrLink *link,
                        const lukshdrVolume *vol,
-                       GHashTable *asked,
                        lukshdrIdentity *fresh)
 {
+    g_autoptr(lukshdrLink) current = NULL;
     g_autofree char *key = NULL;
     g_autoptr(GError) error = NULL;
     bool back = false;
 
-    if (!vol->path || !lukshdrScanIsActive(asked, vol->pool))
+    if (lukshdrVolumeLocation(vol) == LUKSHDR_LOCATION_NONE ||
+        !lukshdrScanIsActive(scan, vol->pool))
         return false;
 
-    if (!lukshdrScanExamine(link, vol, fresh, &error)) {
-        /* the pool may have been stopped since the earlier answer */
-        g_hash_table_remove(asked, vol->pool);
-        if (!lukshdrScanIsActive(asked, vol->pool))
+    /* Ask a cluster only about a pool that was started or refreshed: it has just answered stock.  Otherwise
+     * one that does not answer would keep a start of the daemon, and other pools, waiting. */
+    if (vol->remote && g_strcmp0(scan->pool, vol->pool))
+        return false;
+
+    if (!(vol->remote ? lukshdrScanHasImage(scan, vol, &error)
+                      : lukshdrScanExamine(link, vol, fresh, &error))) {
+        /* the pool may have been stopped since the earlier answer, and the volume deleted */
+        g_hash_table_remove(scan->active, vol->pool);
+        current = lukshdrRegistryGet(lukshdrStorageState.registry, link->uuid);
+        if (!lukshdrScanIsActive(scan, vol->pool) || !current || current->state != link->state)
             return false;
 
         key = lukshdrScanKey(vol->pool, vol->volume);
@@ -289,6 +386,8 @@ lukshdrScanCheckVolume(const lukshdrLink *link,
         LUKSHDR_LOG_WARN(_("Volume '%s' of pool '%s', of linked volume '%s' of pool '%s', is back"),
                          vol->volume, vol->pool, link->payload.volume, link->payload.pool);
 
+    if (vol->remote)
+        return false;
     if (fresh->type == LUKSHDR_IDENTITY_BLOCK)
         return fresh->id[0] && !vol->identity.id[0];
     return fresh->dev != vol->identity.dev || fresh->inode != vol->identity.inode;
@@ -316,7 +415,7 @@ lukshdrScanRenew(lukshdrLink *link, void *opaque)
 }
 
 static void
-lukshdrScanCheckVolumes(lukshdrLink *link, GHashTable *asked)
+lukshdrScanCheckVolumes(lukshdrScan *scan, lukshdrLink *link)
 {
     const lukshdrVolume *vol;
     guint i;
@@ -325,7 +424,7 @@ lukshdrScanCheckVolumes(lukshdrLink *link, GHashTable *asked)
         lukshdrScanFresh fresh = { .i = i, .path = vol->path };
         g_autoptr(GError) error = NULL;
 
-        if (lukshdrScanCheckVolume(link, vol, asked, &fresh.identity) &&
+        if (lukshdrScanCheckVolume(scan, link, vol, &fresh.identity) &&
             !lukshdrStorageUpdate(link, lukshdrScanRenew, &fresh, &error))
             LUKSHDR_LOG_ERROR("%s", error->message);
     }
@@ -336,12 +435,13 @@ static void
 lukshdrScanLinks(virConnectPtr conn, const char *pool)
 {
     lukshdrRegistry *registry = lukshdrStorageState.registry;
-    g_autoptr(GHashTable) asked = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_auto(lukshdrScan) scan = { 0 };
     g_autoptr(GError) error = NULL;
     g_autoptr(GPtrArray) links = pool ? lukshdrRegistryListPool(registry, pool, &error)
                                       : lukshdrRegistryList(registry, &error);
     guint i;
 
+    lukshdrScanInit(&scan, pool);
     if (!links) {
         LUKSHDR_LOG_ERROR("%s", error->message);
         return;
@@ -354,7 +454,7 @@ lukshdrScanLinks(virConnectPtr conn, const char *pool)
         switch (link->state) {
         case LUKSHDR_LINK_STATE_ACTIVE:
         case LUKSHDR_LINK_STATE_WIPED:
-            lukshdrScanCheckVolumes(link, asked);
+            lukshdrScanCheckVolumes(&scan, link);
             break;
         case LUKSHDR_LINK_STATE_CREATING:
         case LUKSHDR_LINK_STATE_DELETING:

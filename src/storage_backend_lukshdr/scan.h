@@ -23,7 +23,8 @@
  * - renews the recorded identities after a remount
  *
  * Call it from one thread at a time, as the system, without a lock.  It does local I/O, and calls
- * stock to complete operations.
+ * stock to complete operations.  It asks a cluster once about all images of @pool, and waits no longer
+ * for it than lukshdrRBDOpen; for volumes in other pools on a cluster it does not ask.
  */
 void
 lukshdrStorageScanPool(virConnectPtr conn, const char *pool, bool started);
@@ -32,7 +33,8 @@ lukshdrStorageScanPool(virConnectPtr conn, const char *pool, bool started);
  * lukshdrStorageScanAll:
  * @conn: connection of the storage driver
  *
- * The same for all links: at the daemon's start, and when it is told to reload.
+ * The same for all links, but that it does not look for images on a cluster: at the daemon's start, and
+ * when it is told to reload.
  */
 void
 lukshdrStorageScanAll(virConnectPtr conn);

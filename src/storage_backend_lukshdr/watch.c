@@ -13,6 +13,7 @@
 
 #include "util/error.h"
 #include "util/log.h"
+#include "lookup.h"
 #include "scan.h"
 
 typedef struct _lukshdrWatch lukshdrWatch;
@@ -141,6 +142,29 @@ lukshdrWatchNew(virConnectPtr conn)
     return watch;
 }
 
+/* A look at all links asks no cluster (scan.c), so those pools are looked at that were started with the
+ * storage driver */
+static void
+lukshdrWatchQueueRemote(lukshdrWatch *watch)
+{
+    g_autoptr(GPtrArray) links = lukshdrRegistryList(lukshdrStorageState.registry, NULL);
+    guint i;
+
+    for (i = 0; links && i < links->len; i++) {
+        const lukshdrVolume *vol;
+        guint j;
+
+        for (j = 0; (vol = lukshdrLinkVolumeAt(g_ptr_array_index(links, i), j)); j++) {
+            g_autoptr(virStoragePool) pool = NULL;
+
+            if (vol->remote && !g_hash_table_contains(watch->pools, vol->pool) &&
+                (pool = lukshdrStorageOpenPool(watch->conn, vol->pool, NULL)))
+                lukshdrWatchQueue(watch, pool, false);
+        }
+    }
+    virResetLastError();
+}
+
 bool
 lukshdrStorageWatchStart(virConnectPtr conn, GError **error)
 {
@@ -161,6 +185,7 @@ lukshdrStorageWatchStart(virConnectPtr conn, GError **error)
         return false;
     }
 
+    lukshdrWatchQueueRemote(watch);
     if (!(watch->thread = g_thread_try_new("lukshdr-watch", lukshdrWatchRun, watch, error)))
         return false;
     lukshdrStorageWatch = g_steal_pointer(&watch);

@@ -102,13 +102,59 @@ like "an image that was renamed is the payload" "$(shown other images)" '<source
 rbd create images/one --size 16M
 virsh pool-refresh images
 try "another in its place is plain" is_plain one
-before=$(sha256sum <"$VAULT/one.luks")
-virsh vol-delete one images >/dev/null 2>&1
-same "what is done to that does nothing to the header" "$(sha256sum <"$VAULT/one.luks")" "$before"
-there one && rbd rm images/one --no-progress
+for command in "vol-delete one images" "vol-wipe one images" "vol-resize one 24M images"; do
+    # shellcheck disable=SC2086 # words
+    unchanged "and is left alone: $command" \
+        "'rbd:images/one' is not the image that was recorded by that name, the payload volume 'one' of pool 'images'" \
+        virsh $command
+done
+rbd rm images/one --no-progress
 rbd rename images/other images/one
 virsh pool-refresh images
 try "it gets its name back" is_linked one
+
+note "An image that has gone"
+# says FROM REGEX: the log has it, in the end, behind line FROM.
+said() {
+    tail -n "+$1" "$DAEMON_LOG" | grep -Eq -- "$2"
+}
+says() {
+    try "the log says: $2" waited said "$@"
+}
+log_end() {
+    echo $(($(wc -l <"$DAEMON_LOG") + 1))
+}
+missing() {
+    virsh vol-dumpxml "$1.luks" vault | grep -q "<source pool=\"images\" volume=\"$1\" state=\"missing\"/>"
+}
+try "another linked volume" image gone
+from=$(log_end)
+try "it is moved to the trash" rbd trash mv images/gone
+try "an image of its name is made" rbd create images/gone --size 16M
+try "and the payload of the other is renamed" rbd rename images/one images/other
+virsh pool-refresh images
+says "$from" "has lost volume 'gone' of pool 'images' .* trash restore"
+try "its header shows that it is missing" missing gone
+unlike "that of the renamed one does not" "$(virsh vol-dumpxml one.luks vault)" missing
+unlike "nor has the log it" "$(tail -n "+$from" "$DAEMON_LOG")" "volume 'one'"
+rbd rm images/gone --no-progress
+try "it is brought back" rbd trash restore --pool images \
+    --image-id "$(link_show gone | grep -o 'type="rbd" id="[^"]*"' | sed 's/.*:\(.*\)"/\1/')"
+rbd rename images/other images/one
+from=$(log_end)
+virsh pool-refresh images
+says "$from" "Volume 'gone' of pool 'images'.* is back"
+unlike "its header shows that" "$(virsh vol-dumpxml gone.luks vault)" missing
+rbd rm images/gone --no-progress
+try "it is removed while no daemon runs" daemon_kill
+from=$(log_end)
+try "which starts again" images_launch
+says "$from" "has lost volume 'gone' of pool 'images'"
+uuid=$(link_of gone)
+uuid=$(basename "$uuid" .xml)
+unchanged "its name is kept for it" "still registered .*removing '$uuid' from the link registry" image gone
+try "the link is given up" "$DAEMON_IN" rm "$LINKS/$uuid.xml"
+try "its header is deleted" virsh vol-delete gone.luks vault
 
 note "It is deleted"
 exec {witness}<"$VAULT/one.luks"
