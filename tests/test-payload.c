@@ -117,13 +117,14 @@ static const testImage testImages[] = {
 static void
 testCheck(int fd, const char *format, const char *expected)
 {
+    const lukshdrHandle volume = { .fd = fd };
     g_autoptr(GError) error = NULL;
 
     if (!expected) {
-        g_assert_true(lukshdrPayloadCheck(fd, format, &error));
+        g_assert_true(lukshdrPayloadCheck(&volume, format, &error));
         g_assert_no_error(error);
     } else {
-        g_assert_false(lukshdrPayloadCheck(fd, format, &error));
+        g_assert_false(lukshdrPayloadCheck(&volume, format, &error));
         utilTestError(error, expected);
     }
 }

@@ -499,30 +499,38 @@ lukshdrChainToJSON(const lukshdrChain *chain)
     return lukshdrChainWrite(chain, true);
 }
 
-JsonObject *
-lukshdrChainVolumeToJSON(const char *format, const char *file, bool block)
+/* A node of @format over @storage, which is taken over */
+static JsonObject *
+lukshdrChainVolumeNode(const char *format, JsonObject *storage)
 {
     JsonObject *node = json_object_new();
-    JsonObject *storage = json_object_new();
 
     json_object_set_string_member(node, "driver", lukshdrChainFormatDriver(format));
     if (lukshdrChainFormatHasBacking(format))
         json_object_set_null_member(node, "backing");
-    json_object_set_string_member(storage, "driver", block ? "host_device" : "file");
-    json_object_set_string_member(storage, "filename", file);
     json_object_set_object_member(node, "file", storage);
     return node;
 }
 
 JsonObject *
-lukshdrChainRemoteToJSON(const lukshdrRemote *remote, const char *keySecret, const char *config)
+lukshdrChainVolumeToJSON(const char *format, const char *file, bool block)
 {
-    JsonObject *node = json_object_new();
     JsonObject *storage = json_object_new();
 
-    json_object_set_string_member(node, "driver", "raw");
+    json_object_set_string_member(storage, "driver", block ? "host_device" : "file");
+    json_object_set_string_member(storage, "filename", file);
+    return lukshdrChainVolumeNode(format, storage);
+}
+
+JsonObject *
+lukshdrChainRemoteToJSON(const char *format,
+                         const lukshdrRemote *remote,
+                         const char *keySecret,
+                         const char *config)
+{
+    JsonObject *storage = json_object_new();
+
     json_object_set_string_member(storage, "driver", "rbd");
     lukshdrChainAddRemote(storage, remote, keySecret, config);
-    json_object_set_object_member(node, "file", storage);
-    return node;
+    return lukshdrChainVolumeNode(format, storage);
 }

@@ -192,14 +192,18 @@ lukshdrChainVolumeToJSON(const char *format, const char *file, bool block);
 
 /**
  * lukshdrChainRemoteToJSON:
- * @remote: where a raw volume is that is no linked one
+ * @format: a volume format that lukshdrChainFormatDriver knows
+ * @remote: where a volume is that is no linked one
  * @keySecret: as lukshdrChainSetRemote
  * @config: as lukshdrChainSetRemote
  *
  * Returns: its nodes, as lukshdrChainVolumeToJSON.
  */
 JsonObject *
-lukshdrChainRemoteToJSON(const lukshdrRemote *remote, const char *keySecret, const char *config);
+lukshdrChainRemoteToJSON(const char *format,
+                         const lukshdrRemote *remote,
+                         const char *keySecret,
+                         const char *config);
 
 /**
  * lukshdrChainFormatDriver:

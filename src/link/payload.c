@@ -18,6 +18,7 @@
 #include "util/io.h"
 
 #define LUKSHDR_PAYLOAD_QCOW_BACKING 8
+#define LUKSHDR_PAYLOAD_QCOW2_SIZE 24     /* of the disk in it, bytes */
 #define LUKSHDR_PAYLOAD_QCOW2_FEATURES 72 /* incompatible ones; from version 3 on */
 #define LUKSHDR_PAYLOAD_QCOW2_DATA_FILE (G_GUINT64_CONSTANT(1) << 2)
 /* what keeps all in one file: dirty, corrupt, compression type, extended L2 entries */
@@ -66,12 +67,20 @@ lukshdrPayloadQcow(const guint8 *head, const char **names)
 }
 
 static bool
+lukshdrPayloadIsQcow2(const guint8 *head)
+{
+    guint32 version = GUINT32_FROM_BE(lukshdrPayloadNumber32(head + 4));
+
+    return !memcmp(head, "QFI\xfb", 4) && (version == 2 || version == 3);
+}
+
+static bool
 lukshdrPayloadQcow2(const guint8 *head, const char **names)
 {
     guint32 version = GUINT32_FROM_BE(lukshdrPayloadNumber32(head + 4));
     guint64 features = 0;
 
-    if (memcmp(head, "QFI\xfb", 4) || version < 2 || version > 3)
+    if (!lukshdrPayloadIsQcow2(head))
         return false;
 
     if (version == 3)
@@ -135,10 +144,24 @@ static const struct {
     { "ploop", lukshdrPayloadAlone },
 };
 
-bool
-lukshdrPayloadCheck(int fd, const char *format, GError **error)
+/* Sets @head, of LUKSHDR_PAYLOAD_LEN bytes, to the volume's beginning, and zeroes behind its end */
+static bool
+lukshdrPayloadRead(const lukshdrHandle *volume, guint8 *head, GError **error)
 {
-    g_autofree guint8 *head = g_malloc0(LUKSHDR_PAYLOAD_LEN);
+    gssize got;
+
+    memset(head, 0, LUKSHDR_PAYLOAD_LEN);
+    got = volume->rbd ? lukshdrRBDRead(volume->rbd, head, LUKSHDR_PAYLOAD_LEN, 0, error)
+                      : lukshdrIORead(volume->fd, head, LUKSHDR_PAYLOAD_LEN, 0, error);
+    if (got < 0)
+        g_prefix_error(error, "%s: ", _("Unable to read its beginning"));
+    return got >= 0;
+}
+
+bool
+lukshdrPayloadCheck(const lukshdrHandle *volume, const char *format, GError **error)
+{
+    g_autofree guint8 *head = NULL;
     const char *names = NULL;
     size_t i;
 
@@ -154,10 +177,9 @@ lukshdrPayloadCheck(int fd, const char *format, GError **error)
         return false;
     }
 
-    if (lukshdrIORead(fd, head, LUKSHDR_PAYLOAD_LEN, 0, error) < 0) {
-        g_prefix_error(error, "%s: ", _("Unable to read its beginning"));
+    head = g_malloc(LUKSHDR_PAYLOAD_LEN);
+    if (!lukshdrPayloadRead(volume, head, error))
         return false;
-    }
 
     if (!lukshdrPayloadFormats[i].read(head, &names)) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
@@ -172,5 +194,31 @@ lukshdrPayloadCheck(int fd, const char *format, GError **error)
                   "anybody who may write to it can have put the name there; if it was you, make "
                   "a volume of it that stands alone first (qemu-img convert)"),
                 format, names);
+    return false;
+}
+
+const char *
+lukshdrPayloadImageFormat(const lukshdrHandle *volume, GError **error)
+{
+    g_autofree guint8 *head = g_malloc(LUKSHDR_PAYLOAD_LEN);
+
+    if (!lukshdrPayloadRead(volume, head, error))
+        return NULL;
+    return lukshdrPayloadIsQcow2(head) ? "qcow2" : "raw";
+}
+
+bool
+lukshdrPayloadCapacity(const lukshdrHandle *volume, guint64 *capacity, GError **error)
+{
+    g_autofree guint8 *head = g_malloc(LUKSHDR_PAYLOAD_LEN);
+
+    if (!lukshdrPayloadRead(volume, head, error))
+        return false;
+    if (lukshdrPayloadIsQcow2(head)) {
+        *capacity = GUINT64_FROM_BE(lukshdrPayloadNumber64(head + LUKSHDR_PAYLOAD_QCOW2_SIZE));
+        return true;
+    }
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                _("its content is not of format '%s'; put it back from a backup"), "qcow2");
     return false;
 }

@@ -11,22 +11,47 @@
 
 #pragma once
 
-#include <glib.h>
-#include <stdbool.h>
+#include "handle.h"
 
 /**
  * lukshdrPayloadCheck:
- * @fd: a volume, open for reading
+ * @volume: an open volume
  * @format: its format, libvirt's name; one that lukshdrChainFormatDriver knows
  * @error: VIR_ERR_OPERATION_INVALID if it names another file, or is not what @format says;
  *         VIR_ERR_OPERATION_UNSUPPORTED if that cannot be told of this format;
- *         VIR_ERR_SYSTEM_ERROR.  Callers put in front which volume it is.
+ *         VIR_ERR_SYSTEM_ERROR; as lukshdrRBDRead.  Callers put in front which volume it is.
  *
- * What @fd is open on may be written to by others after this, so backing files are also left out
+ * What @volume is open on may be written to by others after this, so backing files are also left out
  * where QEMU is told how to open it ("backing": null in the chain).
  *
  * Returns: true if QEMU opens no other file because of what is in this one, or false with @error
  * set.
  */
 bool
-lukshdrPayloadCheck(int fd, const char *format, GError **error);
+lukshdrPayloadCheck(const lukshdrHandle *volume, const char *format, GError **error);
+
+/**
+ * lukshdrPayloadImageFormat:
+ * @volume: an open image of a Ceph cluster, of which libvirt always says "raw"
+ * @error: as lukshdrRBDRead
+ *
+ * Says what its first bytes are of, as libvirt does for files.  Ciphertext of a raw payload is not what
+ * its guest chose, so a guest cannot make it look like another format; whoever else writes to the image
+ * can, and lukshdrPayloadCheck is for that.
+ *
+ * Returns: "qcow2" or "raw", static, or NULL with @error set.
+ */
+const char *
+lukshdrPayloadImageFormat(const lukshdrHandle *volume, GError **error);
+
+/**
+ * lukshdrPayloadCapacity:
+ * @volume: an open volume of format qcow2
+ * @capacity: set to how large the disk in it is, bytes: what its content says, so any number
+ * @error: VIR_ERR_OPERATION_INVALID if its content is of another format; VIR_ERR_SYSTEM_ERROR; as
+ *         lukshdrRBDRead
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrPayloadCapacity(const lukshdrHandle *volume, guint64 *capacity, GError **error);

@@ -138,8 +138,9 @@ lukshdrQemuPrepareCheckContent(const lukshdrLink *link, const char *path, GError
         return true;
 
     lukshdrVolumeCopy(vol, &link->payload);
-    /* open the path that the domain names: the identity shows whether that is the payload */
-    if (!lukshdrHandleIsOwnName(&link->payload, path)) {
+    /* open the path that the domain names: the identity shows whether that is the payload.  An image of a
+     * cluster was recognised by its identity, and is found by that under another name, too. */
+    if (!vol->remote && !lukshdrHandleIsOwnName(&link->payload, path)) {
         g_free(vol->path);
         vol->path = realpath(path, NULL); /* malloc is GLib's allocator since 2.46 */
     }
@@ -149,7 +150,7 @@ lukshdrQemuPrepareCheckContent(const lukshdrLink *link, const char *path, GError
              vol,
              vol->identity.type == LUKSHDR_IDENTITY_NONE ? LUKSHDR_HANDLE_NEW : LUKSHDR_HANDLE_READ,
              error)) &&
-        lukshdrPayloadCheck(handle->fd, link->format, error))
+        lukshdrPayloadCheck(handle, link->format, error))
         return true;
 
     g_prefix_error(error, _("volume '%s' of pool '%s' cannot be a disk at path '%s': "),

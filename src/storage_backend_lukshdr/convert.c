@@ -54,14 +54,6 @@ lukshdrConvertSidePlain(lukshdrConvertSide *side,
     if (!vol->remote)
         return (side->volume = lukshdrHandleOpen(vol, flags, error));
 
-    if (!g_str_equal(format, "raw")) {
-        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
-                    _("%s, of format '%s', cannot be converted: images of Ceph clusters are of "
-                      "format 'raw'"),
-                    side->name, format);
-        return false;
-    }
-
     /* it is QEMU that writes */
     return (side->volume = lukshdrHandleOpen(vol, flags & ~LUKSHDR_HANDLE_WRITE, error)) &&
            (!vol->remote->secretUUID ||
@@ -170,7 +162,8 @@ lukshdrConvertAddSide(lukshdrConvertCommand *command,
     guint seconds;
 
     /* what is raw names nothing */
-    if (!side->volume->rbd && !lukshdrPayloadCheck(side->volume->fd, side->format, error)) {
+    if (!g_str_equal(side->format, "raw") &&
+        !lukshdrPayloadCheck(side->volume, side->format, error)) {
         g_prefix_error(error, "%s: ", side->name);
         return false;
     }
@@ -190,8 +183,8 @@ lukshdrConvertAddSide(lukshdrConvertCommand *command,
         lukshdrChainSetReadOnly(chain, readOnly);
         json_node_take_object(root, lukshdrChainToJSON(chain));
     } else if (side->volume->rbd) {
-        json_node_take_object(
-            root, lukshdrChainRemoteToJSON(side->where->remote, user, command->configFile));
+        json_node_take_object(root, lukshdrChainRemoteToJSON(side->format, side->where->remote,
+                                                             user, command->configFile));
     } else {
         json_node_take_object(
             root, lukshdrChainVolumeToJSON(side->format, volume,
@@ -324,4 +317,30 @@ lukshdrStorageOpens(const lukshdrConvertSide *side, GError **error)
                              (char *[]){ g_strdup("--output"), g_strdup("json"), g_strdup("--"),
                                          g_steal_pointer(&source), NULL },
                              true, error);
+}
+
+bool
+lukshdrStorageConvertResize(const lukshdrConvertSide *side,
+                            guint64 capacity,
+                            bool shrink,
+                            GError **error)
+{
+    g_auto(lukshdrConvertCommand) command = { .argv = g_ptr_array_new_with_free_func(g_free),
+                                              .deadline = LUKSHDR_CONVERT_STALLED,
+                                              .config = -1 };
+    g_autofree char *target = NULL;
+
+    g_ptr_array_add(command.argv, g_strdup(LUKSHDR_QEMU_IMG));
+    g_ptr_array_add(command.argv, g_strdup("resize"));
+    g_ptr_array_add(command.argv, g_strdup("-q"));
+    if (shrink)
+        g_ptr_array_add(command.argv, g_strdup("--shrink"));
+
+    return lukshdrConvertCheckUnused(side, error) &&
+           lukshdrConvertAddSide(&command, side, "target", false, &target, error) &&
+           lukshdrConvertRun(&command,
+                             (char *[]){ g_strdup("--"), g_steal_pointer(&target),
+                                         g_strdup_printf("%" G_GUINT64_FORMAT, capacity), NULL },
+                             true, error) &&
+           lukshdrConvertCheckStill(side, false, error);
 }

@@ -61,8 +61,7 @@ lukshdrConvertSideLinked(lukshdrConvertSide *side,
  * @vol: a volume, or a link's payload; must outlive @side
  * @format: its format, libvirt's name; must outlive @side
  * @flags: lukshdrHandleFlags
- * @error: VIR_ERR_CONFIG_UNSUPPORTED for formats that QEMU does not write, and images of Ceph clusters
- *         of any but raw; as lukshdrHandleOpen and lukshdrStorageSecretCephKey
+ * @error: VIR_ERR_CONFIG_UNSUPPORTED for formats that QEMU does not write; as lukshdrHandleOpen and lukshdrStorageSecretCephKey
  *
  * Returns: true, or false with @error set.
  */
@@ -102,3 +101,20 @@ lukshdrStorageConvert(const lukshdrConvertSide *from, const lukshdrConvertSide *
  */
 bool
 lukshdrStorageOpens(const lukshdrConvertSide *side, GError **error);
+
+/**
+ * lukshdrStorageConvertResize:
+ * @side: a volume as it is, of a format of its own (qcow2)
+ * @capacity: how large the disk in it shall be, bytes: a multiple of 512
+ * @shrink: whether it may be smaller than before: what was behind that is lost
+ * @error: as lukshdrStorageConvert
+ *
+ * Runs qemu-img resize.  A crash leaves the old size or the new one.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrStorageConvertResize(const lukshdrConvertSide *side,
+                            guint64 capacity,
+                            bool shrink,
+                            GError **error);

@@ -21,6 +21,7 @@
 #include "link/handle.h"
 #include "link/header.h"
 #include "link/label.h"
+#include "link/payload.h"
 #include "util/log.h"
 #include "util/text.h"
 #include "link/replica.h"
@@ -261,18 +262,31 @@ lukshdrDiscoverCheckRegistry(const lukshdrDiscover *here, const lukshdrLink *lin
     return false;
 }
 
-static bool
-lukshdrDiscoverCheckFormat(virStorageVolPtr payload, const lukshdrLink *label, GError **error)
+/* The format of @payload, which is open as @handle; of an image of a cluster libvirt does not know it */
+static char *
+lukshdrDiscoverFormat(virStorageVolPtr payload, const lukshdrHandle *handle, GError **error)
 {
-    g_autofree char *text = lukshdrStorageState.stock.storageVolGetXMLDesc(payload, 0);
-    g_autofree char *format = NULL;
+    g_autofree char *text = NULL;
+
+    if (handle->rbd)
+        return g_strdup(lukshdrPayloadImageFormat(handle, error));
+
+    if ((text = lukshdrStorageState.stock.storageVolGetXMLDesc(payload, 0)))
+        return lukshdrVolumeXMLFormatOf(text, error);
+    lukshdrErrorFromLast(error);
+    return NULL;
+}
+
+static bool
+lukshdrDiscoverCheckFormat(virStorageVolPtr payload,
+                           const lukshdrHandle *handle,
+                           const lukshdrLink *label,
+                           GError **error)
+{
+    g_autofree char *format = lukshdrDiscoverFormat(payload, handle, error);
     g_autofree char *where = NULL;
 
-    if (!text) {
-        lukshdrErrorFromLast(error);
-        return false;
-    }
-    if (!(format = lukshdrVolumeXMLFormatOf(text, error)))
+    if (!format)
         return false;
     if (g_str_equal(format, label->format))
         return true;
@@ -385,7 +399,7 @@ lukshdrDiscoverClaim(const lukshdrDiscover *here, const lukshdrLink *claim, GErr
         return false;
 
     if (!handle || !lukshdrDiscoverCheckClaim(claim, &link->payload, &reason) ||
-        !lukshdrDiscoverCheckFormat(payload, link, &reason) ||
+        !lukshdrDiscoverCheckFormat(payload, handle, link, &reason) ||
         !lukshdrHeaderCheck(link, &link->header, here->handle->fd, NULL, &reason)) {
         lukshdrDiscoverFind(here, claim, &reason);
         g_propagate_error(error, g_steal_pointer(&reason));

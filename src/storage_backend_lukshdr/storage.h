@@ -116,6 +116,32 @@ char *
 lukshdrStorageVolGetXMLDesc(virStorageVolPtr vol, unsigned int flags);
 
 /**
+ * lukshdrStorageVolGetInfo:
+ * @vol: a volume
+ * @info: filled in
+ *
+ * In front of stock's storageVolGetInfo: of a qcow2 in an image of a Ceph cluster, the capacity is that of
+ * the disk.
+ *
+ * Returns: 0, or -1 with a libvirt error.
+ */
+int
+lukshdrStorageVolGetInfo(virStorageVolPtr vol, virStorageVolInfoPtr info);
+
+/**
+ * lukshdrStorageVolGetInfoFlags:
+ * @vol: a volume
+ * @info: filled in
+ * @flags: virStorageVolInfoFlags
+ *
+ * In front of stock's storageVolGetInfoFlags, as lukshdrStorageVolGetInfo.
+ *
+ * Returns: 0, or -1 with a libvirt error.
+ */
+int
+lukshdrStorageVolGetInfoFlags(virStorageVolPtr vol, virStorageVolInfoPtr info, unsigned int flags);
+
+/**
  * lukshdrStorageVolCreateXMLFrom:
  * @pool: pool of the new volume
  * @xmldesc: its XML

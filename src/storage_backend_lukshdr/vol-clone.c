@@ -38,6 +38,7 @@
 #include "vol-create.h"
 #include "defaults.h"
 #include "headers.h"
+#include "image.h"
 #include "lookup.h"
 #include "recognise.h"
 #include "secrets.h"
@@ -69,10 +70,17 @@ lukshdrCloneSourceClear(lukshdrCloneSource *source)
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(lukshdrCloneSource, lukshdrCloneSourceClear)
 
+/* @link is that of which @vol is the payload, or NULL */
 static bool
-lukshdrCloneReadCapacity(virStorageVolPtr vol, unsigned long long *capacity, GError **error)
+lukshdrCloneReadCapacity(virStorageVolPtr vol,
+                         const lukshdrLink *link,
+                         unsigned long long *capacity,
+                         GError **error)
 {
     virStorageVolInfo info;
+
+    if (link && lukshdrImageIs(link))
+        return lukshdrImageCapacity(link, capacity, error);
 
     if (lukshdrStorageState.stock.storageVolGetInfo(vol, &info) < 0) {
         lukshdrErrorFromLast(error);
@@ -125,7 +133,7 @@ lukshdrCloneReadSource(virStorageVolPtr vol,
 
     source->link = link;
     if (!lukshdrCloneTakeSource(vol, source, error) ||
-        !lukshdrCloneReadCapacity(vol, &source->capacity, error))
+        !lukshdrCloneReadCapacity(vol, link, &source->capacity, error))
         return false;
 
     if (link) {
@@ -161,15 +169,20 @@ lukshdrCloneReadSource(virStorageVolPtr vol,
            lukshdrCloneCheckImage(source, error);
 }
 
-/* Makes the clone at least as large as its source, as stock does */
+/* Makes the clone at least as large as its source, as stock does.  @link is the clone's, or NULL. */
 static bool
-lukshdrCloneGrow(virStorageVolPtr vol, unsigned long long capacity, GError **error)
+lukshdrCloneGrow(virStorageVolPtr vol,
+                 const lukshdrLink *link,
+                 unsigned long long capacity,
+                 GError **error)
 {
     unsigned long long now;
 
-    if (!lukshdrCloneReadCapacity(vol, &now, error))
+    if (!lukshdrCloneReadCapacity(vol, link, &now, error))
         return false;
 
+    if (now < capacity && link && lukshdrImageIs(link))
+        return lukshdrImageResize(link, vol, capacity, 0, error);
     if (now < capacity) {
         /* the resize is part of making the clone: stock asks for no further right to it */
         virIdentity *client = lukshdrStorageBecomeSystem();
@@ -194,7 +207,7 @@ lukshdrCloneFill(lukshdrLink *link,
     const lukshdrCloneSource *source = opaque;
     g_auto(lukshdrConvertSide) to = { 0 };
 
-    return lukshdrCloneGrow(payload, source->capacity, error) &&
+    return lukshdrCloneGrow(payload, link, source->capacity, error) &&
            lukshdrConvertSideLinked(&to, link, secret, LUKSHDR_HANDLE_WRITE, error) &&
            lukshdrStorageConvert(&source->side, &to, error);
 }
@@ -216,7 +229,7 @@ lukshdrCloneFillCopy(lukshdrLink *link,
                                       .name = source->side.name };
     g_auto(lukshdrConvertSide) to = { 0 };
 
-    return lukshdrCloneGrow(payload, source->capacity, error) &&
+    return lukshdrCloneGrow(payload, link, source->capacity, error) &&
            lukshdrConvertSidePlain(&to, &link->payload, link->format, LUKSHDR_HANDLE_WRITE,
                                    error) &&
            lukshdrStorageConvert(&from, &to, error);
@@ -304,7 +317,7 @@ lukshdrClonePlainFill(virStorageVolPtr vol,
     if (!lukshdrRegistryStore(state->registry, journal, error))
         return false;
 
-    return lukshdrCloneGrow(vol, source->capacity, error) &&
+    return lukshdrCloneGrow(vol, NULL, source->capacity, error) &&
            lukshdrStorageConvert(&source->side, &to, error) &&
            lukshdrRegistryRemove(state->registry, journal->uuid, error);
 }

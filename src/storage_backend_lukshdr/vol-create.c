@@ -14,6 +14,8 @@
  *   4 payload volume made by stock               an empty payload, unrecorded: removed if it
  *                                                is raw, otherwise reported
  *   5 its identity recorded                      both removed at the next start
+ *     (an image of a cluster formatted, if       as 5
+ *     it is to be qcow2: image.h)
  *     (a secret generated, if none was given     as 5, the secret is removed, too)
  *   6 header formatted                           as 5
  *   7 label written, replicas filled             as 5
@@ -48,6 +50,7 @@
 #include "busy.h"
 #include "vol-create.h"
 #include "defaults.h"
+#include "image.h"
 #include "remote.h"
 #include "secrets.h"
 #include "vol-share.h"
@@ -290,10 +293,11 @@ lukshdrStoragePoolUnref(void *pool)
     virStoragePoolFree(pool);
 }
 
-/* Refuses, before anything is made, what no volume of that pool could be.  @what is a role. */
+/* Refuses, before anything is made, what no volume of that pool could be as @role.  Of a payload that we
+ * must format, @xml says so afterwards. */
 static bool
 lukshdrStorageCheckPool(virStoragePoolPtr pool,
-                        const lukshdrVolumeXML *xml,
+                        lukshdrVolumeXML *xml,
                         lukshdrRole role,
                         GError **error)
 {
@@ -309,16 +313,19 @@ lukshdrStorageCheckPool(virStoragePoolPtr pool,
         return false;
     if (g_str_equal(format, "raw"))
         return true;
-    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
-                _("volume '%s' cannot have format '%s': libvirt makes nothing but raw volumes in "
-                  "pool '%s', of type rbd"),
-                xml->name, format, virStoragePoolGetName(pool));
+    if (g_str_equal(format, "qcow2"))
+        return lukshdrVolumeXMLToImage(xml, error);
+    g_set_error(
+        error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
+        _("volume '%s' cannot have format '%s': in pool '%s', of type rbd, there are linked "
+          "volumes of formats 'raw' and 'qcow2' alone"),
+        xml->name, format, virStoragePoolGetName(pool));
     return false;
 }
 
 /* Returns the pools of the header volumes that shall be made; all of them are active */
 static GPtrArray *
-lukshdrStorageHeaderPools(virConnectPtr conn, const lukshdrVolumeXML *xml, GError **error)
+lukshdrStorageHeaderPools(virConnectPtr conn, lukshdrVolumeXML *xml, GError **error)
 {
     g_autoptr(GPtrArray) pools = g_ptr_array_new_with_free_func(lukshdrStoragePoolUnref);
     guint i;
@@ -387,7 +394,8 @@ lukshdrStorageMakeLinked(virStoragePoolPtr pool,
     if (!lukshdrStorageMakeHeaders(headerPools, xml, link, error) ||
         !(payload = lukshdrStorageMakeVolume(pool, xml->stock, flags, link, &link->payload,
                                              error)) ||
-        !(described = lukshdrStorageReadFormat(payload, link, error)))
+        !(described = lukshdrStorageReadFormat(payload, link, error)) ||
+        (xml->image && !lukshdrImageMake(link, payload, xml->image, error)))
         return NULL;
 
     if (xml->action == LUKSHDR_HEADER_LINK_SHARE) {

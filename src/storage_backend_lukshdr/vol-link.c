@@ -46,6 +46,7 @@
 #include "convert.h"
 #include "entry.h"
 #include "headers.h"
+#include "image.h"
 #include "lookup.h"
 #include "recognise.h"
 #include "secrets.h"
@@ -73,13 +74,37 @@ lukshdrExistingFind(virStoragePoolPtr pool, const char *name, lukshdrVolume *whe
     return g_steal_pointer(&vol);
 }
 
+/* Sets @link's format to that of what is in the image, of which stock always says "raw".  The client need not
+ * name the format, but may not name another. */
+static bool
+lukshdrExistingReadImage(lukshdrLink *link, const lukshdrVolumeXML *xml, GError **error)
+{
+    g_autofree char *said = lukshdrVolumeXMLFormatSaid(xml->stock);
+    const char *format = lukshdrImageFormat(&link->payload, error);
+
+    if (!format)
+        return false;
+    if (said && !g_str_equal(said, format)) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
+                    _("what is in image '%s' of pool '%s' is of format '%s', not '%s'"),
+                    link->payload.volume, link->payload.pool, format, said);
+        return false;
+    }
+    g_free(link->format);
+    link->format = g_strdup(format);
+    return true;
+}
+
 /* Sets @link's format from stock's XML of the payload, and checks there that it can be a payload */
 static bool
-lukshdrExistingReadPayload(virStorageVolPtr vol, lukshdrLink *link, GError **error)
+lukshdrExistingReadPayload(virStorageVolPtr vol,
+                           const lukshdrVolumeXML *xml,
+                           lukshdrLink *link,
+                           GError **error)
 {
     g_autofree char *text = lukshdrStorageReadFormat(vol, link, error);
 
-    if (!text)
+    if (!text || (link->payload.remote && !lukshdrExistingReadImage(link, xml, error)))
         return false;
 
     if (lukshdrVolumeXMLIsEncrypted(text)) {
@@ -645,7 +670,7 @@ lukshdrExistingLink(virStoragePoolPtr pool,
     if (!lukshdrExistingHeaders(conn, xml, link, error) ||
         !(busy = lukshdrStorageBusyLink(link, LUKSHDR_STORAGE_BUSY_CREATE, error)) ||
         !lukshdrExistingCheckHeaders(link, known, error) ||
-        (!known && (!lukshdrExistingReadPayload(vol, link, error) ||
+        (!known && (!lukshdrExistingReadPayload(vol, xml, link, error) ||
                     !lukshdrExistingCheckIdle(&link->payload, error))) ||
         !(secret = lukshdrExistingSecret(link, xml, error)))
         return false;

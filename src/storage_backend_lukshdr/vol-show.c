@@ -24,6 +24,7 @@
 #include "discover.h"
 #include "entry.h"
 #include "headers.h"
+#include "image.h"
 #include "recognise.h"
 #include "use.h"
 #include "scan.h"
@@ -57,6 +58,19 @@ lukshdrStorageShowFound(virStorageVolPtr vol, const char *xml)
     return links ? lukshdrVolumeXMLShowFound(xml, links) : NULL;
 }
 
+/* Returns @xml with the format and the capacity of the qcow2 that is in @link's image, or NULL.  If nobody can
+ * tell the capacity, shows the image's. */
+static char *
+lukshdrStorageShowImage(const char *xml, const lukshdrLink *link)
+{
+    unsigned long long capacity = 0;
+    g_autoptr(GError) error = NULL;
+
+    if (!lukshdrImageCapacity(link, &capacity, &error))
+        LUKSHDR_LOG_WARN("%s", error->message);
+    return lukshdrVolumeXMLShowImage(xml, link->format, capacity);
+}
+
 char *
 lukshdrStorageVolGetXMLDesc(virStorageVolPtr vol, unsigned int flags)
 {
@@ -79,6 +93,10 @@ lukshdrStorageVolGetXMLDesc(virStorageVolPtr vol, unsigned int flags)
     if (what.as == LUKSHDR_RECOGNISED_PLAIN) {
         shown = lukshdrStorageShowFound(vol, xml);
     } else if (what.as == LUKSHDR_RECOGNISED_PAYLOAD) {
+        if (lukshdrImageIs(what.link) && (shown = lukshdrStorageShowImage(xml, what.link))) {
+            free(xml);
+            xml = shown;
+        }
         shown = lukshdrVolumeXMLShowPayload(xml, what.link);
     } else if (what.link && (links = lukshdrStorageHeadersSharers(what.link, &error))) {
         g_ptr_array_insert(links, 0, lukshdrLinkRef(what.link));
@@ -89,6 +107,54 @@ lukshdrStorageVolGetXMLDesc(virStorageVolPtr vol, unsigned int flags)
 
     free(xml);
     return lukshdrStorageMarkLost(shown);
+}
+
+/* Returns the link whose payload @vol is by its names, if that is a qcow2 in an image; else NULL.  Whether it is
+ * the recorded one is for whoever opens it. */
+static lukshdrLink *
+lukshdrStorageFindImage(virStorageVolPtr vol)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    g_autofree char *path = state->stock.storageVolGetPath(vol);
+    g_autoptr(virStoragePool) pool = NULL;
+    g_autoptr(lukshdrLink) link = NULL;
+
+    if (!path || g_path_is_absolute(path) || !(pool = state->stock.storagePoolLookupByVolume(vol)))
+        return NULL;
+    (void)lukshdrRegistryLookup(state->registry, virStoragePoolGetName(pool),
+                                virStorageVolGetName(vol), &link, NULL, NULL);
+    return link && lukshdrImageIs(link) ? g_steal_pointer(&link) : NULL;
+}
+
+static void
+lukshdrStorageShowCapacity(virStorageVolPtr vol, virStorageVolInfoPtr info)
+{
+    g_autoptr(lukshdrLink) link = lukshdrStorageFindImage(vol);
+    g_autoptr(GError) error = NULL;
+
+    if (link && !lukshdrImageCapacity(link, &info->capacity, &error))
+        LUKSHDR_LOG_WARN("%s", error->message);
+    virResetLastError();
+}
+
+int
+lukshdrStorageVolGetInfo(virStorageVolPtr vol, virStorageVolInfoPtr info)
+{
+    int rc = lukshdrStorageState.client.storageVolGetInfo(vol, info);
+
+    if (rc == 0)
+        lukshdrStorageShowCapacity(vol, info);
+    return rc;
+}
+
+int
+lukshdrStorageVolGetInfoFlags(virStorageVolPtr vol, virStorageVolInfoPtr info, unsigned int flags)
+{
+    int rc = lukshdrStorageState.client.storageVolGetInfoFlags(vol, info, flags);
+
+    if (rc == 0)
+        lukshdrStorageShowCapacity(vol, info);
+    return rc;
 }
 
 /* A client may put back a header, or replace ciphertext, while nobody uses the volume.  The upload
@@ -234,6 +300,11 @@ lukshdrStorageVolResize(virStorageVolPtr vol, unsigned long long capacity, unsig
                                _("unable to resize linked volume '%s' (that of a running domain is "
                                  "resized with virsh blockresize): "),
                                what.link->payload.volume);
+                break;
+            }
+            if (lukshdrImageIs(what.link)) {
+                if (lukshdrImageResize(what.link, vol, capacity, flags, &error))
+                    return 0;
                 break;
             }
             if ((rc = state->stock.storageVolResize(vol, capacity, flags)) == 0)

@@ -39,22 +39,27 @@ lukshdrVolumeXMLHeader(const char *name)
 }
 
 char *
+lukshdrVolumeXMLFormatSaid(const char *text)
+{
+    g_autoptr(xmlDoc) doc = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_VOLUME, NULL);
+    xmlNode *target = doc ? lukshdrXMLChild(xmlDocGetRootElement(doc), LUKSHDR_XML_TARGET) : NULL;
+    xmlNode *node = target ? lukshdrXMLChild(target, LUKSHDR_XML_FORMAT) : NULL;
+
+    return node ? lukshdrXMLAttribute(node, LUKSHDR_XML_TYPE) : NULL;
+}
+
+char *
 lukshdrVolumeXMLFormatOf(const char *text, GError **error)
 {
     g_autoptr(xmlDoc) doc = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_VOLUME, error);
     g_autofree char *type = NULL;
-    xmlNode *target;
-    xmlNode *node;
     char *format;
 
     if (!doc)
         return NULL;
 
     type = lukshdrXMLAttribute(xmlDocGetRootElement(doc), "type");
-    target = lukshdrXMLChild(xmlDocGetRootElement(doc), LUKSHDR_XML_TARGET);
-    node = target ? lukshdrXMLChild(target, LUKSHDR_XML_FORMAT) : NULL;
-    format = node ? lukshdrXMLAttribute(node, "type") : NULL;
-
+    format = lukshdrVolumeXMLFormatSaid(text);
     if (!format || g_strcmp0(type, "block") == 0) {
         g_free(format);
         return g_strdup("raw");
@@ -69,6 +74,26 @@ lukshdrVolumeXMLResult(xmlNode *root)
     g_autofree char *text = lukshdrXMLFormat(root);
 
     return strdup(text);
+}
+
+char *
+lukshdrVolumeXMLShowImage(const char *text, const char *format, guint64 capacity)
+{
+    g_autoptr(xmlDoc) doc = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_VOLUME, NULL);
+    xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
+    xmlNode *target = root ? lukshdrXMLChild(root, LUKSHDR_XML_TARGET) : NULL;
+    g_autofree char *bytes = g_strdup_printf("%" G_GUINT64_FORMAT, capacity);
+    xmlNode *node;
+
+    if (!target)
+        return NULL;
+
+    if (!(node = lukshdrXMLChild(target, LUKSHDR_XML_FORMAT)))
+        node = lukshdrXMLAddChild(target, LUKSHDR_XML_FORMAT, NULL);
+    lukshdrXMLSetAttribute(node, LUKSHDR_XML_TYPE, format);
+    if (capacity && (node = lukshdrXMLChild(root, LUKSHDR_XML_CAPACITY)))
+        xmlNodeSetContent(node, BAD_CAST bytes);
+    return lukshdrVolumeXMLResult(root);
 }
 
 /* Finds or makes <encryption format='luks'> with its <secret> in @root's

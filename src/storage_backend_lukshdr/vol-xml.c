@@ -59,6 +59,7 @@ lukshdrVolumeXMLFree(lukshdrVolumeXML *xml)
     g_clear_pointer(&xml->headers, g_ptr_array_unref);
     g_free(xml->secretUUID);
     g_free(xml->secretUsage);
+    g_free(xml->image);
     lukshdrFormatParamsClear(&xml->params);
     g_free(xml);
 }
@@ -426,5 +427,91 @@ lukshdrVolumeXMLParse(const char *text, lukshdrVolumeXML **xml, GError **error)
     result->stock = lukshdrXMLFormat(root);
 
     *xml = g_steal_pointer(&result);
+    return true;
+}
+
+/* @size is <clusterSize>.  qemu-img takes a number with a suffix, of powers of two. */
+static bool
+lukshdrVolumeXMLImageCluster(xmlNode *size, GString *options, GError **error)
+{
+    static const char *const units[][2] = { { "B", "" },   { "bytes", "" }, { "k", "k" },
+                                            { "K", "k" },  { "KiB", "k" },  { "M", "M" },
+                                            { "MiB", "M" } };
+    g_autofree char *unit = lukshdrXMLAttribute(size, LUKSHDR_XML_UNIT);
+    g_autofree char *text = lukshdrXMLText(size);
+    guint64 number;
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(units); i++) {
+        if (g_str_equal(units[i][0], unit ? unit : "B"))
+            break;
+    }
+    if (i < G_N_ELEMENTS(units) &&
+        g_ascii_string_to_unsigned(g_strstrip(text), 10, 1, G_MAXUINT32, &number, NULL)) {
+        g_string_append_printf(options, ",cluster_size=%" G_GUINT64_FORMAT "%s", number,
+                               units[i][1]);
+        return true;
+    }
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                _("malformed element 'clusterSize': a number of bytes, KiB or MiB is needed"));
+    return false;
+}
+
+static bool
+lukshdrVolumeXMLImageFeatures(xmlNode *features, GString *options, GError **error)
+{
+    static const char *const known[] = { "lazy_refcounts", "extended_l2", NULL };
+    xmlNode *node;
+
+    if (!lukshdrXMLOnlyChildren(features, known, error))
+        return false;
+    for (node = lukshdrXMLChild(features, NULL); node; node = lukshdrXMLNext(node, NULL))
+        g_string_append_printf(options, ",%s=on", (const char *)node->name);
+    return true;
+}
+
+bool
+lukshdrVolumeXMLToImage(lukshdrVolumeXML *xml, GError **error)
+{
+    static const char *const ours[] = { LUKSHDR_XML_FORMAT, LUKSHDR_XML_COMPAT,
+                                        LUKSHDR_XML_CLUSTER_SIZE, LUKSHDR_XML_FEATURES };
+    g_autoptr(xmlDoc)
+        doc = lukshdrXMLParse(xml->stock, strlen(xml->stock), LUKSHDR_XML_VOLUME, error);
+    xmlNode *target = doc ? lukshdrXMLChild(xmlDocGetRootElement(doc), LUKSHDR_XML_TARGET) : NULL;
+    g_autoptr(GString) options = g_string_new(NULL);
+    g_autofree char *compat = NULL;
+    xmlNode *node;
+    size_t i;
+
+    if (!doc)
+        return false;
+
+    node = target ? lukshdrXMLChild(target, LUKSHDR_XML_COMPAT) : NULL;
+    compat = node ? lukshdrXMLText(node) : g_strdup("1.1");
+    g_strstrip(compat);
+    if (!g_str_equal(compat, "1.1") && !g_str_equal(compat, "0.10")) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
+                    _("unknown compatibility level '%s' of qcow2, it must be '1.1' or '0.10'"),
+                    compat);
+        return false;
+    }
+    g_string_append_printf(options, "compat=%s", compat);
+
+    if (target && (node = lukshdrXMLChild(target, LUKSHDR_XML_CLUSTER_SIZE)) &&
+        !lukshdrVolumeXMLImageCluster(node, options, error))
+        return false;
+    if (target && (node = lukshdrXMLChild(target, LUKSHDR_XML_FEATURES)) &&
+        !lukshdrVolumeXMLImageFeatures(node, options, error))
+        return false;
+
+    for (i = 0; target && i < G_N_ELEMENTS(ours); i++) {
+        while ((node = lukshdrXMLChild(target, ours[i]))) {
+            xmlUnlinkNode(node);
+            xmlFreeNode(node);
+        }
+    }
+    g_free(xml->stock);
+    xml->stock = lukshdrXMLFormat(xmlDocGetRootElement(doc));
+    xml->image = g_string_free(g_steal_pointer(&options), FALSE);
     return true;
 }

@@ -51,6 +51,9 @@ struct _lukshdrVolumeXML {
     char *secretUUID;   /* one of the two is NULL; both, if a secret is to be generated */
     char *secretUsage;
     bool hasCipher; /* the XML has a <cipher> or an <ivgen> */
+    char *
+        image; /* qemu-img's options for the qcow2 that we make in the raw volume of stock (image.h);
+                     * else NULL */
     lukshdrFormatParams params;
 };
 
@@ -94,6 +97,30 @@ lukshdrVolumeXMLRename(lukshdrVolumeXML *xml, const char *volume);
  */
 bool
 lukshdrVolumeXMLParse(const char *text, lukshdrVolumeXML **xml, GError **error);
+
+/**
+ * lukshdrVolumeXMLToImage:
+ * @xml: what a client asks for, of format qcow2
+ * @error: VIR_ERR_XML_ERROR; VIR_ERR_CONFIG_UNSUPPORTED
+ *
+ * Makes @xml->stock ask for a raw volume, and sets @xml->image from what it said of the qcow2:
+ * <compat>, <clusterSize>, <features>.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrVolumeXMLToImage(lukshdrVolumeXML *xml, GError **error);
+
+/**
+ * lukshdrVolumeXMLShowImage:
+ * @text: volume XML as stock writes it
+ * @format: the format of what is in the volume
+ * @capacity: how large the disk in it is, bytes; 0 leaves what stock says
+ *
+ * Returns: the same with those, to be freed with free(3), or NULL if @text is no volume's.
+ */
+char *
+lukshdrVolumeXMLShowImage(const char *text, const char *format, guint64 capacity);
 
 /**
  * lukshdrVolumeXMLHeader:
@@ -144,6 +171,15 @@ lukshdrVolumeXMLIsEncrypted(const char *text);
  */
 bool
 lukshdrVolumeXMLHasBacking(const char *text);
+
+/**
+ * lukshdrVolumeXMLFormatSaid:
+ * @text: volume XML
+ *
+ * Returns: the format that it names, to be freed with g_free, or NULL if it names none.
+ */
+char *
+lukshdrVolumeXMLFormatSaid(const char *text);
 
 /**
  * lukshdrVolumeXMLFormatOf:

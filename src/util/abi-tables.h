@@ -76,7 +76,9 @@ struct _lukshdrStorageTable {
     int (*storageVolWipe)(virStorageVolPtr vol, unsigned int flags);
     int (*storageVolWipePattern)(virStorageVolPtr vol, unsigned int algorithm, unsigned int flags);
     int (*storageVolGetInfo)(virStorageVolPtr vol, virStorageVolInfoPtr info);
-    lukshdrStorageEntry storageVolGetInfoFlags;
+    int (*storageVolGetInfoFlags)(virStorageVolPtr vol,
+                                  virStorageVolInfoPtr info,
+                                  unsigned int flags);
     char *(*storageVolGetXMLDesc)(virStorageVolPtr vol, unsigned int flags);
     char *(*storageVolGetPath)(virStorageVolPtr vol);
     int (*storageVolResize)(virStorageVolPtr vol, unsigned long long capacity, unsigned int flags);

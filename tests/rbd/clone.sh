@@ -206,8 +206,8 @@ try "the same" alike "$FILE" "$(plain images p4)"
 same "no more objects than that" "$(objects p4)" 2
 
 note "What cannot be"
-unchanged "a format that libvirt does not make there" 'makes nothing but raw volumes' \
-    eval 'linked_xml no qcow2 | from images one images'
+unchanged "a format that is not made there" "linked volumes of formats 'raw' and 'qcow2' alone" \
+    eval 'linked_xml no vmdk | from images one images'
 unchanged "the same, plain" 'only RAW volumes' eval 'plain_xml no.qcow2 qcow2 | from images one images'
 unchanged "a header on Ceph" 'of type rbd, can be payloads, but not headers' \
     eval 'linked_xml no raw "" "pool='\''images'\''" | from images one images'

@@ -1,0 +1,82 @@
+/*
+ * image.h: qcow2 in an image of a Ceph cluster
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * In pools of type rbd libvirt makes nothing but raw images, and says of each that it is raw and as large as
+ * the image.  So the format of what is in one, and how large the disk is that a guest gets, is our business:
+ * the link has the format, and the qcow2's own header has the size.
+ *
+ * The image is as long as the qcow2 can become, which costs nothing: the cluster stores only what was
+ * written.  Were it shorter, QEMU would resize the image for each new cluster behind its end.
+ */
+
+#pragma once
+
+#include "link/link.h"
+#include "storage.h"
+
+/**
+ * lukshdrImageIs:
+ * @link: a link
+ *
+ * Returns: whether its payload is an image of a cluster with a format of its own in it.
+ */
+bool
+lukshdrImageIs(const lukshdrLink *link);
+
+/**
+ * lukshdrImageFormat:
+ * @where: an image of a cluster that a link shall have, with its identity
+ * @error: as lukshdrHandleOpen; VIR_ERR_OPERATION_INVALID if it is a qcow2 that names other files
+ *
+ * Returns: the format of what is in it, static, or NULL with @error set.
+ */
+const char *
+lukshdrImageFormat(const lukshdrVolume *where, GError **error);
+
+/**
+ * lukshdrImageCapacity:
+ * @link: a link of such a payload
+ * @capacity: set to how large the disk is, bytes
+ * @error: as lukshdrHandleOpen; VIR_ERR_OPERATION_INVALID if it is no qcow2
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrImageCapacity(const lukshdrLink *link, unsigned long long *capacity, GError **error);
+
+/**
+ * lukshdrImageMake:
+ * @link: a link that is being created; its payload is recorded, and as large as the disk shall be
+ * @vol: that payload, an empty image
+ * @options: lukshdrVolumeXML.image
+ * @error: stock's; as lukshdrStorageConvert
+ *
+ * Makes the image as long as it must be, and formats it.  Sets @link's format.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrImageMake(lukshdrLink *link, virStorageVolPtr vol, const char *options, GError **error);
+
+/**
+ * lukshdrImageResize:
+ * @link: a link of such a payload, which nobody uses
+ * @vol: the payload
+ * @capacity: how large the disk shall be, bytes, or by how much it shall change
+ * @flags: virStorageVolResizeFlags
+ * @error: VIR_ERR_INVALID_ARG for flags and sizes that are not possible; stock's; as
+ *         lukshdrStorageConvertResize
+ *
+ * As stock's storageVolResize for files of format qcow2.  The image grows before the disk, and never becomes
+ * shorter: a crash in between leaves a longer image.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrImageResize(const lukshdrLink *link,
+                   virStorageVolPtr vol,
+                   unsigned long long capacity,
+                   unsigned int flags,
+                   GError **error);
