@@ -11,19 +11,20 @@
 #include <errno.h>
 #include <glib/gi18n-lib.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "link/payload.h"
 #include "util/command.h"
 #include "util/error.h"
-#include "util/log.h"
 #include "convert.h"
 
 #define LUKSHDR_IMAGE_FORMAT "qcow2"
 
 /* qemu-img takes only whole sectors for a size */
 #define LUKSHDR_IMAGE_SECTOR 512
+
+/* more than QEMU takes for a qcow2, and so little that sums are right */
+#define LUKSHDR_IMAGE_MAX (G_GUINT64_CONSTANT(1) << 61)
 
 bool
 lukshdrImageIs(const lukshdrLink *link)
@@ -69,31 +70,30 @@ lukshdrImageLength(guint64 capacity)
     return capacity + capacity / 256 + 1024 * 1024;
 }
 
-/* Makes the image at least @length bytes long, as the system: that is part of making the volume or of
- * resizing it, to which the client has the right */
+/* Makes the image at least @length bytes long.  Stock would refuse what is below the space that it takes the
+ * image to have: whole objects. */
 static bool
-lukshdrImageGrow(const lukshdrVolume *where, virStorageVolPtr vol, guint64 length, GError **error)
+lukshdrImageGrow(const lukshdrVolume *where, guint64 length, GError **error)
 {
-    g_autoptr(lukshdrHandle) handle = lukshdrHandleOpen(where, LUKSHDR_HANDLE_READ, error);
-    virIdentity *client;
-    int rc;
+    g_autoptr(lukshdrRBD) rbd = lukshdrRBDOpen(where->remote, &where->identity, true, error);
+    lukshdrIdentity found;
 
-    if (!handle)
+    if (!rbd)
         return false;
-    if (handle->identity.size >= length)
-        return true;
+    lukshdrRBDIdentity(rbd, &found);
+    if (lukshdrIdentityCompare(&where->identity, &found) != LUKSHDR_IDENTITY_DIFFERENT)
+        return lukshdrRBDGrow(rbd, length, error);
 
-    client = lukshdrStorageBecomeSystem();
-    if ((rc = lukshdrStorageState.stock.storageVolResize(vol, length, 0)) < 0)
-        lukshdrErrorFromLast(error);
-    lukshdrStorageBecomeClient(client);
-    return rc == 0;
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                _("image '%s' is not the volume '%s' of pool '%s' any more"), where->remote->name,
+                where->volume, where->pool);
+    return false;
 }
 
 /* Returns a file in memory with an empty qcow2, or -1 with @error set.  qemu-img cannot format an image that
  * exists, and it is a few hundred KiB. */
 static int
-lukshdrImageFormatted(guint64 capacity, const char *options, guint64 *length, GError **error)
+lukshdrImageFormatted(guint64 capacity, const char *options, GError **error)
 {
     g_autofree char *size = g_strdup_printf("%" G_GUINT64_FORMAT, capacity);
     int fd = memfd_create("image", MFD_CLOEXEC);
@@ -104,49 +104,42 @@ lukshdrImageFormatted(guint64 capacity, const char *options, guint64 *length, GE
     const lukshdrCommand command = { .argv = argv,
                                      .files = files,
                                      .deadline = LUKSHDR_COMMAND_DEADLINE };
-    struct stat st;
 
     if (fd < 0) {
         lukshdrErrorSetErrno(error, errno, _("Unable to make a file in memory"));
         return -1;
     }
-    if (lukshdrCommandRun(&command, error) && fstat(fd, &st) == 0) {
-        *length = st.st_size;
+    if (lukshdrCommandRun(&command, error))
         return fd;
-    }
     close(fd);
     return -1;
 }
 
 static bool
-lukshdrImageWrite(const lukshdrLink *link,
-                  virStorageVolPtr vol,
-                  const char *options,
-                  lukshdrHandle *file,
-                  GError **error)
+lukshdrImageWrite(const lukshdrLink *link, const char *options, lukshdrHandle *file, GError **error)
 {
     const guint64 capacity = link->payload.identity.size;
     const lukshdrConvertSide from = { .format = "raw", .volume = file, .name = (char *)"" };
     g_auto(lukshdrConvertSide) to = { 0 };
-    guint64 length;
 
-    if ((file->fd = lukshdrImageFormatted(capacity, options, &length, error)) < 0)
+    if ((file->fd = lukshdrImageFormatted(capacity, options, error)) < 0 ||
+        !lukshdrIdentityFromFD(file->fd, &file->identity, error))
         return false;
 
     /* the bytes of a qcow2 go into what is a raw image still */
-    return lukshdrImageGrow(&link->payload, vol, MAX(length, lukshdrImageLength(capacity)),
+    return lukshdrImageGrow(&link->payload, MAX(file->identity.size, lukshdrImageLength(capacity)),
                             error) &&
            lukshdrConvertSidePlain(&to, &link->payload, "raw", LUKSHDR_HANDLE_READ, error) &&
            lukshdrStorageConvert(&from, &to, error);
 }
 
 bool
-lukshdrImageMake(lukshdrLink *link, virStorageVolPtr vol, const char *options, GError **error)
+lukshdrImageMake(lukshdrLink *link, const char *options, GError **error)
 {
     g_autoptr(lukshdrHandle) file = g_new0(lukshdrHandle, 1);
 
     file->fd = -1;
-    if (!lukshdrImageWrite(link, vol, options, file, error))
+    if (!lukshdrImageWrite(link, options, file, error))
         return false;
 
     g_free(link->format);
@@ -172,8 +165,8 @@ lukshdrImageWanted(guint64 now,
 
     *wanted = capacity;
     if (flags & VIR_STORAGE_VOL_RESIZE_DELTA)
-        *wanted = shrink ? now - MIN(now, capacity) : now + MIN(capacity, G_MAXINT64 - now);
-    if (*wanted > G_MAXINT64 / 2) {
+        *wanted = shrink ? now - MIN(now, capacity) : now + MIN(capacity, LUKSHDR_IMAGE_MAX);
+    if (now > LUKSHDR_IMAGE_MAX || *wanted > LUKSHDR_IMAGE_MAX) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_INVALID_ARG, _("the new capacity is too large"));
         return false;
     }
@@ -191,19 +184,28 @@ lukshdrImageWanted(guint64 now,
 
 bool
 lukshdrImageResize(const lukshdrLink *link,
-                   virStorageVolPtr vol,
                    unsigned long long capacity,
                    unsigned int flags,
                    GError **error)
 {
     g_auto(lukshdrConvertSide) side = { 0 };
-    guint64 now;
+    guint64 length;
     guint64 wanted;
+    guint64 now;
 
-    return lukshdrConvertSidePlain(&side, &link->payload, link->format, LUKSHDR_HANDLE_READ,
-                                   error) &&
-           lukshdrPayloadCapacity(side.volume, &now, error) &&
-           lukshdrImageWanted(now, capacity, flags, &wanted, error) &&
-           lukshdrImageGrow(&link->payload, vol, lukshdrImageLength(wanted), error) &&
-           lukshdrStorageConvertResize(&side, wanted, wanted < now, error);
+    if (!lukshdrConvertSidePlain(&side, &link->payload, link->format, LUKSHDR_HANDLE_READ, error))
+        return false;
+    if (!lukshdrPayloadCheck(side.volume, link->format, error) ||
+        !lukshdrPayloadCapacity(side.volume, &now, error)) {
+        g_prefix_error(error, "%s: ", side.name);
+        return false;
+    }
+    if (!lukshdrImageWanted(now, capacity, flags, &wanted, error))
+        return false;
+
+    length = lukshdrImageLength(wanted);
+    return (wanted < now || lukshdrImageGrow(&link->payload, length, error)) &&
+           lukshdrStorageConvertResize(&side, wanted, wanted < now, error) &&
+           /* QEMU has cut the image behind the last cluster in use */
+           (wanted >= now || lukshdrImageGrow(&link->payload, length, error));
 }

@@ -48,35 +48,32 @@ lukshdrImageCapacity(const lukshdrLink *link, unsigned long long *capacity, GErr
 
 /**
  * lukshdrImageMake:
- * @link: a link that is being created; its payload is recorded, and as large as the disk shall be
- * @vol: that payload, an empty image
+ * @link: a link that is being created; its payload is recorded, empty, and as large as the disk shall be
  * @options: lukshdrVolumeXML.image
- * @error: stock's; as lukshdrStorageConvert
+ * @error: as lukshdrRBDGrow and lukshdrStorageConvert
  *
  * Makes the image as long as it must be, and formats it.  Sets @link's format.
  *
  * Returns: true, or false with @error set.
  */
 bool
-lukshdrImageMake(lukshdrLink *link, virStorageVolPtr vol, const char *options, GError **error);
+lukshdrImageMake(lukshdrLink *link, const char *options, GError **error);
 
 /**
  * lukshdrImageResize:
  * @link: a link of such a payload, which nobody uses
- * @vol: the payload
  * @capacity: how large the disk shall be, bytes, or by how much it shall change
  * @flags: virStorageVolResizeFlags
- * @error: VIR_ERR_INVALID_ARG for flags and sizes that are not possible; stock's; as
+ * @error: VIR_ERR_INVALID_ARG for flags and sizes that are not possible; as lukshdrRBDGrow and
  *         lukshdrStorageConvertResize
  *
- * As stock's storageVolResize for files of format qcow2.  The image grows before the disk, and never becomes
- * shorter: a crash in between leaves a longer image.
+ * As stock's storageVolResize for files of format qcow2.  The image grows before the disk does, and after it
+ * was cut: a crash in between leaves an image that is longer than needed, or that QEMU has to grow.
  *
  * Returns: true, or false with @error set.
  */
 bool
 lukshdrImageResize(const lukshdrLink *link,
-                   virStorageVolPtr vol,
                    unsigned long long capacity,
                    unsigned int flags,
                    GError **error);

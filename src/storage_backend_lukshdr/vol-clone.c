@@ -182,7 +182,7 @@ lukshdrCloneGrow(virStorageVolPtr vol,
         return false;
 
     if (now < capacity && link && lukshdrImageIs(link))
-        return lukshdrImageResize(link, vol, capacity, 0, error);
+        return lukshdrImageResize(link, capacity, 0, error);
     if (now < capacity) {
         /* the resize is part of making the clone: stock asks for no further right to it */
         virIdentity *client = lukshdrStorageBecomeSystem();

@@ -395,7 +395,7 @@ lukshdrStorageMakeLinked(virStoragePoolPtr pool,
         !(payload = lukshdrStorageMakeVolume(pool, xml->stock, flags, link, &link->payload,
                                              error)) ||
         !(described = lukshdrStorageReadFormat(payload, link, error)) ||
-        (xml->image && !lukshdrImageMake(link, payload, xml->image, error)))
+        (xml->image && !lukshdrImageMake(link, xml->image, error)))
         return NULL;
 
     if (xml->action == LUKSHDR_HEADER_LINK_SHARE) {

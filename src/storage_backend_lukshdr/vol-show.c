@@ -303,7 +303,7 @@ lukshdrStorageVolResize(virStorageVolPtr vol, unsigned long long capacity, unsig
                 break;
             }
             if (lukshdrImageIs(what.link)) {
-                if (lukshdrImageResize(what.link, vol, capacity, flags, &error))
+                if (lukshdrImageResize(what.link, capacity, flags, &error))
                     return 0;
                 break;
             }

@@ -9,7 +9,6 @@
 [ -x "$VL" ] || skip_all "needs $VL: build first, or set BUILDDIR"
 
 TEXT="what nobody on the cluster may know: $RANDOM $RANDOM"
-SECRET="<secret type='passphrase' uuid='$SECRET_UUID'/>"
 
 try "a daemon with a header pool and a pool on Ceph starts" images_start || finish
 
@@ -28,7 +27,8 @@ from() {
 node() {
     local image
     image=$(image_url "images/$1" libvirt)
-    echo "${image#json:}" | sed 's/"driver":"raw"/"driver":"qcow2"/'
+    image=${image#json:}
+    echo "${image/\"raw\"/\"qcow2\"}"
 }
 whole_of() {
     local file
@@ -102,4 +102,204 @@ try "it is the same then" is_linked one
 same "with its capacity" "$(capacity one)" "$(both $((64 * MIB)))"
 try "pool-refresh changes nothing" virsh pool-refresh images
 same "nor the capacity" "$(capacity one)" "$(both $((64 * MIB)))"
+
+note "Its size"
+before=$(sha256sum <"$VAULT/one.luks")
+try "it grows" virsh vol-resize one 80M images
+same "to what was asked for" "$(capacity one)" "$(both $((80 * MIB)))"
+same "so says QEMU" "$(inside one)" $((80 * MIB))
+same "and the image with it" "$(($(size_of one) > 80 * MIB))" 1
+try "by a difference" virsh vol-resize one 512 images --delta
+same "of a sector" "$(inside one)" $((80 * MIB + 512))
+same "the header knows nothing of it" "$(sha256sum <"$VAULT/one.luks")" "$before"
+try "what was written is there" qemu qemu-io -r -c "read -P 7 8M 56M" "$(whole_of one)"
+unchanged "vol-resize to less" "below the present one" virsh vol-resize one 70M images
+same "has changed nothing within either" "$(inside one)" $((80 * MIB + 512))
+try "but if that is said" virsh vol-resize one 64M images --shrink
+same "it is cut" "$(capacity one)" "$(both $((64 * MIB)))"
+same "for what was written the image is long enough" "$(($(size_of one) > 64 * MIB))" 1
+try "and it is there" qemu qemu-io -r -c "read -P 7 8M 56M" "$(whole_of one)"
+mkfifo "$DAEMON_WORK/hold"
+hold() {
+    qemu qemu-io -r "json:$(node one)" <"$DAEMON_WORK/hold" >"$DAEMON_WORK/hold.log" 2>&1 &
+    HOLDER=$!
+    exec {HOLD}>"$DAEMON_WORK/hold" && waited watched one
+}
+try "somebody has it open" hold
+unchanged "vol-resize then" "in use" virsh vol-resize one 96M images
+same "has changed nothing within either" "$(inside one)" $((64 * MIB))
+unchanged "vol-delete then" "in use" virsh vol-delete one images
+echo quit >&"$HOLD"
+exec {HOLD}>&-
+wait "$HOLDER"
+waited not watched one
+
+note "What it can be made of"
+MORE="<compat>0.10</compat>" try "an old level" qcow old
+like "is what QEMU finds" "$(qemu qemu-img info "json:$(node old)")" 'compat: 0.10'
+MORE="<compat>1.1</compat><clusterSize unit='KiB'>4</clusterSize><features><lazy_refcounts/></features>" \
+    try "clusters and features" qcow fine
+like "are what QEMU finds" "$(qemu qemu-img info "json:$(node fine)" | tr '\n' ' ')" \
+    'cluster_size: 4096 .*lazy refcounts: true'
+try "a small one" qcow small 1
+same "is as small as that" "$(capacity small)" "$(both $MIB)"
+MORE="<compat>7.0</compat>" unchanged "another level" "level '7.0'" qcow no
+MORE="<features><other/></features>" unchanged "an unknown feature" "other" qcow no
+MORE="<clusterSize unit='parsec'>1</clusterSize>" unchanged "an unknown unit" "parsec" qcow no
+MORE="<clusterSize>1000</clusterSize>" unchanged "clusters that QEMU does not make" "luster" qcow no
+unchanged "another format" "formats 'raw' and 'qcow2' alone" \
+    eval 'image_xml no | sed "s/raw/vmdk/" | create_in images'
+unchanged "a plain one, as ever" "only RAW volumes" create_in images <<XML
+<volume><name>no</name><capacity>16777216</capacity><target><format type='qcow2'/></target></volume>
+XML
+for name in old fine small; do
+    try "$name is deleted" virsh vol-delete "$name" images
+done
+same "only the one is left" "$(rbd ls images)" one
+same "and its header" "$(ls "$VAULT")" one.luks
+
+note "Copies"
+# Sparse: 2 MiB of 64.
+truncate -s 64M "$DATA/file.raw"
+dd if="$DAEMON_WORK/text" of="$DATA/file.raw" bs=1M seek=5 conv=notrunc status=none
+dd if=/dev/urandom of="$DATA/file.raw" bs=1M seek=9 count=1 conv=notrunc status=none
+chmod 644 "$DATA/file.raw"
+rbd import --no-progress "$DATA/file.raw" images/image
+for pool in data images; do virsh pool-refresh $pool; done
+FILE="json:{\"driver\":\"raw\",\"file\":{\"driver\":\"file\",\"filename\":\"$DATA/file.raw\"}}"
+try "of a file" eval 'linked_xml two qcow2 | from images file.raw data'
+try "has its content" alike "$FILE" "$(whole_of two)"
+same "and its size" "$(capacity two)" "$(both $((64 * MIB)))"
+try "the cluster has nothing of it" bare two
+try "of a raw image" eval 'linked_xml three qcow2 | from images image images'
+try "has its content" alike "$FILE" "$(whole_of three)"
+try "vol-clone" virsh vol-clone two four images
+like "is of the same format" "$(virsh vol-dumpxml four images)" "<format type=.qcow2./>"
+try "has its content" alike "$FILE" "$(whole_of four)"
+unlike "with a key of its own" "$(rbd export images/four - --no-progress | sha256sum)" \
+    "$(rbd export images/two - --no-progress | sha256sum)"
+try "into a raw image" eval 'linked_xml five raw | from images two images'
+same "of the disk's size" "$(size_of five)" $((64 * MIB))
+try "the same" alike "$(whole_of five | sed 's/"driver":"qcow2"/"driver":"raw"/')" "$FILE"
+try "into a file" eval 'linked_xml six.qcow2 qcow2 | from data two images'
+try "the same" alike "$FILE" "$(whole_of "$DATA/six.qcow2")"
+try "and back" eval 'linked_xml seven qcow2 | from images six.qcow2 data'
+try "the same" alike "$FILE" "$(whole_of seven)"
+try "into a plain file" from data two images <<XML
+<volume><name>eight.raw</name><capacity>0</capacity><target><format type='raw'/></target></volume>
+XML
+try "the same" cmp "$DATA/eight.raw" "$DATA/file.raw"
+same "with its holes" "$(($(stat -c %b "$DATA/eight.raw") * 512 <= 4 * MIB))" 1
+try "into a plain image" from images two images <<XML
+<volume><name>nine</name><capacity>0</capacity><target><format type='raw'/></target></volume>
+XML
+try "the same" eval 'rbd export images/nine - --no-progress | cmp - "$DATA/file.raw"'
+same "with its holes" "$(objects nine)" 2
+try "into a larger one" eval 'linked_xml ten qcow2 | sed "s|>16<|>96<|" | from images two images'
+same "which is that large" "$(capacity ten)" "$(both $((96 * MIB)))"
+copy_xml() {
+    linked_xml "$1" "$2" | sed "s|<secret [^>]*/>||; s|<header type='volume'>|<header type='volume' link='copy'>|"
+}
+qcow thin 64 && qemu qemu-io -c 'write -P 7 8M 1M' "$(whole_of thin)" >/dev/null
+few=$(objects thin)
+try "a quick one" eval 'copy_xml quick qcow2 | from images thin images'
+try "opens" qemu qemu-io -r -c 'read -P 7 8M 1M' "$(whole_of quick)"
+same "and has as few objects" "$(objects quick)" "$few"
+unchanged "a plain qcow2" "only RAW volumes" from images two images <<XML
+<volume><name>no</name><capacity>0</capacity><target><format type='qcow2'/></target></volume>
+XML
+for name in image three four five seven nine ten thin quick; do
+    try "$name is deleted" virsh vol-delete "$name" images
+done
+for name in six.qcow2 eight.raw; do
+    try "$name is deleted" virsh vol-delete "$name" data
+done
+
+note "The tool"
+try "list" vl list
+like "knows the format and the size" "$OUT" "^images/one +qcow2 +64\.0.MiB +vault/one\.luks +$SECRET_UUID +ok"
+try "info" vl info one
+like "as well" "$OUT" '^Format: +qcow2'
+like "and where it is" "$OUT" '^Payload: +rbd:images/one'
+try "check" vl check
+like "has nothing to say against them" "$OUT" 'links checked: 2, things found: 0'
+LC_ALL=C try "the chain" vl chain one
+like "has a node for the qcow2" "$OUT" 'file: lukshdr-1-payload  qcow2'
+like "over the image" "$OUT" 'file: lukshdr-1-storage  rbd  images/one'
+json=$("$DAEMON_IN" "$VL" chain --format json one 2>/dev/null)
+try "json opens it" qemu-io -r --object "secret,id=lukshdr-1-format-encryption-secret0,file=$PASS" \
+    --object "secret,id=lukshdr-1-storage-auth-secret0,format=base64,file=$CEPH_DIR/libvirt.key" \
+    -c 'read -P 7 8M 56M' "$json"
+try "domain" vl chain --format domain one
+like "says qcow2" "$OUT" '<driver name="qemu" type="qcow2"/>'
+try "convert" vl convert images/two images/again --secret "$SECRET_UUID"
+like "keeps the format" "$(vl list)" '^images/again +qcow2 +64\.0.MiB'
+try "it has the content" alike "$FILE" "$(whole_of again)"
+try "convert to a raw image" vl convert images/two images/raw --format raw --secret "$SECRET_UUID"
+like "is raw" "$(vl list)" '^images/raw +raw +64\.0.MiB'
+try "and back" vl convert images/raw images/back --format qcow2 --secret "$SECRET_UUID"
+try "it has the content" alike "$FILE" "$(whole_of back)"
+for name in again raw back; do
+    try "$name is deleted" virsh vol-delete "$name" images
+done
+
+note "Unlinked and linked"
+try "unlink" vl unlink images/two
+try "the image is plain" is_plain two
+like "and raw to libvirt" "$(virsh vol-dumpxml two images)" "<format type=.raw./>"
+unchanged "as what it is not" "is of format 'qcow2', not 'raw'" create_in images \
+    <<<"$(link_xml existing two two.luks "<secret type='passphrase' uuid='$SECRET_UUID'/>" |
+        sed "s|<target>|&<format type='raw'/>|")"
+try "link" vl link images/two vault/two.luks --secret "$SECRET_UUID"
+like "finds what is in it" "$(vl list)" '^images/two +qcow2 +64\.0.MiB +vault/two\.luks .*ok'
+try "the content is there" alike "$FILE" "$(whole_of two)"
+
+note "What an image says of others"
+# hostile OPTIONS...: an image made by hand says that there are others.
+hostile() {
+    rm -f "$DAEMON_WORK/hostile" "$DAEMON_WORK/secret"
+    truncate -s 64M "$DAEMON_WORK/secret"
+    qemu-img create -q -f qcow2 "$@" "$DAEMON_WORK/hostile" 64M &&
+        rbd import --no-progress "$DAEMON_WORK/hostile" images/hostile && virsh pool-refresh images
+}
+for how in backing data; do
+    names="names a backing file"
+    options="-b $DAEMON_WORK/secret -F raw"
+    [ "$how" = backing ] || names="names an external data file" options="-o data_file=$DAEMON_WORK/secret"
+    # shellcheck disable=SC2086 # several words
+    try "$how: an image" hostile $options
+    "$DAEMON_IN" cp "$VAULT/two.luks" "$VAULT/hostile.luks"
+    virsh pool-refresh vault
+    unchanged "$how: it is not linked" "'hostile' of pool 'images' cannot be a payload.*$names" create_in images \
+        <<<"$(link_xml existing hostile hostile.luks "<secret type='passphrase' uuid='$SECRET_UUID'/>")"
+    rbd rm images/hostile --no-progress
+    virsh pool-refresh images
+    virsh vol-delete hostile.luks vault
+    # and what is in an image that is linked is replaced
+    qcow victim 64
+    qemu-img convert -n -f raw -O raw --object "$(image_key libvirt)" "$DAEMON_WORK/hostile" \
+        "$(image_url images/victim libvirt)"
+    unchanged "$how: nor cloned" "'victim'.*$names" eval 'linked_xml no qcow2 | from images victim images'
+    unchanged "$how: nor resized" "'victim'.*$names" virsh vol-resize victim 96M images
+    like "$how: it is shown" "$(virsh vol-dumpxml victim images)" '<source pool="vault" volume="victim.luks"/>'
+    try "$how: and can be deleted" virsh vol-delete victim images
+done
+try "what is no qcow2 at all" eval 'qcow victim 64 &&
+    qemu-io --object "$(image_key libvirt)" -c "write -z 0 64k" "$(image_url images/victim libvirt)"'
+unchanged "is not cloned" "'victim'.*not of format 'qcow2'" eval 'linked_xml no qcow2 | from images victim images'
+like "its size is the image's" "$(virsh vol-dumpxml victim images)" "<capacity unit=.bytes.>$(size_of victim)</capacity>"
+try "and can be deleted" virsh vol-delete victim images
+
+note "The end"
+try "vol-wipe" virsh vol-wipe two images
+like "is told" "$(link_show two)" 'state="wiped"'
+exec {witness}<"$VAULT/one.luks"
+cp "$VAULT/one.luks" "$DAEMON_WORK/kept"
+try "vol-delete" virsh vol-delete one images
+try "no key material is left where it was" erased "/proc/self/fd/$witness" "$DAEMON_WORK/kept"
+exec {witness}<&-
+try "the wiped one, too" virsh vol-delete two images
+same "no image is left" "$(rbd ls images)" ""
+rm "$DATA/file.raw"
+nothing_left "that"
 finish
