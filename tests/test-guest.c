@@ -42,6 +42,13 @@ testDisks(void)
     disk->payloadIdentity.type = LUKSHDR_IDENTITY_NONE;
     disk->granted = G_MAXUINT;
     g_ptr_array_add(disks, disk);
+
+    disk = testDisk("libvirt-3-format");
+    g_free(disk->headerPath);
+    disk->headerPath = g_strdup("rbd:vault/h at mon:6789");
+    g_assert_true(lukshdrIdentitySetRBD(&disk->headerIdentity, "fsid:4::1", 5));
+    disk->headerNode = g_strdup("libvirt-4-storage");
+    g_ptr_array_add(disks, disk);
     return disks;
 }
 
@@ -66,6 +73,8 @@ testAssertDisk(const lukshdrGuestDisk *a, const lukshdrGuestDisk *b)
     testAssertIdentity(&a->payloadIdentity, &b->payloadIdentity);
     g_assert_cmpstr(a->headerPath, ==, b->headerPath);
     testAssertIdentity(&a->headerIdentity, &b->headerIdentity);
+    g_assert_cmpstr(a->headerIdentity.id, ==, b->headerIdentity.id);
+    g_assert_cmpstr(a->headerNode, ==, b->headerNode);
     g_assert_cmpstr(a->format, ==, b->format);
     g_assert_cmpint(a->headerShared, ==, b->headerShared);
     g_assert_cmpint(a->headerExplicit, ==, b->headerExplicit);

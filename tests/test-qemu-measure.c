@@ -17,6 +17,7 @@
 #include "qemu_lukshdr/bind.h"
 #include "qemu_lukshdr/disk.h"
 #include "qemu_lukshdr/domain.h"
+#include "qemu_lukshdr/remote-header.h"
 #include "qemu_lukshdr/source.h"
 
 #define TEST_NAME(ret, name, args) #name,
@@ -41,6 +42,18 @@ testBind(void)
 
     lukshdrQemuBindCheck(stock, names, &error);
     g_assert_no_error(error);
+}
+
+/* those without which headers on clusters cannot be used */
+static void
+testBindRemote(void)
+{
+    static const char *const names[] = { LUKSHDR_ABI_QEMU_REMOTE(TEST_NAME) NULL };
+    g_autoptr(GError) error = NULL;
+
+    lukshdrQemuBindCheck(stock, names, &error);
+    g_assert_no_error(error);
+    g_assert_nonnull(lukshdrQemu.libvirt.virDomainDiskDefParseSource);
 }
 
 /* a function that the stock driver calls, but that is its own */
@@ -117,8 +130,43 @@ static void
 testBacking(void)
 {
     g_autoptr(virStorageSource) src = testSource("/some/file");
+    g_autoptr(virStorageSource) other = testSource("/some/other");
 
     g_assert_null(lukshdrQemuSourceBacking(src));
+    g_assert_null(lukshdrQemuSourceDataStore(src));
+
+    lukshdrQemuSourceSetBacking(src, other);
+    g_assert_true(lukshdrQemuSourceBacking(src) == other);
+    g_assert_true(lukshdrQemu.libvirt.virStorageSourceHasBacking(src));
+    g_assert_true(lukshdrQemuRemoteHeaderBehind(other) == other);
+    lukshdrQemuSourceSetBacking(src, NULL);
+    g_assert_null(lukshdrQemuRemoteHeaderBehind(NULL));
+}
+
+/* the data file of a qcow2 image, where this libvirt knows of such files */
+static void
+testDataStore(void)
+{
+    static const char xml[] =
+        "<disk type='file'><driver name='qemu' type='qcow2'/>"
+        "<source file='/some/file'><dataStore type='file'><format type='raw'/>"
+        "<source file='/some/data'/></dataStore></source></disk>";
+    g_autoptr(virStorageSource) src = lukshdrQemu.libvirt.virDomainDiskDefParseSource(xml, NULL, 0);
+    unsigned long version = 0;
+    virStorageSource *data;
+
+    g_assert_nonnull(src);
+    g_assert_cmpint(virGetVersion(&version, NULL, NULL), ==, 0);
+    data = lukshdrQemuSourceDataStore(src);
+    if (version >= 10010000) {
+        g_autofree char *path = NULL;
+
+        g_assert_nonnull(data);
+        path = lukshdrQemuSourcePath(data);
+        g_assert_cmpstr(path, ==, "/some/data");
+    } else {
+        g_assert_null(data);
+    }
 }
 
 static void
@@ -189,11 +237,13 @@ main(int argc, char **argv)
     g_assert_no_error(error);
 
     g_test_add_func("/qemu-measure/bind", testBind);
+    g_test_add_func("/qemu-measure/bind/remote", testBindRemote);
     g_test_add_func("/qemu-measure/bind/own", testBindOwn);
     g_test_add_func("/qemu-measure/bind/missing", testBindMissing);
     g_test_add_func("/qemu-measure/source/path", testPath);
     g_test_add_func("/qemu-measure/source/encryption", testEncryption);
     g_test_add_func("/qemu-measure/source/backing", testBacking);
+    g_test_add_func("/qemu-measure/source/data-store", testDataStore);
     g_test_add_func("/qemu-measure/disk/source", testDiskSource);
     g_test_add_func("/qemu-measure/disk/attach", testDiskAttach);
     rc = g_test_run();

@@ -268,6 +268,7 @@ testGuestImage(void)
     g_autofree char *file = utilTestPath("images/vm.xml");
     g_autofree char *text = NULL;
     g_autofree char *nothing = NULL;
+    g_autofree char *both = NULL;
     const lukshdrGuestDisk *again;
 
     g_assert_true(lukshdrIdentitySetRBD(&disk.payloadIdentity, "fsid:3::1", 5));
@@ -281,6 +282,14 @@ testGuestImage(void)
     g_assert_cmpstr(again->payloadPath, ==, "images/one");
     g_assert_cmpint(lukshdrIdentityCompare(&disk.payloadIdentity, &again->payloadIdentity), ==,
                     LUKSHDR_IDENTITY_SAME);
+
+    /* so has a header, which QEMU has as a node of its own */
+    disk.headerPath = (char *)"rbd:vault/one.luks at mon";
+    disk.headerNode = (char *)"libvirt-2-storage";
+    g_assert_true(lukshdrIdentitySetRBD(&disk.headerIdentity, "fsid:4::1", 5));
+    g_assert_true(lukshdrGuestStore(dir, "vm", disks, NULL));
+    g_assert_true(g_file_get_contents(file, &both, NULL, NULL));
+    utilTestValid(LUKSHDR_SCHEMA_GUEST, LUKSHDR_XML_GUEST, both);
 
     /* without its ids it is no file either */
     disk.payloadIdentity = (lukshdrIdentity){ .type = LUKSHDR_IDENTITY_NONE };

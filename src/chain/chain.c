@@ -257,6 +257,13 @@ lukshdrChainSetRemote(lukshdrChain *chain, const char *keySecret, const char *co
     chain->remoteConfig = g_strdup(config);
 }
 
+void
+lukshdrChainSetHeaderNode(lukshdrChain *chain, const char *node)
+{
+    g_free(chain->headerStorage);
+    chain->headerStorage = g_strdup(node);
+}
+
 const char *
 lukshdrChainGetKeySecret(const lukshdrChain *chain)
 {
@@ -409,10 +416,11 @@ lukshdrChainStorageNode(const lukshdrChain *chain,
                         const char *file)
 {
     bool block = vol->identity.type == LUKSHDR_IDENTITY_BLOCK;
-    const char *driver = vol->remote ? "rbd" : block ? "host_device" : "file";
+    bool remote = vol->remote && !file;
+    const char *driver = remote ? "rbd" : block ? "host_device" : "file";
     JsonObject *node = lukshdrChainNode(chain, which, name, driver);
 
-    if (vol->remote) {
+    if (remote) {
         bool own = which == LUKSHDR_CHAIN_STORAGE && chain->remoteSecret;
         g_autofree char *keySecret = own ? g_strdup(chain->remoteSecret) : lukshdrChainAuthID(name);
 
@@ -431,8 +439,8 @@ lukshdrChainHeaderNode(const lukshdrChain *chain)
                                                   &chain->link->header, chain->headerFile);
 
     /* Two disks that are written to would each lock the header they share; for
-     * all other headers the lock is a protection to be kept. */
-    if (chain->link->headerShared)
+     * all other headers the lock is a protection to be kept.  QEMU locks no images. */
+    if (chain->link->headerShared && !chain->link->header.remote)
         json_object_set_string_member(storage, "locking", "off");
     json_object_set_object_member(node, "file", storage);
     return node;
@@ -461,7 +469,10 @@ lukshdrChainWrite(const lukshdrChain *chain, bool whole)
         json_object_set_string_member(parent, "file", chain->storage);
     }
 
-    json_object_set_object_member(luks, "header", lukshdrChainHeaderNode(chain));
+    if (!whole && chain->link->header.remote)
+        json_object_set_string_member(luks, "header", chain->headerStorage);
+    else
+        json_object_set_object_member(luks, "header", lukshdrChainHeaderNode(chain));
     return luks;
 }
 

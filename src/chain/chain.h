@@ -86,6 +86,16 @@ void
 lukshdrChainSetRemote(lukshdrChain *chain, const char *keySecret, const char *config);
 
 /**
+ * lukshdrChainSetHeaderNode:
+ * @chain: a chain
+ * @node: name of the node that libvirt makes for a header without a path
+ *
+ * Says nothing of a header with a path.
+ */
+void
+lukshdrChainSetHeaderNode(lukshdrChain *chain, const char *node);
+
+/**
  * lukshdrChainGetKeySecret:
  * @chain: a chain
  *
@@ -157,9 +167,10 @@ lukshdrChainFromStock(const lukshdrLink *link, JsonObject *stock, GError **error
  * lukshdrChainToFormat:
  * @chain: a chain
  *
- * Returns: the luks node with its children written inline, except for the
- * payload's storage node, which is named: what libvirt's format layer becomes.
- * The children inherit from it whether they may be written to.  A new object, unreffed by the caller.
+ * Returns: the luks node with its children written inline, except for what libvirt makes by
+ * itself and is named here: the payload's storage node, and the node of a header without a path.
+ * So it becomes libvirt's format layer.  The children inherit from it whether they may be written
+ * to.  A new object, unreffed by the caller.
  */
 JsonObject *
 lukshdrChainToFormat(const lukshdrChain *chain);

@@ -14,8 +14,7 @@
 /* libvirt's docs/drvqemu.rst */
 #define LUKSHDR_CHAIN_QEMU_NAMESPACE "http://libvirt.org/schemas/domain/qemu/1.0"
 
-/* Where libvirt finds an image of a Ceph cluster (its docs/formatdomain.rst) */
-static void
+void
 lukshdrChainDiskRemote(xmlNode *disk, xmlNode *source, const lukshdrRemote *remote)
 {
     xmlNode *node;

@@ -74,6 +74,17 @@ char **
 lukshdrChainToUnplug(const lukshdrChain *chain, const lukshdrChainPlug *plug);
 
 /**
+ * lukshdrChainDiskRemote:
+ * @disk: <disk> of a domain: gets an <auth>
+ * @source: its <source>: gets attributes and <host>s
+ * @remote: where an image of a Ceph cluster is
+ *
+ * Says where libvirt finds the image, as its docs/formatdomain.rst has it.
+ */
+void
+lukshdrChainDiskRemote(xmlNode *disk, xmlNode *source, const lukshdrRemote *remote);
+
+/**
  * lukshdrChainToDisk:
  * @link: the link
  * @target: name of the disk in the guest, e.g. "vdb"

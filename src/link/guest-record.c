@@ -27,6 +27,7 @@ lukshdrGuestDiskFree(lukshdrGuestDisk *disk)
     g_free(disk->nodeName);
     g_free(disk->payloadPath);
     g_free(disk->headerPath);
+    g_free(disk->headerNode);
     g_free(disk->format);
     g_free(disk);
 }
@@ -40,6 +41,7 @@ lukshdrGuestDiskCopy(const lukshdrGuestDisk *disk)
     copy->nodeName = g_strdup(disk->nodeName);
     copy->payloadPath = g_strdup(disk->payloadPath);
     copy->headerPath = g_strdup(disk->headerPath);
+    copy->headerNode = g_strdup(disk->headerNode);
     copy->format = g_strdup(disk->format);
     return copy;
 }
@@ -75,6 +77,8 @@ lukshdrGuestFormatDisk(xmlNode *root, const lukshdrGuestDisk *disk)
         lukshdrXMLSetAttribute(child, "shared", "yes");
     if (disk->headerExplicit)
         lukshdrXMLSetAttribute(child, "explicit", "yes");
+    if (disk->headerNode)
+        lukshdrXMLSetAttribute(child, "node", disk->headerNode);
     lukshdrXMLAddChild(child, LUKSHDR_XML_PATH, disk->headerPath);
     lukshdrIdentityFormat(child, &disk->headerIdentity);
 }
@@ -157,6 +161,7 @@ lukshdrGuestParseDisk(xmlNode *node, GError **error)
 
     disk->headerShared = lukshdrGuestFlag(lukshdrXMLChild(node, LUKSHDR_XML_HEADER), "shared");
     disk->headerExplicit = lukshdrGuestFlag(lukshdrXMLChild(node, LUKSHDR_XML_HEADER), "explicit");
+    disk->headerNode = lukshdrXMLAttribute(lukshdrXMLChild(node, LUKSHDR_XML_HEADER), "node");
     return g_steal_pointer(&disk);
 }
 

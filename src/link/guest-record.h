@@ -23,9 +23,10 @@ struct _lukshdrGuestDisk {
     char *nodeName; /* of the luks node, e.g. libvirt-2-format */
     char *payloadPath;
     lukshdrIdentity payloadIdentity; /* as of Prepare */
-    char *headerPath;
+    char *headerPath;                /* of one without a path, lukshdrRemoteKey */
     lukshdrIdentity headerIdentity;
-    char *format; /* of the payload */
+    char *headerNode; /* of a header without a path: its node in QEMU, NULL before Prepare */
+    char *format;     /* of the payload */
     bool headerShared;
     bool headerExplicit;  /* the domain's metadata names it */
     bool readOnly;        /* the header was granted for reading only */

@@ -55,15 +55,20 @@ lukshdrQemuAccessGrant(virQEMUDriver *driver,
     g_autoptr(GError) error = NULL;
     lukshdrQemuGrant *grant;
     bool remember = chainTop;
+    bool remote;
     bool added = false;
 
     if (!disk)
         return 0;
 
+    /* it has no owner here, so none is remembered */
+    if ((remote = lukshdrQemuDiskHeaderIsRemote(disk)))
+        remember = false;
+
     /* The header still belongs to the user of the guest on the other host.  So the drivers do not
      * remember its owner here, and must not forget it here later: the other host may keep its own
      * memory of the owner on the same file. */
-    if (migrated && lukshdrQemuSharedHas(disk->headerPath))
+    if (migrated && !remote && lukshdrQemuSharedHas(disk->headerPath))
         remember = false;
 
     if (!name) {
@@ -74,7 +79,7 @@ lukshdrQemuAccessGrant(virQEMUDriver *driver,
         return -1;
     }
 
-    if (!(header = lukshdrQemuDiskHeader(disk, src)))
+    if (!remote && !(header = lukshdrQemuDiskHeader(disk, src)))
         return -1;
 
     if (!lukshdrQemuGuestGrant(name, disk, remember, &added, &error)) {
@@ -94,7 +99,8 @@ lukshdrQemuAccessGrant(virQEMUDriver *driver,
         return -1;
     }
 
-    if (LUKSHDR_STOCK(qemuSecuritySetImageLabel)(driver, vm, header, false, remember) < 0) {
+    if (!remote &&
+        LUKSHDR_STOCK(qemuSecuritySetImageLabel)(driver, vm, header, false, remember) < 0) {
         /* the stock function has undone its own part, so nothing is to be restored */
         lukshdrQemuGuestUngrant(name, disk->nodeName, remember, added);
         return -1;
@@ -135,16 +141,17 @@ lukshdrQemuAccessRevoke(virQEMUDriver *driver,
                         bool migrated,
                         bool forget)
 {
-    g_autoptr(virStorageSource) header = lukshdrQemuDiskHeader(disk, src);
+    bool remote = lukshdrQemuDiskHeaderIsRemote(disk);
+    g_autoptr(virStorageSource) header = remote ? NULL : lukshdrQemuDiskHeader(disk, src);
     g_autofree char *name = lukshdrQemuDomainName(vm);
     unsigned int remembered;
     unsigned int times;
     int rc = 0;
 
-    if (!header)
+    if (!header && !remote)
         return -1;
     remembered = name ? lukshdrQemuGuestGranted(name, disk->nodeName) : 0;
-    if (!name || (times = lukshdrQemuGuestRevoke(name, disk->nodeName, forget)) == 0)
+    if (!name || (times = lukshdrQemuGuestRevoke(name, disk->nodeName, forget)) == 0 || remote)
         return 0;
 
     /* As stock does: leave the label to the other host and forget the owner on this one.  For a

@@ -34,7 +34,8 @@ lukshdrQemuGrantsNew(void);
  *            other host's user
  * @grants: gets an entry if something was granted
  *
- * Labels the header if @src is a payload, after noting it in the guest's record.
+ * Labels the header if @src is a payload, after noting it in the guest's record.  A header without a
+ * path is noted only.
  *
  * Returns: 0, or -1 with a libvirt error reported and nothing granted for @src.
  */

@@ -77,7 +77,11 @@ lukshdrQemuAppArmorRenew(virQEMUDriver *driver, virDomainObj *vm)
     sources = lukshdrQemuDomainSources(vm);
     for (i = 0; i < disks->len; i++) {
         lukshdrGuestDisk *disk = g_ptr_array_index(disks, i);
-        g_autoptr(virStorageSource) header = lukshdrQemuDiskHeader(
+        g_autoptr(virStorageSource) header = NULL;
+
+        if (lukshdrQemuDiskHeaderIsRemote(disk))
+            continue;
+        header = lukshdrQemuDiskHeader(
             disk, lukshdrQemuAppArmorFindSource(sources, name, disk->nodeName));
 
         /* not as the top of a chain: the drivers remember the owner already, and those that

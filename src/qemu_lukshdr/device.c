@@ -35,7 +35,7 @@ lukshdrQemuDeviceForEach(virDomainObj *vm,
         g_autoptr(lukshdrGuestDisk) disk = lukshdrQemuDiskFind(n, name);
         g_autoptr(virStorageSource) header = NULL;
 
-        if (!disk)
+        if (!disk || lukshdrQemuDiskHeaderIsRemote(disk))
             continue;
         if (!(header = lukshdrQemuDiskHeader(disk, n)) || func(vm, header, disk) < 0)
             return -1;

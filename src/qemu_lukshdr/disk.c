@@ -43,23 +43,62 @@ lukshdrQemuDiskDup(gpointer disk, gpointer opaque G_GNUC_UNUSED)
     return disk ? lukshdrGuestDiskCopy(disk) : NULL;
 }
 
-lukshdrGuestDisk *
-lukshdrQemuDiskFind(virStorageSource *src, const char *guest)
+/* Looks for @src, which was not prepared in this process, in the records of @guest or of all guests;
+ * for one with @nodeName, if that is not NULL */
+static lukshdrGuestDisk *
+lukshdrQemuDiskFindRecord(virStorageSource *src, const char *guest, const char *nodeName)
 {
     g_autoptr(lukshdrRemote) remote = NULL;
     g_autofree char *path = NULL;
-
-    if (lukshdrQemuDiskGetState(src) != LUKSHDR_QEMU_DISK_UNKNOWN)
-        return g_object_dup_qdata(G_OBJECT(src), lukshdrQemuDiskQuark(), lukshdrQemuDiskDup, NULL);
 
     if (!lukshdrQemuGuestsAny())
         return NULL;
     if (!(path = lukshdrQemuSourcePath(src)) && lukshdrQemuSourceRemote(src, &remote, NULL) &&
         remote)
         path = lukshdrRemoteKey(remote);
-    if (!path)
-        return NULL;
-    return lukshdrQemuGuestFindPayload(path, guest);
+    return path ? lukshdrQemuGuestFindPayload(path, guest, nodeName) : NULL;
+}
+
+lukshdrGuestDisk *
+lukshdrQemuDiskFind(virStorageSource *src, const char *guest)
+{
+    if (lukshdrQemuDiskGetState(src) != LUKSHDR_QEMU_DISK_UNKNOWN)
+        return g_object_dup_qdata(G_OBJECT(src), lukshdrQemuDiskQuark(), lukshdrQemuDiskDup, NULL);
+    return lukshdrQemuDiskFindRecord(src, guest, NULL);
+}
+
+lukshdrGuestDisk *
+lukshdrQemuDiskFindNode(virStorageSource *src, const char *nodeName)
+{
+    lukshdrGuestDisk *disk = NULL;
+
+    if (nodeName && lukshdrQemuDiskGetState(src) == LUKSHDR_QEMU_DISK_UNKNOWN)
+        disk = lukshdrQemuDiskFindRecord(src, NULL, nodeName);
+    return disk ? disk : lukshdrQemuDiskFind(src, NULL);
+}
+
+bool
+lukshdrQemuDiskHeaderIsRemote(const lukshdrGuestDisk *disk)
+{
+    return disk->headerIdentity.type == LUKSHDR_IDENTITY_RBD;
+}
+
+/* Sets where @vol is, by what a record says of it.  libvirt has told QEMU which image of a cluster to
+ * open: the chain needs to know no more than that it is one. */
+static void
+lukshdrQemuDiskVolume(lukshdrVolume *vol, const char *path, const lukshdrIdentity *identity)
+{
+    vol->pool = g_path_get_dirname(path);
+    vol->volume = g_path_get_basename(path);
+    vol->identity = *identity;
+    if (identity->type == LUKSHDR_IDENTITY_RBD) {
+        vol->remote = g_new0(lukshdrRemote, 1);
+        vol->remote->kind = LUKSHDR_LOCATION_RBD;
+        vol->remote->name = g_strdup(path);
+        vol->remote->servers = g_new0(char *, 1);
+    } else {
+        vol->path = g_strdup(path);
+    }
 }
 
 lukshdrLink *
@@ -70,23 +109,8 @@ lukshdrQemuDiskLink(const lukshdrGuestDisk *disk)
     g_free(link->uuid);
     link->uuid = g_strdup(disk->linkUUID);
     link->state = LUKSHDR_LINK_STATE_ACTIVE;
-    link->payload.pool = g_path_get_dirname(disk->payloadPath);
-    link->payload.volume = g_path_get_basename(disk->payloadPath);
-    /* libvirt has told QEMU which image of the cluster to open: the chain needs to know no more
-     * than that the payload is such an image */
-    if (disk->payloadIdentity.type == LUKSHDR_IDENTITY_RBD) {
-        link->payload.remote = g_new0(lukshdrRemote, 1);
-        link->payload.remote->kind = LUKSHDR_LOCATION_RBD;
-        link->payload.remote->name = g_strdup(disk->payloadPath);
-        link->payload.remote->servers = g_new0(char *, 1);
-    } else {
-        link->payload.path = g_strdup(disk->payloadPath);
-    }
-    link->payload.identity = disk->payloadIdentity;
-    link->header.pool = g_path_get_dirname(disk->headerPath);
-    link->header.volume = g_path_get_basename(disk->headerPath);
-    link->header.path = g_strdup(disk->headerPath);
-    link->header.identity = disk->headerIdentity;
+    lukshdrQemuDiskVolume(&link->payload, disk->payloadPath, &disk->payloadIdentity);
+    lukshdrQemuDiskVolume(&link->header, disk->headerPath, &disk->headerIdentity);
     link->format = g_strdup(disk->format);
     link->headerShared = disk->headerShared;
     return link;

@@ -58,6 +58,28 @@ lukshdrGuestDisk *
 lukshdrQemuDiskFind(virStorageSource *src, const char *guest);
 
 /**
+ * lukshdrQemuDiskFindNode:
+ * @src: a source
+ * @nodeName: name that libvirt has for its format node, or NULL
+ *
+ * As lukshdrQemuDiskFind where the guest is not known.  Of guests that have the same payload, the one
+ * with that node is asked first.
+ *
+ * Returns: as lukshdrQemuDiskFind.
+ */
+lukshdrGuestDisk *
+lukshdrQemuDiskFindNode(virStorageSource *src, const char *nodeName);
+
+/**
+ * lukshdrQemuDiskHeaderIsRemote:
+ * @disk: a linked disk
+ *
+ * Returns: whether its header has no path: then nobody labels it.
+ */
+bool
+lukshdrQemuDiskHeaderIsRemote(const lukshdrGuestDisk *disk);
+
+/**
  * lukshdrQemuDiskLink:
  * @disk: a linked disk
  *
@@ -69,7 +91,7 @@ lukshdrQemuDiskLink(const lukshdrGuestDisk *disk);
 
 /**
  * lukshdrQemuDiskHeader:
- * @disk: a linked disk
+ * @disk: a linked disk whose header has a path
  * @src: its payload, or NULL if libvirt no longer has it
  *
  * Returns: a source for the header, as libvirt makes one for a backing file: with

@@ -192,6 +192,7 @@ lukshdrQemuExplicitLink(const lukshdrQemuHeaderSource *header,
     both->header.pool = g_path_get_dirname(path);
     g_free(both->header.volume);
     both->header.volume = g_path_get_basename(path);
+    g_clear_pointer(&both->header.remote, lukshdrRemoteFree);
     g_free(both->header.path);
     both->header.path = g_steal_pointer(&path);
     both->header.identity = identity;

@@ -19,6 +19,8 @@
 #include "util/log.h"
 #include "qemu.h"
 #include "disk.h"
+#include "guest.h"
+#include "remote-header.h"
 
 virJSONValue *
 lukshdrQemuFormatStock(virStorageSource *src, virStorageSource *backing)
@@ -46,6 +48,15 @@ lukshdrQemuFormatToObject(virJSONValue *value, GError **error)
     return json_node_dup_object(root);
 }
 
+char *
+lukshdrQemuFormatNodeName(virJSONValue *value)
+{
+    g_autoptr(JsonObject) props = value ? lukshdrQemuFormatToObject(value, NULL) : NULL;
+
+    return props ? g_strdup(json_object_get_string_member_with_default(props, "node-name", NULL))
+                 : NULL;
+}
+
 static virJSONValue *
 lukshdrQemuFormatFromObject(JsonObject *object)
 {
@@ -63,11 +74,13 @@ lukshdrQemuFormatChain(const lukshdrGuestDisk *disk, virJSONValue *stock)
     g_autoptr(GError) error = NULL;
     g_autoptr(JsonObject) object = lukshdrQemuFormatToObject(stock, &error);
     g_autoptr(lukshdrChain) chain = object ? lukshdrChainFromStock(link, object, &error) : NULL;
-    g_autoptr(JsonObject) format = chain ? lukshdrChainToFormat(chain) : NULL;
+    g_autoptr(JsonObject) format = NULL;
 
     lukshdrQemu.libvirt.virJSONValueFree(stock);
 
-    if (!format) {
+    if (chain && disk->headerNode)
+        lukshdrChainSetHeaderNode(chain, disk->headerNode);
+    if (!chain || !(format = lukshdrChainToFormat(chain))) {
         lukshdrReportError(error);
         return NULL;
     }
@@ -78,9 +91,15 @@ static virJSONValue *
 lukshdrQemuFormatProps(virStorageSource *src, virStorageSource *backing)
 {
     g_autoptr(lukshdrGuestDisk) disk = NULL;
-    virJSONValue *stock = lukshdrQemuFormatStock(src, backing);
+    g_autofree char *node = NULL;
+    virJSONValue *stock = lukshdrQemuFormatStock(src, lukshdrQemuRemoteHeaderBehind(backing));
 
-    if (!stock || !lukshdrQemu.active || !(disk = lukshdrQemuDiskFind(src, NULL)))
+    if (!stock || !lukshdrQemu.active)
+        return stock;
+
+    if (lukshdrQemuDiskGetState(src) == LUKSHDR_QEMU_DISK_UNKNOWN && lukshdrQemuGuestsAny())
+        node = lukshdrQemuFormatNodeName(stock);
+    if (!(disk = lukshdrQemuDiskFindNode(src, node)))
         return stock;
 
     return lukshdrQemuFormatChain(disk, stock);

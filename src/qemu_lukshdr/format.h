@@ -31,3 +31,12 @@ lukshdrQemuFormatStock(virStorageSource *src, virStorageSource *backing);
  */
 JsonObject *
 lukshdrQemuFormatToObject(virJSONValue *value, GError **error);
+
+/**
+ * lukshdrQemuFormatNodeName:
+ * @value: libvirt's JSON of a block node, or NULL
+ *
+ * Returns: the node's name, freed with g_free, or NULL.
+ */
+char *
+lukshdrQemuFormatNodeName(virJSONValue *value);

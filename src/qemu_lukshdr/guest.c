@@ -200,6 +200,8 @@ lukshdrQemuGuestRename(const char *nodeName, const lukshdrGuestDisk *disk)
         known->nodeName = g_strdup(disk->nodeName);
         g_free(known->format);
         known->format = g_strdup(disk->format);
+        g_free(known->headerNode);
+        known->headerNode = g_strdup(disk->headerNode);
         known->readOnly = disk->readOnly;
         lukshdrQemuGuestStoreOrWarn(name);
     }
@@ -328,7 +330,7 @@ lukshdrQemuGuestsAny(void)
 }
 
 lukshdrGuestDisk *
-lukshdrQemuGuestFindPayload(const char *path, const char *guest)
+lukshdrQemuGuestFindPayload(const char *path, const char *guest, const char *nodeName)
 {
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrQemuGuestLock);
     lukshdrIdentity found = { .type = LUKSHDR_IDENTITY_NONE };
@@ -349,8 +351,10 @@ lukshdrQemuGuestFindPayload(const char *path, const char *guest)
              * that payload, even if somebody has moved the file away since */
             if (g_str_equal(disk->payloadPath, path) ||
                 (exists &&
-                 lukshdrIdentityCompare(&disk->payloadIdentity, &found) == LUKSHDR_IDENTITY_SAME))
-                return lukshdrGuestDiskCopy(disk);
+                 lukshdrIdentityCompare(&disk->payloadIdentity, &found) == LUKSHDR_IDENTITY_SAME)) {
+                if (!nodeName || g_str_equal(disk->nodeName, nodeName))
+                    return lukshdrGuestDiskCopy(disk);
+            }
         }
     }
     return NULL;

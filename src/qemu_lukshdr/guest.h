@@ -156,8 +156,9 @@ lukshdrQemuGuestsAny(void);
  * lukshdrQemuGuestFindPayload:
  * @path: path of an image
  * @guest: name of the guest whose disk it is, or NULL for any
+ * @nodeName: the disk's node name, or NULL for any
  *
  * Returns: a copy of the disk whose payload is @path, freed with lukshdrGuestDiskFree, or NULL.
  */
 lukshdrGuestDisk *
-lukshdrQemuGuestFindPayload(const char *path, const char *guest);
+lukshdrQemuGuestFindPayload(const char *path, const char *guest, const char *nodeName);

@@ -23,7 +23,8 @@ lukshdrQemuHeaderCheckState(const lukshdrLink *link, GError **error)
 {
     switch (link->state) {
     case LUKSHDR_LINK_STATE_ACTIVE:
-        if (link->header.path && link->luksUUID && link->secretUUID)
+        if (lukshdrVolumeLocation(&link->header) != LUKSHDR_LOCATION_NONE && link->luksUUID &&
+            link->secretUUID)
             return true;
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                     _("link registry entry '%s' of linked volume '%s' in pool '%s' is incomplete"),
@@ -73,6 +74,7 @@ lukshdrQemuHeaderCheckPool(const lukshdrLink *link, bool privileged, GError **er
 static bool
 lukshdrQemuHeaderCheckContent(const lukshdrLink *link, GError **error)
 {
+    g_autofree char *where = lukshdrVolumeWhere(&link->header);
     g_autoptr(GError) local = NULL;
     g_autoptr(lukshdrHandle) handle = lukshdrHandleOpen(
         &link->header, LUKSHDR_HANDLE_ANY | LUKSHDR_HANDLE_HEADER, &local);
@@ -83,7 +85,7 @@ lukshdrQemuHeaderCheckContent(const lukshdrLink *link, GError **error)
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                 _("header volume '%s' of pool '%s' cannot be opened at '%s': %s; refresh the "
                   "pool or put the header back from a backup"),
-                link->header.volume, link->header.pool, link->header.path,
+                link->header.volume, link->header.pool, where,
                 g_error_matches(local, LUKSHDR_ERROR, VIR_ERR_NO_STORAGE_VOL) ? g_strerror(ENOENT)
                                                                               : local->message);
     return false;

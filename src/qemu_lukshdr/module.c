@@ -33,6 +33,8 @@
 #define LUKSHDR_QEMU_NAME(ret, name, args) #name,
 
 static const char *const lukshdrQemuNames[] = { LUKSHDR_ABI_QEMU_WRAPPED(LUKSHDR_QEMU_NAME) NULL };
+static const char *const lukshdrQemuRemoteNames[] = { LUKSHDR_ABI_QEMU_REMOTE(LUKSHDR_QEMU_NAME)
+                                                          NULL };
 
 /* Where releases export one of two functions, check that the one present is bound to our
  * wrapper. */
@@ -69,8 +71,24 @@ lukshdrQemuCheck(void *stock, GError **error)
            lukshdrQemuDomainMeasure(error);
 }
 
+/* Can headers without a path be used? */
+static bool
+lukshdrQemuCheckRemote(void *stock)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (lukshdrQemu.libvirt.virDomainDiskDefParseSource &&
+        lukshdrQemuBindCheck(stock, lukshdrQemuRemoteNames, &error))
+        return true;
+
+    LUKSHDR_LOG_WARN(_("lukshdr: headers on clusters cannot be used: %s"),
+                     error ? error->message
+                           : _("this libvirt has no function 'virDomainDiskDefParseSource'"));
+    return false;
+}
+
 static void
-lukshdrQemuActivate(void)
+lukshdrQemuActivate(void *stock)
 {
     g_autofree char *registry = NULL;
     g_autofree char *guests = NULL;
@@ -93,6 +111,7 @@ lukshdrQemuActivate(void)
     lukshdrQemu.host.secretByUsage = lukshdrQemuSecretByUsage;
     lukshdrQemu.host.secretExists = lukshdrQemuSecretExists;
     lukshdrQemuGuestsLoad(guests);
+    lukshdrQemu.remoteHeaders = lukshdrQemuCheckRemote(stock);
     lukshdrQemu.active = true;
 
     LUKSHDR_LOG_INFO(_("lukshdr %s: linked volumes can be used as disks"), LUKSHDR_VERSION);
@@ -127,7 +146,7 @@ qemuRegister(void)
                             "works as without the plugin: %s"),
                           common ? error->message : missing->message);
     } else {
-        lukshdrQemuActivate();
+        lukshdrQemuActivate(stock);
     }
 
     if (lukshdrModuleRegisterStock(stock, "qemuRegister") < 0)

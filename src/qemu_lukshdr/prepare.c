@@ -36,6 +36,7 @@
 #include "lookup.h"
 #include "network.h"
 #include "prepare.h"
+#include "remote-header.h"
 
 /* A disk without <encryption> gets the link's, and libvirt then makes the secret
  * object, the format layer and their removal by itself. */
@@ -65,11 +66,13 @@ lukshdrQemuPrepareEncryption(const lukshdrLink *link, virStorageSource *src)
     return 0;
 }
 
-/* Returns what later wrappers need to know of a disk.  No other disk has its @nodeName. */
+/* Returns what later wrappers need to know of a disk.  No other disk has its @nodeName.
+ * @headerNode is the node of a header without a path, where it is known. */
 static lukshdrGuestDisk *
 lukshdrQemuPrepareRecord(const lukshdrLink *link,
                          const char *path,
                          const char *nodeName,
+                         const char *headerNode,
                          bool headerExplicit,
                          bool readOnly)
 {
@@ -81,10 +84,16 @@ lukshdrQemuPrepareRecord(const lukshdrLink *link,
     /* the lookup has just examined the payload; if it is gone by now, QEMU will say so */
     if (!g_path_is_absolute(path) || !lukshdrIdentityFromPath(path, &disk->payloadIdentity, NULL))
         disk->payloadIdentity = link->payload.identity;
-    disk->headerPath = g_strdup(link->header.path);
-    /* not the recorded one: the header may have been put back from a backup */
-    if (!lukshdrIdentityFromPath(link->header.path, &disk->headerIdentity, NULL))
+    if (link->header.remote) {
+        disk->headerPath = lukshdrRemoteKey(link->header.remote);
         disk->headerIdentity = link->header.identity;
+        disk->headerNode = g_strdup(headerNode);
+    } else {
+        disk->headerPath = g_strdup(link->header.path);
+        /* not the recorded one: the header may have been put back from a backup */
+        if (!lukshdrIdentityFromPath(link->header.path, &disk->headerIdentity, NULL))
+            disk->headerIdentity = link->header.identity;
+    }
     /* the format of a payload that is not linked is known only after stock's Prepare */
     disk->format = g_strdup(link->format ? link->format : "raw");
     disk->headerShared = link->headerShared;
@@ -164,6 +173,7 @@ static lukshdrGuestDisk *
 lukshdrQemuPrepareCheckChain(lukshdrLink *link,
                              const char *path,
                              bool headerExplicit,
+                             const char *headerNode,
                              virStorageSource *src)
 {
     g_autoptr(GError) error = NULL;
@@ -193,7 +203,7 @@ lukshdrQemuPrepareCheckChain(lukshdrLink *link,
     if (!readOnly && !lukshdrQemuPrepareCheckShared(link, src))
         return NULL;
     return lukshdrQemuPrepareRecord(
-        link, path, json_object_get_string_member_with_default(props, "node-name", ""),
+        link, path, json_object_get_string_member_with_default(props, "node-name", ""), headerNode,
         headerExplicit, readOnly);
 }
 
@@ -493,8 +503,10 @@ qemuDomainPrepareStorageSourceBlockdev(virDomainDiskDef *disk,
 
     if (link) {
         g_autoptr(lukshdrGuestDisk) early = NULL;
+        g_autofree char *headerNode = NULL;
 
-        if (!(record = lukshdrQemuPrepareCheckChain(link, path, header != NULL, src)))
+        if (!lukshdrQemuRemoteHeaderPrepare(src, link, priv, cfg, &headerNode) ||
+            !(record = lukshdrQemuPrepareCheckChain(link, path, header != NULL, headerNode, src)))
             return -1;
         if (lukshdrQemuDiskGetState(src) == LUKSHDR_QEMU_DISK_EARLY &&
             (early = lukshdrQemuDiskFind(src, NULL)))
@@ -530,7 +542,7 @@ lukshdrQemuPrepareEarlyOne(virStorageSource *src, const char *guest, GError **er
         g_autofree char *uuid = g_uuid_string_random();
 
         token = g_strdup_printf("early-%s", uuid);
-        disk = lukshdrQemuPrepareRecord(link, path, token, header != NULL, false);
+        disk = lukshdrQemuPrepareRecord(link, path, token, NULL, header != NULL, false);
     }
     lukshdrQemuDiskAttach(src, disk, LUKSHDR_QEMU_DISK_EARLY);
     return true;

@@ -196,8 +196,12 @@ lukshdrQemuSecurityMoveHeader(virQEMUDriver *driver,
         return 0;
 
     if (!disk || !name || (dstDisk && g_str_equal(dstDisk->headerPath, disk->headerPath)) ||
-        lukshdrQemuGuestUsesHeader(name, disk))
+        lukshdrQemuDiskHeaderIsRemote(disk) || lukshdrQemuGuestUsesHeader(name, disk))
         return 0;
+
+    /* nothing is remembered of a header without a path */
+    if (dstDisk && lukshdrQemuDiskHeaderIsRemote(dstDisk))
+        g_clear_pointer(&dstDisk, lukshdrGuestDiskFree);
 
     if (!(header = lukshdrQemuDiskHeader(disk, src)) ||
         (dstDisk && !(dstHeader = lukshdrQemuDiskHeader(dstDisk, dst))))

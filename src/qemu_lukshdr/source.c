@@ -41,6 +41,7 @@ static struct {
     size_t encryption;
     size_t auth;
     size_t backing;
+    size_t dataStore;    /* 0 in releases before 10.10 */
     size_t inherited[2]; /* shared and readonly, in either order; each a bool */
 } lukshdrQemuSourceOffset;
 
@@ -50,6 +51,10 @@ static const char lukshdrQemuSourceAuthXML[] =
     "<auth username='x'>"
     "<secret type='ceph' uuid='00000000-0000-4000-8000-000000000000'/>"
     "</auth>"
+    "</source>";
+static const char lukshdrQemuSourceDataStoreXML[] =
+    "<source file='/x'>"
+    "<dataStore type='file'><format type='raw'/><source file='/y'/></dataStore>"
     "</source>";
 static const char lukshdrQemuSourceEncryptedXML[] =
     "<source file='/x'>"
@@ -171,9 +176,13 @@ lukshdrQemuSourceFromXML(const char *xml, GError **error)
 }
 
 /* Finds the one word that is NULL when the source is parsed without the element in @xml, and not
- * NULL with it */
+ * NULL with it.  With @optional there may be none. */
 static bool
-lukshdrQemuSourceMeasureElement(const char *xml, const char *what, size_t *found, GError **error)
+lukshdrQemuSourceMeasureElement(const char *xml,
+                                const char *what,
+                                bool optional,
+                                size_t *found,
+                                GError **error)
 {
     g_autoptr(virStorageSource) plain = lukshdrQemuSourceFromXML(lukshdrQemuSourcePlainXML, error);
     g_autoptr(virStorageSource) with = plain ? lukshdrQemuSourceFromXML(xml, error) : NULL;
@@ -191,7 +200,8 @@ lukshdrQemuSourceMeasureElement(const char *xml, const char *what, size_t *found
         }
     }
 
-    return candidates == 1 || lukshdrQemuSourceFail(error, what, candidates);
+    return candidates == 1 || (optional && candidates == 0) ||
+           lukshdrQemuSourceFail(error, what, candidates);
 }
 
 /* Finds the one word that is the backing file: if another source is put there, libvirt sees a
@@ -260,10 +270,12 @@ lukshdrQemuSourceMeasure(GError **error)
 {
     virErrorPtr saved = lukshdrQemuErrorSave();
     bool ok = lukshdrQemuSourceMeasureType(error) &&
-              lukshdrQemuSourceMeasureElement(lukshdrQemuSourceEncryptedXML, "encryption",
+              lukshdrQemuSourceMeasureElement(lukshdrQemuSourceEncryptedXML, "encryption", false,
                                               &lukshdrQemuSourceOffset.encryption, error) &&
-              lukshdrQemuSourceMeasureElement(lukshdrQemuSourceAuthXML, "auth",
+              lukshdrQemuSourceMeasureElement(lukshdrQemuSourceAuthXML, "auth", false,
                                               &lukshdrQemuSourceOffset.auth, error) &&
+              lukshdrQemuSourceMeasureElement(lukshdrQemuSourceDataStoreXML, "dataFileStore", true,
+                                              &lukshdrQemuSourceOffset.dataStore, error) &&
               lukshdrQemuSourceMeasureBacking(error) && lukshdrQemuSourceMeasureInherited(error);
 
     lukshdrQemuErrorRestore(saved);
@@ -464,4 +476,18 @@ virStorageSource *
 lukshdrQemuSourceBacking(virStorageSource *src)
 {
     return lukshdrQemuSourceWord(src, lukshdrQemuSourceOffset.backing);
+}
+
+void
+lukshdrQemuSourceSetBacking(virStorageSource *src, virStorageSource *backing)
+{
+    lukshdrQemuSourceSetWord(src, lukshdrQemuSourceOffset.backing, backing);
+}
+
+virStorageSource *
+lukshdrQemuSourceDataStore(virStorageSource *src)
+{
+    return lukshdrQemuSourceOffset.dataStore
+               ? lukshdrQemuSourceWord(src, lukshdrQemuSourceOffset.dataStore)
+               : NULL;
 }

@@ -116,3 +116,24 @@ lukshdrQemuSourceSetEncryption(virStorageSource *src, virStorageEncryption *encr
  */
 virStorageSource *
 lukshdrQemuSourceBacking(virStorageSource *src);
+
+/**
+ * lukshdrQemuSourceSetBacking:
+ * @src: a source
+ * @backing: what lukshdrQemuSourceBacking returns from now on, or NULL
+ *
+ * Neither takes a reference nor drops the one that @src had: whoever calls it puts back what was there
+ * before the domain is unlocked.
+ */
+void
+lukshdrQemuSourceSetBacking(virStorageSource *src, virStorageSource *backing);
+
+/**
+ * lukshdrQemuSourceDataStore:
+ * @src: a source
+ *
+ * Returns: the source of the data file of a qcow2 image, owned by @src, or NULL; NULL also in
+ * releases that know of no such files.
+ */
+virStorageSource *
+lukshdrQemuSourceDataStore(virStorageSource *src);

@@ -109,6 +109,8 @@ lukshdrABIResolveQemuDriver(void *handle, lukshdrABIQemuDriver *abi, GError **er
 
     LUKSHDR_ABI_QEMU_DRIVER(LUKSHDR_ABI_RESOLVE)
     LUKSHDR_ABI_QEMU_WRAPPED(LUKSHDR_ABI_RESOLVE)
+    LUKSHDR_ABI_QEMU_REMOTE(LUKSHDR_ABI_RESOLVE_OPTIONAL)
+    LUKSHDR_ABI_QEMU_DRIVER_OPTIONAL(LUKSHDR_ABI_RESOLVE_OPTIONAL)
 
     LUKSHDR_ABI_RESOLVE_EITHER(qemuBlockStorageSourceGetFormatProps,
                                qemuBlockStorageSourceGetBlockdevProps)

@@ -49,6 +49,7 @@ typedef struct _virDomainNetDef virDomainNetDef;
 typedef struct _virStoragePoolDef virStoragePoolDef;
 typedef struct _virStorageVolDef virStorageVolDef;
 typedef struct _virIdentity virIdentity;
+typedef struct _qemuBlockStorageSourceChainData qemuBlockStorageSourceChainData;
 
 /* virbuffer.h: a pointer and a number since libvirt 6.0; all zero is an empty one.  Larger than any
  * release's, and never looked into.  No union: of that, { 0 } clears nothing but the first member since
@@ -151,8 +152,9 @@ struct _lukshdrVirStateDriver {
 #define LUKSHDR_ABI_QEMU_ACL(X, name) \
     X(int, name, (virConnectPtr conn, virDomainDef *def, unsigned int flags))
 
-/* VIR_DOMAIN_DEF_PARSE_INACTIVE in libvirt's domain_conf.h */
-#define LUKSHDR_VIR_DOMAIN_DEF_PARSE_INACTIVE (1 << 0)
+/* VIR_DOMAIN_DEF_PARSE_STATUS and _INACTIVE in libvirt's domain_conf.h */
+#define LUKSHDR_VIR_DOMAIN_DEF_PARSE_STATUS (1 << 0)
+#define LUKSHDR_VIR_DOMAIN_DEF_PARSE_INACTIVE (1 << 1)
 
 /* libvirt.so, used by the QEMU half */
 #define LUKSHDR_ABI_QEMU(X) \
@@ -262,7 +264,9 @@ struct _lukshdrVirStateDriver {
 
 /* libvirt.so, used by the QEMU half where the release has it */
 #define LUKSHDR_ABI_QEMU_OPTIONAL(X) \
-    X(bool, virFileIsSharedFSOverride, (const char *path, char *const *overrides)) /* 10.8 */
+    X(bool, virFileIsSharedFSOverride, (const char *path, char *const *overrides)) /* 10.8 */ \
+    X(virStorageSource *, virDomainDiskDefParseSource, \
+      (const char *xmlStr, virDomainXMLOption *xmlopt, unsigned int flags))
 
 /* the stock QEMU driver, called but not wrapped */
 #define LUKSHDR_ABI_QEMU_DRIVER(X) \
@@ -270,6 +274,10 @@ struct _lukshdrVirStateDriver {
       (virStorageSource *src, unsigned int flags)) \
     X(bool, qemuBlockStorageSourceSupportsConcurrentAccess, (virStorageSource *src)) \
     X(virDomainObj *, qemuDomainObjFromDomain, (virDomainPtr domain))
+
+/* the same where the release has it */
+#define LUKSHDR_ABI_QEMU_DRIVER_OPTIONAL(X) \
+    X(const char *, qemuBlockStorageSourceGetFormatNodename, (virStorageSource *src)) /* 9.7 */
 
 /* the stock QEMU driver, wrapped: exported by the QEMU half under the same name */
 #define LUKSHDR_ABI_QEMU_WRAPPED(X) \
@@ -331,6 +339,18 @@ struct _lukshdrVirStateDriver {
       (virQEMUDriver *driver, virDomainObj *vm, virDomainDiskDef *disk, \
        virStorageSource *newsrc, bool force))
 
+/* wrapped for headers without a path, which cannot be used where a release lacks one of these; all
+ * that were tested have them */
+#define LUKSHDR_ABI_QEMU_REMOTE(X) \
+    X(virDomainXMLOption *, virQEMUDriverCreateXMLConf, \
+      (virQEMUDriver *driver, const char *defsecmodel)) \
+    X(qemuBlockStorageSourceChainData *, qemuBuildStorageSourceChainAttachPrepareBlockdev, \
+      (virStorageSource *top)) \
+    X(qemuBlockStorageSourceChainData *, qemuBuildStorageSourceChainAttachPrepareBlockdevTop, \
+      (virStorageSource *top, virStorageSource *backingStore)) \
+    X(qemuBlockStorageSourceChainData *, qemuBlockStorageSourceChainDetachPrepareBlockdev, \
+      (virStorageSource *src))
+
 /* clang-format on */
 
 #define LUKSHDR_ABI_MEMBER(ret, name, args) ret(*name) args;
@@ -354,9 +374,11 @@ struct _lukshdrABIQemu {
 typedef struct _lukshdrABIQemuDriver lukshdrABIQemuDriver;
 struct _lukshdrABIQemuDriver {
     LUKSHDR_ABI_QEMU_DRIVER(LUKSHDR_ABI_MEMBER)
+    LUKSHDR_ABI_QEMU_DRIVER_OPTIONAL(LUKSHDR_ABI_MEMBER)
     LUKSHDR_ABI_QEMU_WRAPPED(LUKSHDR_ABI_MEMBER)
     LUKSHDR_ABI_QEMU_FORMAT_PROPS(LUKSHDR_ABI_MEMBER)
     LUKSHDR_ABI_QEMU_SCOPE(LUKSHDR_ABI_MEMBER)
+    LUKSHDR_ABI_QEMU_REMOTE(LUKSHDR_ABI_MEMBER)
 };
 
 /**

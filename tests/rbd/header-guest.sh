@@ -1,0 +1,209 @@
+#!/bin/bash
+# Guests whose disk is a linked volume with its header on Ceph, with the key of a user of its own: the payload is
+# in a file, or on Ceph with another user's key. Started, plugged in, unplugged, also by a daemon that came later;
+# copied, committed, saved; what is refused; where the keys of the two users can be seen.
+
+# shellcheck disable=SC2317 # many functions are called by way of try
+. "$(dirname "$0")/../guest/lib/disks.sh"
+. "$(dirname "$0")/lib/images.sh"
+
+[ -x "$VL" ] || skip_all "needs $VL: build first, or set BUILDDIR"
+
+HEADERS_UUID=7e1d0a52-0c0b-4b57-9c3e-5a0f6d2b1c93
+GUEST_UUID=0f9a3e77-2a5d-4c1b-8a61-6d3c0e5b7f24
+TEXT="what only the guest may know: $RANDOM $RANDOM"
+ENCRYPTION="<encryption format='luks'><secret type='passphrase' uuid='$SECRET_UUID'/></encryption>"
+
+# on_headers NAME [SECRET]: the XML of a linked volume with its header there.
+on_headers() {
+    image_xml "$1" 16 "${2-"<secret type='passphrase' uuid='$SECRET_UUID'/>"}" "pool='headers'"
+}
+
+# image_disk TARGET IMAGE [SECRET]: with the user who has nothing to do with headers.
+image_disk() {
+    network_disk "$1" "images/$2" raw guest "$GUEST_UUID" "${3:-}"
+}
+
+# file_disk TARGET VOLUME [OPTION]
+file_disk() {
+    disk_xml "$1" "$DATA/$2" raw | sed "s|</disk>|${3:-}</disk>|"
+}
+
+# header_disk TARGET IMAGE: the header itself.
+header_disk() {
+    network_disk "$1" "vault/$2" raw headers "$HEADERS_UUID"
+}
+
+# attach GUEST XML
+attach() {
+    echo "$2" >"$DAEMON_DIR/disk.xml" && virsh attach-device "$1" "$DAEMON_DIR/disk.xml" --live
+}
+
+# open_in_qemu GUEST: the images of headers that it has open, and the objects that it has for Ceph.
+open_in_qemu() {
+    qmp "$1" '{"execute":"query-named-block-nodes","arguments":{"flat":true}}' |
+        jq -r '.return[] | select(.drv == "rbd") | .file | ltrimstr("json:") | fromjson | .image' | grep 'luks$'
+    objects "$1" | grep -- '-auth-secret0$'
+}
+
+# watched_header NAME: whether anybody has it open.
+watched_header() {
+    rbd status "vault/$1.luks" | grep -q watcher=
+}
+
+# unchanged_guest GUEST WHAT REGEX COMMAND...: refused, and the guest has what it had.
+unchanged_guest() {
+    local guest=$1 before
+    shift
+    before=$(nodes "$guest" && objects "$guest" && records && virsh domblklist "$guest")
+    refuse "$@"
+    same "$1: the guest has what it had" \
+        "$(nodes "$guest" && objects "$guest" && records && virsh domblklist "$guest")" "$before"
+}
+
+# start_refused WHAT REGEX: the domain "refused", with the disk vda in its definition, does not start.
+start_refused() {
+    refuse "$@" virsh start refused
+    same "$1: no record of it" "$(records)" ""
+}
+
+try "a daemon, a cluster, and a pool of images" images_start || finish
+try "a pool of headers, with a user of its own" eval 'ceph_secret headers "$HEADERS_UUID" &&
+    ceph_pool headers headers "$HEADERS_UUID" "" vault' || finish
+try "the guests' user, who may not read there" ceph_secret guest "$GUEST_UUID"
+try "a volume on Ceph with its header there" eval 'on_headers image | create_in images' || finish
+try "a volume in a file with its header there" eval 'on_headers file | create_in data' || finish
+same "the headers are there" "$(rbd ls vault | sort | tr '\n' ' ')" "file.luks image.luks "
+same "and no file is" "$(ls "$VAULT")" ""
+
+note "A guest"
+try "it starts from the image, without <encryption>" guest_boot demo "$(image_disk vda image)" || finish
+try "and writes" guest_fill demo vda "$TEXT"
+try "and reads that back" guest_filled demo vda "$TEXT"
+guest_run demo sync
+same "the image holds nothing of it" "$(in_clear "$TEXT" "$(exported image)")" ""
+same "the header is a node of its own" "$(edges demo | grep ' header ')" \
+    "libvirt-1-format header libvirt-2-storage"
+same "with a key of its own" "$(objects demo | grep -c -- '-auth-secret0$')" 2
+try "it is open" watched_header image
+same "the record says so" "$(record demo | grep -c '<header node="libvirt-2-storage">')" 1
+refuse "the header is not deleted meanwhile" "." virsh vol-delete image.luks headers
+refuse "nor the volume" "in use by the running domain 'demo'" virsh vol-delete image images
+
+note "The keys"
+# places PID: what others on the host may see of the process, and what is kept of it.
+places() {
+    "$DAEMON_IN" cat "/proc/$1/cmdline" "/proc/$1/environ" | tr '\0' '\n'
+    "$DAEMON_IN" cat "/proc/$(daemon_pid)/environ" | tr '\0' '\n'
+    "$DAEMON_IN" find "$DAEMON_DIR" /var/log/libvirt /run/libvirt /etc/libvirt/qemu /etc/libvirt/lukshdr /var/lib/libvirt/qemu \
+        -type f -not -path "$CEPH_DIR/*" -not -name '*.key' -exec cat {} + 2>/dev/null
+}
+seen=$(places "$(qemu_pids demo)" | tr -d '\0')
+like "what is looked at has QEMU's arguments" "$seen" 'libvirt-2-storage-auth-secret0'
+for user in guest headers libvirt; do
+    unlike "the key of $user is nowhere" "$seen" "$(cut -c 1-24 "$CEPH_DIR/$user.key" | sed 's/[+.]/./g')"
+done
+
+note "A second disk"
+try "the file is plugged in" attach demo "$(file_disk vdb file)"
+same "both headers are open" "$(open_in_qemu demo | grep luks | sort | tr '\n' ' ')" "file.luks image.luks "
+try "the guest writes there" guest_fill demo vdb "file $TEXT"
+try "it is unplugged" unplug demo vdb
+same "its header is closed, its key gone" "$(open_in_qemu demo | sort -V | tr '\n' ' ')" \
+    "image.luks libvirt-1-storage-auth-secret0 libvirt-2-storage-auth-secret0 "
+try "nobody has it open any more" waited not watched_header file
+try "it is plugged in again" attach demo "$(file_disk vdb file)"
+try "the daemon starts again" images_launch && virsh pool-start headers
+try "the guest reads on" guest_filled demo vda "$TEXT"
+try "and from the second" guest_filled demo vdb "file $TEXT"
+try "it is unplugged by this daemon" unplug demo vdb
+same "its header is closed, its key gone" "$(open_in_qemu demo | sort -V | tr '\n' ' ')" \
+    "image.luks libvirt-1-storage-auth-secret0 libvirt-2-storage-auth-secret0 "
+same "no node is left" "$(nodes demo | wc -l)" 3
+try "nobody has it open any more" waited not watched_header file
+try "plugged in for reading only" attach demo "$(file_disk vdb file '<readonly/>')"
+try "the guest reads what it wrote" guest_filled demo vdb "file $TEXT"
+try "and cannot write" guest_run demo "! dd if=/dev/zero of=\$(disk vdb) bs=512 count=1 conv=fsync"
+try "unplugged" unplug demo vdb
+
+note "Its header as a disk"
+unchanged_guest demo "plugged in" "header volume 'file.luks' of pool 'headers' and cannot be a disk" \
+    attach demo "$(header_disk vdb file.luks)"
+guest_define refused "$(header_disk vda file.luks)"
+refuse "started from" "header volume 'file.luks' of pool 'headers' and cannot be a disk" virsh start refused
+"$DAEMON_IN" qemu-img create -q -f qcow2 -F raw \
+    -b "rbd:vault/file.luks:mon_host=127.0.0.1\\:$CEPH_PORT" "$DATA/above" 16M -u
+unchanged_guest demo "behind an overlay" "." attach demo "$(disk_xml vdb "$DATA/above" qcow2)"
+rm "$DATA/above"
+try "a copy of it is a plain disk" eval 'rbd cp vault/file.luks vault/copy --no-progress &&
+    attach demo "$(header_disk vdb copy)" && unplug demo vdb'
+rbd rm vault/copy --no-progress 2>/dev/null
+
+note "Jobs"
+overlay_xml() {
+    echo "<domainsnapshot><disks><disk name='vda' snapshot='external'><driver type='qcow2'/>
+        <source file='$DATA/overlay'>$ENCRYPTION</source></disk></disks></domainsnapshot>"
+}
+overlay_xml >"$DAEMON_DIR/snapshot.xml"
+try "an encrypted overlay" virsh snapshot-create demo "$DAEMON_DIR/snapshot.xml" --disk-only --no-metadata
+try "the guest writes to it" guest_fill demo vda "later $TEXT"
+try "it is committed" virsh blockcommit demo vda --active --pivot --wait
+rm -f "$DATA/overlay"
+try "the guest reads that" guest_filled demo vda "later $TEXT"
+same "only the image is left" "$(nodes demo | wc -l)" 3
+file_disk vda file | sed 's/ device=.disk.//' >"$DAEMON_DIR/target.xml"
+backup_xml() {
+    echo "<domainbackup><disks><disk name='vda' type='file'><driver type='raw'/>
+        <target file='$DATA/file'>${ENCRYPTION/luks\'/luks\' engine=\'qemu\'}</target></disk></disks></domainbackup>"
+}
+backup_xml >"$DAEMON_DIR/backup.xml"
+unchanged_guest demo "a backup into the file" "cannot be the target of a backup" \
+    virsh backup-begin demo "$DAEMON_DIR/backup.xml" --reuse-external
+try "it moves to the file" virsh blockcopy demo vda --xml "$DAEMON_DIR/target.xml" --reuse-external --wait --pivot \
+    --transient-job
+try "nobody has the header that it had open" waited not watched_header image
+same "it has that of the file" "$(open_in_qemu demo | grep luks)" "file.luks"
+try "the guest reads what it had" guest_filled demo vda "later $TEXT"
+try "and writes" guest_fill demo vda "moved $TEXT"
+try "it is saved" virsh managedsave demo
+same "no record of it" "$(records)" ""
+try "nobody has the header open" waited not watched_header file
+try "and restored" virsh start demo
+try "the guest reads what it wrote" guest_filled demo vda "moved $TEXT"
+try "it ends" guest_stop demo
+try "nobody has the header open" waited not watched_header file
+same "no record of it" "$(records)" ""
+
+note "What is missing"
+virsh undefine refused
+guest_define refused "$(file_disk vda file)"
+try "the pool of headers is stopped" virsh pool-destroy headers
+start_refused "without the pool" "header pool 'headers' is not active; start it"
+virsh pool-start headers
+rbd rename vault/file.luks vault/away
+rbd create vault/file.luks --size 4M
+start_refused "with another image in its place" "header volume 'file.luks' of pool 'headers'"
+rbd rm vault/file.luks --no-progress
+rbd rename vault/away vault/file.luks
+rbd cp vault/file.luks vault/away --no-progress && rbd rm vault/file.luks --no-progress
+start_refused "without the image" "header volume 'file.luks' of pool 'headers' cannot be opened at 'rbd:vault/file.luks'"
+rbd rename vault/away vault/file.luks
+try "put back from a copy it starts" guest_start refused
+try "and reads" guest_filled refused vda "moved $TEXT"
+virsh destroy refused
+waited not watched_header file
+ceph auth caps client.headers mon 'profile rbd' osd 'profile rbd pool=images' 2>/dev/null
+start_refused "its user may not read it" "header volume 'file.luks' of pool 'headers' cannot be opened"
+ceph auth caps client.headers mon 'profile rbd' osd 'profile rbd pool=vault' 2>/dev/null
+virsh secret-undefine "$HEADERS_UUID"
+start_refused "the host has not the key" "header volume 'file.luks' of pool 'headers' cannot be opened.*$HEADERS_UUID"
+ceph_secret headers "$HEADERS_UUID"
+try "with the key it starts" guest_start refused
+guest_stop refused
+
+note "In the end"
+for volume in images/image data/file; do
+    try "$volume is deleted" waited virsh vol-delete "${volume#*/}" "${volume%/*}"
+done
+same "no image is left" "$(rbd ls images)$(rbd ls vault)" ""
+finish
