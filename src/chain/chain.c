@@ -12,7 +12,6 @@
 
 #include "chain-priv.h"
 
-#include <gio/gio.h>
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
@@ -370,30 +369,30 @@ lukshdrChainAddRemote(JsonObject *node,
                       const char *keySecret,
                       const char *config)
 {
-    /* POOL/IMAGE or POOL/NAMESPACE/IMAGE */
-    g_auto(GStrv) names = g_strsplit(remote->name, "/", 3);
-    guint n = g_strv_length(names);
+    g_autofree char *pool = NULL;
+    g_autofree char *space = NULL;
+    g_autofree char *image = NULL;
     JsonArray *servers = json_array_new();
     size_t i;
 
-    json_object_set_string_member(node, "pool", names[0]);
-    if (n == 3)
-        json_object_set_string_member(node, "namespace", names[1]);
-    json_object_set_string_member(node, "image", n > 1 ? names[n - 1] : "");
+    (void)lukshdrRemoteSplitRBD(remote, &pool, &space, &image);
+    json_object_set_string_member(node, "pool", pool ? pool : remote->name);
+    if (space && *space)
+        json_object_set_string_member(node, "namespace", space);
+    json_object_set_string_member(node, "image", image ? image : "");
 
     for (i = 0; remote->servers[i]; i++) {
-        g_autoptr(GSocketConnectable)
-            address = g_network_address_parse(remote->servers[i], LUKSHDR_CHAIN_RBD_PORT, NULL);
-        g_autofree char *port = NULL;
+        g_autofree char *host = NULL;
+        g_autofree char *text = NULL;
         JsonObject *server;
+        guint port;
 
-        if (!address)
+        if (!lukshdrRemoteParseServer(remote->servers[i], &host, &port))
             continue;
         server = json_object_new();
-        port = g_strdup_printf("%u", g_network_address_get_port(G_NETWORK_ADDRESS(address)));
-        json_object_set_string_member(server, "host",
-                                      g_network_address_get_hostname(G_NETWORK_ADDRESS(address)));
-        json_object_set_string_member(server, "port", port);
+        text = g_strdup_printf("%u", port ? port : LUKSHDR_CHAIN_RBD_PORT);
+        json_object_set_string_member(server, "host", host);
+        json_object_set_string_member(server, "port", text);
         json_array_add_object_element(servers, server);
     }
     if (json_array_get_length(servers) > 0)

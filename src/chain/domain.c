@@ -6,8 +6,6 @@
 
 #include "config.h"
 
-#include <gio/gio.h>
-
 #include "forms.h"
 #include "util/xml.h"
 
@@ -23,16 +21,14 @@ lukshdrChainDiskRemote(xmlNode *disk, xmlNode *source, const lukshdrRemote *remo
     lukshdrXMLSetAttribute(source, LUKSHDR_XML_PROTOCOL, "rbd");
     lukshdrXMLSetAttribute(source, LUKSHDR_XML_NAME, remote->name);
     for (i = 0; remote->servers[i]; i++) {
-        g_autoptr(GSocketConnectable)
-            address = g_network_address_parse(remote->servers[i], 0, NULL);
-        guint16 port;
+        g_autofree char *host = NULL;
+        guint port;
 
-        if (!address)
+        if (!lukshdrRemoteParseServer(remote->servers[i], &host, &port))
             continue;
         node = lukshdrXMLAddChild(source, "host", NULL);
-        lukshdrXMLSetAttribute(node, LUKSHDR_XML_NAME,
-                               g_network_address_get_hostname(G_NETWORK_ADDRESS(address)));
-        if ((port = g_network_address_get_port(G_NETWORK_ADDRESS(address)))) {
+        lukshdrXMLSetAttribute(node, LUKSHDR_XML_NAME, host);
+        if (port) {
             g_autofree char *text = g_strdup_printf("%u", port);
 
             lukshdrXMLSetAttribute(node, "port", text);

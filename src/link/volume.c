@@ -8,6 +8,7 @@
 
 #include "volume.h"
 
+#include <gio/gio.h>
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
@@ -88,6 +89,32 @@ lukshdrRemoteServer(const char *host, const char *port)
 
     return g_strconcat(bare ? "[" : "", host, bare ? "]" : "", port && *port ? ":" : NULL, port,
                        NULL);
+}
+
+bool
+lukshdrRemoteParseServer(const char *server, char **host, guint *port)
+{
+    g_autoptr(GSocketConnectable) address = g_network_address_parse(server, 0, NULL);
+
+    if (!address)
+        return false;
+    *host = g_strdup(g_network_address_get_hostname(G_NETWORK_ADDRESS(address)));
+    *port = g_network_address_get_port(G_NETWORK_ADDRESS(address));
+    return true;
+}
+
+bool
+lukshdrRemoteSplitRBD(const lukshdrRemote *remote, char **pool, char **space, char **image)
+{
+    g_auto(GStrv) names = g_strsplit(remote->name, "/", 3);
+    guint n = g_strv_length(names);
+
+    if (n < 2)
+        return false;
+    *pool = g_strdup(names[0]);
+    *space = g_strdup(n == 3 ? names[1] : "");
+    *image = g_strdup(names[n - 1]);
+    return true;
 }
 
 /* @server without the port that is meant where none is named: QEMU's and libvirt's for Ceph */

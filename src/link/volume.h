@@ -78,6 +78,33 @@ char *
 lukshdrRemoteServer(const char *host, const char *port);
 
 /**
+ * lukshdrRemoteParseServer:
+ * @server: one of lukshdrRemote.servers
+ * @host: set to its name or address, without brackets, freed with g_free
+ * @port: set to its port; 0 if @server names none
+ *
+ * Takes apart what lukshdrRemoteServer has made.
+ *
+ * Returns: false, with nothing set, if it is no server.
+ */
+bool
+lukshdrRemoteParseServer(const char *server, char **host, guint *port);
+
+/**
+ * lukshdrRemoteSplitRBD:
+ * @remote: where an image of a Ceph cluster is
+ * @pool: set to the cluster's pool, freed with g_free
+ * @space: set to the namespace in the pool, "" if its name has none, freed with g_free
+ * @image: set to the image's name, freed with g_free
+ *
+ * Takes apart POOL/IMAGE or POOL/NAMESPACE/IMAGE, as libvirt has it in <source name=''>.
+ *
+ * Returns: false, with nothing set, if the name is neither.
+ */
+bool
+lukshdrRemoteSplitRBD(const lukshdrRemote *remote, char **pool, char **space, char **image);
+
+/**
  * lukshdrRemoteIsOwnName:
  * @recorded: where a volume of a link is, by the registry
  * @given: where somebody says that it is
