@@ -200,6 +200,78 @@ testSecretUse(void)
     lukshdrVolumeClear(&payload);
 }
 
+static void
+testServers(void)
+{
+    static const struct {
+        const char *server;
+        const char *host;
+        guint port;
+    } cases[] = {
+        { "mon1", "mon1", 0 },
+        { "mon1:6789", "mon1", 6789 },
+        { "192.0.2.1:3300", "192.0.2.1", 3300 },
+        { "[::1]:3300", "::1", 3300 },
+        { "[2001:db8::1]", "2001:db8::1", 0 },
+        { "mon1:", NULL, 0 },
+        { "mon1:port", NULL, 0 },
+        { "mon1:65536", NULL, 0 },
+        { "[::1", NULL, 0 },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *host = NULL;
+        guint port = 0;
+
+        g_test_message("%s", cases[i].server);
+        g_assert_true(lukshdrRemoteParseServer(cases[i].server, &host, &port) ==
+                      (cases[i].host != NULL));
+        g_assert_cmpstr(host, ==, cases[i].host);
+        g_assert_cmpuint(port, ==, cases[i].port);
+        if (host) {
+            g_autofree char *text = port ? g_strdup_printf("%u", port) : NULL;
+            g_autofree char *again = lukshdrRemoteServer(host, text);
+
+            g_assert_cmpstr(again, ==, cases[i].server);
+        }
+    }
+}
+
+static void
+testSplit(void)
+{
+    static const struct {
+        const char *name;
+        const char *pool; /* NULL: it is refused */
+        const char *space;
+        const char *image;
+    } cases[] = {
+        { "images/one", "images", "", "one" },
+        { "images/tenant/one", "images", "tenant", "one" },
+        { "images//one", "images", "", "one" },
+        { "images/tenant/one/two", "images", "tenant", "one/two" },
+        { "images/", "images", "", "" },
+        { "images", NULL, NULL, NULL },
+        { "", NULL, NULL, NULL },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(lukshdrRemote) remote = testRemote(cases[i].name, "mon1");
+        g_autofree char *pool = NULL;
+        g_autofree char *space = NULL;
+        g_autofree char *image = NULL;
+
+        g_test_message("'%s'", cases[i].name);
+        g_assert_true(lukshdrRemoteSplitRBD(remote, &pool, &space, &image) ==
+                      (cases[i].pool != NULL));
+        g_assert_cmpstr(pool, ==, cases[i].pool);
+        g_assert_cmpstr(space, ==, cases[i].space);
+        g_assert_cmpstr(image, ==, cases[i].image);
+    }
+}
+
 /* Nobody in this process can tell a key */
 static void
 testNoKeys(void)
@@ -211,6 +283,61 @@ testNoKeys(void)
     remote->secretUUID = g_strdup(SECRET);
     g_assert_null(lukshdrRBDOpen(remote, NULL, false, &error));
     utilTestError(error, "OPERATION_UNSUPPORTED 'images/one' cannot be looked at from here");
+}
+
+static guint testKeysAsked;
+
+/* A lukshdrRBDKeySource */
+static lukshdrSecret *
+testKey(const char *uuid, GError **error G_GNUC_UNUSED)
+{
+    /* as Ceph has it: type, time, length, key */
+    guint8 key[28] = { 1, [10] = 16, [12] = 'k' };
+
+    g_assert_cmpstr(uuid, ==, SECRET);
+    testKeysAsked++;
+    return lukshdrSecretNew(key, sizeof(key));
+}
+
+static void
+testSilentOpen(const char *name, const char *server)
+{
+    g_autoptr(lukshdrRemote) remote = testRemote(name, server);
+    g_autoptr(GError) error = NULL;
+
+    remote->user = g_strdup("u");
+    remote->secretUUID = g_strdup(SECRET);
+    g_assert_null(lukshdrRBDOpen(remote, NULL, false, &error));
+    utilTestError(error, "OPERATION_TIMEOUT has not answered within");
+}
+
+/* Nobody listens there: a client of Ceph's tries until its deadline.  An operation asks one cluster once. */
+static void
+testSilent(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(lukshdrRemote) none = testRemote("nothing", "127.0.0.1:1");
+
+    g_assert_null(lukshdrRBDOpen(none, NULL, false, &error));
+    if (g_error_matches(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED)) {
+        g_test_skip(error->message);
+        return;
+    }
+
+    lukshdrRBDSetKeySource(testKey);
+    {
+        g_auto(lukshdrRBDOperation) operation = lukshdrRBDOperationBegin();
+
+        testSilentOpen("images/one", "127.0.0.1:1");
+        g_assert_cmpuint(testKeysAsked, ==, 1);
+        {
+            g_auto(lukshdrRBDOperation) inner = lukshdrRBDOperationBegin();
+
+            testSilentOpen("images/tenant/two", "127.0.0.1:1");
+        }
+        testSilentOpen("other/two", "127.0.0.1:1");
+        g_assert_cmpuint(testKeysAsked, ==, 1);
+    }
 }
 
 int
@@ -226,6 +353,9 @@ main(int argc, char **argv)
     g_test_add_func("/remote/pool", testPool);
     g_test_add_func("/remote/disk", testDisk);
     g_test_add_func("/remote/secret-use", testSecretUse);
+    g_test_add_func("/remote/servers", testServers);
+    g_test_add_func("/remote/split", testSplit);
     g_test_add_func("/remote/no-keys", testNoKeys);
+    g_test_add_func("/remote/silent", testSilent);
     return g_test_run();
 }

@@ -76,11 +76,27 @@ static lukshdrRBDKeySource lukshdrRBDKeys;
 static GMutex lukshdrRBDOwnLock;
 static GHashTable *lukshdrRBDOwn;
 
-struct _lukshdrRBD {
-    rados_t cluster;
+/* A connection to a cluster as one of its users, or why there is none.  Other threads may have
+ * images open in it. */
+typedef struct _lukshdrRBDCluster lukshdrRBDCluster;
+struct _lukshdrRBDCluster {
+    gint refs;            /* atomic */
+    lukshdrRemote *whose; /* its servers, user and secret; the name does not matter */
+    rados_t rados;
     guint64 instance; /* of the connection; 0 while there is none */
+    bool silent;      /* it has not answered within the deadline; only its own thread looks */
+};
+
+/* What the thread's operation has connected to: lukshdrRBDCluster.  NULL outside of one. */
+static __thread GPtrArray *lukshdrRBDClusters;
+static __thread guint lukshdrRBDDepth;
+
+struct _lukshdrRBD {
+    lukshdrRBDCluster *cluster;
     rados_ioctx_t pool;
     rbd_image_t image;
+    char *space; /* the pool's namespace, or "" */
+    char *name;  /* the image's */
     char *where; /* for messages */
     lukshdrIdentity identity;
     struct timespec written;
@@ -136,7 +152,8 @@ lukshdrRBDSetError(const char *where, int err, GError **error)
         g_set_error(
             error, LUKSHDR_ERROR, VIR_ERR_OPERATION_TIMEOUT,
             _("the Ceph cluster of '%s' has not answered within %s seconds; see whether its "
-              "monitors and OSDs run and can be reached from here, then try again"),
+              "monitors and OSDs run and can be reached from here, and whether the libvirt secret "
+              "has its user's key, then try again"),
             where, LUKSHDR_RBD_TIMEOUT);
         return;
     case EPERM:
@@ -187,15 +204,15 @@ lukshdrRBDConfigure(rados_t cluster, const lukshdrRemote *remote, const lukshdrS
 
 /* As an identity has it.  Ids are Ceph's own: of letters, digits and '-'. */
 static char *
-lukshdrRBDFormatID(const lukshdrRBD *rbd, const char *fsid, const char *space, const char *image)
+lukshdrRBDFormatID(const lukshdrRBD *rbd, const char *fsid, const char *image)
 {
     return g_strdup_printf("%s:%" G_GINT64_FORMAT ":%s:%s", fsid,
-                           (gint64)lukshdrRBDAPI.rados_ioctx_get_id(rbd->pool), space, image);
+                           (gint64)lukshdrRBDAPI.rados_ioctx_get_id(rbd->pool), rbd->space, image);
 }
 
 /* What the open image is */
 static int
-lukshdrRBDExamine(lukshdrRBD *rbd, const char *space)
+lukshdrRBDExamine(lukshdrRBD *rbd)
 {
     char fsid[LUKSHDR_RBD_ID_LEN];
     char id[LUKSHDR_RBD_ID_LEN];
@@ -203,28 +220,25 @@ lukshdrRBDExamine(lukshdrRBD *rbd, const char *space)
     guint64 size;
     int rc;
 
-    if ((rc = lukshdrRBDAPI.rados_cluster_fsid(rbd->cluster, fsid, sizeof(fsid))) < 0 ||
+    if ((rc = lukshdrRBDAPI.rados_cluster_fsid(rbd->cluster->rados, fsid, sizeof(fsid))) < 0 ||
         (rc = lukshdrRBDAPI.rbd_get_id(rbd->image, id, sizeof(id))) < 0 ||
         (rc = lukshdrRBDAPI.rbd_get_size(rbd->image, &size)) < 0 ||
         (rc = lukshdrRBDAPI.rbd_get_modify_timestamp(rbd->image, &rbd->written)) < 0)
         return rc;
 
-    text = lukshdrRBDFormatID(rbd, fsid, space, id);
+    text = lukshdrRBDFormatID(rbd, fsid, id);
     return lukshdrIdentitySetRBD(&rbd->identity, text, size) ? 0 : -ERANGE;
 }
 
 /* By its name, or, where there is none of that name, by the id that was recorded */
 static int
-lukshdrRBDOpenImage(lukshdrRBD *rbd,
-                    const char *name,
-                    const lukshdrIdentity *recorded,
-                    bool writable)
+lukshdrRBDOpenImage(lukshdrRBD *rbd, const lukshdrIdentity *recorded, bool writable)
 {
     const char *id = recorded && recorded->type == LUKSHDR_IDENTITY_RBD
                          ? strrchr(recorded->id, ':') + 1
                          : NULL;
-    int rc = writable ? lukshdrRBDAPI.rbd_open(rbd->pool, name, &rbd->image, NULL)
-                      : lukshdrRBDAPI.rbd_open_read_only(rbd->pool, name, &rbd->image, NULL);
+    int rc = writable ? lukshdrRBDAPI.rbd_open(rbd->pool, rbd->name, &rbd->image, NULL)
+                      : lukshdrRBDAPI.rbd_open_read_only(rbd->pool, rbd->name, &rbd->image, NULL);
 
     if (rc != -ENOENT || !id)
         return rc;
@@ -234,13 +248,13 @@ lukshdrRBDOpenImage(lukshdrRBD *rbd,
 
 /* Before an image is opened, so that no thread takes the connection for somebody else's */
 static void
-lukshdrRBDRemember(lukshdrRBD *rbd)
+lukshdrRBDRemember(lukshdrRBDCluster *cluster)
 {
-    rbd->instance = lukshdrRBDAPI.rados_get_instance_id(rbd->cluster);
+    cluster->instance = lukshdrRBDAPI.rados_get_instance_id(cluster->rados);
     g_mutex_lock(&lukshdrRBDOwnLock);
     if (!lukshdrRBDOwn)
         lukshdrRBDOwn = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
-    g_hash_table_add(lukshdrRBDOwn, g_memdup2(&rbd->instance, sizeof(rbd->instance)));
+    g_hash_table_add(lukshdrRBDOwn, g_memdup2(&cluster->instance, sizeof(cluster->instance)));
     g_mutex_unlock(&lukshdrRBDOwnLock);
 }
 
@@ -252,46 +266,113 @@ lukshdrRBDIsOwn(guint64 instance)
     return lukshdrRBDOwn && g_hash_table_contains(lukshdrRBDOwn, &instance);
 }
 
-/* POOL/IMAGE or POOL/NAMESPACE/IMAGE, as libvirt has it in <source name=''>, in its two or three components; NULL
- * if it is not that */
-static GStrv
-lukshdrRBDNames(const lukshdrRemote *remote)
+static void
+lukshdrRBDClusterUnref(lukshdrRBDCluster *cluster)
 {
-    GStrv names = g_strsplit(remote->name, "/", 3);
+    if (!g_atomic_int_dec_and_test(&cluster->refs))
+        return;
 
-    if (names[0] && names[1])
-        return names;
-    g_strfreev(names);
+    if (cluster->rados)
+        lukshdrRBDAPI.rados_shutdown(cluster->rados);
+    if (cluster->instance) {
+        g_mutex_lock(&lukshdrRBDOwnLock);
+        g_hash_table_remove(lukshdrRBDOwn, &cluster->instance);
+        g_mutex_unlock(&lukshdrRBDOwnLock);
+    }
+    lukshdrRemoteFree(cluster->whose);
+    g_free(cluster);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(lukshdrRBDCluster, lukshdrRBDClusterUnref)
+
+lukshdrRBDOperation
+lukshdrRBDOperationBegin(void)
+{
+    if (lukshdrRBDDepth++ == 0)
+        lukshdrRBDClusters = g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrRBDClusterUnref);
+    return (lukshdrRBDOperation){ true };
+}
+
+void
+lukshdrRBDOperationEnd(lukshdrRBDOperation *operation)
+{
+    if (operation->begun && --lukshdrRBDDepth == 0)
+        g_clear_pointer(&lukshdrRBDClusters, g_ptr_array_unref);
+    operation->begun = false;
+}
+
+/* Returns what this thread's operation has found of the cluster of @remote, or NULL if it has not
+ * asked yet */
+static lukshdrRBDCluster *
+lukshdrRBDClusterFind(const lukshdrRemote *remote)
+{
+    guint i;
+
+    for (i = 0; lukshdrRBDClusters && i < lukshdrRBDClusters->len; i++) {
+        lukshdrRBDCluster *cluster = g_ptr_array_index(lukshdrRBDClusters, i);
+
+        if (g_strv_equal((const char *const *)cluster->whose->servers,
+                         (const char *const *)remote->servers) &&
+            g_strcmp0(cluster->whose->user, remote->user) == 0 &&
+            g_strcmp0(cluster->whose->secretUUID, remote->secretUUID) == 0) {
+            g_atomic_int_inc(&cluster->refs);
+            return cluster;
+        }
+    }
     return NULL;
 }
 
-/* Connects to the cluster and to the pool and namespace of @names */
-static int
-lukshdrRBDConnect(lukshdrRBD *rbd,
-                  const lukshdrRemote *remote,
-                  const GStrv names,
-                  const lukshdrSecret *key)
+/* Returns a connection to the cluster of @remote, a reference, or NULL with @error set */
+static lukshdrRBDCluster *
+lukshdrRBDConnect(const lukshdrRemote *remote, GError **error)
 {
+    g_autoptr(lukshdrRBDCluster) cluster = lukshdrRBDClusterFind(remote);
+    g_autoptr(lukshdrSecret) key = NULL;
     int rc;
 
-    if ((rc = lukshdrRBDAPI.rados_create(&rbd->cluster, remote->user)) < 0 ||
-        (rc = lukshdrRBDConfigure(rbd->cluster, remote, key)) < 0 ||
-        (rc = lukshdrRBDAPI.rados_connect(rbd->cluster)) < 0 ||
-        (rc = lukshdrRBDAPI.rados_ioctx_create(rbd->cluster, names[0], &rbd->pool)) < 0)
-        return rc;
+    if (cluster) {
+        if (!cluster->silent)
+            return g_steal_pointer(&cluster);
+        lukshdrRBDSetError(remote->name, -ETIMEDOUT, error);
+        return NULL;
+    }
 
-    lukshdrRBDAPI.rados_ioctx_set_namespace(rbd->pool, names[2] ? names[1] : "");
-    lukshdrRBDRemember(rbd);
-    return 0;
+    if (remote->secretUUID && !(key = lukshdrRBDKeys(remote->secretUUID, error)))
+        return NULL;
+
+    cluster = g_new0(lukshdrRBDCluster, 1);
+    cluster->refs = 1;
+    cluster->whose = lukshdrRemoteCopy(remote);
+    if ((rc = lukshdrRBDAPI.rados_create(&cluster->rados, remote->user)) >= 0 &&
+        (rc = lukshdrRBDConfigure(cluster->rados, remote, key)) >= 0)
+        rc = lukshdrRBDAPI.rados_connect(cluster->rados);
+
+    cluster->silent = rc == -ETIMEDOUT;
+    if (lukshdrRBDClusters && (rc >= 0 || cluster->silent)) {
+        g_atomic_int_inc(&cluster->refs);
+        g_ptr_array_add(lukshdrRBDClusters, cluster);
+    }
+    if (rc < 0) {
+        lukshdrRBDSetError(remote->name, rc, error);
+        return NULL;
+    }
+    lukshdrRBDRemember(cluster);
+    return g_steal_pointer(&cluster);
 }
 
-/* Makes @rbd ready for @remote's pool.  Returns @remote's components, freed with g_strfreev, or NULL with
- * @error set. */
-static GStrv
+/* Sets @error to why @rbd could not be opened */
+static void
+lukshdrRBDFail(lukshdrRBD *rbd, int err, GError **error)
+{
+    rbd->cluster->silent |= err == -ETIMEDOUT;
+    lukshdrRBDSetError(rbd->where, err, error);
+}
+
+/* Makes @rbd ready for the images of @remote's pool */
+static bool
 lukshdrRBDReach(lukshdrRBD *rbd, const lukshdrRemote *remote, GError **error)
 {
-    g_auto(GStrv) names = lukshdrRBDNames(remote);
-    g_autoptr(lukshdrSecret) key = NULL;
+    g_autofree char *pool = NULL;
     int rc;
 
     rbd->where = g_strdup(remote->name);
@@ -300,17 +381,24 @@ lukshdrRBDReach(lukshdrRBD *rbd, const lukshdrRemote *remote, GError **error)
                     _("Ceph image '%s' cannot be looked at from here: only libvirt's daemons get "
                       "the key of its user"),
                     remote->name);
-        return NULL;
+        return false;
     }
-    if (!lukshdrRBDLoad(error) ||
-        (remote->secretUUID && !(key = lukshdrRBDKeys(remote->secretUUID, error))))
-        return NULL;
+    if (!lukshdrRBDLoad(error))
+        return false;
 
-    if ((rc = names ? lukshdrRBDConnect(rbd, remote, names, key) : -ENOENT) < 0) {
-        lukshdrRBDSetError(rbd->where, rc, error);
-        return NULL;
+    if (!lukshdrRemoteSplitRBD(remote, &pool, &rbd->space, &rbd->name)) {
+        lukshdrRBDSetError(rbd->where, -ENOENT, error);
+        return false;
     }
-    return g_steal_pointer(&names);
+    if (!(rbd->cluster = lukshdrRBDConnect(remote, error)))
+        return false;
+
+    if ((rc = lukshdrRBDAPI.rados_ioctx_create(rbd->cluster->rados, pool, &rbd->pool)) < 0) {
+        lukshdrRBDFail(rbd, rc, error);
+        return false;
+    }
+    lukshdrRBDAPI.rados_ioctx_set_namespace(rbd->pool, rbd->space);
+    return true;
 }
 
 lukshdrRBD *
@@ -320,16 +408,14 @@ lukshdrRBDOpen(const lukshdrRemote *remote,
                GError **error)
 {
     g_autoptr(lukshdrRBD) rbd = g_new0(lukshdrRBD, 1);
-    g_auto(GStrv) names = lukshdrRBDReach(rbd, remote, error);
-    const char *space = names && names[2] ? names[1] : "";
     int rc;
 
-    if (!names)
+    if (!lukshdrRBDReach(rbd, remote, error))
         return NULL;
 
-    if ((rc = lukshdrRBDOpenImage(rbd, names[names[2] ? 2 : 1], recorded, writable)) < 0 ||
-        (rc = lukshdrRBDExamine(rbd, space)) < 0) {
-        lukshdrRBDSetError(rbd->where, rc, error);
+    if ((rc = lukshdrRBDOpenImage(rbd, recorded, writable)) < 0 ||
+        (rc = lukshdrRBDExamine(rbd)) < 0) {
+        lukshdrRBDFail(rbd, rc, error);
         return NULL;
     }
     return g_steal_pointer(&rbd);
@@ -346,12 +432,9 @@ lukshdrRBDClose(lukshdrRBD *rbd)
     if (rbd->pool)
         lukshdrRBDAPI.rados_ioctx_destroy(rbd->pool);
     if (rbd->cluster)
-        lukshdrRBDAPI.rados_shutdown(rbd->cluster);
-    if (rbd->instance) {
-        g_mutex_lock(&lukshdrRBDOwnLock);
-        g_hash_table_remove(lukshdrRBDOwn, &rbd->instance);
-        g_mutex_unlock(&lukshdrRBDOwnLock);
-    }
+        lukshdrRBDClusterUnref(rbd->cluster);
+    g_free(rbd->space);
+    g_free(rbd->name);
     g_free(rbd->where);
     g_free(rbd);
 }
@@ -375,25 +458,23 @@ lukshdrRBDList(const lukshdrRemote *remote, GError **error)
 {
     g_autoptr(GHashTable) ids = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     g_autoptr(lukshdrRBD) rbd = g_new0(lukshdrRBD, 1);
-    g_auto(GStrv) names = lukshdrRBDReach(rbd, remote, error);
     g_autofree rbd_image_spec_t *images = NULL;
     char fsid[LUKSHDR_RBD_ID_LEN];
     size_t n;
     size_t i;
     int rc;
 
-    if (!names)
+    if (!lukshdrRBDReach(rbd, remote, error))
         return NULL;
 
-    if ((rc = lukshdrRBDAPI.rados_cluster_fsid(rbd->cluster, fsid, sizeof(fsid))) < 0 ||
+    if ((rc = lukshdrRBDAPI.rados_cluster_fsid(rbd->cluster->rados, fsid, sizeof(fsid))) < 0 ||
         (rc = lukshdrRBDListImages(rbd->pool, &images, &n)) < 0) {
-        lukshdrRBDSetError(rbd->where, rc, error);
+        lukshdrRBDFail(rbd, rc, error);
         return NULL;
     }
 
     for (i = 0; i < n; i++)
-        g_hash_table_add(ids,
-                         lukshdrRBDFormatID(rbd, fsid, names[2] ? names[1] : "", images[i].id));
+        g_hash_table_add(ids, lukshdrRBDFormatID(rbd, fsid, images[i].id));
     lukshdrRBDAPI.rbd_image_spec_list_cleanup(images, n);
     return g_steal_pointer(&ids);
 }

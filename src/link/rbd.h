@@ -38,6 +38,37 @@ typedef lukshdrSecret *(*lukshdrRBDKeySource)(const char *uuid, GError **error);
 void
 lukshdrRBDSetKeySource(lukshdrRBDKeySource source);
 
+/* What an operation has of connections; lukshdrRBDOperationBegin */
+typedef struct {
+    bool begun;
+} lukshdrRBDOperation;
+
+/**
+ * lukshdrRBDOperationBegin:
+ *
+ * Until lukshdrRBDOperationEnd, all images that the calling thread opens with the same servers, user and
+ * secret are opened in one connection, and once a cluster has not answered, it counts as not answering:
+ * nobody waits for it a second time.  To connect takes some 20 ms, and several deadlines in a row
+ * add up.  With the operation the connection ends, so that the next one asks for the key again.  Operations
+ * within an operation belong to it.  No lock is needed: a thread has its own.
+ *
+ * Returns: what lukshdrRBDOperationEnd needs; by g_auto(lukshdrRBDOperation) that is called at the end of
+ * the block.
+ */
+lukshdrRBDOperation
+lukshdrRBDOperationBegin(void);
+
+/**
+ * lukshdrRBDOperationEnd:
+ * @operation: of this thread, the innermost one
+ *
+ * Images may still be open; the connection ends with the last one.
+ */
+void
+lukshdrRBDOperationEnd(lukshdrRBDOperation *operation);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(lukshdrRBDOperation, lukshdrRBDOperationEnd)
+
 typedef struct _lukshdrRBD lukshdrRBD;
 
 /**
@@ -51,7 +82,8 @@ typedef struct _lukshdrRBD lukshdrRBD;
  *         images of format 1, which have no id, and for a user with a key where there is no key source; of
  *         the key source
  *
- * Opens the image in a connection of its own.
+ * Opens the image in the operation's connection to its cluster; outside of an operation
+ * (lukshdrRBDOperationBegin) in one of its own.
  *
  * Returns: the open image, ended with lukshdrRBDClose, or NULL with @error set.
  */

@@ -15,11 +15,13 @@ lukshdrQemuContextBegin(lukshdrQemuContext *context)
 {
     context->outer = lukshdrQemuContextInnermost;
     lukshdrQemuContextInnermost = context;
+    context->operation = lukshdrRBDOperationBegin();
 }
 
 void
 lukshdrQemuContextEnd(lukshdrQemuContext *context)
 {
+    lukshdrRBDOperationEnd(&context->operation);
     lukshdrQemuContextInnermost = context->outer;
 }
 

@@ -10,6 +10,7 @@
 
 #pragma once
 
+#include "link/rbd.h"
 #include "util/abi.h"
 
 typedef enum {
@@ -27,12 +28,13 @@ struct _lukshdrQemuContext {
     const char *target; /* COPY: the file that the client names, or NULL if it names it in XML */
     virDomainDef *def;  /* STOP: what the domain ran on */
     char *name; /* STOP: lukshdrQemuDomainName from before; NULL if the domain did not run */
+    lukshdrRBDOperation operation; /* all disks of a domain are looked up in one */
     lukshdrQemuContext *outer;
 };
 
 /**
  * lukshdrQemuContextBegin:
- * @context: filled in by the caller except for outer; lives until lukshdrQemuContextEnd
+ * @context: filled in by the caller except for operation and outer; lives until lukshdrQemuContextEnd
  *
  * Notes that the calling thread does what @context says, until lukshdrQemuContextEnd.
  */

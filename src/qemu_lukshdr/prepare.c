@@ -467,6 +467,7 @@ qemuDomainPrepareStorageSourceBlockdev(virDomainDiskDef *disk,
                                        qemuDomainObjPrivate *priv,
                                        virQEMUDriverConfig *cfg)
 {
+    g_auto(lukshdrRBDOperation) operation = lukshdrRBDOperationBegin();
     g_autoptr(lukshdrQemuHeaderSource) header = NULL;
     g_autoptr(lukshdrLink) link = NULL;
     g_autoptr(GError) error = NULL;
@@ -551,6 +552,7 @@ lukshdrQemuPrepareEarlyOne(virStorageSource *src, const char *guest, GError **er
 int
 lukshdrQemuPrepareEarly(virDomainObj *vm, virStorageSource *src, bool chain)
 {
+    g_auto(lukshdrRBDOperation) operation = lukshdrRBDOperationBegin();
     g_autofree char *name = lukshdrQemuDomainName(vm);
     g_autoptr(GError) error = NULL;
     virStorageSource *n;
@@ -584,6 +586,7 @@ qemuDomainPrepareDiskSource(virDomainDiskDef *disk,
                             qemuDomainObjPrivate *priv,
                             virQEMUDriverConfig *cfg)
 {
+    g_auto(lukshdrRBDOperation) operation = lukshdrRBDOperationBegin();
     int rc = LUKSHDR_STOCK(qemuDomainPrepareDiskSource)(disk, priv, cfg);
     virStorageSource *n;
 

@@ -469,6 +469,8 @@ lukshdrScanLinks(virConnectPtr conn, const char *pool)
 void
 lukshdrStorageScanPool(virConnectPtr conn, const char *pool, bool started)
 {
+    g_auto(lukshdrRBDOperation) operation = lukshdrRBDOperationBegin();
+
     /* check headers first: a header that a replica can replace must not be called lost */
     if (started)
         lukshdrStorageCheckHeaders(pool);
@@ -480,6 +482,8 @@ lukshdrStorageScanPool(virConnectPtr conn, const char *pool, bool started)
 void
 lukshdrStorageScanAll(virConnectPtr conn)
 {
+    g_auto(lukshdrRBDOperation) operation = lukshdrRBDOperationBegin();
+
     lukshdrScanLinks(conn, NULL);
     lukshdrStorageDiscover(conn, NULL);
 }

@@ -442,6 +442,7 @@ lukshdrStorageVolCreateXMLFrom(virStoragePoolPtr pool,
                                virStorageVolPtr clonevol,
                                unsigned int flags)
 {
+    g_auto(lukshdrRBDOperation) operation = lukshdrRBDOperationBegin();
     const lukshdrStorage *state = &lukshdrStorageState;
     g_autoptr(lukshdrVolumeXML) xml = NULL;
     g_autoptr(xmlDoc) ours = NULL;

@@ -541,6 +541,7 @@ lukshdrStorageActOnExisting(virStoragePoolPtr pool,
 virStorageVolPtr
 lukshdrStorageVolCreateXML(virStoragePoolPtr pool, const char *xmldesc, unsigned int flags)
 {
+    g_auto(lukshdrRBDOperation) operation = lukshdrRBDOperationBegin();
     g_autoptr(lukshdrVolumeXML) xml = NULL;
     g_autoptr(xmlDoc) ours = NULL;
     g_autofree char *applied = NULL;

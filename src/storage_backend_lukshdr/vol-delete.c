@@ -231,6 +231,7 @@ lukshdrStorageDeletePayload(lukshdrLink *link,
 int
 lukshdrStorageVolDelete(virStorageVolPtr vol, unsigned int flags)
 {
+    g_auto(lukshdrRBDOperation) operation = lukshdrRBDOperationBegin();
     const lukshdrStorage *state = &lukshdrStorageState;
     g_auto(lukshdrRecognised) what = { 0 };
     g_autoptr(lukshdrStorageBusy) busy = NULL;

@@ -74,6 +74,7 @@ lukshdrStorageShowImage(const char *xml, const lukshdrLink *link)
 char *
 lukshdrStorageVolGetXMLDesc(virStorageVolPtr vol, unsigned int flags)
 {
+    g_auto(lukshdrRBDOperation) operation = lukshdrRBDOperationBegin();
     g_auto(lukshdrRecognised) what = { 0 };
     g_autoptr(GError) error = NULL;
     g_autoptr(GPtrArray) links = NULL;
@@ -239,6 +240,7 @@ lukshdrStorageVolUpload(virStorageVolPtr vol,
                         unsigned long long length,
                         unsigned int flags)
 {
+    g_auto(lukshdrRBDOperation) operation = lukshdrRBDOperationBegin();
     const lukshdrStorage *state = &lukshdrStorageState;
     lukshdrStorageBusy *busy;
     g_autoptr(GError) error = NULL;
@@ -282,6 +284,7 @@ lukshdrStorageResized(const lukshdrLink *link, const lukshdrHandle *held)
 int
 lukshdrStorageVolResize(virStorageVolPtr vol, unsigned long long capacity, unsigned int flags)
 {
+    g_auto(lukshdrRBDOperation) operation = lukshdrRBDOperationBegin();
     const lukshdrStorage *state = &lukshdrStorageState;
     g_auto(lukshdrRecognised) what = { 0 };
     g_autoptr(lukshdrStorageBusy) busy = NULL;

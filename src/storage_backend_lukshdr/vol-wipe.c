@@ -143,6 +143,7 @@ lukshdrStorageWipePayload(lukshdrLink *link,
 int
 lukshdrStorageVolWipePattern(virStorageVolPtr vol, unsigned int algorithm, unsigned int flags)
 {
+    g_auto(lukshdrRBDOperation) operation = lukshdrRBDOperationBegin();
     const lukshdrStorage *state = &lukshdrStorageState;
     g_auto(lukshdrRecognised) what = { 0 };
     g_autoptr(lukshdrStorageBusy) busy = NULL;

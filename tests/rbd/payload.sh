@@ -17,6 +17,15 @@ secrets() {
 }
 BEFORE=$(secrets)
 
+# While there is no link, nothing but stock asks the cluster.
+declare -A STOCK
+try "a plain image is made" virsh vol-create-as images plain 16M
+for what in dumpxml delete; do
+    try "it gets vol-$what" connections virsh "vol-$what" plain images
+    STOCK[$what]=$CONNECTIONS
+done
+same "which stock connects for once each" "${STOCK[*]}" "1 1"
+
 note "A linked volume"
 try "is made" image one 64 || finish
 same "the image has its capacity" "$(size_of one)" $((64 * MIB))
@@ -155,6 +164,28 @@ uuid=$(basename "$uuid" .xml)
 unchanged "its name is kept for it" "still registered .*removing '$uuid' from the link registry" image gone
 try "the link is given up" "$DAEMON_IN" rm "$LINKS/$uuid.xml"
 try "its header is deleted" virsh vol-delete gone.luks vault
+
+note "Once an operation connects to the cluster"
+try "vol-dumpxml" connections virsh vol-dumpxml one images
+same "once more than stock" "$CONNECTIONS" $((STOCK[dumpxml] + 1))
+try "a second one" image two
+try "vol-wipe" connections virsh vol-wipe two images
+same "once, and stock not at all" "$CONNECTIONS" 1
+try "vol-delete" connections virsh vol-delete two images
+same "once more than stock" "$CONNECTIONS" $((STOCK[delete] + 1))
+
+note "A key that is taken away"
+virsh secret-dumpxml "$CEPH_UUID" >"$DAEMON_DIR/xml/ceph.xml"
+try "the link is seen" is_linked one
+secret_file <"$CEPH_DIR/guest.key"
+try "the secret gets the key of another user" virsh secret-set-value "$CEPH_UUID" --file "$DAEMON_DIR/xml/value"
+# Ceph's library tries a key that is wrong until its deadline.
+unchanged "vol-wipe with a wrong key" "has not answered|refuses access" virsh vol-wipe one images
+try "the secret is removed" virsh secret-undefine "$CEPH_UUID"
+unchanged "vol-wipe without a key" "$CEPH_UUID|[Ss]ecret" virsh vol-wipe one images
+try "it comes back" ceph_secret libvirt "$CEPH_UUID"
+try "the link is seen again" is_linked one
+try "the header opens" opens "$VAULT/one.luks"
 
 note "It is deleted"
 exec {witness}<"$VAULT/one.luks"

@@ -97,6 +97,29 @@ size_of() {
     rbd info "images/$1" --format json | python3 -c 'import json, sys; print(json.load(sys.stdin)["size"])'
 }
 
+# instance: connects to the cluster, and prints the number that the cluster gave the connection. It gives them in
+# order, in steps that are its own.
+instance() {
+    _ceph_run "$(sed -n '1s/^#! *//p' "$(type -P ceph)")" -c '
+import rados
+cluster = rados.Rados()
+cluster.conf_read_file()
+cluster.connect()
+print(cluster.get_instance_id())
+cluster.shutdown()'
+}
+
+# connections COMMAND...: CONNECTIONS is how often anybody connects to the cluster while the command runs.
+connections() {
+    local first second third status=0
+    first=$(instance) && second=$(instance) || return
+    "$@" || status=$?
+    third=$(instance) || return
+    # shellcheck disable=SC2034 # for the caller
+    CONNECTIONS=$(((third - second) / (second - first) - 1))
+    return "$status"
+}
+
 # exported IMAGE: prints the name of a copy of it in a file.
 exported() {
     rm -f "$DAEMON_WORK/exported"
