@@ -37,7 +37,7 @@ struct _lukshdrToolChain {
     char *header;
     char *secret;
     char *secretFile;
-    char *authFile;
+    char **authFiles; /* FILE, or USER=FILE */
     gboolean withSecret;
     gboolean clear;
     char *masterKey;
@@ -59,7 +59,7 @@ lukshdrToolChainClear(lukshdrToolChain *opts)
     g_free(opts->header);
     g_free(opts->secret);
     g_free(opts->secretFile);
-    g_free(opts->authFile);
+    g_strfreev(opts->authFiles);
     g_free(opts->masterKey);
     g_free(opts->masterKeyID);
     g_free(opts->pass.file);
@@ -253,6 +253,49 @@ lukshdrToolChainMasterKey(const char *path, GError **error)
     return secret;
 }
 
+/* Returns the file that the tool's user has named for the key of @auth's Ceph user, or NULL.  "="
+ * before the first "/" ends the name of a user. */
+static const char *
+lukshdrToolChainAuthFile(const lukshdrToolChain *opts, const lukshdrChainAuth *auth)
+{
+    const char *any = NULL;
+    size_t i;
+
+    for (i = 0; opts->authFiles && opts->authFiles[i]; i++) {
+        const char *file = opts->authFiles[i];
+        size_t len = strcspn(file, "=/");
+
+        if (file[len] != '=')
+            any = file;
+        else if (auth->user && strlen(auth->user) == len && strncmp(file, auth->user, len) == 0)
+            return file + len + 1;
+    }
+    return any;
+}
+
+/* Refuses one file for the keys of two users */
+static bool
+lukshdrToolChainCheckAuthFiles(const lukshdrToolChain *opts, GPtrArray *auths, GError **error)
+{
+    guint i;
+
+    for (i = 1; i < auths->len; i++) {
+        const lukshdrChainAuth *one = g_ptr_array_index(auths, i - 1);
+        const lukshdrChainAuth *other = g_ptr_array_index(auths, i);
+        const char *file = lukshdrToolChainAuthFile(opts, one);
+
+        if (!file || g_strcmp0(one->user, other->user) == 0 ||
+            g_strcmp0(file, lukshdrToolChainAuthFile(opts, other)) != 0)
+            continue;
+        g_set_error(error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_USAGE,
+                    _("payload and header need the keys of two Ceph users: name a file for each, "
+                      "--auth-secret-file %s=FILE --auth-secret-file %s=FILE"),
+                    one->user, other->user);
+        return false;
+    }
+    return true;
+}
+
 /* Returns the key of a Ceph user: from the file that the tool's user named, or from libvirt */
 static lukshdrSecret *
 lukshdrToolChainKey(lukshdrTool *tool,
@@ -262,26 +305,28 @@ lukshdrToolChainKey(lukshdrTool *tool,
 {
     g_autoptr(GError) local = NULL;
     g_autoptr(lukshdrSecret) text = NULL;
+    const char *file = lukshdrToolChainAuthFile(opts, auth);
     lukshdrSecret *key;
     guint8 *bytes;
     char *copy;
     gsize len;
 
-    if (!opts->authFile) {
+    if (!file) {
         if ((key = lukshdrToolPassOf(tool, auth->secretUUID, &local)))
             return key;
         if (!g_error_matches(local, LUKSHDR_ERROR, VIR_ERR_INVALID_SECRET)) {
             g_propagate_error(error, g_steal_pointer(&local));
             return NULL;
         }
-        g_set_error(error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_REFUSED,
-                    _("secret %s, which holds the key of Ceph user '%s', is private: libvirt gives "
-                      "its value to no client; name a file with the key: --auth-secret-file FILE"),
-                    auth->secretUUID, auth->user);
+        g_set_error(
+            error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_REFUSED,
+            _("secret %s, which holds the key of Ceph user '%s', is private: libvirt gives "
+              "its value to no client; name a file with the key: --auth-secret-file %s=FILE"),
+            auth->secretUUID, auth->user, auth->user);
         return NULL;
     }
 
-    if (!(text = lukshdrToolPassRead(&(lukshdrToolPass){ .file = opts->authFile, .fd = -1 }, "",
+    if (!(text = lukshdrToolPassRead(&(lukshdrToolPass){ .file = (char *)file, .fd = -1 }, "",
                                      false, error)))
         return NULL;
     copy = g_strndup((const char *)lukshdrSecretData(text), lukshdrSecretLength(text));
@@ -293,7 +338,7 @@ lukshdrToolChainKey(lukshdrTool *tool,
     g_free(bytes);
     if (!key)
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_INVALID_SECRET,
-                    _("'%s' holds no key as Ceph writes it (ceph auth print-key)"), opts->authFile);
+                    _("'%s' holds no key as Ceph writes it (ceph auth print-key)"), file);
     return key;
 }
 
@@ -307,6 +352,7 @@ lukshdrToolChainAddAuth(lukshdrTool *tool,
                         GPtrArray *secrets,
                         GError **error)
 {
+    const char *file = lukshdrToolChainAuthFile(opts, auth);
     g_autoptr(lukshdrSecret) value = NULL;
     g_autofree char *path = NULL;
     JsonObject *object;
@@ -323,15 +369,14 @@ lukshdrToolChainAddAuth(lukshdrTool *tool,
         return true;
     }
 
-    path = opts->authFile ? g_strdup(opts->authFile)
-                          : g_strdup_printf("/run/%s.ceph-key", auth->secretUUID);
+    path = file ? g_strdup(file) : g_strdup_printf("/run/%s.ceph-key", auth->secretUUID);
     g_ptr_array_add(secrets, lukshdrChainSecretKeyFile(auth->id, path));
-    if (!opts->authFile && !opts->unplug) {
+    if (!file && !opts->unplug) {
         lukshdrToolNote(
             _("QEMU reads the key of Ceph user '%s' from '%s': put there what 'ceph auth print-key "
               "client.%s' prints, for QEMU's user alone, or name another file with "
-              "--auth-secret-file."),
-            auth->user, path, auth->user);
+              "--auth-secret-file %s=FILE."),
+            auth->user, path, auth->user, auth->user);
     }
     return true;
 }
@@ -527,6 +572,8 @@ lukshdrToolChainPrint(lukshdrTool *tool,
                                  keyID, &key, secrets, error))
         return false;
     auths = lukshdrChainGetAuths(chain);
+    if (!lukshdrToolChainCheckAuthFiles(opts, auths, error))
+        return false;
     for (i = 0; i < auths->len; i++) {
         if (!lukshdrToolChainAddAuth(tool, opts, g_ptr_array_index(auths, i), keyID, key, secrets,
                                      error))
@@ -553,9 +600,9 @@ lukshdrToolChainRun(lukshdrTool *tool, char ***argv, GError **error)
           N_("The libvirt secret, instead of the link's"), N_("UUID") },
         { "secret-file", 0, 0, G_OPTION_ARG_FILENAME, &opts.secretFile,
           N_("The file that QEMU is to read the passphrase from"), N_("FILE") },
-        { "auth-secret-file", 0, 0, G_OPTION_ARG_FILENAME, &opts.authFile,
-          N_("The file with the key of the Ceph cluster's user, in base64, if not libvirt's secret"),
-          N_("FILE") },
+        { "auth-secret-file", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &opts.authFiles,
+          N_("The file with the key of a Ceph cluster's user, in base64, if not libvirt's secret"),
+          N_("[USER=]FILE") },
         { "with-secret", 0, 0, G_OPTION_ARG_NONE, &opts.withSecret,
           N_("The passphrase itself, encrypted with a master key"), NULL },
         { "master-key", 0, 0, G_OPTION_ARG_FILENAME, &opts.masterKey,

@@ -67,8 +67,11 @@ lukshdrToolInfoText(lukshdrTool *tool, const lukshdrToolState *state)
     lukshdrToolInfoLine(_("Secret:"), "%s", payload->secretUUID ? payload->secretUUID : "-");
     lukshdrToolInfoLine(_("Header:"), "%s/%s%s", state->headerName.pool, state->headerName.volume,
                         payload->shared ? _(" (shared with other volumes)") : "");
-    if (state->header)
-        lukshdrToolInfoLine("", "%s", state->header->path);
+    if (state->header) {
+        g_autofree char *header = lukshdrToolVolumeWhere(state->header);
+
+        lukshdrToolInfoLine("", "%s", header);
+    }
     for (i = 1; i < payload->others->len; i++) {
         const lukshdrToolName *name = g_ptr_array_index(payload->others, i);
 

@@ -279,11 +279,13 @@ lukshdrToolStateOfOrphan(lukshdrTool *tool, lukshdrToolVolume *volume)
 static bool
 lukshdrToolStateLeadsTo(GPtrArray *states, const lukshdrToolVolume *header)
 {
+    g_autofree char *where = lukshdrToolVolumeWhere(header);
     guint i;
     guint j;
 
     for (i = 0; i < states->len; i++) {
         const lukshdrToolState *state = g_ptr_array_index(states, i);
+        g_autofree char *own = state->header ? lukshdrToolVolumeWhere(state->header) : NULL;
 
         if (!state->payload)
             continue;
@@ -293,8 +295,8 @@ lukshdrToolStateLeadsTo(GPtrArray *states, const lukshdrToolVolume *header)
             if (g_str_equal(name->pool, header->pool) && g_str_equal(name->volume, header->name))
                 return true;
         }
-        /* a second pool over the same directory may list the same header */
-        if (state->header && g_str_equal(state->header->path, header->path))
+        /* a second pool over the same directory, or of the same images, may list the same header */
+        if (g_strcmp0(own, where) == 0)
             return true;
     }
     return false;

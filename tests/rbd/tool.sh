@@ -12,9 +12,11 @@ need_ceph
 need_command jq qemu-io qemu-system-x86_64
 
 CEPH_UUID=6f3f1c1e-1e0c-4c63-9d8e-7d0f3a6b9c21
+HEADERS_UUID=7e1d0a52-0c0b-4b57-9c3e-5a0f6d2b1c93
 OPEN_UUID=7c0d2f5a-41c3-4d0e-8e5b-0a4c5e6f7a82
 # the secret objects' names
 AUTH=lukshdr-1-storage-auth-secret0
+HEADER_AUTH=lukshdr-1-header-storage-auth-secret0
 TOP=lukshdr-1-format-encryption-secret0
 
 try "a daemon starts" linked_start || finish
@@ -67,7 +69,8 @@ io() {
     local json
     json=$(said vl chain --format json "$1") || return
     "$DAEMON_IN" qemu-io --object "secret,id=$TOP,file=$PASS" \
-        --object "secret,id=$AUTH,format=base64,file=$CEPH_DIR/libvirt.key" -c "$2" "$json" 2>&1 |
+        --object "secret,id=$AUTH,format=base64,file=$CEPH_DIR/libvirt.key" \
+        --object "secret,id=$HEADER_AUTH,format=base64,file=$CEPH_DIR/headers.key" -c "$2" "$json" 2>&1 |
         tee "$DAEMON_DIR/io"
     [ "${PIPESTATUS[0]}" -eq 0 ] && ! grep -Eqi 'fail|error|could not' "$DAEMON_DIR/io"
 }
@@ -96,7 +99,7 @@ XML
     printf %s "$PASSPHRASE" | secret_file
 }
 try "a secret whose value libvirt gives" open_secret
-status "it gives nobody a private key" 6 "key of Ceph user 'libvirt', is private.*--auth-secret-file FILE" \
+status "it gives nobody a private key" 6 "key of Ceph user 'libvirt', is private.*--auth-secret-file libvirt=FILE" \
     vl chain --format args --secret-in-clear --passphrase-file "$PASS" one
 try "where nothing is said it names a file for the key" vl chain --format args one
 like "and what is to be put there" "$OUT" "/run/$CEPH_UUID.ceph-key'.*'ceph auth print-key client.libvirt'"
@@ -128,6 +131,42 @@ like "is a network disk" "$OUT" "<disk type=\"network\""
 like "with the image" "$OUT" "<source protocol=\"rbd\" name=\"images/one\">"
 like "its server" "$OUT" "<host name=\"127.0.0.1\" port=\"$CEPH_PORT\"/>"
 like "its user and the secret's name" "$OUT" "<secret type=\"ceph\" uuid=\"$CEPH_UUID\"/>"
+
+note "A header whose user is another"
+try "a pool of headers" eval 'ceph_secret headers "$HEADERS_UUID" && ceph_pool headers headers "$HEADERS_UUID" "" vault'
+printf %s "$PASSPHRASE" | secret_file
+linked_xml three raw "" "pool='headers'" >"$DAEMON_DIR/xml/in.xml"
+try "a volume with its header there" virsh vol-create images "$DAEMON_DIR/xml/in.xml"
+LC_ALL=C try "the picture" vl chain three
+same "shows both users" "$(grep rbd <<<"$OUT")" "|- file: lukshdr-1-storage  rbd  images/three  user libvirt  key-secret $AUTH
+   \`- file: lukshdr-1-header-storage  rbd  vault/three.luks  user headers  key-secret $HEADER_AUTH"
+try "json names both keys" vl chain --format json three
+like "the header's with the rest" "$OUT" "'headers'.*secret,id=$HEADER_AUTH,format=base64,file=FILE"
+try "qemu-io writes" io three 'write -P 0x41 0 1M'
+try "where nothing is said it names two files" vl chain --format args three
+like "the header's" "$OUT" "/run/$HEADERS_UUID.ceph-key'.*--auth-secret-file headers=FILE"
+like "and the payload's" "$OUT" "/run/$CEPH_UUID.ceph-key'.*--auth-secret-file libvirt=FILE"
+status "one file is not for both" 2 "--auth-secret-file libvirt=FILE --auth-secret-file headers=FILE" \
+    vl chain --format args --secret-file "$PASS" --auth-secret-file "$CEPH_DIR/libvirt.key" three
+both=(--auth-secret-file "headers=$CEPH_DIR/headers.key" --auth-secret-file "$CEPH_DIR/libvirt.key")
+for secret in "--secret-file $PASS" "--with-secret --master-key $KEPT/master --passphrase-file $PASS"; do
+    # shellcheck disable=SC2086 # several options
+    args=$(said vl chain --format args $secret "${both[@]}" three)
+    same "${secret%% *}: no key is in it" "$(grep -cF -e "$KEY" -e "$(cat "$CEPH_DIR/headers.key")" <<<"$args")" 0
+    eval "args=(${args//\\$'\n'/ })"
+    try "args, QEMU starts with ${secret%% *} and reads" started "${args[@]}"
+done
+try "qmp" vl chain --format qmp --secret-file "$PASS" "${both[@]}" three
+like "makes the key's object before the node" "$(tr -d '\n' <<<"$OUT")" \
+    "object-add[^}]*$HEADER_AUTH.*blockdev-add[^}]*lukshdr-1-header-storage"
+try "and takes it away behind it" vl chain --format qmp --unplug three
+like "in that order" "$(tr -d '\n' <<<"$OUT")" "blockdev-del[^}]*lukshdr-1-header-storage.*object-del[^}]*$HEADER_AUTH"
+like "commandline has the object" "$(said vl chain --format commandline --secret-file "$PASS" "${both[@]}" three)" \
+    "$HEADER_AUTH"
+unlike "domain says nothing of the header" "$(said vl chain --format domain three)" "headers|vault"
+try "it is deleted" virsh vol-delete three images
+virsh pool-destroy headers >/dev/null
+virsh pool-undefine headers >/dev/null
 
 note "By usage"
 # A pool whose <auth> names its secret by usage, as the documentation of libvirt does.
