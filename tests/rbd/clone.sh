@@ -209,8 +209,6 @@ note "What cannot be"
 unchanged "a format that is not made there" "linked volumes of formats 'raw' and 'qcow2' alone" \
     eval 'linked_xml no vmdk | from images one images'
 unchanged "the same, plain" 'only RAW volumes' eval 'plain_xml no.qcow2 qcow2 | from images one images'
-unchanged "a header on Ceph" 'of type rbd, can be payloads, but not headers' \
-    eval 'linked_xml no raw "" "pool='\''images'\''" | from images one images'
 unchanged "shared blocks" 'cannot share blocks' eval 'linked_xml no raw >"$DAEMON_DIR/xml/from.xml" &&
     virsh vol-create-from images "$DAEMON_DIR/xml/from.xml" one --inputpool images --reflink'
 # Somebody has it open, also only to read: an image has no locks that would tell the two apart.

@@ -78,47 +78,47 @@ bare() {
 }
 
 note "A linked volume of format qcow2"
-try "is made" qcow one 64 || finish
+try "is made" qcow one || finish
 try "either end shows the other" is_linked one
 like "it is shown as what it is" "$(virsh vol-dumpxml one images)" "<format type=.qcow2./>"
-same "with the capacity of the disk" "$(capacity one)" "$(both $((64 * MIB)))"
-same "which is QEMU's" "$(inside one)" $((64 * MIB))
-same "the image has room for all of it" "$(($(size_of one) > 64 * MIB))" 1
+same "with the capacity of the disk" "$(capacity one)" "$(both $((16 * MIB)))"
+same "which is QEMU's" "$(inside one)" $((16 * MIB))
+same "the image has room for all of it" "$(($(size_of one) > 16 * MIB))" 1
 same "and stores next to nothing" "$(objects one)" 1
 like "the label has the format" "$(tail -c +$((2 * MIB + 1)) "$VAULT/one.luks" | tr -d '\0')" \
     '<payload pool="images" volume="one" format="qcow2"'
 yes "$TEXT" | head -c $MIB >"$DAEMON_WORK/text"
 try "QEMU opens the two, and writes" qemu qemu-io -c "write -s $DAEMON_WORK/text 5M 1M" "$(whole_of one)"
 before=$(size_of one)
-try "from end to end" qemu qemu-io -c "write -P 7 8M 56M" "$(whole_of one)"
+try "from end to end" qemu qemu-io -c "write -P 7 8M 8M" "$(whole_of one)"
 same "for which the image need not grow" "$(size_of one)" "$before"
-try "and reads" qemu qemu-io -r -c "read -P 7 8M 56M" "$(whole_of one)"
+try "and reads" qemu qemu-io -r -c "read -P 7 8M 8M" "$(whole_of one)"
 file=$(exported one)
 same "the image begins as qcow2 does" "$(head -c 3 "$file")" QFI
 same "it has nothing of the text" "$(grep -c -aF "${TEXT:0:20}" "$file")" 0
 same "nor a word of LUKS" "$(grep -c -aF LUKS "$file")" 0
 try "the daemon starts again" images_launch
 try "it is the same then" is_linked one
-same "with its capacity" "$(capacity one)" "$(both $((64 * MIB)))"
+same "with its capacity" "$(capacity one)" "$(both $((16 * MIB)))"
 try "pool-refresh changes nothing" virsh pool-refresh images
-same "nor the capacity" "$(capacity one)" "$(both $((64 * MIB)))"
+same "nor the capacity" "$(capacity one)" "$(both $((16 * MIB)))"
 
 note "Its size"
 before=$(sha256sum <"$VAULT/one.luks")
-try "it grows" virsh vol-resize one 80M images
-same "to what was asked for" "$(capacity one)" "$(both $((80 * MIB)))"
-same "so says QEMU" "$(inside one)" $((80 * MIB))
-same "and the image with it" "$(($(size_of one) > 80 * MIB))" 1
+try "it grows" virsh vol-resize one 24M images
+same "to what was asked for" "$(capacity one)" "$(both $((24 * MIB)))"
+same "so says QEMU" "$(inside one)" $((24 * MIB))
+same "and the image with it" "$(($(size_of one) > 24 * MIB))" 1
 try "by a difference" virsh vol-resize one 512 images --delta
-same "of a sector" "$(inside one)" $((80 * MIB + 512))
+same "of a sector" "$(inside one)" $((24 * MIB + 512))
 same "the header knows nothing of it" "$(sha256sum <"$VAULT/one.luks")" "$before"
-try "what was written is there" qemu qemu-io -r -c "read -P 7 8M 56M" "$(whole_of one)"
-unchanged "vol-resize to less" "below the present one" virsh vol-resize one 70M images
-same "has changed nothing within either" "$(inside one)" $((80 * MIB + 512))
-try "but if that is said" virsh vol-resize one 64M images --shrink
-same "it is cut" "$(capacity one)" "$(both $((64 * MIB)))"
-same "for what was written the image is long enough" "$(($(size_of one) > 64 * MIB))" 1
-try "and it is there" qemu qemu-io -r -c "read -P 7 8M 56M" "$(whole_of one)"
+try "what was written is there" qemu qemu-io -r -c "read -P 7 8M 8M" "$(whole_of one)"
+unchanged "vol-resize to less" "below the present one" virsh vol-resize one 20M images
+same "has changed nothing within either" "$(inside one)" $((24 * MIB + 512))
+try "but if that is said" virsh vol-resize one 16M images --shrink
+same "it is cut" "$(capacity one)" "$(both $((16 * MIB)))"
+same "for what was written the image is long enough" "$(($(size_of one) > 16 * MIB))" 1
+try "and it is there" qemu qemu-io -r -c "read -P 7 8M 8M" "$(whole_of one)"
 mkfifo "$DAEMON_WORK/hold"
 hold() {
     qemu qemu-io -r "json:$(node one)" <"$DAEMON_WORK/hold" >"$DAEMON_WORK/hold.log" 2>&1 &
@@ -126,8 +126,8 @@ hold() {
     exec {HOLD}>"$DAEMON_WORK/hold" && waited watched one
 }
 try "somebody has it open" hold
-unchanged "vol-resize then" "in use" virsh vol-resize one 96M images
-same "has changed nothing within either" "$(inside one)" $((64 * MIB))
+unchanged "vol-resize then" "in use" virsh vol-resize one 32M images
+same "has changed nothing within either" "$(inside one)" $((16 * MIB))
 unchanged "vol-delete then" "in use" virsh vol-delete one images
 echo quit >&"$HOLD"
 exec {HOLD}>&-
@@ -159,8 +159,8 @@ same "only the one is left" "$(rbd ls images)" one
 same "and its header" "$(ls "$VAULT")" one.luks
 
 note "Copies"
-# Sparse: 2 MiB of 64.
-truncate -s 64M "$DATA/file.raw"
+# Sparse: 2 MiB of 16.
+truncate -s 16M "$DATA/file.raw"
 dd if="$DAEMON_WORK/text" of="$DATA/file.raw" bs=1M seek=5 conv=notrunc status=none
 dd if=/dev/urandom of="$DATA/file.raw" bs=1M seek=9 count=1 conv=notrunc status=none
 chmod 644 "$DATA/file.raw"
@@ -169,7 +169,7 @@ for pool in data images; do virsh pool-refresh $pool; done
 FILE="json:{\"driver\":\"raw\",\"file\":{\"driver\":\"file\",\"filename\":\"$DATA/file.raw\"}}"
 try "of a file" eval 'linked_xml two qcow2 | from images file.raw data'
 try "has its content" alike "$FILE" "$(whole_of two)"
-same "and its size" "$(capacity two)" "$(both $((64 * MIB)))"
+same "and its size" "$(capacity two)" "$(both $((16 * MIB)))"
 try "the cluster has nothing of it" bare two
 try "of a raw image" eval 'linked_xml three qcow2 | from images image images'
 try "has its content" alike "$FILE" "$(whole_of three)"
@@ -179,7 +179,7 @@ try "has its content" alike "$FILE" "$(whole_of four)"
 unlike "with a key of its own" "$(rbd export images/four - --no-progress | sha256sum)" \
     "$(rbd export images/two - --no-progress | sha256sum)"
 try "into a raw image" eval 'linked_xml five raw | from images two images'
-same "of the disk's size" "$(size_of five)" $((64 * MIB))
+same "of the disk's size" "$(size_of five)" $((16 * MIB))
 try "the same" alike "$(whole_of five | sed 's/"driver":"qcow2"/"driver":"raw"/')" "$FILE"
 try "into a file" eval 'linked_xml six.qcow2 qcow2 | from data two images'
 try "the same" alike "$FILE" "$(whole_of "$DATA/six.qcow2")"
@@ -195,12 +195,12 @@ try "into a plain image" from images two images <<XML
 XML
 try "the same" eval 'rbd export images/nine - --no-progress | cmp - "$DATA/file.raw"'
 same "with its holes" "$(objects nine)" 2
-try "into a larger one" eval 'linked_xml ten qcow2 | sed "s|>16<|>96<|" | from images two images'
-same "which is that large" "$(capacity ten)" "$(both $((96 * MIB)))"
+try "into a larger one" eval 'linked_xml ten qcow2 | sed "s|>16<|>24<|" | from images two images'
+same "which is that large" "$(capacity ten)" "$(both $((24 * MIB)))"
 copy_xml() {
     linked_xml "$1" "$2" | sed "s|<secret [^>]*/>||; s|<header type='volume'>|<header type='volume' link='copy'>|"
 }
-qcow thin 64 && qemu qemu-io -c 'write -P 7 8M 1M' "$(whole_of thin)" >/dev/null
+qcow thin && qemu qemu-io -c 'write -P 7 8M 1M' "$(whole_of thin)" >/dev/null
 few=$(objects thin)
 try "a quick one" eval 'copy_xml quick qcow2 | from images thin images'
 try "opens" qemu qemu-io -r -c 'read -P 7 8M 1M' "$(whole_of quick)"
@@ -217,7 +217,7 @@ done
 
 note "The tool"
 try "list" vl list
-like "knows the format and the size" "$OUT" "^images/one +qcow2 +64\.0.MiB +vault/one\.luks +$SECRET_UUID +ok"
+like "knows the format and the size" "$OUT" "^images/one +qcow2 +16\.0.MiB +vault/one\.luks +$SECRET_UUID +ok"
 try "info" vl info one
 like "as well" "$OUT" '^Format: +qcow2'
 like "and where it is" "$OUT" '^Payload: +rbd:images/one'
@@ -229,14 +229,14 @@ like "over the image" "$OUT" 'file: lukshdr-1-storage  rbd  images/one'
 json=$("$DAEMON_IN" "$VL" chain --format json one 2>/dev/null)
 try "json opens it" qemu-io -r --object "secret,id=lukshdr-1-format-encryption-secret0,file=$PASS" \
     --object "secret,id=lukshdr-1-storage-auth-secret0,format=base64,file=$CEPH_DIR/libvirt.key" \
-    -c 'read -P 7 8M 56M' "$json"
+    -c 'read -P 7 8M 8M' "$json"
 try "domain" vl chain --format domain one
 like "says qcow2" "$OUT" '<driver name="qemu" type="qcow2"/>'
 try "convert" vl convert images/two images/again --secret "$SECRET_UUID"
-like "keeps the format" "$(vl list)" '^images/again +qcow2 +64\.0.MiB'
+like "keeps the format" "$(vl list)" '^images/again +qcow2 +16\.0.MiB'
 try "it has the content" alike "$FILE" "$(whole_of again)"
 try "convert to a raw image" vl convert images/two images/raw --format raw --secret "$SECRET_UUID"
-like "is raw" "$(vl list)" '^images/raw +raw +64\.0.MiB'
+like "is raw" "$(vl list)" '^images/raw +raw +16\.0.MiB'
 try "and back" vl convert images/raw images/back --format qcow2 --secret "$SECRET_UUID"
 try "it has the content" alike "$FILE" "$(whole_of back)"
 for name in again raw back; do
@@ -251,15 +251,15 @@ unchanged "as what it is not" "is of format 'qcow2', not 'raw'" create_in images
     <<<"$(link_xml existing two two.luks "<secret type='passphrase' uuid='$SECRET_UUID'/>" |
         sed "s|<target>|&<format type='raw'/>|")"
 try "link" vl link images/two vault/two.luks --secret "$SECRET_UUID"
-like "finds what is in it" "$(vl list)" '^images/two +qcow2 +64\.0.MiB +vault/two\.luks .*ok'
+like "finds what is in it" "$(vl list)" '^images/two +qcow2 +16\.0.MiB +vault/two\.luks .*ok'
 try "the content is there" alike "$FILE" "$(whole_of two)"
 
 note "What an image says of others"
 # hostile OPTIONS...: an image made by hand says that there are others.
 hostile() {
     rm -f "$DAEMON_WORK/hostile" "$DAEMON_WORK/secret"
-    truncate -s 64M "$DAEMON_WORK/secret"
-    qemu-img create -q -f qcow2 "$@" "$DAEMON_WORK/hostile" 64M &&
+    truncate -s 16M "$DAEMON_WORK/secret"
+    qemu-img create -q -f qcow2 "$@" "$DAEMON_WORK/hostile" 16M &&
         rbd import --no-progress "$DAEMON_WORK/hostile" images/hostile && virsh pool-refresh images
 }
 for how in backing data; do
@@ -276,15 +276,15 @@ for how in backing data; do
     virsh pool-refresh images
     virsh vol-delete hostile.luks vault
     # and what is in an image that is linked is replaced
-    qcow victim 64
+    qcow victim
     qemu-img convert -n -f raw -O raw --object "$(image_key libvirt)" "$DAEMON_WORK/hostile" \
         "$(image_url images/victim libvirt)"
     unchanged "$how: nor cloned" "'victim'.*$names" eval 'linked_xml no qcow2 | from images victim images'
-    unchanged "$how: nor resized" "'victim'.*$names" virsh vol-resize victim 96M images
+    unchanged "$how: nor resized" "'victim'.*$names" virsh vol-resize victim 32M images
     like "$how: it is shown" "$(virsh vol-dumpxml victim images)" '<source pool="vault" volume="victim.luks"/>'
     try "$how: and can be deleted" virsh vol-delete victim images
 done
-try "what is no qcow2 at all" eval 'qcow victim 64 &&
+try "what is no qcow2 at all" eval 'qcow victim &&
     qemu-io --object "$(image_key libvirt)" -c "write -z 0 64k" "$(image_url images/victim libvirt)"'
 unchanged "is not cloned" "'victim'.*not of format 'qcow2'" eval 'linked_xml no qcow2 | from images victim images'
 like "its size is the image's" "$(virsh vol-dumpxml victim images)" "<capacity unit=.bytes.>$(size_of victim)</capacity>"
