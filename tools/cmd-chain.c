@@ -253,7 +253,7 @@ lukshdrToolChainMasterKey(const char *path, GError **error)
     return secret;
 }
 
-/* Returns the file that the tool's user has named for the key of @auth's Ceph user, or NULL.  "="
+/* Returns the file that the tool's user has named for the key of @auth's user, or NULL.  "="
  * before the first "/" ends the name of a user. */
 static const char *
 lukshdrToolChainAuthFile(const lukshdrToolChain *opts, const lukshdrChainAuth *auth)
@@ -288,7 +288,7 @@ lukshdrToolChainCheckAuthFiles(const lukshdrToolChain *opts, GPtrArray *auths, G
             g_strcmp0(file, lukshdrToolChainAuthFile(opts, other)) != 0)
             continue;
         g_set_error(error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_USAGE,
-                    _("payload and header need the keys of two Ceph users: name a file for each, "
+                    _("payload and header need the keys of two users: name a file for each, "
                       "--auth-secret-file %s=FILE --auth-secret-file %s=FILE"),
                     one->user, other->user);
         return false;
@@ -296,7 +296,8 @@ lukshdrToolChainCheckAuthFiles(const lukshdrToolChain *opts, GPtrArray *auths, G
     return true;
 }
 
-/* Returns the key of a Ceph user: from the file that the tool's user named, or from libvirt */
+/* Returns the key of a Ceph user, or the password of an iSCSI target's: from the file that the tool's user named,
+ * or from libvirt */
 static lukshdrSecret *
 lukshdrToolChainKey(lukshdrTool *tool,
                     const lukshdrToolChain *opts,
@@ -320,8 +321,11 @@ lukshdrToolChainKey(lukshdrTool *tool,
         }
         g_set_error(
             error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_REFUSED,
-            _("secret %s, which holds the key of Ceph user '%s', is private: libvirt gives "
-              "its value to no client; name a file with the key: --auth-secret-file %s=FILE"),
+            auth->kind == LUKSHDR_LOCATION_ISCSI
+                ? _("secret %s, which holds the password of iSCSI user '%s', is private: libvirt "
+                    "gives its value to no client; name a file with it: --auth-secret-file %s=FILE")
+                : _("secret %s, which holds the key of Ceph user '%s', is private: libvirt gives "
+                    "its value to no client; name a file with the key: --auth-secret-file %s=FILE"),
             auth->secretUUID, auth->user, auth->user);
         return NULL;
     }
@@ -329,6 +333,9 @@ lukshdrToolChainKey(lukshdrTool *tool,
     if (!(text = lukshdrToolPassRead(&(lukshdrToolPass){ .file = (char *)file, .fd = -1 }, "",
                                      false, error)))
         return NULL;
+    if (auth->kind == LUKSHDR_LOCATION_ISCSI)
+        return g_steal_pointer(&text);
+
     copy = g_strndup((const char *)lukshdrSecretData(text), lukshdrSecretLength(text));
     bytes = g_base64_decode(copy, &len);
     key = len ? lukshdrSecretNew(bytes, len) : NULL;
@@ -342,7 +349,7 @@ lukshdrToolChainKey(lukshdrTool *tool,
     return key;
 }
 
-/* Adds the secret object with the key of a Ceph user */
+/* Adds the secret object with the key of a Ceph user, or the password of an iSCSI target's */
 static bool
 lukshdrToolChainAddAuth(lukshdrTool *tool,
                         const lukshdrToolChain *opts,
@@ -355,6 +362,7 @@ lukshdrToolChainAddAuth(lukshdrTool *tool,
     const char *file = lukshdrToolChainAuthFile(opts, auth);
     g_autoptr(lukshdrSecret) value = NULL;
     g_autofree char *path = NULL;
+    bool isISCSI = auth->kind == LUKSHDR_LOCATION_ISCSI;
     JsonObject *object;
 
     if (!opts->unplug && (opts->withSecret || opts->clear)) {
@@ -369,9 +377,17 @@ lukshdrToolChainAddAuth(lukshdrTool *tool,
         return true;
     }
 
-    path = file ? g_strdup(file) : g_strdup_printf("/run/%s.ceph-key", auth->secretUUID);
-    g_ptr_array_add(secrets, lukshdrChainSecretKeyFile(auth->id, path));
-    if (!file && !opts->unplug) {
+    path = file ? g_strdup(file)
+                : g_strdup_printf("/run/%s.%s", auth->secretUUID,
+                                  isISCSI ? "iscsi-password" : "ceph-key");
+    g_ptr_array_add(secrets, isISCSI ? lukshdrChainSecretFile(auth->id, path)
+                                     : lukshdrChainSecretKeyFile(auth->id, path));
+    if (!file && !opts->unplug && isISCSI) {
+        lukshdrToolNote(_("QEMU reads the password of iSCSI user '%s' from '%s': put it there, for "
+                          "QEMU's user alone and without a line break, or name another file with "
+                          "--auth-secret-file."),
+                        auth->user, path);
+    } else if (!file && !opts->unplug) {
         lukshdrToolNote(
             _("QEMU reads the key of Ceph user '%s' from '%s': put there what 'ceph auth print-key "
               "client.%s' prints, for QEMU's user alone, or name another file with "
@@ -512,9 +528,15 @@ lukshdrToolChainPrintJSON(const lukshdrChain *chain)
     for (i = 0; i < auths->len; i++) {
         const lukshdrChainAuth *auth = g_ptr_array_index(auths, i);
 
-        lukshdrToolNote(_("and, with the key of Ceph user '%s' as 'ceph auth print-key' prints it: "
-                          "--object secret,id=%s,format=base64,file=FILE"),
-                        auth->user, auth->id);
+        if (auth->kind == LUKSHDR_LOCATION_ISCSI)
+            lukshdrToolNote(_("and, with the password of iSCSI user '%s', without a line break: "
+                              "--object secret,id=%s,file=FILE"),
+                            auth->user, auth->id);
+        else
+            lukshdrToolNote(
+                _("and, with the key of Ceph user '%s' as 'ceph auth print-key' prints it: "
+                  "--object secret,id=%s,format=base64,file=FILE"),
+                auth->user, auth->id);
     }
 }
 

@@ -370,7 +370,7 @@ lukshdrToolStateJSONRemote(JsonBuilder *builder, const lukshdrRemote *remote)
 
     json_builder_set_member_name(builder, "remote");
     json_builder_begin_object(builder);
-    lukshdrToolStateJSONAdd(builder, "protocol", "rbd");
+    lukshdrToolStateJSONAdd(builder, "protocol", lukshdrRemoteProtocol(remote->kind));
     lukshdrToolStateJSONAdd(builder, "name", remote->name);
     json_builder_set_member_name(builder, "servers");
     json_builder_begin_array(builder);
@@ -452,9 +452,11 @@ lukshdrToolStateFillVolume(lukshdrVolume *dst, const lukshdrToolVolume *src)
     dst->path = src->remote ? NULL : g_strdup(src->path);
     dst->remote = lukshdrRemoteCopy(src->remote);
     /* the chain needs to know only which kind it is */
-    dst->identity.type = src->remote  ? LUKSHDR_IDENTITY_RBD
-                         : src->block ? LUKSHDR_IDENTITY_BLOCK
-                                      : LUKSHDR_IDENTITY_FILE;
+    if (src->remote)
+        dst->identity.type = src->remote->kind == LUKSHDR_LOCATION_ISCSI ? LUKSHDR_IDENTITY_ISCSI
+                                                                         : LUKSHDR_IDENTITY_RBD;
+    else
+        dst->identity.type = src->block ? LUKSHDR_IDENTITY_BLOCK : LUKSHDR_IDENTITY_FILE;
 }
 
 lukshdrLink *

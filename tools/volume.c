@@ -185,7 +185,10 @@ lukshdrToolVolumeReadRemote(lukshdrToolVolume *volume, virStoragePoolPtr pool, G
         return ok;
 
     if (!(secret = virSecretLookupByUsage(virStoragePoolGetConnect(pool),
-                                          VIR_SECRET_USAGE_TYPE_CEPH, usage)) ||
+                                          volume->remote->kind == LUKSHDR_LOCATION_ISCSI
+                                              ? VIR_SECRET_USAGE_TYPE_ISCSI
+                                              : VIR_SECRET_USAGE_TYPE_CEPH,
+                                          usage)) ||
         virSecretGetUUIDString(secret, uuid) < 0) {
         lukshdrToolSetLast(error);
         return false;

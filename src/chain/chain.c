@@ -350,6 +350,7 @@ lukshdrChainGetAuths(const lukshdrChain *chain)
         if (!remote || !remote->secretUUID)
             continue;
         auth = g_new0(lukshdrChainAuth, 1);
+        auth->kind = remote->kind;
         auth->id = lukshdrChainAuthID(nodes[i].name);
         auth->user = g_strdup(remote->user);
         auth->secretUUID = g_strdup(remote->secretUUID);
@@ -358,16 +359,49 @@ lukshdrChainGetAuths(const lukshdrChain *chain)
     return auths;
 }
 
-/* Ceph's own port, as QEMU's and libvirt's default for monitors */
-#define LUKSHDR_CHAIN_RBD_PORT 6789
+/* @server, HOST or HOST:PORT, as QEMU wants it: both, and an IPv6 address in brackets */
+static char *
+lukshdrChainPortal(const char *server)
+{
+    g_autofree char *host = NULL;
+    g_autofree char *text = NULL;
+    guint port;
+
+    if (!lukshdrRemoteParseServer(server, &host, &port))
+        return g_strdup(server);
+    text = g_strdup_printf("%u", port ? port : lukshdrRemotePort(LUKSHDR_LOCATION_ISCSI));
+    return lukshdrRemoteServer(host, text);
+}
+
+/* Adds what tells QEMU's iscsi driver which unit to open (BlockdevOptionsIscsi in its
+ * qapi/block-core.json) */
+static void
+lukshdrChainAddUnit(JsonObject *node, const lukshdrRemote *remote, const char *passwordSecret)
+{
+    g_autofree char *target = lukshdrRemoteISCSI(remote->name);
+    char *slash = strrchr(target, '/');
+    g_autofree char *portal = lukshdrChainPortal(remote->servers[0] ? remote->servers[0] : "");
+
+    json_object_set_string_member(node, "transport", "tcp");
+    json_object_set_string_member(node, "portal", portal);
+    json_object_set_int_member(node, "lun", g_ascii_strtoll(slash + 1, NULL, 10));
+    *slash = '\0';
+    json_object_set_string_member(node, "target", target);
+    if (remote->user)
+        json_object_set_string_member(node, "user", remote->user);
+    if (remote->secretUUID)
+        json_object_set_string_member(node, "password-secret", passwordSecret);
+    if (remote->initiator)
+        json_object_set_string_member(node, "initiator-name", remote->initiator);
+}
 
 /* Adds what tells QEMU's rbd driver which image to open (BlockdevOptionsRbd in its
  * qapi/block-core.json).  @config may be NULL. */
 static void
-lukshdrChainAddRemote(JsonObject *node,
-                      const lukshdrRemote *remote,
-                      const char *keySecret,
-                      const char *config)
+lukshdrChainAddImage(JsonObject *node,
+                     const lukshdrRemote *remote,
+                     const char *keySecret,
+                     const char *config)
 {
     g_autofree char *pool = NULL;
     g_autofree char *space = NULL;
@@ -390,7 +424,7 @@ lukshdrChainAddRemote(JsonObject *node,
         if (!lukshdrRemoteParseServer(remote->servers[i], &host, &port))
             continue;
         server = json_object_new();
-        text = g_strdup_printf("%u", port ? port : LUKSHDR_CHAIN_RBD_PORT);
+        text = g_strdup_printf("%u", port ? port : lukshdrRemotePort(LUKSHDR_LOCATION_RBD));
         json_object_set_string_member(server, "host", host);
         json_object_set_string_member(server, "port", text);
         json_array_add_object_element(servers, server);
@@ -407,6 +441,18 @@ lukshdrChainAddRemote(JsonObject *node,
         json_object_set_string_member(node, "key-secret", keySecret);
 }
 
+static void
+lukshdrChainAddRemote(JsonObject *node,
+                      const lukshdrRemote *remote,
+                      const char *keySecret,
+                      const char *config)
+{
+    if (remote->kind == LUKSHDR_LOCATION_ISCSI)
+        lukshdrChainAddUnit(node, remote, keySecret);
+    else
+        lukshdrChainAddImage(node, remote, keySecret, config);
+}
+
 static JsonObject *
 lukshdrChainStorageNode(const lukshdrChain *chain,
                         unsigned int which,
@@ -416,7 +462,9 @@ lukshdrChainStorageNode(const lukshdrChain *chain,
 {
     bool block = vol->identity.type == LUKSHDR_IDENTITY_BLOCK;
     bool remote = vol->remote && !file;
-    const char *driver = remote ? "rbd" : block ? "host_device" : "file";
+    const char *driver = remote  ? lukshdrRemoteProtocol(vol->remote->kind)
+                         : block ? "host_device"
+                                 : "file";
     JsonObject *node = lukshdrChainNode(chain, which, name, driver);
 
     if (remote) {
@@ -540,7 +588,7 @@ lukshdrChainRemoteToJSON(const char *format,
 {
     JsonObject *storage = json_object_new();
 
-    json_object_set_string_member(storage, "driver", "rbd");
+    json_object_set_string_member(storage, "driver", lukshdrRemoteProtocol(remote->kind));
     lukshdrChainAddRemote(storage, remote, keySecret, config);
     return lukshdrChainVolumeNode(format, storage);
 }

@@ -113,9 +113,10 @@ lukshdrChainGetKeySecret(const lukshdrChain *chain);
 void
 lukshdrChainSetKeySecret(lukshdrChain *chain, const char *id);
 
-/* The key of a Ceph user, which a chain needs beside the passphrase */
+/* The key of a Ceph user, or the password of an iSCSI target's, which a chain needs beside the passphrase */
 typedef struct _lukshdrChainAuth lukshdrChainAuth;
 struct _lukshdrChainAuth {
+    lukshdrLocationKind kind;
     char *id;         /* of the QEMU secret object that is to hold it */
     char *user;       /* whose key it is, without "client."; NULL if the pool names no user */
     char *secretUUID; /* of the libvirt secret that holds it */
@@ -126,7 +127,7 @@ struct _lukshdrChainAuth {
  * @chain: a chain
  *
  * Returns: the secret objects that the storage nodes of @chain's volumes refer to, as a GPtrArray of
- * lukshdrChainAuth * freed with it; empty if no volume is on a cluster that asks for a key.
+ * lukshdrChainAuth * freed with it; empty if no volume is on a cluster or target that asks for a key.
  */
 GPtrArray *
 lukshdrChainGetAuths(const lukshdrChain *chain);

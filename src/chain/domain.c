@@ -18,7 +18,7 @@ lukshdrChainDiskRemote(xmlNode *disk, xmlNode *source, const lukshdrRemote *remo
     xmlNode *node;
     size_t i;
 
-    lukshdrXMLSetAttribute(source, LUKSHDR_XML_PROTOCOL, "rbd");
+    lukshdrXMLSetAttribute(source, LUKSHDR_XML_PROTOCOL, lukshdrRemoteProtocol(remote->kind));
     lukshdrXMLSetAttribute(source, LUKSHDR_XML_NAME, remote->name);
     for (i = 0; remote->servers[i]; i++) {
         g_autofree char *host = NULL;
@@ -35,13 +35,20 @@ lukshdrChainDiskRemote(xmlNode *disk, xmlNode *source, const lukshdrRemote *remo
         }
     }
 
+    if (remote->initiator) {
+        node = lukshdrXMLAddChild(source, LUKSHDR_XML_INITIATOR, NULL);
+        node = lukshdrXMLAddChild(node, "iqn", NULL);
+        lukshdrXMLSetAttribute(node, LUKSHDR_XML_NAME, remote->initiator);
+    }
+
     if (!remote->user)
         return;
     node = lukshdrXMLAddChild(disk, "auth", NULL);
     lukshdrXMLSetAttribute(node, "username", remote->user);
     if (remote->secretUUID) {
         node = lukshdrXMLAddChild(node, LUKSHDR_XML_SECRET, NULL);
-        lukshdrXMLSetAttribute(node, "type", "ceph");
+        lukshdrXMLSetAttribute(node, "type",
+                               remote->kind == LUKSHDR_LOCATION_ISCSI ? "iscsi" : "ceph");
         lukshdrXMLSetAttribute(node, "uuid", remote->secretUUID);
     }
 }
@@ -55,11 +62,12 @@ lukshdrChainToDisk(const lukshdrLink *link,
 {
     g_autoptr(xmlDoc) doc = xmlNewDoc(NULL);
     xmlNode *root = xmlNewDocNode(doc, NULL, BAD_CAST LUKSHDR_XML_DISK, NULL);
+    bool network = lukshdrVolumeLocation(&link->payload) == LUKSHDR_LOCATION_RBD;
     xmlNode *source;
     xmlNode *node;
 
     xmlDocSetRootElement(doc, root);
-    lukshdrXMLSetAttribute(root, "type", link->payload.remote ? "network" : "volume");
+    lukshdrXMLSetAttribute(root, "type", network ? "network" : "volume");
     lukshdrXMLSetAttribute(root, "device", "disk");
 
     node = lukshdrXMLAddChild(root, "driver", NULL);
@@ -67,7 +75,7 @@ lukshdrChainToDisk(const lukshdrLink *link,
     lukshdrXMLSetAttribute(node, "type", link->format);
 
     source = lukshdrXMLAddChild(root, LUKSHDR_XML_SOURCE, NULL);
-    if (link->payload.remote) {
+    if (network) {
         lukshdrChainDiskRemote(root, source, link->payload.remote);
     } else {
         lukshdrXMLSetAttribute(source, "pool", link->payload.pool);

@@ -76,10 +76,10 @@ lukshdrChainToUnplug(const lukshdrChain *chain, const lukshdrChainPlug *plug);
 /**
  * lukshdrChainDiskRemote:
  * @disk: <disk> of a domain: gets an <auth>
- * @source: its <source>: gets attributes and <host>s
- * @remote: where an image of a Ceph cluster is
+ * @source: its <source>: gets attributes, <host>s and <initiator>
+ * @remote: where an image of a Ceph cluster or a unit of an iSCSI target is
  *
- * Says where libvirt finds the image, as its docs/formatdomain.rst has it.
+ * Says where libvirt finds it, as its docs/formatdomain.rst has it.
  */
 void
 lukshdrChainDiskRemote(xmlNode *disk, xmlNode *source, const lukshdrRemote *remote);

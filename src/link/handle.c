@@ -135,8 +135,8 @@ static bool
 lukshdrHandleFetch(lukshdrHandle *handle, GError **error)
 {
     g_autofree guint8 *buf = g_malloc0(LUKSHDR_HEADER_VOLUME_SIZE);
-    gssize got = lukshdrRBDRead(handle->rbd, buf,
-                                MIN(handle->identity.size, LUKSHDR_HEADER_VOLUME_SIZE), 0, error);
+    gssize got = lukshdrRemoteHandleRead(
+        handle->remote, buf, MIN(handle->identity.size, LUKSHDR_HEADER_VOLUME_SIZE), 0, error);
     bool ok = got >= 0 && lukshdrIOWrite(handle->fd, buf, got, 0, error);
 
     if (ok && handle->stored) {
@@ -161,21 +161,22 @@ lukshdrHandleOpenContent(lukshdrHandle *handle, bool writable, GError **error)
 }
 
 /* Opens the image; if it may only be read and that is enough, for reading */
-static lukshdrRBD *
+static lukshdrRemoteHandle *
 lukshdrHandleOpenImage(const lukshdrVolume *vol, unsigned int flags, int *denied, GError **error)
 {
     g_autoptr(GError) local = NULL;
     bool writable = flags & (LUKSHDR_HANDLE_WRITE | LUKSHDR_HANDLE_PERHAPS_WRITE);
-    lukshdrRBD *rbd = lukshdrRBDOpen(vol->remote, &vol->identity, writable, &local);
+    lukshdrRemoteHandle *image = lukshdrRemoteHandleOpen(vol->remote, &vol->identity, writable,
+                                                         &local);
 
-    if (!rbd && (flags & LUKSHDR_HANDLE_PERHAPS_WRITE) &&
+    if (!image && (flags & LUKSHDR_HANDLE_PERHAPS_WRITE) &&
         g_error_matches(local, LUKSHDR_ERROR, VIR_ERR_AUTH_FAILED)) {
         *denied = EACCES;
-        return lukshdrRBDOpen(vol->remote, &vol->identity, false, error);
+        return lukshdrRemoteHandleOpen(vol->remote, &vol->identity, false, error);
     }
-    if (!rbd)
+    if (!image)
         g_propagate_error(error, g_steal_pointer(&local));
-    return rbd;
+    return image;
 }
 
 /* Opens what is at @vol's remote place.  There are no links there, and nothing that is opened by itself. */
@@ -189,16 +190,16 @@ lukshdrHandleOpenRemote(const lukshdrVolume *vol,
     bool isHeader = flags & LUKSHDR_HANDLE_HEADER;
     bool writable = flags & (LUKSHDR_HANDLE_WRITE | LUKSHDR_HANDLE_PERHAPS_WRITE);
 
-    if (vol->remote->kind != LUKSHDR_LOCATION_RBD || (writable && !isHeader)) {
+    if (writable && !isHeader) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
                     _("volume '%s' of pool '%s' is '%s', which cannot be written to from here"),
                     vol->volume, vol->pool, where);
         return false;
     }
 
-    if (!(handle->rbd = lukshdrHandleOpenImage(vol, flags, &handle->denied, error)))
+    if (!(handle->remote = lukshdrHandleOpenImage(vol, flags, &handle->denied, error)))
         return false;
-    lukshdrRBDIdentity(handle->rbd, &handle->identity);
+    lukshdrRemoteHandleIdentity(handle->remote, &handle->identity);
     handle->match = lukshdrIdentityCompare(&vol->identity, &handle->identity);
     if (handle->match == LUKSHDR_IDENTITY_DIFFERENT &&
         !(flags & (LUKSHDR_HANDLE_NEW | LUKSHDR_HANDLE_ANY))) {
@@ -265,8 +266,8 @@ lukshdrHandleCommitBlocks(lukshdrHandle *handle, guint8 *now, GError **error)
         gsize start = (at - 1) / LUKSHDR_HANDLE_BLOCK * LUKSHDR_HANDLE_BLOCK;
 
         if (memcmp(now + start, handle->stored + start, at - start) != 0) {
-            if (!lukshdrRBDWrite(handle->rbd, now + start, at - start, start, error) ||
-                !lukshdrRBDFlush(handle->rbd, error))
+            if (!lukshdrRemoteHandleWrite(handle->remote, now + start, at - start, start, error) ||
+                !lukshdrRemoteHandleFlush(handle->remote, error))
                 return false;
             memcpy(handle->stored + start, now + start, at - start);
         }
@@ -297,14 +298,15 @@ lukshdrHandleGrow(lukshdrHandle *handle, GError **error)
     off_t end;
     int rc;
 
-    if (handle->rbd && !lukshdrRBDGrow(handle->rbd, LUKSHDR_HEADER_VOLUME_SIZE, error))
+    if (handle->remote &&
+        !lukshdrRemoteHandleGrow(handle->remote, LUKSHDR_HEADER_VOLUME_SIZE, error))
         return false;
-    if (handle->rbd) {
-        lukshdrRBDIdentity(handle->rbd, &handle->identity);
+    if (handle->remote) {
+        lukshdrRemoteHandleIdentity(handle->remote, &handle->identity);
         handle->len = LUKSHDR_HEADER_VOLUME_SIZE;
     }
 
-    if (handle->rbd || handle->identity.type == LUKSHDR_IDENTITY_FILE) {
+    if (handle->remote || handle->identity.type == LUKSHDR_IDENTITY_FILE) {
         if ((rc = posix_fallocate(handle->fd, 0, LUKSHDR_HEADER_VOLUME_SIZE)) == 0)
             return true;
         lukshdrErrorSetErrno(error, rc, _("Unable to allocate the header volume"));
@@ -324,8 +326,8 @@ lukshdrHandleTryLock(lukshdrHandle *handle, struct flock *lock, bool *held, GErr
 {
     *held = false;
 
-    if (handle->rbd)
-        return lukshdrRBDLock(handle->rbd, held, error) &&
+    if (handle->remote)
+        return lukshdrRemoteHandleLock(handle->remote, held, error) &&
                (*held || lukshdrHandleFetch(handle, error));
 
     if (TEMP_FAILURE_RETRY(fcntl(handle->fd, F_OFD_SETLK, lock)) == 0)
@@ -348,7 +350,7 @@ lukshdrHandleClose(lukshdrHandle *handle)
 
     if (handle->fd >= 0)
         close(handle->fd);
-    lukshdrRBDClose(handle->rbd);
+    lukshdrRemoteHandleClose(handle->remote);
     if (handle->stored)
         gnutls_memset(handle->stored, 0, LUKSHDR_HEADER_VOLUME_SIZE);
     g_free(handle->stored);

@@ -14,7 +14,7 @@
 
 #include <fcntl.h>
 
-#include "rbd.h"
+#include "remote-handle.h"
 #include "volume.h"
 
 /* What a header volume must hold, label included (label.h) */
@@ -40,10 +40,10 @@ struct _lukshdrHandle {
      * LUKSHDR_HEADER_VOLUME_SIZE bytes, which lukshdrHandleCommit brings to the volume, or -1 without
      * LUKSHDR_HANDLE_HEADER */
     int fd;
-    lukshdrRBD *rbd; /* of an image of a Ceph cluster; else NULL */
-    guint8 *stored;  /* what @rbd has of what is in @fd, if it may be written to; else NULL */
-    gsize len;       /* of @stored, bytes */
-    int denied;      /* errno of opening it for writing, or 0 */
+    lukshdrRemoteHandle *remote; /* of a volume without a path; else NULL */
+    guint8 *stored; /* what @remote has of what is in @fd, if it may be written to; else NULL */
+    gsize len;      /* of @stored, bytes */
+    int denied;     /* errno of opening it for writing, or 0 */
     lukshdrIdentity identity;   /* what was opened */
     lukshdrIdentityMatch match; /* with what is recorded; DIFFERENT if nothing is */
 };
@@ -53,15 +53,14 @@ struct _lukshdrHandle {
  * @vol: a volume
  * @flags: lukshdrHandleFlags
  * @error: VIR_ERR_NO_STORAGE_VOL if there is nothing at its path; VIR_ERR_OPERATION_INVALID if
- *         something else is, naming both; VIR_ERR_OPERATION_UNSUPPORTED for an image of a Ceph
- *         cluster that is to be written to and no header, for other volumes without a path on this host, and for what
- *         is neither a regular file nor a block device; VIR_ERR_SYSTEM_ERROR; as lukshdrRBDOpen
+ *         something else is, naming both; VIR_ERR_OPERATION_UNSUPPORTED for a volume without
+ *         a path that is to be written to and no header, and for what is neither a regular file nor a block device; VIR_ERR_SYSTEM_ERROR; as lukshdrRemoteHandleOpen
  *
  * Directories on the way may be symbolic links, which the administrator makes.  The last
  * component may not: but below /dev, in a directory that only root may write to, where it is a
  * name that udev gave a block device and must lead to one.  What stands there is looked at before it is
  * opened: a FIFO, a tape or a watchdog is not touched.  No call here waits for another process,
- * but for a Ceph cluster as long as lukshdrRBDOpen does.
+ * but for a Ceph cluster as long as lukshdrRemoteHandleOpen does.
  *
  * Where it is uncertain whether something is the recorded volume (a file system that was mounted
  * again, a block device without a lasting name), it is taken for it: the recorded path is the second
@@ -88,7 +87,7 @@ lukshdrHandleOpenPath(const char *path, unsigned int flags, GError **error);
 /**
  * lukshdrHandleCommit:
  * @handle: a header volume, open for writing
- * @error: as lukshdrRBDWrite
+ * @error: as lukshdrRemoteHandleWrite
  *
  * What was written to a header volume without a path, by descriptor, has changed nothing but memory until
  * this function brings it there.  It writes the blocks that differ from the last to the first, and flushes
@@ -105,7 +104,7 @@ lukshdrHandleCommit(lukshdrHandle *handle, GError **error);
  * lukshdrHandleGrow:
  * @handle: a header volume, open for writing
  * @error: VIR_ERR_OPERATION_INVALID if it is a block device that is too small; VIR_ERR_SYSTEM_ERROR; as
- *         lukshdrRBDGrow
+ *         lukshdrRemoteHandleGrow
  *
  * Makes a file as long as a header volume must be, and allocates all of it.  QEMU's tools and cryptsetup
  * make a file only as long as the LUKS header.
@@ -120,7 +119,7 @@ lukshdrHandleGrow(lukshdrHandle *handle, GError **error);
  * @handle: a header volume, open for writing
  * @lock: what of a file shall be locked; set to who has it, if @held
  * @held: set to whether somebody else has it
- * @error: VIR_ERR_SYSTEM_ERROR; as lukshdrRBDLock
+ * @error: VIR_ERR_SYSTEM_ERROR; as lukshdrRemoteHandleLock
  *
  * A file's bytes are locked for this handle, an image as a whole.  Of an image, what @handle's descriptor
  * has is read anew: the holder before us may have changed it.

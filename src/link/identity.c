@@ -11,14 +11,27 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gi18n-lib.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "scsi.h"
 #include "util/error.h"
 #include "util/xml.h"
+
+/* of an id of type ISCSI, before the target */
+#define LUKSHDR_IDENTITY_TARGET ";target="
+
+/* longer names of units and targets (an IQN has up to 223 bytes) are told by their digest */
+#define LUKSHDR_IDENTITY_NAME_MAX 64
+
+/* How identities of block devices begin that are SCSI disks, or multipath over some, whose UUID has in it how
+ * udev's scsi_id calls the unit: a digit for the kind of name, and the name */
+static const char lukshdrIdentityDisk[] = "device/wwid=";
+static const char lukshdrIdentityMultipath[] = "mpath-";
 
 /* Appends to @id, which has LUKSHDR_IDENTITY_ID_LEN bytes.  What others chose may hold anything: it
  * gets into XML, the index and messages, so other characters than those of the header are
@@ -222,6 +235,132 @@ lukshdrIdentitySetRBD(lukshdrIdentity *identity, const char *id, guint64 size)
     return *id && g_str_equal(identity->id, id);
 }
 
+/* Appends @text, or if it is long, a digest of it */
+static void
+lukshdrIdentityAppendShort(char *id, const char *text)
+{
+    if (strlen(text) <= LUKSHDR_IDENTITY_NAME_MAX) {
+        lukshdrIdentityAppend(id, text);
+    } else {
+        g_autofree char *digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, text, -1);
+
+        digest[LUKSHDR_IDENTITY_NAME_MAX / 2] = '\0';
+        lukshdrIdentityAppend(id, digest);
+    }
+}
+
+void
+lukshdrIdentitySetISCSI(lukshdrIdentity *identity,
+                        const char *name,
+                        bool unique,
+                        const char *target,
+                        guint64 size)
+{
+    *identity = (lukshdrIdentity){ .type = LUKSHDR_IDENTITY_ISCSI, .size = size };
+    lukshdrIdentityAppendShort(identity->id, name);
+    if (!unique) {
+        /* names of targets are the same in whatever case they are written (RFC 7143, 4.2.7.2) */
+        g_autofree char *lower = g_ascii_strdown(target ? target : "", -1);
+
+        lukshdrIdentityAppend(identity->id, LUKSHDR_IDENTITY_TARGET);
+        lukshdrIdentityAppendShort(identity->id, lower);
+    }
+}
+
+/* Finds the SCSI device of @block, a directory of a block device in sysfs */
+static bool
+lukshdrIdentityFindUnit(const char *block, guint depth, lukshdrScsiPages *pages)
+{
+    g_autofree char *partition = g_build_filename(block, "partition", NULL);
+    bool isPartition = g_file_test(partition, G_FILE_TEST_EXISTS);
+    g_autofree char *device = g_build_filename(block, isPartition ? "../device" : "device", NULL);
+    g_autofree char *uuid = g_build_filename(block, "dm", "uuid", NULL);
+    g_autofree char *text = NULL;
+    g_autofree char *slaves = NULL;
+    g_autoptr(GDir) dir = NULL;
+    const char *name;
+
+    if (lukshdrScsiPagesFromSysfs(device, pages))
+        return true;
+
+    /* partitions of multipath devices are made by device-mapper as well */
+    if (depth == 0 || !g_file_get_contents(uuid, &text, NULL, NULL) ||
+        !strstr(text, lukshdrIdentityMultipath))
+        return false;
+    slaves = g_build_filename(block, "slaves", NULL);
+    dir = g_dir_open(slaves, 0, NULL);
+    while (dir && (name = g_dir_read_name(dir))) {
+        g_autofree char *slave = g_build_filename(slaves, name, NULL);
+
+        /* each of them leads to the same unit */
+        if (lukshdrIdentityFindUnit(slave, depth - 1, pages))
+            return true;
+    }
+    return false;
+}
+
+bool
+lukshdrIdentityFromUnit(guint64 dev, lukshdrIdentity *identity)
+{
+    g_autofree char *sysfs = g_strdup_printf("/sys/dev/block/%u:%u", major(dev), minor(dev));
+    char *block = realpath(sysfs, NULL);
+    g_auto(lukshdrScsiPages) pages = { 0 };
+    g_autofree char *name = NULL;
+    bool unique;
+
+    if (block && lukshdrIdentityFindUnit(block, 2, &pages))
+        name = lukshdrScsiName(&pages, &unique);
+    free(block);
+    if (!name)
+        return false;
+    lukshdrIdentitySetISCSI(identity, name, unique, NULL, 0);
+    return true;
+}
+
+bool
+lukshdrIdentityMayBeUnit(const lukshdrIdentity *identity)
+{
+    return identity->type == LUKSHDR_IDENTITY_ISCSI ||
+           (identity->type == LUKSHDR_IDENTITY_BLOCK &&
+            (g_str_has_prefix(identity->id, lukshdrIdentityDisk) ||
+             (g_str_has_prefix(identity->id, "dm/uuid=") &&
+              strstr(identity->id, lukshdrIdentityMultipath))));
+}
+
+bool
+lukshdrIdentityIsUnit(const lukshdrIdentity *block, const char *const *names)
+{
+    bool disk = g_str_has_prefix(block->id, lukshdrIdentityDisk);
+    size_t i;
+
+    if (block->type != LUKSHDR_IDENTITY_BLOCK || !lukshdrIdentityMayBeUnit(block))
+        return false;
+
+    for (i = 0; names[i]; i++) {
+        char name[LUKSHDR_IDENTITY_ID_LEN] = "";
+        const char *dot = strchr(names[i], '.');
+        size_t len;
+
+        lukshdrIdentityAppend(name, disk ? names[i] : dot ? dot + 1 : names[i]);
+        if (!(len = strlen(name)))
+            continue;
+        if (disk) {
+            const char *own = block->id + strlen(lukshdrIdentityDisk);
+
+            if (g_ascii_strncasecmp(own, name, len) == 0 && (!own[len] || own[len] == ';'))
+                return true;
+        } else {
+            const char *own = strstr(block->id, lukshdrIdentityMultipath) +
+                              strlen(lukshdrIdentityMultipath);
+
+            /* the first is the digit */
+            if (*own && g_ascii_strcasecmp(own + 1, name) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
 static bool
 lukshdrIdentityHasBirth(const lukshdrIdentity *identity)
 {
@@ -243,6 +382,25 @@ lukshdrIdentityCompareBlock(const lukshdrIdentity *recorded, const lukshdrIdenti
     return recorded->dev == found->dev ? LUKSHDR_IDENTITY_UNCERTAIN : LUKSHDR_IDENTITY_DIFFERENT;
 }
 
+bool
+lukshdrIdentityIsRemote(const lukshdrIdentity *identity)
+{
+    return identity->type == LUKSHDR_IDENTITY_RBD || identity->type == LUKSHDR_IDENTITY_ISCSI;
+}
+
+static lukshdrIdentityMatch
+lukshdrIdentityCompareISCSI(const lukshdrIdentity *recorded, const lukshdrIdentity *found)
+{
+    const char *target = strstr(recorded->id, LUKSHDR_IDENTITY_TARGET);
+    size_t len = target ? (size_t)(target - recorded->id) + strlen(LUKSHDR_IDENTITY_TARGET) : 0;
+
+    if (g_str_equal(recorded->id, found->id))
+        return LUKSHDR_IDENTITY_SAME;
+    /* a name of both that is unique would be all */
+    return target && strncmp(recorded->id, found->id, len) == 0 ? LUKSHDR_IDENTITY_UNCERTAIN
+                                                                : LUKSHDR_IDENTITY_DIFFERENT;
+}
+
 lukshdrIdentityMatch
 lukshdrIdentityCompare(const lukshdrIdentity *recorded, const lukshdrIdentity *found)
 {
@@ -253,6 +411,8 @@ lukshdrIdentityCompare(const lukshdrIdentity *recorded, const lukshdrIdentity *f
 
     if (recorded->type == LUKSHDR_IDENTITY_BLOCK)
         return lukshdrIdentityCompareBlock(recorded, found);
+    if (recorded->type == LUKSHDR_IDENTITY_ISCSI)
+        return lukshdrIdentityCompareISCSI(recorded, found);
     if (recorded->type == LUKSHDR_IDENTITY_RBD)
         return g_str_equal(recorded->id, found->id) ? LUKSHDR_IDENTITY_SAME
                                                     : LUKSHDR_IDENTITY_DIFFERENT;
@@ -318,6 +478,8 @@ lukshdrIdentityDescribe(const lukshdrIdentity *identity)
                                      minor(identity->dev));
     case LUKSHDR_IDENTITY_RBD:
         return g_strdup_printf(_("Ceph image '%s'"), identity->id);
+    case LUKSHDR_IDENTITY_ISCSI:
+        return g_strdup_printf(_("iSCSI unit '%s'"), identity->id);
     case LUKSHDR_IDENTITY_FILE:
         break;
     }
@@ -350,8 +512,9 @@ lukshdrIdentityFormat(xmlNode *parent, const lukshdrIdentity *identity)
         return;
 
     node = lukshdrXMLAddChild(parent, LUKSHDR_XML_IDENTITY, NULL);
-    if (identity->type == LUKSHDR_IDENTITY_RBD) {
-        lukshdrXMLSetAttribute(node, "type", "rbd");
+    if (lukshdrIdentityIsRemote(identity)) {
+        lukshdrXMLSetAttribute(node, "type",
+                               identity->type == LUKSHDR_IDENTITY_RBD ? "rbd" : "iscsi");
         lukshdrXMLSetAttribute(node, "id", identity->id);
         return;
     }
@@ -448,6 +611,10 @@ lukshdrIdentityParse(xmlNode *parent, lukshdrIdentity *identity, GError **error)
     /* without an id it would be any image */
     if (g_strcmp0(type, "rbd") == 0 && strchr(identity->id, ':')) {
         identity->type = LUKSHDR_IDENTITY_RBD;
+        return true;
+    }
+    if (g_strcmp0(type, "iscsi") == 0 && identity->id[0]) {
+        identity->type = LUKSHDR_IDENTITY_ISCSI;
         return true;
     }
     if (!lukshdrIdentityParseNumber(node, "dev", &identity->dev, error))

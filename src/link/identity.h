@@ -20,6 +20,7 @@ typedef enum {
     LUKSHDR_IDENTITY_FILE,  /* regular file: device, inode, birth time */
     LUKSHDR_IDENTITY_BLOCK, /* block device: its lasting name, its device number */
     LUKSHDR_IDENTITY_RBD,   /* image of a Ceph cluster: the ids of cluster, pool and image */
+    LUKSHDR_IDENTITY_ISCSI, /* unit of an iSCSI target: what it calls itself */
 } lukshdrIdentityType;
 
 /* of lukshdrIdentity.id, its final NUL included */
@@ -32,7 +33,8 @@ struct _lukshdrIdentity {
     guint64 inode;   /* FILE only */
     gint64 birthSec; /* FILE only: statx btime; 0/0 where the file system has none */
     guint32 birthNsec;
-    guint64 size; /* FILE, RBD: bytes, when it was examined; not part of what is compared here */
+    guint64
+        size; /* FILE, RBD, ISCSI: bytes, when it was examined; not part of what is compared here */
     /* FILE: what the file system is, on whatever host; BLOCK: what the device calls itself, at
      * whatever boot; "" where that is not known.  RBD: FSID:POOL-ID:NAMESPACE:IMAGE-ID.
      * Of the characters [A-Za-z0-9._:+=;@-] only. */
@@ -96,6 +98,65 @@ bool
 lukshdrIdentitySetRBD(lukshdrIdentity *identity, const char *id, guint64 size);
 
 /**
+ * lukshdrIdentitySetISCSI:
+ * @identity: filled in
+ * @name: name of the unit by lukshdrScsiName
+ * @unique: as lukshdrScsiName says
+ * @target: IQN of its target, or NULL if that is not known
+ * @size: bytes
+ *
+ * A name that others can have as well is the unit's only together with its target's, which is unique.
+ */
+void
+lukshdrIdentitySetISCSI(lukshdrIdentity *identity,
+                        const char *name,
+                        bool unique,
+                        const char *target,
+                        guint64 size);
+
+/**
+ * lukshdrIdentityFromUnit:
+ * @dev: number of a block device of this host
+ * @identity: set, to type ISCSI, if the kernel reaches a SCSI unit by it: the device is a disk, a partition of
+ *            one, or what device-mapper's multipath has made of several ways to one
+ *
+ * The kernel does not say to what target it is logged in, so the identity is without.
+ *
+ * Returns: whether it was set.
+ */
+bool
+lukshdrIdentityFromUnit(guint64 dev, lukshdrIdentity *identity);
+
+/**
+ * lukshdrIdentityIsUnit:
+ * @block: an identity
+ * @names: from lukshdrScsiKernelNames
+ *
+ * Returns: whether @block is of type BLOCK, and a SCSI disk of one of these names, a partition of such a disk, or
+ * multipath over it.
+ */
+bool
+lukshdrIdentityIsUnit(const lukshdrIdentity *block, const char *const *names);
+
+/**
+ * lukshdrIdentityMayBeUnit:
+ * @identity: an identity
+ *
+ * Returns: whether it is one for which lukshdrIdentityIsUnit is true for some names, or of type ISCSI.
+ */
+bool
+lukshdrIdentityMayBeUnit(const lukshdrIdentity *identity);
+
+/**
+ * lukshdrIdentityIsRemote:
+ * @identity: an identity
+ *
+ * Returns: whether it is of something that has no path on the host.
+ */
+bool
+lukshdrIdentityIsRemote(const lukshdrIdentity *identity);
+
+/**
  * lukshdrIdentityCompare:
  * @recorded: identity that was stored earlier
  * @found: identity of something that exists now
@@ -108,6 +169,8 @@ lukshdrIdentitySetRBD(lukshdrIdentity *identity, const char *id, guint64 size);
  * is told by that.  Of others the number is only good until the next boot: equal numbers
  * are UNCERTAIN by themselves, and the caller compares what the recorded path
  * resolves to now.  An image of a Ceph cluster is told by its ids, for certain.
+ * So is a unit of an iSCSI target by a name that is unique; one that others can have as well is UNCERTAIN
+ * unless the target is the same.
  *
  * Returns: the verdict.
  */
@@ -123,7 +186,8 @@ lukshdrIdentityCompare(const lukshdrIdentity *recorded, const lukshdrIdentity *f
  * Device numbers mean nothing between hosts.  A file is the claimed one if it has the inode and
  * the birth time on the same file system: by its own id, or, of a network file system, by the
  * server and export that it is mounted from.  Without a birth time the size decides as well.  A block
- * device is the claimed one by its lasting name, an image of a Ceph cluster by its ids.  Labels of release 0.1 name no file system; then
+ * device is the claimed one by its lasting name, an image of a Ceph cluster by its ids, a unit of an iSCSI
+ * target by its name.  Labels of release 0.1 name no file system; then
  * the device number and the birth time must be equal, which holds on one host only.
  *
  * Returns: whether @found is certainly what @claim says.

@@ -249,7 +249,13 @@ lukshdrLabelLockSetHeld(const lukshdrHandle *handle, const struct flock *lock, G
                                   : g_strdup(_("another process, here or on another host,"));
     const int seconds = LUKSHDR_LABEL_LOCK_USEC / G_USEC_PER_SEC;
 
-    if (handle->rbd)
+    if (handle->identity.type == LUKSHDR_IDENTITY_ISCSI)
+        g_set_error(
+            error, LUKSHDR_ERROR, VIR_ERR_OPERATION_TIMEOUT,
+            _("another client keeps the header's unit reserved, and has not given it back in %d "
+              "seconds; end its session at the target if it has died, and try again"),
+            seconds);
+    else if (handle->remote)
         g_set_error(
             error, LUKSHDR_ERROR, VIR_ERR_OPERATION_TIMEOUT,
             _("somebody keeps the exclusive lock of the header's image, and has not given it back "

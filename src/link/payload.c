@@ -151,8 +151,9 @@ lukshdrPayloadRead(const lukshdrHandle *volume, guint8 *head, GError **error)
     gssize got;
 
     memset(head, 0, LUKSHDR_PAYLOAD_LEN);
-    got = volume->rbd ? lukshdrRBDRead(volume->rbd, head, LUKSHDR_PAYLOAD_LEN, 0, error)
-                      : lukshdrIORead(volume->fd, head, LUKSHDR_PAYLOAD_LEN, 0, error);
+    got = volume->remote
+              ? lukshdrRemoteHandleRead(volume->remote, head, LUKSHDR_PAYLOAD_LEN, 0, error)
+              : lukshdrIORead(volume->fd, head, LUKSHDR_PAYLOAD_LEN, 0, error);
     if (got < 0)
         g_prefix_error(error, "%s: ", _("Unable to read its beginning"));
     return got >= 0;

@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "auth.h"
 #include "util/error.h"
 #include "util/io.h"
 
@@ -69,8 +70,6 @@ static struct {
     LUKSHDR_RBD_LIBRBD(LUKSHDR_RBD_MEMBER)
 } lukshdrRBDAPI;
 
-static lukshdrRBDKeySource lukshdrRBDKeys;
-
 /* Instance ids of this process's connections, as gint64: they may watch images, too.  The lock is a
  * leaf. */
 static GMutex lukshdrRBDOwnLock;
@@ -101,12 +100,6 @@ struct _lukshdrRBD {
     lukshdrIdentity identity;
     struct timespec written;
 };
-
-void
-lukshdrRBDSetKeySource(lukshdrRBDKeySource source)
-{
-    lukshdrRBDKeys = source;
-}
 
 /* A library that was loaded stays: it has threads and thread-local data of its own */
 static bool
@@ -337,7 +330,7 @@ lukshdrRBDConnect(const lukshdrRemote *remote, GError **error)
         return NULL;
     }
 
-    if (remote->secretUUID && !(key = lukshdrRBDKeys(remote->secretUUID, error)))
+    if (!lukshdrAuthGet(remote, &key, error))
         return NULL;
 
     cluster = g_new0(lukshdrRBDCluster, 1);
@@ -376,13 +369,6 @@ lukshdrRBDReach(lukshdrRBD *rbd, const lukshdrRemote *remote, GError **error)
     int rc;
 
     rbd->where = g_strdup(remote->name);
-    if (remote->secretUUID && !lukshdrRBDKeys) {
-        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
-                    _("Ceph image '%s' cannot be looked at from here: only libvirt's daemons get "
-                      "the key of its user"),
-                    remote->name);
-        return false;
-    }
     if (!lukshdrRBDLoad(error))
         return false;
 

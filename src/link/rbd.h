@@ -12,31 +12,10 @@
 #pragma once
 
 #include "volume.h"
-#include "util/secret.h"
 
 /* How long a cluster may take over one request, seconds.  Half of what libvirt's own storage driver
  * gives it (storage_backend_rbd.c), since more than one request follows the other. */
 #define LUKSHDR_RBD_TIMEOUT "15"
-
-/**
- * lukshdrRBDKeySource:
- * @uuid: UUID of a libvirt secret of usage type ceph
- * @error: VIR_ERR_NO_SECRET; of whoever keeps the secrets
- *
- * How the process that this code runs in gets the key of a Ceph user, as the system.
- *
- * Returns: the key's bytes, to be freed with lukshdrSecretFree, or NULL with @error set.
- */
-typedef lukshdrSecret *(*lukshdrRBDKeySource)(const char *uuid, GError **error);
-
-/**
- * lukshdrRBDSetKeySource:
- * @source: asked for keys from now on
- *
- * Called once, before there are other threads.
- */
-void
-lukshdrRBDSetKeySource(lukshdrRBDKeySource source);
 
 /* What an operation has of connections; lukshdrRBDOperationBegin */
 typedef struct {
@@ -79,8 +58,7 @@ typedef struct _lukshdrRBD lukshdrRBD;
  * @writable: whether it is to be written to
  * @error: VIR_ERR_NO_STORAGE_VOL if the cluster has no such image; VIR_ERR_OPERATION_TIMEOUT if it
  *         does not answer; VIR_ERR_AUTH_FAILED; VIR_ERR_OPERATION_UNSUPPORTED without librbd, for
- *         images of format 1, which have no id, and for a user with a key where there is no key source; of
- *         the key source
+ *         images of format 1, which have no id; as lukshdrAuthGet
  *
  * Opens the image in the operation's connection to its cluster; outside of an operation
  * (lukshdrRBDOperationBegin) in one of its own.

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "util/error.h"
-#include "rbd.h"
+#include "remote-handle.h"
 
 /* Sets @what to the copy of its link's header that @found is: by what it is, and where that does not settle
  * it (a file system without birth times, a header put back from a backup), by @path, which may be NULL */
@@ -71,21 +71,24 @@ lukshdrRecogniseRemote(lukshdrRegistry *registry,
                        lukshdrRecognised *what,
                        GError **error)
 {
-    g_autoptr(lukshdrRBD) rbd = NULL;
     g_autoptr(lukshdrLink) header = NULL;
+    g_autoptr(lukshdrRemoteHandle) image = NULL;
     g_autoptr(GError) local = NULL;
     lukshdrIdentity found;
     bool has;
 
     *what = (lukshdrRecognised){ .as = LUKSHDR_RECOGNISED_PLAIN };
 
-    if (!lukshdrRegistryHasRemote(registry, &has, error))
+    if (!lukshdrRegistryHasRemote(registry, remote->kind, &has, error))
         return false;
-    if (!has || remote->kind != LUKSHDR_LOCATION_RBD)
+    if (!has)
         return true;
 
-    if (!(rbd = lukshdrRBDOpen(remote, NULL, false, &local))) {
-        if (g_error_matches(local, LUKSHDR_ERROR, VIR_ERR_NO_STORAGE_VOL))
+    if (!(image = lukshdrRemoteHandleOpen(remote, NULL, false, &local))) {
+        /* A target that is being started has its units one after the other: what is not there can come before
+         * somebody opens it. */
+        if (remote->kind == LUKSHDR_LOCATION_RBD &&
+            g_error_matches(local, LUKSHDR_ERROR, VIR_ERR_NO_STORAGE_VOL))
             return true;
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                     _("it is uncertain whether image '%s' belongs to a linked volume: %s"),
@@ -93,8 +96,9 @@ lukshdrRecogniseRemote(lukshdrRegistry *registry,
         return false;
     }
 
-    lukshdrRBDIdentity(rbd, &found);
-    if (!lukshdrRegistryFindRemote(registry, remote, &found, &what->link, &header, error))
+    lukshdrRemoteHandleIdentity(image, &found);
+    if (!lukshdrRegistryFindRemote(registry, remote, &found, lukshdrRemoteHandleKernelNames(image),
+                                   &what->link, &header, error))
         return false;
     if (what->link) {
         what->as = LUKSHDR_RECOGNISED_PAYLOAD;

@@ -52,10 +52,10 @@ lukshdrRecognise(lukshdrRegistry *registry,
  * @registry: the link registry
  * @remote: where something is that somebody is about to open, which has no path on this host
  * @what: as lukshdrRecognise
- * @error: as lukshdrRecognise; a cluster that does not say what it has makes it uncertain
+ * @error: as lukshdrRecognise; a cluster or target that does not say what it has makes it uncertain
  *
- * As lukshdrRecognise.  Asks the cluster, within lukshdrRBDOpen's deadline, where a volume of a link is
- * on one at all; what is not there is PLAIN.
+ * As lukshdrRecognise.  Asks the cluster or target, within lukshdrRemoteHandleOpen's deadline, where
+ * a volume of a link is in any; an image that is not there is PLAIN.
  *
  * Returns: true, or false with @error set.
  */

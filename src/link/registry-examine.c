@@ -98,4 +98,7 @@ lukshdrRegistryExamine(lukshdrRegistryQuestion *question)
     if (question->examined && question->found.type == LUKSHDR_IDENTITY_BLOCK &&
         question->behind.type == LUKSHDR_IDENTITY_NONE)
         lukshdrRegistryExamineMapped(question);
+    if (question->examined && question->found.type == LUKSHDR_IDENTITY_BLOCK &&
+        question->behind.type == LUKSHDR_IDENTITY_NONE)
+        (void)lukshdrIdentityFromUnit(question->found.dev, &question->behind);
 }

@@ -49,6 +49,7 @@ lukshdrRegistrySetUndecided(const lukshdrRegistryEntry *entry,
                             GError **error)
 {
     g_autofree char *where = lukshdrVolumeWhere(vol);
+    const char *role = side == LUKSHDR_REGISTRY_PAYLOAD ? _("payload") : _("header");
 
     if (entry->damage) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
@@ -58,13 +59,23 @@ lukshdrRegistrySetUndecided(const lukshdrRegistryEntry *entry,
         return;
     }
 
+    if (vol->identity.type == LUKSHDR_IDENTITY_ISCSI) {
+        g_set_error(
+            error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+            _("it is uncertain whether '%s' is the %s volume '%s' of pool '%s', recorded at "
+              "'%s': it calls itself the same, by a name that units of other targets can "
+              "have as well, or stands in its place; give each unit a name of its own at "
+              "its target (an NAA of type 6, say), or give up the link by removing '%s' from "
+              "the link registry"),
+            path, role, vol->volume, vol->pool, where, entry->link->uuid);
+        return;
+    }
     if (vol->remote) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                     _("'%s' is not the image that was recorded by that name, the %s volume '%s' of "
                       "pool '%s'; give the two their names back (rbd rename), or give up the link "
                       "by removing '%s' from the link registry"),
-                    path, side == LUKSHDR_REGISTRY_PAYLOAD ? _("payload") : _("header"),
-                    vol->volume, vol->pool, entry->link->uuid);
+                    path, role, vol->volume, vol->pool, entry->link->uuid);
         return;
     }
 
@@ -72,8 +83,7 @@ lukshdrRegistrySetUndecided(const lukshdrRegistryEntry *entry,
                 _("it is uncertain whether '%s' is the %s volume '%s' of pool '%s': the file that "
                   "was recorded at '%s' is not the one that is there now; put the recorded file "
                   "back, or give up the link by removing '%s' from the link registry"),
-                path, side == LUKSHDR_REGISTRY_PAYLOAD ? _("payload") : _("header"), vol->volume,
-                vol->pool, where, entry->link->uuid);
+                path, role, vol->volume, vol->pool, where, entry->link->uuid);
 }
 
 /* Is what stands at @vol's recorded path now the thing that @found is? */
@@ -98,8 +108,8 @@ lukshdrRegistryIsElsewhere(const lukshdrVolume *vol, const lukshdrIdentity *foun
            now.inode == vol->identity.inode && now.dev != found->dev;
 }
 
-/* @found is an image, somewhere called @where, that is not @vol.  If it is called as @vol was, in the same
- * pool of the same cluster, it stands in its place. */
+/* @found is an image or unit, somewhere called @where, that is not @vol.  If it is called as @vol was, in the
+ * same pool of the same cluster, it stands in its place; the name of a unit says all. */
 static bool
 lukshdrRegistryIsInPlace(const lukshdrVolume *vol, const char *where, const lukshdrIdentity *found)
 {
@@ -109,6 +119,8 @@ lukshdrRegistryIsInPlace(const lukshdrVolume *vol, const char *where, const luks
 
     if (g_strcmp0(recorded, where))
         return false;
+    if (found->type == LUKSHDR_IDENTITY_ISCSI)
+        return true;
     /* a volume that was never seen can be any */
     return vol->identity.type == LUKSHDR_IDENTITY_NONE ||
            (g_strv_length(was) == 3 && g_strv_length(is) == 3 && g_str_equal(was[0], is[0]) &&
@@ -122,7 +134,7 @@ lukshdrRegistryMatch(const lukshdrVolume *vol, const char *path, const lukshdrId
 {
     lukshdrIdentityMatch match = lukshdrIdentityCompare(&vol->identity, found);
 
-    if (found->type == LUKSHDR_IDENTITY_RBD)
+    if (found->type == LUKSHDR_IDENTITY_RBD || found->type == LUKSHDR_IDENTITY_ISCSI)
         return match == LUKSHDR_IDENTITY_DIFFERENT && lukshdrRegistryIsInPlace(vol, path, found)
                    ? LUKSHDR_IDENTITY_UNCERTAIN
                    : match;
@@ -281,15 +293,16 @@ lukshdrRegistryFindUnexaminable(lukshdrRegistry *reg,
 static bool
 lukshdrRegistryIsBehind(const lukshdrVolume *vol, const lukshdrRegistryQuestion *question)
 {
-    if (question->behind.type == LUKSHDR_IDENTITY_RBD)
-        return lukshdrIdentityCompare(&vol->identity, &question->behind) == LUKSHDR_IDENTITY_SAME;
+    if (question->behind.type != LUKSHDR_IDENTITY_FILE)
+        return lukshdrIdentityCompare(&vol->identity, &question->behind) !=
+               LUKSHDR_IDENTITY_DIFFERENT;
     return vol->identity.type == LUKSHDR_IDENTITY_FILE &&
            vol->identity.inode == question->behind.inode &&
            vol->identity.dev == question->behind.dev;
 }
 
 /* Refused rather than recognised: a loop device can begin anywhere in its file, and who maps an image of a
- * cluster on this host has it open. */
+ * cluster on this host, or has the kernel log in to a target, has it open. */
 static bool
 lukshdrRegistryCheckLoop(lukshdrRegistry *reg,
                          lukshdrRegistrySide side,
@@ -312,7 +325,7 @@ lukshdrRegistryCheckLoop(lukshdrRegistry *reg,
                 continue;
             g_set_error(
                 error, LUKSHDR_ERROR, VIR_ERR_OPERATION_DENIED,
-                question->behind.type == LUKSHDR_IDENTITY_RBD
+                question->behind.type != LUKSHDR_IDENTITY_FILE
                     ? _("'%s' is the %s volume '%s' of pool '%s', mapped on this host; name "
                         "the linked volume itself")
                     : _("'%s' is a loop device over the %s volume '%s' of pool '%s'; name "
@@ -418,7 +431,7 @@ lukshdrRegistryFind(lukshdrRegistry *reg,
 }
 
 bool
-lukshdrRegistryHasRemote(lukshdrRegistry *reg, bool *has, GError **error)
+lukshdrRegistryHasRemote(lukshdrRegistry *reg, lukshdrLocationKind kind, bool *has, GError **error)
 {
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
 
@@ -426,7 +439,40 @@ lukshdrRegistryHasRemote(lukshdrRegistry *reg, bool *has, GError **error)
     if (!lukshdrRegistryLoadLocked(reg, error))
         return false;
     *has = g_hash_table_size(reg->damaged) > 0 ||
-           lukshdrRegistryIndexFind(reg->index, LUKSHDR_REGISTRY_KEY_REMOTE);
+           (kind != LUKSHDR_LOCATION_ISCSI &&
+            lukshdrRegistryIndexFind(reg->index, LUKSHDR_REGISTRY_KEY_REMOTE)) ||
+           (kind != LUKSHDR_LOCATION_RBD &&
+            lukshdrRegistryIndexFind(reg->index, LUKSHDR_REGISTRY_KEY_UNITS));
+    return true;
+}
+
+/* Refused rather than recognised, as the other way round: the kernel, too, has the unit open */
+static bool
+lukshdrRegistryCheckUnit(lukshdrRegistry *reg,
+                         const char *where,
+                         const char *const *names,
+                         GError **error)
+{
+    const GList *at;
+
+    for (at = lukshdrRegistryIndexFind(reg->index, LUKSHDR_REGISTRY_KEY_UNITS); at; at = at->next) {
+        const lukshdrRegistryEntry *entry = at->data;
+        const lukshdrVolume *vol;
+        guint i;
+
+        for (i = 0; (vol = lukshdrLinkVolumeAt(entry->link, i)); i++) {
+            if (!lukshdrRegistryVolumeCounts(entry->link, i) ||
+                !lukshdrIdentityIsUnit(&vol->identity, names))
+                continue;
+            g_set_error(
+                error, LUKSHDR_ERROR, VIR_ERR_OPERATION_DENIED,
+                _("'%s' is the %s volume '%s' of pool '%s', which is '%s' on this host; name "
+                  "the linked volume itself"),
+                where, lukshdrLinkRoleAt(i) == LUKSHDR_ROLE_PAYLOAD ? _("payload") : _("header"),
+                vol->volume, vol->pool, vol->path ? vol->path : "");
+            return false;
+        }
+    }
     return true;
 }
 
@@ -434,6 +480,7 @@ bool
 lukshdrRegistryFindRemote(lukshdrRegistry *reg,
                           const lukshdrRemote *remote,
                           const lukshdrIdentity *identity,
+                          const char *const *names,
                           lukshdrLink **payload,
                           lukshdrLink **header,
                           GError **error)
@@ -447,6 +494,7 @@ lukshdrRegistryFindRemote(lukshdrRegistry *reg,
     *payload = NULL;
     *header = NULL;
     return lukshdrRegistryLoadLocked(reg, error) &&
+           (!names || lukshdrRegistryCheckUnit(reg, where, names, error)) &&
            lukshdrRegistryFindLocked(reg, LUKSHDR_REGISTRY_PAYLOAD, &question, payload, error) &&
            (*payload ||
             lukshdrRegistryFindLocked(reg, LUKSHDR_REGISTRY_HEADER, &question, header, error));

@@ -75,6 +75,12 @@ lukshdrRegistryKeyIdentity(const lukshdrIdentity *identity)
                                : g_strdup(LUKSHDR_REGISTRY_KEY_NAMELESS);
     if (identity->type == LUKSHDR_IDENTITY_RBD)
         return g_strconcat("rbd ", identity->id, NULL);
+    if (identity->type == LUKSHDR_IDENTITY_ISCSI) {
+        /* a name without the target that it was reached by: that can be another */
+        g_auto(GStrv) parts = g_strsplit(identity->id, ";", 2);
+
+        return g_strconcat("iscsi ", parts[0], NULL);
+    }
     return g_strdup_printf("inode %" G_GUINT64_FORMAT, identity->inode);
 }
 
@@ -125,8 +131,12 @@ lukshdrRegistryKeys(const lukshdrLink *link)
             g_autofree char *where = lukshdrRemoteDescribe(vol->remote);
 
             lukshdrRegistryAddKey(keys, lukshdrRegistryKeyPath(where));
-            lukshdrRegistryAddKey(keys, g_strdup(LUKSHDR_REGISTRY_KEY_REMOTE));
+            lukshdrRegistryAddKey(keys, g_strdup(vol->remote->kind == LUKSHDR_LOCATION_ISCSI
+                                                     ? LUKSHDR_REGISTRY_KEY_UNITS
+                                                     : LUKSHDR_REGISTRY_KEY_REMOTE));
         }
+        if (lukshdrIdentityMayBeUnit(&vol->identity))
+            lukshdrRegistryAddKey(keys, g_strdup(LUKSHDR_REGISTRY_KEY_UNITS));
         if (vol->identity.type != LUKSHDR_IDENTITY_NONE)
             lukshdrRegistryAddKey(keys, lukshdrRegistryKeyIdentity(&vol->identity));
         if (vol->identity.type == LUKSHDR_IDENTITY_BLOCK)

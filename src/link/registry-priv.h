@@ -144,14 +144,15 @@ lukshdrRegistryKeyDirectory(const char *dir);
  * lukshdrRegistryKeyIdentity:
  * @identity: identity of a volume, not of type NONE
  *
- * Returns: key of a file's inode number, on whatever device, of an image's ids, or of a block device's
- * lasting name; for one that has none, LUKSHDR_REGISTRY_KEY_NAMELESS.
+ * Returns: key of a file's inode number, on whatever device, of an image's ids, of an iSCSI unit's name, or of a
+ * block device's lasting name; for one that has none, LUKSHDR_REGISTRY_KEY_NAMELESS.
  */
 char *
 lukshdrRegistryKeyIdentity(const lukshdrIdentity *identity);
 
-/* Entries with a volume that has no path on this host */
+/* Entries with an image of a Ceph cluster; and those with a SCSI unit, by whatever way it is reached */
 #define LUKSHDR_REGISTRY_KEY_REMOTE "remote"
+#define LUKSHDR_REGISTRY_KEY_UNITS "units"
 
 /* Entries on block devices that are recorded with nothing but a number, good until a reboot; and all entries
  * on block devices.  If a device has no name now either, only the recorded paths can tell. */
@@ -172,7 +173,7 @@ lukshdrRegistryLoadLocked(lukshdrRegistry *reg, GError **error);
  * hangs must not stop every look-up of others */
 typedef struct _lukshdrRegistryQuestion lukshdrRegistryQuestion;
 struct _lukshdrRegistryQuestion {
-    const char *path; /* or where an image of a cluster is (lukshdrRemoteDescribe) */
+    const char *path; /* or where an image or unit is (lukshdrRemoteDescribe) */
     char *real;       /* canonical, or NULL */
     bool missing;
     bool examined; /* found is set */

@@ -174,21 +174,25 @@ lukshdrRegistryFindPayload(lukshdrRegistry *reg,
 /**
  * lukshdrRegistryHasRemote:
  * @reg: a registry
- * @has: set to whether a volume without a path on this host could be one of a link at all
+ * @kind: RBD or ISCSI; NONE for either
+ * @has: set to whether an image or a unit of that kind could be a volume of a link at all.  Of a unit that is
+ *       also so if it is recorded as a disk of the kernel
  * @error: VIR_ERR_SYSTEM_ERROR
  *
- * So that no cluster is asked where there is nothing to ask for.
+ * So that no cluster or target is asked where there is nothing to ask for.
  *
  * Returns: true, or false with @error set.
  */
 bool
-lukshdrRegistryHasRemote(lukshdrRegistry *reg, bool *has, GError **error);
+lukshdrRegistryHasRemote(lukshdrRegistry *reg, lukshdrLocationKind kind, bool *has, GError **error);
 
 /**
  * lukshdrRegistryFindRemote:
  * @reg: a registry
  * @remote: where something is that somebody is about to open
  * @identity: what is there
+ * @names: what the kernel may call a unit (lukshdrScsiKernelNames), or NULL: a volume that is recorded as the
+ *         kernel's disk is refused under another name
  * @payload: set to the link whose payload it is (a reference), or NULL
  * @header: set to a link whose header it is (a reference), or NULL
  * @error: as lukshdrRegistryFindPayload
@@ -202,6 +206,7 @@ bool
 lukshdrRegistryFindRemote(lukshdrRegistry *reg,
                           const lukshdrRemote *remote,
                           const lukshdrIdentity *identity,
+                          const char *const *names,
                           lukshdrLink **payload,
                           lukshdrLink **header,
                           GError **error);

@@ -22,8 +22,8 @@ lukshdrRemoteServers(xmlNode *source);
  * lukshdrRemoteFromDisk:
  * @source: <source> of a domain's disk
  *
- * Returns: where the image of a Ceph cluster is that it names, without its user, freed with
- * lukshdrRemoteFree; NULL if it names something else.
+ * Returns: where the image of a Ceph cluster or the unit of an iSCSI target is that it names, without its
+ * user, freed with lukshdrRemoteFree; NULL if it names something else.
  */
 lukshdrRemote *
 lukshdrRemoteFromDisk(xmlNode *source);
@@ -33,10 +33,11 @@ lukshdrRemoteFromDisk(xmlNode *source);
  * @text: XML of a pool, as libvirt writes it
  * @pool: name of the pool, for messages
  * @volume: libvirt's name of a volume that is, or would be, in it
- * @remote: set to where that is, freed with lukshdrRemoteFree; to NULL for pools of other types than rbd
+ * @remote: set to where that is, freed with lukshdrRemoteFree; to NULL for pools of other types than rbd and
+ *          iscsi-direct
  * @usage: set to the usage of the secret with the user's key, where <auth> names it by that and not by UUID:
  *         the caller knows who can tell its UUID; else to NULL.  Freed with g_free
- * @error: VIR_ERR_XML_ERROR
+ * @error: VIR_ERR_XML_ERROR; VIR_ERR_NO_STORAGE_VOL if there can be no such volume in a pool of that type
  *
  * Returns: true, or false with @error set.
  */

@@ -288,7 +288,7 @@ lukshdrReplicaWrite(const lukshdrLink *link,
         return true;
     }
 
-    return (!to->handle->rbd || lukshdrHandleGrow(to->handle, error)) &&
+    return (!to->handle->remote || lukshdrHandleGrow(to->handle, error)) &&
            lukshdrReplicaCopyChecked(link, from, to, to->handle->fd, error) &&
            lukshdrHandleCommit(to->handle, error);
 }

@@ -20,9 +20,10 @@
 static const struct {
     const char *protocol;
     lukshdrLocationKind kind;
+    guint16 port;
 } lukshdrRemoteProtocols[] = {
-    { "rbd", LUKSHDR_LOCATION_RBD },
-    { "iscsi", LUKSHDR_LOCATION_ISCSI },
+    { "rbd", LUKSHDR_LOCATION_RBD, 6789 },
+    { "iscsi", LUKSHDR_LOCATION_ISCSI, 3260 },
 };
 
 void
@@ -35,6 +36,7 @@ lukshdrRemoteFree(lukshdrRemote *remote)
     g_free(remote->name);
     g_free(remote->user);
     g_free(remote->secretUUID);
+    g_free(remote->initiator);
     g_free(remote);
 }
 
@@ -52,25 +54,44 @@ lukshdrRemoteCopy(const lukshdrRemote *src)
     dst->name = g_strdup(src->name);
     dst->user = g_strdup(src->user);
     dst->secretUUID = g_strdup(src->secretUUID);
+    dst->initiator = g_strdup(src->initiator);
     return dst;
 }
 
-static const char *
-lukshdrRemoteProtocol(const lukshdrRemote *remote)
+const char *
+lukshdrRemoteProtocol(lukshdrLocationKind kind)
 {
     size_t i;
 
     for (i = 0; i < G_N_ELEMENTS(lukshdrRemoteProtocols); i++) {
-        if (lukshdrRemoteProtocols[i].kind == remote->kind)
+        if (lukshdrRemoteProtocols[i].kind == kind)
             return lukshdrRemoteProtocols[i].protocol;
     }
     return "";
 }
 
+guint16
+lukshdrRemotePort(lukshdrLocationKind kind)
+{
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(lukshdrRemoteProtocols); i++) {
+        if (lukshdrRemoteProtocols[i].kind == kind)
+            return lukshdrRemoteProtocols[i].port;
+    }
+    return 0;
+}
+
+char *
+lukshdrRemoteISCSI(const char *name)
+{
+    return g_strconcat(name, strchr(name, '/') ? "" : "/0", NULL);
+}
+
 char *
 lukshdrRemoteDescribe(const lukshdrRemote *remote)
 {
-    return g_strconcat(lukshdrRemoteProtocol(remote), ":", remote->name, NULL);
+    return g_strconcat(lukshdrRemoteProtocol(remote->kind), ":", remote->name, NULL);
 }
 
 char *
@@ -117,11 +138,11 @@ lukshdrRemoteSplitRBD(const lukshdrRemote *remote, char **pool, char **space, ch
     return true;
 }
 
-/* @server without the port that is meant where none is named: QEMU's and libvirt's for Ceph */
+/* @server without the port that is meant where none is named */
 static char *
-lukshdrRemoteBareServer(const char *server)
+lukshdrRemoteBareServer(const lukshdrRemote *remote, const char *server)
 {
-    static const char standard[] = ":6789";
+    g_autofree char *standard = g_strdup_printf(":%u", lukshdrRemotePort(remote->kind));
 
     return g_str_has_suffix(server, standard) ? g_strndup(server, strlen(server) - strlen(standard))
                                               : g_strdup(server);
@@ -130,11 +151,11 @@ lukshdrRemoteBareServer(const char *server)
 static bool
 lukshdrRemoteHasServer(const lukshdrRemote *remote, const char *wanted)
 {
-    g_autofree char *server = lukshdrRemoteBareServer(wanted);
+    g_autofree char *server = lukshdrRemoteBareServer(remote, wanted);
     size_t i;
 
     for (i = 0; remote->servers[i]; i++) {
-        g_autofree char *candidate = lukshdrRemoteBareServer(remote->servers[i]);
+        g_autofree char *candidate = lukshdrRemoteBareServer(remote, remote->servers[i]);
 
         if (g_ascii_strcasecmp(candidate, server) == 0)
             return true;
@@ -205,12 +226,14 @@ lukshdrRemoteFormat(xmlNode *parent, const lukshdrRemote *remote)
     xmlNode *node = lukshdrXMLAddChild(parent, LUKSHDR_XML_REMOTE, NULL);
     size_t i;
 
-    lukshdrXMLSetAttribute(node, LUKSHDR_XML_PROTOCOL, lukshdrRemoteProtocol(remote));
+    lukshdrXMLSetAttribute(node, LUKSHDR_XML_PROTOCOL, lukshdrRemoteProtocol(remote->kind));
     lukshdrXMLSetAttribute(node, LUKSHDR_XML_NAME, remote->name);
     if (remote->user)
         lukshdrXMLSetAttribute(node, LUKSHDR_XML_USER, remote->user);
     if (remote->secretUUID)
         lukshdrXMLSetAttribute(node, LUKSHDR_XML_SECRET, remote->secretUUID);
+    if (remote->initiator)
+        lukshdrXMLSetAttribute(node, LUKSHDR_XML_INITIATOR, remote->initiator);
     for (i = 0; remote->servers[i]; i++)
         lukshdrXMLAddChild(node, LUKSHDR_XML_SERVER, remote->servers[i]);
 }
@@ -252,9 +275,11 @@ lukshdrRemoteParse(xmlNode *node, lukshdrRemote *remote, GError **error)
     remote->name = lukshdrXMLAttribute(node, LUKSHDR_XML_NAME);
     remote->user = lukshdrXMLAttribute(node, LUKSHDR_XML_USER);
     remote->secretUUID = lukshdrXMLAttribute(node, LUKSHDR_XML_SECRET);
+    remote->initiator = lukshdrXMLAttribute(node, LUKSHDR_XML_INITIATOR);
 
     if (!remote->kind || !remote->name || !*remote->name || !lukshdrTextIsName(remote->name) ||
         (remote->user && !lukshdrTextIsName(remote->user)) ||
+        (remote->initiator && !lukshdrTextIsName(remote->initiator)) ||
         (remote->secretUUID && !g_uuid_string_is_valid(remote->secretUUID))) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
                     _("'%s' needs a known protocol, a name, and a UUID for a secret"), node->name);

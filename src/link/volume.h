@@ -17,7 +17,7 @@ typedef enum {
     LUKSHDR_LOCATION_NONE,  /* it does not exist yet, or nobody here has seen it */
     LUKSHDR_LOCATION_PATH,  /* a file or a block device of this host */
     LUKSHDR_LOCATION_RBD,   /* an image of a Ceph cluster */
-    LUKSHDR_LOCATION_ISCSI, /* a LUN that QEMU opens by itself; no operation supports it yet */
+    LUKSHDR_LOCATION_ISCSI, /* a unit of an iSCSI target, which QEMU opens by itself */
 } lukshdrLocationKind;
 
 /* Where a volume is that has no path on this host */
@@ -28,6 +28,7 @@ struct _lukshdrRemote {
     char *name;       /* as libvirt's <source name=''>: POOL/IMAGE, IQN/LUN */
     char *user;       /* name to authenticate with, or NULL */
     char *secretUUID; /* of the libvirt secret with that user's key, or NULL */
+    char *initiator;  /* ISCSI: IQN by which this host calls itself, or NULL for QEMU's own */
 };
 
 /**
@@ -47,6 +48,33 @@ void
 lukshdrRemoteFree(lukshdrRemote *remote);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(lukshdrRemote, lukshdrRemoteFree)
+
+/**
+ * lukshdrRemoteProtocol:
+ * @kind: RBD or ISCSI
+ *
+ * Returns: libvirt's and QEMU's word for it, "rbd" or "iscsi"; "" for other kinds.
+ */
+const char *
+lukshdrRemoteProtocol(lukshdrLocationKind kind);
+
+/**
+ * lukshdrRemotePort:
+ * @kind: RBD or ISCSI
+ *
+ * Returns: the port that is meant where none is named, by libvirt and QEMU: 6789 or 3260.
+ */
+guint16
+lukshdrRemotePort(lukshdrLocationKind kind);
+
+/**
+ * lukshdrRemoteISCSI:
+ * @name: as libvirt's <source name=''>: IQN or IQN/LUN
+ *
+ * Returns: the name with the LUN, which is 0 where none is named; to be freed with g_free.
+ */
+char *
+lukshdrRemoteISCSI(const char *name);
 
 /**
  * lukshdrRemoteDescribe:

@@ -116,8 +116,8 @@ lukshdrQemuConfigXMLFindVolume(const lukshdrQemuHost *host,
     return true;
 }
 
-/* Finds the link of a Ceph image by the name that the registry has.  Does not ask the cluster,
- * since the client only writes a configuration: Prepare looks at the image before a guest gets
+/* Finds the link of a Ceph image or iSCSI unit by the name that the registry has.  Does not ask the
+ * cluster or target, since the client only writes a configuration: Prepare looks at the image before a guest gets
  * it. */
 static bool
 lukshdrQemuConfigXMLFindRemote(const lukshdrQemuHost *host,
@@ -350,7 +350,8 @@ lukshdrQemuConfigXMLImage(lukshdrQemuConfigXML *state,
         if (!link)
             continue;
 
-        if (g_strcmp0(type, "volume") == 0 && link->payload.remote) {
+        if (g_strcmp0(type, "volume") == 0 &&
+            lukshdrVolumeLocation(&link->payload) == LUKSHDR_LOCATION_RBD) {
             g_set_error(
                 error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
                 _("libvirt gives guests no volumes of pools of type rbd by pool and volume: "

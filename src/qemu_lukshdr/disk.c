@@ -80,20 +80,21 @@ lukshdrQemuDiskFindNode(virStorageSource *src, const char *nodeName)
 bool
 lukshdrQemuDiskHeaderIsRemote(const lukshdrGuestDisk *disk)
 {
-    return disk->headerIdentity.type == LUKSHDR_IDENTITY_RBD;
+    return lukshdrIdentityIsRemote(&disk->headerIdentity);
 }
 
-/* Sets where @vol is, by what a record says of it.  libvirt has told QEMU which image of a cluster to
- * open: the chain needs to know no more than that it is one. */
+/* Sets where @vol is, by what a record says of it.  libvirt has told QEMU which image of a cluster, or unit of a
+ * target, to open: the chain needs to know no more than that it is one. */
 static void
 lukshdrQemuDiskVolume(lukshdrVolume *vol, const char *path, const lukshdrIdentity *identity)
 {
     vol->pool = g_path_get_dirname(path);
     vol->volume = g_path_get_basename(path);
     vol->identity = *identity;
-    if (identity->type == LUKSHDR_IDENTITY_RBD) {
+    if (lukshdrIdentityIsRemote(identity)) {
         vol->remote = g_new0(lukshdrRemote, 1);
-        vol->remote->kind = LUKSHDR_LOCATION_RBD;
+        vol->remote->kind = identity->type == LUKSHDR_IDENTITY_ISCSI ? LUKSHDR_LOCATION_ISCSI
+                                                                     : LUKSHDR_LOCATION_RBD;
         vol->remote->name = g_strdup(path);
         vol->remote->servers = g_new0(char *, 1);
     } else {

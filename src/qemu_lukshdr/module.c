@@ -10,7 +10,7 @@
 
 #include "config.h"
 
-#include "link/rbd.h"
+#include "link/auth.h"
 #include "qemu.h"
 
 #include <glib/gi18n-lib.h>
@@ -125,7 +125,7 @@ qemuRegister(void)
     void *stock = NULL;
     bool common = lukshdrABIResolveCommon(&lukshdrQemu.common, &missing);
 
-    lukshdrRBDSetKeySource(lukshdrQemuSecretCephKey);
+    lukshdrAuthSetSource(lukshdrQemuSecretUserKey);
 
     /* now, while there is one thread: later two threads might both initialise it first */
     xmlInitParser();

@@ -144,10 +144,14 @@ lukshdrQemuRemoteHeaderExplain(const lukshdrLink *link)
 
     /* as lukshdrQemuPrepareExplainSecret */
     said = g_strdup(last->str2 ? last->str2 : last->message);
-    error = g_error_new(LUKSHDR_ERROR, VIR_ERR_NO_SECRET,
-                        _("%s; this host has not the key of Ceph user '%s', with which header "
-                          "volume '%s' of pool '%s' is opened"),
-                        said, remote->user, link->header.volume, link->header.pool);
+    error = g_error_new(
+        LUKSHDR_ERROR, VIR_ERR_NO_SECRET,
+        remote->kind == LUKSHDR_LOCATION_ISCSI
+            ? _("%s; this host has not the password of iSCSI user '%s', with which "
+                "header volume '%s' of pool '%s' is opened")
+            : _("%s; this host has not the key of Ceph user '%s', with which header "
+                "volume '%s' of pool '%s' is opened"),
+        said, remote->user, link->header.volume, link->header.pool);
     lukshdrReportError(error);
 }
 

@@ -69,17 +69,25 @@ lukshdrQemuSecretByUsage(const char *usage)
     return lukshdrQemuSecretAskAsSystem(NULL, VIR_SECRET_USAGE_TYPE_VOLUME, usage, &missing);
 }
 
+/* The virSecretUsageType of the keys of users */
+static int
+lukshdrQemuSecretUserType(lukshdrLocationKind kind)
+{
+    return kind == LUKSHDR_LOCATION_ISCSI ? VIR_SECRET_USAGE_TYPE_ISCSI
+                                          : VIR_SECRET_USAGE_TYPE_CEPH;
+}
+
 char *
-lukshdrQemuSecretCephByUsage(const char *usage)
+lukshdrQemuSecretUserByUsage(lukshdrLocationKind kind, const char *usage)
 {
     bool missing;
 
-    return lukshdrQemuSecretAskAsSystem(NULL, VIR_SECRET_USAGE_TYPE_CEPH, usage, &missing);
+    return lukshdrQemuSecretAskAsSystem(NULL, lukshdrQemuSecretUserType(kind), usage, &missing);
 }
 
 /* Runs with the elevated identity, which may read the value of a private secret */
 static lukshdrSecret *
-lukshdrQemuSecretFetchKey(const char *uuid, GError **error)
+lukshdrQemuSecretFetchKey(int type, const char *uuid, GError **error)
 {
     g_autoptr(virConnect) conn = lukshdrQemu.libvirt.virGetConnectSecret();
     g_autoptr(virSecret) secret = conn ? virSecretLookupByUUIDString(conn, uuid) : NULL;
@@ -87,9 +95,11 @@ lukshdrQemuSecretFetchKey(const char *uuid, GError **error)
     lukshdrSecret *key;
     size_t len = 0;
 
-    if (secret && virSecretGetUsageType(secret) != VIR_SECRET_USAGE_TYPE_CEPH) {
+    if (secret && virSecretGetUsageType(secret) != type) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_INVALID_SECRET,
-                    _("secret '%s' must have usage type 'ceph' to be the key of a Ceph user"),
+                    type == VIR_SECRET_USAGE_TYPE_ISCSI
+                        ? _("secret '%s' must have usage type 'iscsi' to open an iSCSI target")
+                        : _("secret '%s' must have usage type 'ceph' to be the key of a Ceph user"),
                     uuid);
         return NULL;
     }
@@ -105,7 +115,7 @@ lukshdrQemuSecretFetchKey(const char *uuid, GError **error)
 }
 
 lukshdrSecret *
-lukshdrQemuSecretCephKey(const char *uuid, GError **error)
+lukshdrQemuSecretUserKey(lukshdrLocationKind kind, const char *uuid, GError **error)
 {
     const lukshdrABIQemu *abi = &lukshdrQemu.libvirt;
     virErrorPtr saved = lukshdrQemuErrorSave();
@@ -113,7 +123,7 @@ lukshdrQemuSecretCephKey(const char *uuid, GError **error)
     lukshdrSecret *key = NULL;
 
     if (client) {
-        key = lukshdrQemuSecretFetchKey(uuid, error);
+        key = lukshdrQemuSecretFetchKey(lukshdrQemuSecretUserType(kind), uuid, error);
         /* if this thread went on with that identity, it would lend those rights to the client */
         if (abi->virIdentitySetCurrent((virIdentity *)client) < 0)
             g_error("Unable to return to the client's identity");

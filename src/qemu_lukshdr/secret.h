@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * These functions ask for names of secrets, and for the values of keys of Ceph users only.  They
+ * These functions ask for names of secrets, and for the values of keys of users of Ceph clusters and iSCSI targets only.  They
  * ask as the system: if the answer depended on the client, a client could turn "may not see it"
  * into "there is none".  They leave no trace in the thread's libvirt error.
  */
@@ -13,6 +13,7 @@
 #include <glib.h>
 #include <stdbool.h>
 
+#include "link/volume.h"
 #include "util/secret.h"
 
 /**
@@ -26,25 +27,27 @@ char *
 lukshdrQemuSecretByUsage(const char *usage);
 
 /**
- * lukshdrQemuSecretCephByUsage:
- * @usage: usage of a secret of type 'ceph'
+ * lukshdrQemuSecretUserByUsage:
+ * @kind: RBD or ISCSI
+ * @usage: usage of a secret of type 'ceph' or 'iscsi'
  *
  * Returns: as lukshdrQemuSecretByUsage.
  */
 char *
-lukshdrQemuSecretCephByUsage(const char *usage);
+lukshdrQemuSecretUserByUsage(lukshdrLocationKind kind, const char *usage);
 
 /**
- * lukshdrQemuSecretCephKey:
- * @uuid: UUID of a secret of type 'ceph'
+ * lukshdrQemuSecretUserKey:
+ * @kind: RBD or ISCSI
+ * @uuid: UUID of a secret of type 'ceph' or 'iscsi'
  * @error: VIR_ERR_NO_SECRET; VIR_ERR_INVALID_SECRET; the secret driver's
  *
- * A lukshdrRBDKeySource.
+ * A lukshdrAuthSource.
  *
  * Returns: the key's bytes, freed with lukshdrSecretFree, or NULL with @error set.
  */
 lukshdrSecret *
-lukshdrQemuSecretCephKey(const char *uuid, GError **error);
+lukshdrQemuSecretUserKey(lukshdrLocationKind kind, const char *uuid, GError **error);
 
 /**
  * lukshdrQemuSecretExists:

@@ -396,7 +396,7 @@ lukshdrQemuSourceReadAuth(virStorageSource *src, lukshdrRemote *remote)
     if ((remote->secretUUID = lukshdrXMLAttribute(secret, LUKSHDR_XML_UUID)))
         return true;
     usage = lukshdrXMLAttribute(secret, LUKSHDR_XML_USAGE);
-    return usage && (remote->secretUUID = lukshdrQemuSecretCephByUsage(usage));
+    return usage && (remote->secretUUID = lukshdrQemuSecretUserByUsage(remote->kind, usage));
 }
 
 /* The monitors in @props, as lukshdrRemote has them */
@@ -420,25 +420,55 @@ lukshdrQemuSourceServers(JsonObject *props)
     return (GStrv)g_ptr_array_free(servers, FALSE);
 }
 
+/* The image of a Ceph cluster that @props open */
+static lukshdrRemote *
+lukshdrQemuSourceImage(JsonObject *props)
+{
+    const char *space = json_object_get_string_member_with_default(props, "namespace", "");
+    lukshdrRemote *found = g_new0(lukshdrRemote, 1);
+
+    found->kind = LUKSHDR_LOCATION_RBD;
+    found->servers = lukshdrQemuSourceServers(props);
+    found->name = g_strconcat(json_object_get_string_member_with_default(props, "pool", ""), "/",
+                              space, *space ? "/" : "",
+                              json_object_get_string_member_with_default(props, "image", ""), NULL);
+    return found;
+}
+
+/* The unit of an iSCSI target that @props open */
+static lukshdrRemote *
+lukshdrQemuSourceUnit(JsonObject *props)
+{
+    const char *portal = json_object_get_string_member_with_default(props, "portal", "");
+    const char *initiator = json_object_get_string_member_with_default(props, "initiator-name",
+                                                                       NULL);
+    lukshdrRemote *found = g_new0(lukshdrRemote, 1);
+
+    found->kind = LUKSHDR_LOCATION_ISCSI;
+    found->servers = g_strsplit(portal, ",", 1); /* one, or none of an empty text */
+    found->name = g_strdup_printf("%s/%" G_GINT64_FORMAT,
+                                  json_object_get_string_member_with_default(props, "target", ""),
+                                  json_object_get_int_member_with_default(props, "lun", 0));
+    found->initiator = g_strdup(initiator);
+    return found;
+}
+
 bool
 lukshdrQemuSourceRemote(virStorageSource *src, lukshdrRemote **remote, GError **error)
 {
     g_autoptr(JsonObject) props = lukshdrQemuSourceNetwork(src);
     g_autoptr(lukshdrRemote) found = NULL;
-    const char *space;
+    const char *driver;
 
     *remote = NULL;
-    if (!props ||
-        !g_str_equal(json_object_get_string_member_with_default(props, "driver", ""), "rbd"))
+    driver = props ? json_object_get_string_member_with_default(props, "driver", "") : "";
+    if (g_str_equal(driver, "rbd"))
+        found = lukshdrQemuSourceImage(props);
+    else if (g_str_equal(driver, "iscsi"))
+        found = lukshdrQemuSourceUnit(props);
+    else
         return true;
 
-    found = g_new0(lukshdrRemote, 1);
-    found->kind = LUKSHDR_LOCATION_RBD;
-    found->servers = lukshdrQemuSourceServers(props);
-    space = json_object_get_string_member_with_default(props, "namespace", "");
-    found->name = g_strconcat(json_object_get_string_member_with_default(props, "pool", ""), "/",
-                              space, *space ? "/" : "",
-                              json_object_get_string_member_with_default(props, "image", ""), NULL);
     if (!lukshdrQemuSourceReadAuth(src, found)) {
         g_set_error(
             error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,

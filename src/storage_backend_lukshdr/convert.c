@@ -16,6 +16,7 @@
 #include "link/header.h"
 #include "link/luks.h"
 #include "link/payload.h"
+#include "link/rbd.h"
 #include "util/command.h"
 #include "util/error.h"
 #include "secrets.h"
@@ -56,8 +57,8 @@ lukshdrConvertSidePlain(lukshdrConvertSide *side,
 
     /* it is QEMU that writes */
     return (side->volume = lukshdrHandleOpen(vol, flags & ~LUKSHDR_HANDLE_WRITE, error)) &&
-           (!vol->remote->secretUUID ||
-            (side->userKey = lukshdrStorageSecretCephKey(vol->remote->secretUUID, error)));
+           (!vol->remote->secretUUID || (side->userKey = lukshdrStorageSecretUserKey(
+                                             vol->remote->kind, vol->remote->secretUUID, error)));
 }
 
 bool
@@ -123,17 +124,17 @@ lukshdrConvertAddSecret(lukshdrConvertCommand *command, const char *id, const lu
     command->secrets[command->secretCount++] = secret;
 }
 
-/* Adds what @side's cluster is asked with.  @id is of the key's secret object. */
+/* Adds what @side's cluster or target is asked with.  @id is of the key's secret object. */
 static bool
 lukshdrConvertAddRemote(lukshdrConvertCommand *command,
                         const lukshdrConvertSide *side,
                         const char *id,
                         GError **error)
 {
-    if (!side->volume->rbd)
+    if (!side->volume->remote)
         return true;
 
-    if (command->config < 0) {
+    if (side->where->remote->kind == LUKSHDR_LOCATION_RBD && command->config < 0) {
         if ((command->config = lukshdrRBDConfig(LUKSHDR_CONVERT_STALLED, error)) < 0)
             return false;
         command->configFile = lukshdrConvertAddFile(command, command->config);
@@ -153,8 +154,8 @@ lukshdrConvertAddSide(lukshdrConvertCommand *command,
                       char **file,
                       GError **error)
 {
-    const char *volume = side->volume->rbd ? NULL
-                                           : lukshdrConvertAddFile(command, side->volume->fd);
+    const char *volume = side->volume->remote ? NULL
+                                              : lukshdrConvertAddFile(command, side->volume->fd);
     g_autofree char *user = g_strconcat(name, "-user", NULL);
     g_autoptr(JsonNode) root = json_node_new(JSON_NODE_OBJECT);
     g_autoptr(lukshdrChain) chain = NULL;
@@ -182,7 +183,7 @@ lukshdrConvertAddSide(lukshdrConvertCommand *command,
         lukshdrChainSetKeySecret(chain, name);
         lukshdrChainSetReadOnly(chain, readOnly);
         json_node_take_object(root, lukshdrChainToJSON(chain));
-    } else if (side->volume->rbd) {
+    } else if (side->volume->remote) {
         json_node_take_object(root, lukshdrChainRemoteToJSON(side->format, side->where->remote,
                                                              user, command->configFile));
     } else {
@@ -217,7 +218,7 @@ lukshdrConvertRun(lukshdrConvertCommand *command, char **more, bool progress, GE
 static bool
 lukshdrConvertCheckUnused(const lukshdrConvertSide *side, GError **error)
 {
-    return !side->volume->rbd || lukshdrRBDCheckUnused(side->volume->rbd, error);
+    return !side->volume->remote || lukshdrRemoteHandleCheckUnused(side->volume->remote, error);
 }
 
 /* Of an image there is no descriptor: QEMU has opened it by its name, after us.  Who may rename images in
@@ -231,7 +232,7 @@ lukshdrConvertCheckStill(const lukshdrConvertSide *side, bool source, GError **e
     g_autoptr(lukshdrVolume) named = g_new0(lukshdrVolume, 1);
     g_autoptr(lukshdrHandle) now = NULL;
 
-    if (!side->volume->rbd)
+    if (!side->volume->remote)
         return true;
 
     /* by its name alone: what has been renamed is not to be found by its id */
@@ -254,8 +255,8 @@ lukshdrConvertCheckStill(const lukshdrConvertSide *side, bool source, GError **e
     if (!source)
         return true;
     /* somebody who has come meanwhile may have written without the cluster's noting it yet */
-    if (lukshdrRBDIsUnwritten(side->volume->rbd, now->rbd))
-        return lukshdrRBDCheckUnused(now->rbd, error);
+    if (lukshdrRemoteHandleIsUnwritten(side->volume->remote, now->remote))
+        return lukshdrRemoteHandleCheckUnused(now->remote, error);
 
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                 _("%s was written to while its content was copied, and the copy is of no use; see "

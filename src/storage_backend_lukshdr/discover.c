@@ -268,7 +268,7 @@ lukshdrDiscoverFormat(virStorageVolPtr payload, const lukshdrHandle *handle, GEr
 {
     g_autofree char *text = NULL;
 
-    if (handle->rbd)
+    if (handle->remote)
         return g_strdup(lukshdrPayloadImageFormat(handle, error));
 
     if ((text = lukshdrStorageState.stock.storageVolGetXMLDesc(payload, 0)))

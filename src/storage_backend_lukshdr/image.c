@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "link/payload.h"
+#include "link/rbd.h"
 #include "util/command.h"
 #include "util/error.h"
 #include "convert.h"

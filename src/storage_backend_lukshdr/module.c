@@ -11,7 +11,7 @@
 
 #include "config.h"
 
-#include "link/rbd.h"
+#include "link/auth.h"
 #include "secrets.h"
 #include "storage.h"
 
@@ -175,7 +175,7 @@ storageRegister(void)
     lukshdrStorage *state = &lukshdrStorageState;
     g_autoptr(GError) error = NULL;
 
-    lukshdrRBDSetKeySource(lukshdrStorageSecretCephKey);
+    lukshdrAuthSetSource(lukshdrStorageSecretUserKey);
 
     /* now, while there is one thread: later two threads might both initialise it first */
     xmlInitParser();

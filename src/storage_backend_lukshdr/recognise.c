@@ -49,7 +49,7 @@ lukshdrStorageRecognisePlace(virStorageVolPtr vol,
     if (g_path_is_absolute(path))
         return lukshdrRecognise(registry, path, what, error);
 
-    return lukshdrRegistryHasRemote(registry, &has, error) &&
+    return lukshdrRegistryHasRemote(registry, LUKSHDR_LOCATION_NONE, &has, error) &&
            (!has || (lukshdrStorageRemoteOfVolume(vol, &remote, error) &&
                      (!remote || lukshdrRecogniseRemote(registry, remote, what, error))));
 }

@@ -21,6 +21,7 @@
 #include "link/label.h"
 #include "util/log.h"
 #include "link/pool-state.h"
+#include "link/rbd.h"
 #include "vol-link.h"
 #include "vol-unlink.h"
 #include "busy.h"
@@ -326,7 +327,9 @@ static bool
 lukshdrScanHasImage(lukshdrScan *scan, const lukshdrVolume *vol, GError **error)
 {
     g_autofree char *where = lukshdrVolumeWhere(vol);
-    GHashTable *images = lukshdrScanImages(scan, vol->remote);
+    GHashTable *images = vol->remote->kind == LUKSHDR_LOCATION_RBD
+                             ? lukshdrScanImages(scan, vol->remote)
+                             : NULL;
 
     if (!images || vol->identity.type != LUKSHDR_IDENTITY_RBD ||
         g_hash_table_contains(images, vol->identity.id))

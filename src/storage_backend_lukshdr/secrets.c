@@ -23,6 +23,14 @@
 /* 256 bits: more than any LUKS cipher's security, so that no key stretching is needed */
 #define LUKSHDR_STORAGE_SECRET_BYTES 32
 
+/* The virSecretUsageType of the keys of users */
+static int
+lukshdrStorageSecretUserType(lukshdrLocationKind kind)
+{
+    return kind == LUKSHDR_LOCATION_ISCSI ? VIR_SECRET_USAGE_TYPE_ISCSI
+                                          : VIR_SECRET_USAGE_TYPE_CEPH;
+}
+
 /* @type is a virSecretUsageType */
 static virSecretPtr
 lukshdrStorageSecretLookup(virConnectPtr conn, const char *uuid, const char *usage, int type)
@@ -57,6 +65,8 @@ lukshdrStorageSecretFetch(const char *uuid,
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_INVALID_SECRET,
                     type == VIR_SECRET_USAGE_TYPE_VOLUME
                         ? _("secret '%s' must have usage type 'volume' to open a volume")
+                    : type == VIR_SECRET_USAGE_TYPE_ISCSI
+                        ? _("secret '%s' must have usage type 'iscsi' to open an iSCSI target")
                         : _("secret '%s' must have usage type 'ceph' to be the key of a Ceph user"),
                     found);
         return NULL;
@@ -104,7 +114,7 @@ lukshdrStorageSecretGet(const char *uuid, const char *usage, char **foundUUID, G
 }
 
 lukshdrSecret *
-lukshdrStorageSecretCephKey(const char *uuid, GError **error)
+lukshdrStorageSecretUserKey(lukshdrLocationKind kind, const char *uuid, GError **error)
 {
     virIdentity *client = lukshdrStorageState.abi.virIdentityElevateCurrent();
     g_autofree char *found = NULL;
@@ -114,7 +124,8 @@ lukshdrStorageSecretCephKey(const char *uuid, GError **error)
         lukshdrErrorFromLast(error);
         return NULL;
     }
-    secret = lukshdrStorageSecretFetch(uuid, NULL, VIR_SECRET_USAGE_TYPE_CEPH, &found, error);
+    secret = lukshdrStorageSecretFetch(uuid, NULL, lukshdrStorageSecretUserType(kind), &found,
+                                       error);
     lukshdrStorageBecomeClient(client);
     return secret;
 }
@@ -138,9 +149,9 @@ lukshdrStorageSecretFindUUID(const char *uuid, const char *usage, int type, GErr
 }
 
 char *
-lukshdrStorageSecretCephUUID(const char *usage, GError **error)
+lukshdrStorageSecretUserUUID(lukshdrLocationKind kind, const char *usage, GError **error)
 {
-    return lukshdrStorageSecretFindUUID(NULL, usage, VIR_SECRET_USAGE_TYPE_CEPH, error);
+    return lukshdrStorageSecretFindUUID(NULL, usage, lukshdrStorageSecretUserType(kind), error);
 }
 
 /* @usage may be NULL: then the secret has no usage */

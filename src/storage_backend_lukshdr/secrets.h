@@ -13,26 +13,28 @@
 #include "storage.h"
 
 /**
- * lukshdrStorageSecretCephKey:
- * @uuid: UUID of a libvirt secret of usage type ceph
+ * lukshdrStorageSecretUserKey:
+ * @kind: RBD or ISCSI
+ * @uuid: UUID of a libvirt secret, of usage type ceph or iscsi
  * @error: VIR_ERR_NO_SECRET; VIR_ERR_INVALID_SECRET; stock's
  *
- * A lukshdrRBDKeySource.
+ * A lukshdrAuthSource.
  *
  * Returns: the key's bytes, freed with lukshdrSecretFree, or NULL with @error set.
  */
 lukshdrSecret *
-lukshdrStorageSecretCephKey(const char *uuid, GError **error);
+lukshdrStorageSecretUserKey(lukshdrLocationKind kind, const char *uuid, GError **error);
 
 /**
- * lukshdrStorageSecretCephUUID:
- * @usage: usage of a libvirt secret of type ceph
+ * lukshdrStorageSecretUserUUID:
+ * @kind: RBD or ISCSI
+ * @usage: usage of a libvirt secret of type ceph or iscsi
  * @error: VIR_ERR_NO_SECRET; stock's
  *
  * Returns: its UUID, to be freed with g_free, or NULL with @error set.
  */
 char *
-lukshdrStorageSecretCephUUID(const char *usage, GError **error);
+lukshdrStorageSecretUserUUID(lukshdrLocationKind kind, const char *usage, GError **error);
 
 /**
  * lukshdrStorageSecretGenerate:

@@ -32,8 +32,8 @@ lukshdrStorageCheckOpeners(const lukshdrVolume *vol, const lukshdrHandle *handle
                           .l_start = LUKSHDR_QEMU_LOCK_START,
                           .l_len = LUKSHDR_QEMU_LOCK_LEN };
 
-    if (handle->rbd)
-        return lukshdrRBDCheckUnused(handle->rbd, error);
+    if (handle->remote)
+        return lukshdrRemoteHandleCheckUnused(handle->remote, error);
 
     if (fcntl(handle->fd, F_OFD_GETLK, &lock) < 0 || lock.l_type == F_UNLCK)
         return true;
@@ -108,7 +108,7 @@ lukshdrStorageCheckRemovable(const lukshdrLink *link, GError **error)
         return true;
 
     if ((handle = lukshdrHandleOpen(&link->payload, LUKSHDR_HANDLE_READ, &local)))
-        return lukshdrRBDCheckRemovable(handle->rbd, error);
+        return lukshdrRemoteHandleCheckRemovable(handle->remote, error);
     if (g_error_matches(local, LUKSHDR_ERROR, VIR_ERR_NO_STORAGE_VOL))
         return true;
     g_propagate_error(error, g_steal_pointer(&local));
@@ -127,7 +127,7 @@ lukshdrStorageHold(const lukshdrLink *link, GError **error)
 
     /* any lock on these bytes, also one for reading, keeps QEMU from opening the file.  A file
      * system without locks has none of QEMU's either. */
-    if (payload && !payload->rbd && g_str_equal(link->format, "raw"))
+    if (payload && payload->fd >= 0 && g_str_equal(link->format, "raw"))
         (void)fcntl(payload->fd, F_OFD_SETLK, &lock);
 
     return payload && lukshdrStorageCheckGuests(link, false, error) &&

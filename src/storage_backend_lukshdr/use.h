@@ -29,7 +29,7 @@ lukshdrStorageCheckUnwritten(const lukshdrLink *link, GError **error);
  * lukshdrStorageCheckOpeners:
  * @vol: payload or header of a link
  * @handle: the open volume
- * @error: VIR_ERR_OPERATION_INVALID; as lukshdrRBDCheckUnused
+ * @error: VIR_ERR_OPERATION_INVALID; as lukshdrRemoteHandleCheckUnused
  *
  * Returns: true if no QEMU holds a lock on it, here or on another host where the file system
  * carries locks, and nobody else has an image of a Ceph cluster open; or false with @error set.

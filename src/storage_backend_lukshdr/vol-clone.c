@@ -117,7 +117,8 @@ lukshdrCloneTakeSource(virStorageVolPtr vol, lukshdrCloneSource *source, GError 
 static bool
 lukshdrCloneCheckImage(const lukshdrCloneSource *source, GError **error)
 {
-    return !source->side.volume->rbd || lukshdrRBDCheckUnused(source->side.volume->rbd, error);
+    return !source->side.volume->remote ||
+           lukshdrRemoteHandleCheckUnused(source->side.volume->remote, error);
 }
 
 /* Takes over the reference to @link, which is NULL for a plain volume */

@@ -304,9 +304,13 @@ lukshdrStorageCheckPool(virStoragePoolPtr pool,
     g_autoptr(lukshdrRemote) remote = NULL;
     g_autofree char *format = NULL;
 
+    if (!lukshdrStorageCheckPoolType(pool, true, error))
+        return false;
+    if (role != LUKSHDR_ROLE_PAYLOAD)
+        return true;
     if (!lukshdrStorageRemote(pool, xml->name, &remote, error))
         return false;
-    if (!remote || role != LUKSHDR_ROLE_PAYLOAD)
+    if (!remote)
         return true;
 
     if (!(format = lukshdrVolumeXMLFormatOf(xml->stock, error)))

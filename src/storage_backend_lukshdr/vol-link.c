@@ -49,6 +49,7 @@
 #include "image.h"
 #include "lookup.h"
 #include "recognise.h"
+#include "remote.h"
 #include "secrets.h"
 #include "use.h"
 
@@ -64,6 +65,8 @@ lukshdrExistingFind(virStoragePoolPtr pool, const char *name, lukshdrVolume *whe
     where->pool = g_strdup(virStoragePoolGetName(pool));
     where->volume = g_strdup(name);
 
+    if (!lukshdrStorageCheckPoolType(pool, false, error))
+        return NULL;
     if (!(vol = state->stock.storageVolLookupByName(pool, name))) {
         lukshdrErrorFromLast(error);
         return NULL;
@@ -251,7 +254,7 @@ lukshdrExistingFillReplica(const lukshdrLink *link,
 
     return to && lukshdrLabelLock(to, error) &&
            lukshdrExistingCheckReplica(link, replica, to->fd, error) &&
-           (!to->rbd || lukshdrHandleGrow(to, error)) && lukshdrReplicaCopy(from, to, error);
+           (!to->remote || lukshdrHandleGrow(to, error)) && lukshdrReplicaCopy(from, to, error);
 }
 
 /* Step 2.  Other links in the label, which share the header, stay. */

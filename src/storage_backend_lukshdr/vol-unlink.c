@@ -46,6 +46,15 @@ lukshdrStorageUnlinkFinish(lukshdrLink *link, virConnectPtr conn, GError **error
     return headers && lukshdrUnlinkRemove(link, headers, error);
 }
 
+/* Of what was wiped, nothing but the names are left.  Where libvirt cannot delete it, these are given up by
+ * unlinking. */
+static bool
+lukshdrUnlinkIsOnlyWay(const lukshdrLink *link)
+{
+    return link->state == LUKSHDR_LINK_STATE_WIPED &&
+           lukshdrVolumeLocation(&link->payload) == LUKSHDR_LOCATION_ISCSI;
+}
+
 static bool
 lukshdrUnlinkCheck(const lukshdrLink *link, const lukshdrVolumeXML *xml, GError **error)
 {
@@ -58,7 +67,8 @@ lukshdrUnlinkCheck(const lukshdrLink *link, const lukshdrVolumeXML *xml, GError 
     }
 
     if (lukshdrStorageIsUnderWay(link) ||
-        (link->state != LUKSHDR_LINK_STATE_ACTIVE && link->state != LUKSHDR_LINK_STATE_UNLINKING)) {
+        (link->state != LUKSHDR_LINK_STATE_ACTIVE && link->state != LUKSHDR_LINK_STATE_UNLINKING &&
+         !lukshdrUnlinkIsOnlyWay(link))) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                     _("linked volume '%s' cannot be unlinked: its state is '%s'"), xml->name,
                     lukshdrLinkStateToString(link->state));

@@ -70,6 +70,7 @@
 #define LUKSHDR_XML_PROTOCOL "protocol"
 #define LUKSHDR_XML_SERVER "server"
 #define LUKSHDR_XML_USER "user"
+#define LUKSHDR_XML_INITIATOR "initiator"
 #define LUKSHDR_XML_UUID "uuid"
 #define LUKSHDR_XML_IDENTITY "identity"
 #define LUKSHDR_XML_LUKS "luks"
