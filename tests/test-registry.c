@@ -907,8 +907,8 @@ testAssertImage(lukshdrRegistry *reg, const char *name, const char *id, const ch
     lukshdrIdentity identity;
 
     g_assert_true(lukshdrIdentitySetRBD(&identity, id, 1));
-    g_assert_true(lukshdrRegistryFindRemote(reg, &remote, &identity, &payload, &header, &error) ==
-                  !!found);
+    g_assert_true(lukshdrRegistryFindRemote(reg, &remote, &identity, NULL, &payload, &header,
+                                            &error) == !!found);
     g_assert_true(!error == !!found);
     g_assert_null(header);
     g_assert_cmpstr(payload ? payload->uuid : "", ==, found ? found : "");
@@ -927,10 +927,10 @@ testImages(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
     gsize len;
     bool has;
 
-    g_assert_true(lukshdrRegistryHasRemote(fix->reader, &has, NULL));
+    g_assert_true(lukshdrRegistryHasRemote(fix->reader, LUKSHDR_LOCATION_RBD, &has, NULL));
     g_assert_false(has);
     testStore(fix->writer, link);
-    g_assert_true(lukshdrRegistryHasRemote(fix->reader, &has, NULL));
+    g_assert_true(lukshdrRegistryHasRemote(fix->reader, LUKSHDR_LOCATION_RBD, &has, NULL));
     g_assert_false(has);
     testAssertImage(fix->reader, "images/one", FSID, "");
 
@@ -941,7 +941,7 @@ testImages(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
     link->payload.remote->servers = g_strsplit("mon", ",", -1);
     g_assert_true(lukshdrIdentitySetRBD(&link->payload.identity, FSID, 1));
     testStore(fix->writer, link);
-    g_assert_true(lukshdrRegistryHasRemote(fix->reader, &has, NULL));
+    g_assert_true(lukshdrRegistryHasRemote(fix->reader, LUKSHDR_LOCATION_RBD, &has, NULL));
     g_assert_true(has);
 
     testAssertImage(fix->reader, "images/one", FSID, UTIL_TEST_UUID);
@@ -966,7 +966,7 @@ testImages(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
     g_assert_true(g_file_get_contents(file, &content, &len, NULL));
     content[len / 2] ^= 1;
     utilTestWrite(file, content, len);
-    g_assert_true(lukshdrRegistryHasRemote(fix->reader, &has, NULL));
+    g_assert_true(lukshdrRegistryHasRemote(fix->reader, LUKSHDR_LOCATION_RBD, &has, NULL));
     g_assert_true(has);
     testAssertImage(fix->reader, "images/one", FSID, NULL);
     testAssertImage(fix->reader, "images/two", COPY, NULL);

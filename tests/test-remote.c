@@ -7,6 +7,7 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
+#include "link/auth.h"
 #include "link/rbd.h"
 #include "link/remote-xml.h"
 #include "link/secret-use.h"
@@ -287,13 +288,14 @@ testNoKeys(void)
 
 static guint testKeysAsked;
 
-/* A lukshdrRBDKeySource */
+/* A lukshdrAuthSource */
 static lukshdrSecret *
-testKey(const char *uuid, GError **error G_GNUC_UNUSED)
+testKey(lukshdrLocationKind kind, const char *uuid, GError **error G_GNUC_UNUSED)
 {
     /* as Ceph has it: type, time, length, key */
     guint8 key[28] = { 1, [10] = 16, [12] = 'k' };
 
+    g_assert_cmpint(kind, ==, LUKSHDR_LOCATION_RBD);
     g_assert_cmpstr(uuid, ==, SECRET);
     testKeysAsked++;
     return lukshdrSecretNew(key, sizeof(key));
@@ -324,7 +326,7 @@ testSilent(void)
         return;
     }
 
-    lukshdrRBDSetKeySource(testKey);
+    lukshdrAuthSetSource(testKey);
     {
         g_auto(lukshdrRBDOperation) operation = lukshdrRBDOperationBegin();
 

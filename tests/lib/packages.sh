@@ -9,7 +9,7 @@ min_libvirt=9.0
 min_qemu=9.0
 
 build="gcc libc6-dev meson ninja-build pkg-config libglib2.0-dev libjson-glib-dev libxml2-dev
-    libgnutls28-dev librbd-dev gettext busybox-static cpio gzip xz-utils procps ca-certificates"
+    libgnutls28-dev librbd-dev libiscsi-dev gettext busybox-static cpio gzip xz-utils procps ca-certificates"
 # One release of libvirt or QEMU for all of these, or apt finds that they contradict each other.
 virt="libvirt-dev libvirt-daemon libvirt-daemon-driver-qemu libvirt-daemon-driver-storage
     libvirt-daemon-driver-secret libvirt-clients qemu-system-x86 qemu-utils qemu-block-extra"
