@@ -466,13 +466,9 @@ lukshdrExistingChange(lukshdrLink *link, void *opaque)
     g_ptr_array_set_size(link->replicas, 0);
     for (i = 1; i <= found->replicas->len; i++) {
         const lukshdrVolume *from = lukshdrLinkHeaderCopy(found, i);
-        lukshdrVolume *to;
 
         lukshdrLinkAddReplica(link, from->pool, from->volume);
-        to = lukshdrLinkHeaderCopy(link, i);
-        to->path = g_strdup(from->path);
-        to->remote = lukshdrRemoteCopy(from->remote);
-        to->identity = from->identity;
+        lukshdrVolumeSetPlace(lukshdrLinkHeaderCopy(link, i), from);
     }
 
     if (g_strcmp0(link->secretUUID, found->secretUUID)) {
