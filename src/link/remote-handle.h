@@ -80,9 +80,9 @@ lukshdrRemoteHandleCheckUnused(const lukshdrRemoteHandle *image, GError **error)
 /**
  * lukshdrRemoteHandleCheckRemovable:
  * @image: an open volume
- * @error: as lukshdrRBDCheckRemovable; VIR_ERR_OPERATION_UNSUPPORTED for a unit of an iSCSI target
+ * @error: as lukshdrRBDCheckRemovable
  *
- * Returns: whether libvirt could delete the volume, or false with @error set.
+ * Returns: as lukshdrRBDCheckRemovable; true for a unit of an iSCSI target, of which nobody can know.
  */
 bool
 lukshdrRemoteHandleCheckRemovable(const lukshdrRemoteHandle *image, GError **error);

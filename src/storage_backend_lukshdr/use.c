@@ -98,12 +98,39 @@ lukshdrStorageCheckUnused(const lukshdrLink *link, GError **error)
     return true;
 }
 
+/* libvirt deletes no units of iSCSI targets */
+static bool
+lukshdrStorageCheckUnits(const lukshdrLink *link, GError **error)
+{
+    g_autoptr(GPtrArray) sharers = lukshdrStorageHeadersSharers(link, error);
+    const lukshdrVolume *vol;
+    guint i;
+
+    if (!sharers)
+        return false;
+    /* a header that others share stays */
+    for (i = 0; (vol = lukshdrLinkVolumeAt(link, i)) && (i == 0 || sharers->len == 0); i++) {
+        if (lukshdrVolumeLocation(vol) != LUKSHDR_LOCATION_ISCSI)
+            continue;
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+                    _("volume '%s' of pool '%s' is a unit of an iSCSI target, which libvirt cannot "
+                      "delete: unlink the linked volume (virt-lukshdr unlink), or wipe it (virsh "
+                      "vol-wipe), which destroys its key material, and then unlink it; then delete "
+                      "what can be, and remove the unit at its target"),
+                    vol->volume, vol->pool);
+        return false;
+    }
+    return true;
+}
+
 bool
 lukshdrStorageCheckRemovable(const lukshdrLink *link, GError **error)
 {
     g_autoptr(lukshdrHandle) handle = NULL;
     g_autoptr(GError) local = NULL;
 
+    if (!lukshdrStorageCheckUnits(link, error))
+        return false;
     if (!link->payload.remote)
         return true;
 

@@ -40,10 +40,11 @@ lukshdrStorageCheckOpeners(const lukshdrVolume *vol, const lukshdrHandle *handle
 /**
  * lukshdrStorageCheckRemovable:
  * @link: a link whose payload is about to be deleted
- * @error: VIR_ERR_OPERATION_INVALID, naming what is in the way; as lukshdrHandleOpen
+ * @error: VIR_ERR_OPERATION_INVALID, naming what is in the way; VIR_ERR_OPERATION_UNSUPPORTED if a volume
+ *         is a unit of an iSCSI target; as lukshdrHandleOpen
  *
- * A cluster does not remove an image that has snapshots, and it would refuse only after the key
- * material is gone.  So this function asks first.  For a volume on this host there is nothing to
+ * A cluster does not remove an image that has snapshots, and libvirt deletes no units of iSCSI targets; they
+ * would refuse only after the key material is gone.  So this function asks first.  For a volume on this host there is nothing to
  * ask.
  *
  * Returns: true, or false with @error set.

@@ -334,6 +334,12 @@ lukshdrExistingCheckHeaders(const lukshdrLink *link, const lukshdrLink *known, G
         g_auto(lukshdrRecognised) what = { 0 };
         g_autoptr(GError) local = NULL;
 
+        if (lukshdrIdentityCompare(&link->payload.identity, &copy->identity) ==
+            LUKSHDR_IDENTITY_SAME) {
+            g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                                _("a volume cannot be its own header"));
+            return false;
+        }
         if (copy->path && !lukshdrRegistryFindPayload(registry, copy->path, &payload, error))
             return false;
 
