@@ -203,6 +203,13 @@ lukshdrImageResize(const lukshdrLink *link,
     guint64 wanted;
     guint64 now;
 
+    if (link->payload.remote->kind != LUKSHDR_LOCATION_RBD) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+                    _("volume '%s' of pool '%s' is on a unit of an iSCSI target, which libvirt "
+                      "cannot resize"),
+                    link->payload.volume, link->payload.pool);
+        return false;
+    }
     if (!lukshdrConvertSidePlain(&side, &link->payload, link->format, LUKSHDR_HANDLE_READ, error))
         return false;
     if (!lukshdrPayloadCheck(side.volume, link->format, error) ||
