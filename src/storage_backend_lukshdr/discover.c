@@ -204,7 +204,8 @@ lukshdrDiscoverSetReplica(lukshdrLink *link, void *opaque)
         if (lukshdrVolumeLocation(copy) != LUKSHDR_LOCATION_NONE ||
             !g_str_equal(copy->pool, here->pool) || !g_str_equal(copy->volume, here->volume))
             continue;
-        lukshdrVolumeSetPlace(copy, here->place);
+        copy->path = g_strdup(here->place->path);
+        copy->remote = lukshdrRemoteCopy(here->place->remote);
         copy->identity = here->handle->identity;
         return replica->changed = true;
     }
@@ -339,7 +340,8 @@ lukshdrDiscoverChoose(const lukshdrDiscover *here, lukshdrLink *link)
     lukshdrVolumeClear(&link->header);
     link->header.pool = g_strdup(here->pool);
     link->header.volume = g_strdup(here->volume);
-    lukshdrVolumeSetPlace(&link->header, here->place);
+    link->header.path = g_strdup(here->place->path);
+    link->header.remote = lukshdrRemoteCopy(here->place->remote);
     link->header.identity = here->handle->identity;
     return true;
 }

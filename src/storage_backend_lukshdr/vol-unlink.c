@@ -51,14 +51,8 @@ lukshdrStorageUnlinkFinish(lukshdrLink *link, virConnectPtr conn, GError **error
 static bool
 lukshdrUnlinkIsOnlyWay(const lukshdrLink *link)
 {
-    const lukshdrVolume *vol;
-    guint i;
-
-    for (i = 0; (vol = lukshdrLinkVolumeAt(link, i)); i++) {
-        if (lukshdrVolumeLocation(vol) == LUKSHDR_LOCATION_ISCSI)
-            return link->state == LUKSHDR_LINK_STATE_WIPED;
-    }
-    return false;
+    return link->state == LUKSHDR_LINK_STATE_WIPED &&
+           lukshdrVolumeLocation(&link->payload) == LUKSHDR_LOCATION_ISCSI;
 }
 
 static bool
