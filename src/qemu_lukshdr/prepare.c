@@ -207,27 +207,14 @@ lukshdrQemuPrepareCheckChain(lukshdrLink *link,
         headerExplicit, readOnly);
 }
 
-/* UUID of the secret that the domain's XML names for @src, or NULL.  libvirt tells only in XML. */
+/* UUID of the secret that the domain's XML names for @src, or NULL */
 static char *
 lukshdrQemuPrepareSecret(virStorageSource *src)
 {
-    virStorageEncryption *encryption = lukshdrQemuSourceEncryption(src);
-    g_autofree char *text = NULL;
-    g_autoptr(xmlDoc) doc = NULL;
-    virBuffer buf = { 0 };
-    virErrorPtr saved;
+    g_autoptr(xmlDoc) doc = lukshdrQemuSourceXML(src, LUKSHDR_QEMU_SOURCE_ENCRYPTION);
 
-    if (!encryption)
-        return NULL;
-
-    saved = lukshdrQemuErrorSave();
-    (void)lukshdrQemu.libvirt.virStorageEncryptionFormat(&buf, encryption);
-    text = lukshdrQemu.libvirt.virBufferContentAndReset(&buf);
-    lukshdrQemuErrorRestore(saved);
-
-    if (!text || !(doc = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_ENCRYPTION, NULL)))
-        return NULL;
-    return lukshdrQemuConfigXMLSecretUUID(&lukshdrQemu.host, xmlDocGetRootElement(doc));
+    return doc ? lukshdrQemuConfigXMLSecretUUID(&lukshdrQemu.host, xmlDocGetRootElement(doc))
+               : NULL;
 }
 
 /* Does @src, which is no file or device, lead to a volume of a link? */

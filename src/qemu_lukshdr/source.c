@@ -368,25 +368,42 @@ lukshdrQemuSourceNetwork(virStorageSource *src)
     return NULL;
 }
 
-/* Sets user and secret of @remote from the source's <auth>, which libvirt gives only as XML.
- * Returns false if this code does not understand the <auth>. */
+xmlDoc *
+lukshdrQemuSourceXML(virStorageSource *src, lukshdrQemuSourceElement element)
+{
+    static const char *const names[] = {
+        [LUKSHDR_QEMU_SOURCE_AUTH] = "auth",
+        [LUKSHDR_QEMU_SOURCE_ENCRYPTION] = LUKSHDR_XML_ENCRYPTION,
+    };
+    virStorageEncryption *encryption = lukshdrQemuSourceEncryption(src);
+    virStorageAuthDef *auth = lukshdrQemuSourceWord(src, lukshdrQemuSourceOffset.auth);
+    g_autofree char *text = NULL;
+    virBuffer buf = { 0 };
+    virErrorPtr saved = lukshdrQemuErrorSave();
+
+    if (element == LUKSHDR_QEMU_SOURCE_AUTH && auth)
+        lukshdrQemu.libvirt.virStorageAuthDefFormat(&buf, auth);
+    if (element == LUKSHDR_QEMU_SOURCE_ENCRYPTION && encryption)
+        (void)lukshdrQemu.libvirt.virStorageEncryptionFormat(&buf, encryption);
+    text = lukshdrQemu.libvirt.virBufferContentAndReset(&buf);
+    lukshdrQemuErrorRestore(saved);
+
+    return text ? lukshdrXMLParse(text, strlen(text), names[element], NULL) : NULL;
+}
+
+/* Sets user and secret of @remote from the source's <auth>.  Returns false if this code does not
+ * understand the <auth>. */
 static bool
 lukshdrQemuSourceReadAuth(virStorageSource *src, lukshdrRemote *remote)
 {
-    virStorageAuthDef *auth = lukshdrQemuSourceWord(src, lukshdrQemuSourceOffset.auth);
-    g_autofree char *text = NULL;
-    g_autofree char *usage = NULL;
     g_autoptr(xmlDoc) doc = NULL;
-    virBuffer buf = { 0 };
+    g_autofree char *usage = NULL;
     xmlNode *root;
     xmlNode *secret;
 
-    if (!auth)
+    if (!lukshdrQemuSourceWord(src, lukshdrQemuSourceOffset.auth))
         return true;
-
-    lukshdrQemu.libvirt.virStorageAuthDefFormat(&buf, auth);
-    text = lukshdrQemu.libvirt.virBufferContentAndReset(&buf);
-    if (!text || !(doc = lukshdrXMLParse(text, strlen(text), "auth", NULL)))
+    if (!(doc = lukshdrQemuSourceXML(src, LUKSHDR_QEMU_SOURCE_AUTH)))
         return false;
 
     root = xmlDocGetRootElement(doc);

@@ -107,6 +107,24 @@ lukshdrQemuSourceEncryption(virStorageSource *src);
 void
 lukshdrQemuSourceSetEncryption(virStorageSource *src, virStorageEncryption *encryption);
 
+typedef enum {
+    LUKSHDR_QEMU_SOURCE_AUTH,
+    LUKSHDR_QEMU_SOURCE_ENCRYPTION,
+} lukshdrQemuSourceElement;
+
+/**
+ * lukshdrQemuSourceXML:
+ * @src: a source
+ * @element: which element of it
+ *
+ * What libvirt keeps of an <auth> or <encryption> it tells only in XML.  Reports no libvirt error.
+ *
+ * Returns: a document with that element as its root, freed with xmlFreeDoc; NULL if @src has no such
+ * element, or libvirt cannot write it.
+ */
+xmlDoc *
+lukshdrQemuSourceXML(virStorageSource *src, lukshdrQemuSourceElement element);
+
 /**
  * lukshdrQemuSourceBacking:
  * @src: a source

@@ -28,9 +28,7 @@
 
 #include "config.h"
 
-#include <errno.h>
 #include <glib/gi18n-lib.h>
-#include <unistd.h>
 
 #include "link/handle.h"
 #include "util/error.h"
@@ -70,50 +68,26 @@ lukshdrStorageDeleteVolume(const lukshdrVolume *where,
 }
 
 /* Returns 1 if the recorded payload is where it was recorded, 0 if nothing is there, or -1 with
- * @error set if something else is there */
+ * @error set if something else is there or if the pool is not active: its volumes may then exist and
+ * not be mounted. */
 static int
-lukshdrStoragePayloadIsThere(const lukshdrLink *link, GError **error)
-{
-    g_autofree char *where = lukshdrVolumeWhere(&link->payload);
-    g_autoptr(lukshdrHandle) handle = NULL;
-    g_autoptr(GError) local = NULL;
-    lukshdrIdentity found;
-
-    if (link->payload.remote) {
-        if (!(handle = lukshdrHandleOpen(&link->payload, LUKSHDR_HANDLE_READ | LUKSHDR_HANDLE_ANY,
-                                         &local))) {
-            if (g_error_matches(local, LUKSHDR_ERROR, VIR_ERR_NO_STORAGE_VOL))
-                return 0;
-            g_propagate_error(error, g_steal_pointer(&local));
-            return -1;
-        }
-        found = handle->identity;
-    } else if (!link->payload.path || (access(link->payload.path, F_OK) < 0 && errno == ENOENT)) {
-        return 0;
-    } else if (!lukshdrIdentityFromPath(link->payload.path, &found, error)) {
-        return -1;
-    }
-    if (lukshdrIdentityCompare(&link->payload.identity, &found) != LUKSHDR_IDENTITY_DIFFERENT)
-        return 1;
-
-    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                _("'%s' is not the volume '%s' of pool '%s' that was recorded there"), where,
-                link->payload.volume, link->payload.pool);
-    return -1;
-}
-
-/* As lukshdrStoragePayloadIsThere, but fails if the pool is not active: its volumes may then exist
- * and not be mounted. */
-static int
-lukshdrStorageExaminePayload(const lukshdrLink *link, virConnectPtr conn, GError **error)
+lukshdrStoragePayloadIsThere(const lukshdrLink *link, virConnectPtr conn, GError **error)
 {
     g_autoptr(virStoragePool) pool = NULL;
+    g_autoptr(lukshdrHandle) handle = NULL;
+    g_autoptr(GError) local = NULL;
 
     if (lukshdrVolumeLocation(&link->payload) == LUKSHDR_LOCATION_NONE)
         return 0;
     if (!(pool = lukshdrStorageOpenPool(conn, link->payload.pool, error)))
         return -1;
-    return lukshdrStoragePayloadIsThere(link, error);
+
+    if ((handle = lukshdrHandleOpen(&link->payload, LUKSHDR_HANDLE_READ, &local)))
+        return 1;
+    if (g_error_matches(local, LUKSHDR_ERROR, VIR_ERR_NO_STORAGE_VOL))
+        return 0;
+    g_propagate_error(error, g_steal_pointer(&local));
+    return -1;
 }
 
 /* Deletes the headers and their generated secret if @link is the last that needs them; otherwise
@@ -135,7 +109,7 @@ lukshdrStorageDeleteVolumes(lukshdrLink *link, virConnectPtr conn, GError **erro
     g_autoptr(GArray) headers = NULL;
     int payload;
 
-    if (!sharers || (payload = lukshdrStorageExaminePayload(link, conn, error)) < 0 ||
+    if (!sharers || (payload = lukshdrStoragePayloadIsThere(link, conn, error)) < 0 ||
         !(headers = lukshdrStorageHeadersOpen(link, conn, error)))
         return false;
 

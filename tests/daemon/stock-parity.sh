@@ -4,14 +4,7 @@
 
 # shellcheck disable=SC2317 # many functions are called by way of run
 . "$(dirname "$0")/../lib/linked.sh"
-
-# run COMMAND...: what is called and what comes of it, less what differs by nature.
-run() {
-    local status=0
-    echo "\$ $*"
-    "$@" 2>&1 || status=$?
-    echo "status $status"
-}
+. "$(dirname "$0")/../lib/session.sh"
 
 normal() {
     sed -e "s|$DAEMON_DIR|DIR|g" -e 's|volume-[0-9]*\.xml|volume.xml|g' -e '/<[acmb]time>/d' \
@@ -126,17 +119,9 @@ with() {
     daemon_stop
 }
 
-STOCK=$(dirname "$(readlink -f "$LIBVIRT_DRIVER_DIR/libvirt_driver_secret.so")")
-try "the session without the plugin" with stock "$STOCK"
+try "the session without the plugin" with stock "$STOCK_MODULES"
 try "the session with the plugin" with plugin "$LIBVIRT_DRIVER_DIR"
-commands=$(grep -c '^status ' "$DAEMON_WORK/stock.session")
-try "the session has commands that succeed and commands that fail ($commands)" \
-    eval 'grep -q "^status 0" "$DAEMON_WORK/stock.session" && grep -q "^status 1" "$DAEMON_WORK/stock.session"'
-same "the same came of all of them" "$(diff -U 3 "$DAEMON_WORK/stock.session" "$DAEMON_WORK/plugin.session")" ""
-[ -z "${LUKSHDR_LOGS:-}" ] || {
-    mkdir -p "$LUKSHDR_LOGS"
-    cp "$DAEMON_WORK"/*.session "$LUKSHDR_LOGS"
-}
+sessions_same
 linked_use plugin
 unlike "the plugin said nothing in the log" "$(grep -E 'lukshdr[A-Z]' "$DAEMON_LOG")" .
 finish
