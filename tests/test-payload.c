@@ -18,6 +18,7 @@
 #include "chain/chain.h"
 #include "link/payload.h"
 #include "util/command.h"
+#include "util/io.h"
 #include "utiltest.h"
 
 #define LEN 16384
@@ -242,6 +243,49 @@ testReal(void)
     }
 }
 
+/* What the head of an image says of format and size; the size may be any number */
+static void
+testImageHead(void)
+{
+    static const struct {
+        const char *head;
+        size_t len;
+        const char *format;
+        guint64 capacity;
+    } cases[] = {
+        { "", 0, "raw", 0 },
+        { "LUKS\xba\xbe\0\1", 8, "raw", 0 },
+        { "QFI\xfb\0\0\0\1", 8, "raw", 0 },
+        { "QFI\xfb\0\0\0\4", 8, "raw", 0 },
+        { "QFI\xfb\0\0\0\2", 8, "qcow2", 0 },
+        { "QFI\xfb\0\0\0\3\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\20\0\0\0\1\0\0\2\0", 32, "qcow2",
+          (G_GUINT64_CONSTANT(1) << 32) + 512 },
+        { "QFI\xfb\0\0\0\3\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\20\377\377\377\377\377\377\377\377", 32,
+          "qcow2", G_MAXUINT64 },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        int fd = memfd_create("image", MFD_CLOEXEC);
+        const lukshdrHandle volume = { .fd = fd };
+        g_autoptr(GError) error = NULL;
+        guint64 capacity = 1;
+
+        g_assert_true(lukshdrIOWrite(fd, cases[i].head, cases[i].len, 0, NULL));
+        g_assert_cmpstr(lukshdrPayloadImageFormat(&volume, &error), ==, cases[i].format);
+        g_assert_no_error(error);
+        if (g_str_equal(cases[i].format, "qcow2")) {
+            g_assert_true(lukshdrPayloadCapacity(&volume, &capacity, &error));
+            g_assert_no_error(error);
+            g_assert_cmpuint(capacity, ==, cases[i].capacity);
+        } else {
+            g_assert_false(lukshdrPayloadCapacity(&volume, &capacity, &error));
+            utilTestError(error, "OPERATION_INVALID not of format 'qcow2'");
+        }
+        close(fd);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -254,6 +298,7 @@ main(int argc, char **argv)
         g_test_add_data_func(path, &testImages[i], testOne);
     }
     g_test_add_func("/payload/short", testShort);
+    g_test_add_func("/payload/image", testImageHead);
     g_test_add_func("/payload/unreadable", testUnreadable);
     g_test_add_func("/payload/real", testReal);
     return g_test_run();

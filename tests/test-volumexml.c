@@ -248,6 +248,82 @@ testMarkLost(void)
     g_assert_null(lukshdrVolumeXMLMarkLost("<volume", testIsLost));
 }
 
+#define IMAGE(inner) \
+    "<volume><name>v</name><capacity>16</capacity><target>" inner \
+    "<encryption format='luks'><header type='volume'><source pool='p'/></header></encryption>" \
+    "</target></volume>"
+
+/* A qcow2 that we make ourselves: stock hears of a raw volume, qemu-img of what was said of the qcow2 */
+static void
+testImage(void)
+{
+    static const struct {
+        const char *xml;
+        const char *expected; /* the options, or the refusal */
+        bool refused;
+    } cases[] = {
+        { IMAGE("<format type='qcow2'/>"), "compat=1.1", false },
+        { IMAGE("<format type='qcow2'/><compat>0.10</compat><features/>"), "compat=0.10", false },
+        { IMAGE("<clusterSize unit='B'>65536</clusterSize><format type='qcow2'/>"),
+          "compat=1.1,cluster_size=65536", false },
+        { IMAGE("<format type='qcow2'/><clusterSize unit='KiB'> 64 </clusterSize>"
+                "<features><lazy_refcounts/><extended_l2/></features>"),
+          "compat=1.1,cluster_size=64k,lazy_refcounts=on,extended_l2=on", false },
+        { IMAGE("<format type='qcow2'/><clusterSize unit='MiB'>2</clusterSize>"),
+          "compat=1.1,cluster_size=2M", false },
+        { IMAGE("<format type='qcow2'/><clusterSize unit='GiB'>1</clusterSize>"),
+          "XML_ERROR clusterSize", true },
+        { IMAGE("<format type='qcow2'/><clusterSize>64,backing_file=/etc/shadow</clusterSize>"),
+          "XML_ERROR clusterSize", true },
+        { IMAGE("<format type='qcow2'/><compat>1.1,data_file=/etc/shadow</compat>"),
+          "CONFIG_UNSUPPORTED compatibility level", true },
+        { IMAGE("<format type='qcow2'/><features><data_file/></features>"), "XML_ERROR data_file",
+          true },
+    };
+    static const char *const gone[] = { "format", "compat", "clusterSize", "features",
+                                        "encryption" };
+    size_t i, j;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(lukshdrVolumeXML) xml = NULL;
+        g_autoptr(GError) error = NULL;
+
+        g_assert_true(lukshdrVolumeXMLParse(cases[i].xml, &xml, &error));
+        g_assert_no_error(error);
+        g_assert_true(lukshdrVolumeXMLToImage(xml, &error) == !cases[i].refused);
+        if (cases[i].refused) {
+            utilTestError(error, cases[i].expected);
+            g_assert_null(xml->image);
+            continue;
+        }
+        g_assert_no_error(error);
+        g_assert_cmpstr(xml->image, ==, cases[i].expected);
+        for (j = 0; j < G_N_ELEMENTS(gone); j++)
+            g_assert_null(strstr(xml->stock, gone[j]));
+        g_assert_nonnull(strstr(xml->stock, "<capacity>16</capacity>"));
+    }
+}
+
+/* What stock says of the raw image becomes what is in it */
+static void
+testShowImage(void)
+{
+    static const char stock[] = "<volume type='network'><name>v</name><capacity unit='bytes'>99"
+                                "</capacity><target><format type='raw'/></target></volume>";
+    char *shown = lukshdrVolumeXMLShowImage(stock, "qcow2", 16); /* freed with free(3) */
+    char *unknown = lukshdrVolumeXMLShowImage(stock, "qcow2", 0);
+    g_autofree char *said = lukshdrVolumeXMLFormatSaid(shown);
+    g_autofree char *none = lukshdrVolumeXMLFormatSaid("<volume><name>v</name></volume>");
+
+    g_assert_cmpstr(said, ==, "qcow2");
+    g_assert_null(none);
+    g_assert_nonnull(strstr(shown, "<capacity unit=\"bytes\">16</capacity>"));
+    g_assert_nonnull(strstr(unknown, "<capacity unit=\"bytes\">99</capacity>"));
+    g_assert_null(lukshdrVolumeXMLShowImage("<volume/>", "qcow2", 16));
+    free(shown);
+    free(unknown);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -259,5 +335,7 @@ main(int argc, char **argv)
     utilTestCases(VOLUME_DIR, suffixes, "/volumexml/", testGolden);
     g_test_add_func("/volumexml-header", testHeader);
     g_test_add_func("/volumexml-mark-lost", testMarkLost);
+    g_test_add_func("/volumexml-image", testImage);
+    g_test_add_func("/volumexml-show-image", testShowImage);
     return g_test_run();
 }

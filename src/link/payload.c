@@ -205,6 +205,11 @@ lukshdrPayloadImageFormat(const lukshdrHandle *volume, GError **error)
 
     if (!lukshdrPayloadRead(volume, head, error))
         return NULL;
+    if (!memcmp(head, "LUKS\xba\xbe", 6)) {
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                            _("it begins with a LUKS header, so it is no payload"));
+        return NULL;
+    }
     return lukshdrPayloadIsQcow2(head) ? "qcow2" : "raw";
 }
 

@@ -32,8 +32,9 @@ lukshdrPayloadCheck(const lukshdrHandle *volume, const char *format, GError **er
 
 /**
  * lukshdrPayloadImageFormat:
- * @volume: an open image of a Ceph cluster, of which libvirt always says "raw"
- * @error: as lukshdrRBDRead
+ * @volume: an open volume without a path, of which libvirt always says "raw"
+ * @error: VIR_ERR_OPERATION_INVALID if it begins with a LUKS header, and is no payload; as
+ *         lukshdrRemoteHandleRead
  *
  * Says what its first bytes are of, as libvirt does for files.  Ciphertext of a raw payload is not what
  * its guest chose, so a guest cannot make it look like another format; whoever else writes to the image

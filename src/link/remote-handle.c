@@ -75,24 +75,9 @@ lukshdrRemoteHandleCheckUnused(const lukshdrRemoteHandle *image, GError **error)
 }
 
 bool
-lukshdrRemoteHandleFindSnapshot(const lukshdrRemoteHandle *image, char **name, GError **error)
+lukshdrRemoteHandleCheckRemovable(const lukshdrRemoteHandle *image, GError **error)
 {
-    *name = NULL;
-    return image->iscsi || lukshdrRBDFindSnapshot(image->rbd, name, error);
-}
-
-bool
-lukshdrRemoteHandleCheckRemovable(const lukshdrRemoteHandle *image, bool purge, GError **error)
-{
-    if (image->rbd)
-        return lukshdrRBDCheckRemovable(image->rbd, purge, error);
-
-    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
-                _("'%s' is a unit of an iSCSI target, which libvirt cannot delete: unlink the "
-                  "volume (virt-lukshdr unlink), or wipe it (virsh vol-wipe), which destroys its "
-                  "key material, and then unlink it; remove the unit at the target"),
-                image->where);
-    return false;
+    return image->iscsi || lukshdrRBDCheckRemovable(image->rbd, error);
 }
 
 gssize

@@ -78,26 +78,14 @@ bool
 lukshdrRemoteHandleCheckUnused(const lukshdrRemoteHandle *image, GError **error);
 
 /**
- * lukshdrRemoteHandleFindSnapshot:
- * @image: an open volume
- * @name: as lukshdrRBDFindSnapshot; set to NULL for a unit of an iSCSI target, which tells nobody of any
- * @error: as lukshdrRBDFindSnapshot
- *
- * Returns: true, or false with @error set.
- */
-bool
-lukshdrRemoteHandleFindSnapshot(const lukshdrRemoteHandle *image, char **name, GError **error);
-
-/**
  * lukshdrRemoteHandleCheckRemovable:
- * @image: a volume that is open for reading alone
- * @purge: as lukshdrRBDCheckRemovable
- * @error: as lukshdrRBDCheckRemovable; VIR_ERR_OPERATION_UNSUPPORTED for a unit of an iSCSI target
+ * @image: an open volume
+ * @error: as lukshdrRBDCheckRemovable
  *
- * Returns: whether libvirt could delete the volume, or false with @error set.
+ * Returns: as lukshdrRBDCheckRemovable; true for a unit of an iSCSI target, of which nobody can know.
  */
 bool
-lukshdrRemoteHandleCheckRemovable(const lukshdrRemoteHandle *image, bool purge, GError **error);
+lukshdrRemoteHandleCheckRemovable(const lukshdrRemoteHandle *image, GError **error);
 
 /**
  * lukshdrRemoteHandleRead:

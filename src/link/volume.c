@@ -248,6 +248,14 @@ lukshdrVolumeIsSamePlace(const lukshdrVolume *a, const lukshdrVolume *b)
 }
 
 void
+lukshdrVolumeSetPlace(lukshdrVolume *vol, const lukshdrVolume *from)
+{
+    vol->path = g_strdup(from->path);
+    vol->remote = lukshdrRemoteCopy(from->remote);
+    vol->identity = from->identity;
+}
+
+void
 lukshdrVolumeFormat(xmlNode *node, const lukshdrVolume *vol)
 {
     lukshdrXMLSetAttribute(node, LUKSHDR_XML_POOL, vol->pool);

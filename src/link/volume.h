@@ -213,6 +213,14 @@ bool
 lukshdrVolumeIsSamePlace(const lukshdrVolume *a, const lukshdrVolume *b);
 
 /**
+ * lukshdrVolumeSetPlace:
+ * @vol: a volume that is recorded nowhere yet; keeps its names
+ * @from: says where it is, and which it is
+ */
+void
+lukshdrVolumeSetPlace(lukshdrVolume *vol, const lukshdrVolume *from);
+
+/**
  * lukshdrVolumeFormat:
  * @node: element of the volume (<payload>, <header>, <replica>): gets attributes and children
  * @vol: a volume

@@ -170,6 +170,12 @@ lukshdrBusySetError(const lukshdrStorageBusy *there, const lukshdrBusyVolume *vo
                       "that is done"),
                     vol->volume, vol->pool);
         break;
+    case LUKSHDR_STORAGE_BUSY_UPLOAD:
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("a header of volume '%s' of pool '%s' is being uploaded; wait until that is "
+                      "done"),
+                    vol->volume, vol->pool);
+        break;
     case LUKSHDR_STORAGE_BUSY_CHECK:
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                     _("the header of volume '%s' of pool '%s' is being checked, which takes long; "
@@ -215,8 +221,9 @@ lukshdrBusyBegin(lukshdrStorageBusy *wanted, bool take, GError **error)
     /* look for the same link first: its operation explains more than one on a single volume */
     while ((there = lukshdrBusyFind(wanted, lukshdrBusyMeetLink, &vol)) ||
            (there = lukshdrBusyFind(wanted, lukshdrBusyMeetVolumes, &vol))) {
-        /* a check waits for nobody, so this cannot go round in a circle */
-        if (there->kind == LUKSHDR_STORAGE_BUSY_CHECK &&
+        /* a check and an upload wait for nobody, so this cannot go round in a circle */
+        if ((there->kind == LUKSHDR_STORAGE_BUSY_CHECK ||
+             there->kind == LUKSHDR_STORAGE_BUSY_UPLOAD) &&
             g_cond_wait_until(&lukshdrBusyEnded, &lukshdrBusyLock, deadline))
             continue;
         lukshdrBusySetError(there, vol, error);

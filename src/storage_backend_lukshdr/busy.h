@@ -18,7 +18,9 @@ typedef enum {
     LUKSHDR_STORAGE_BUSY_CREATE, /* made, and filled if it is a clone */
     LUKSHDR_STORAGE_BUSY_READ,   /* read as the source of a clone: others may read it, too */
     LUKSHDR_STORAGE_BUSY_CHANGE, /* resized, wiped or deleted */
-    LUKSHDR_STORAGE_BUSY_CHECK,  /* the watching thread checks its headers and mends them: no client
+    LUKSHDR_STORAGE_BUSY_UPLOAD, /* its header is uploaded: what the client has sent is written when the
+                                  * client may believe that all is done, so others wait for it */
+    LUKSHDR_STORAGE_BUSY_CHECK, /* the watching thread checks its headers and mends them: no client
                                   * asked for that, so others wait for it, and it for nobody */
 } lukshdrStorageBusyKind;
 
@@ -32,7 +34,7 @@ typedef struct _lukshdrStorageBusy lukshdrStorageBusy;
  * @error: VIR_ERR_OPERATION_INVALID, saying what is under way already
  *
  * Takes payload, header and replicas of the linked volume: by their names and, if they exist, by
- * their identities.  Waits until no CHECK is in the way, 30 seconds at most.  Many operations at
+ * their identities.  Waits until no CHECK and no UPLOAD is in the way, 30 seconds at most.  Many operations at
  * once may read a shared header, or add sharers to it.
  *
  * Returns: the operation, ended by lukshdrStorageBusyEnd, or NULL with @error set.

@@ -204,8 +204,7 @@ lukshdrDiscoverSetReplica(lukshdrLink *link, void *opaque)
         if (lukshdrVolumeLocation(copy) != LUKSHDR_LOCATION_NONE ||
             !g_str_equal(copy->pool, here->pool) || !g_str_equal(copy->volume, here->volume))
             continue;
-        copy->path = g_strdup(here->place->path);
-        copy->remote = lukshdrRemoteCopy(here->place->remote);
+        lukshdrVolumeSetPlace(copy, here->place);
         copy->identity = here->handle->identity;
         return replica->changed = true;
     }
@@ -340,8 +339,7 @@ lukshdrDiscoverChoose(const lukshdrDiscover *here, lukshdrLink *link)
     lukshdrVolumeClear(&link->header);
     link->header.pool = g_strdup(here->pool);
     link->header.volume = g_strdup(here->volume);
-    link->header.path = g_strdup(here->place->path);
-    link->header.remote = lukshdrRemoteCopy(here->place->remote);
+    lukshdrVolumeSetPlace(&link->header, here->place);
     link->header.identity = here->handle->identity;
     return true;
 }

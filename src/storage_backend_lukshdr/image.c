@@ -39,7 +39,16 @@ lukshdrImageFormat(const lukshdrVolume *where, GError **error)
     g_autoptr(lukshdrHandle) handle = lukshdrHandleOpen(where, LUKSHDR_HANDLE_READ, error);
     const char *format = handle ? lukshdrPayloadImageFormat(handle, error) : NULL;
 
-    if (!format || g_str_equal(format, "raw") || lukshdrPayloadCheck(handle, format, error))
+    if (format && !g_str_equal(format, "raw") &&
+        lukshdrVolumeLocation(where) == LUKSHDR_LOCATION_ISCSI) {
+        g_set_error(
+            error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
+            _("unit '%s' of pool '%s' holds a volume of format '%s': payloads on iSCSI are of "
+              "format 'raw'"),
+            where->volume, where->pool, format);
+        return NULL;
+    }
+    if (format && (g_str_equal(format, "raw") || lukshdrPayloadCheck(handle, format, error)))
         return format;
     g_prefix_error(error, _("volume '%s' of pool '%s' cannot be a payload: "), where->volume,
                    where->pool);
@@ -194,6 +203,13 @@ lukshdrImageResize(const lukshdrLink *link,
     guint64 wanted;
     guint64 now;
 
+    if (link->payload.remote->kind != LUKSHDR_LOCATION_RBD) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+                    _("volume '%s' of pool '%s' is on a unit of an iSCSI target, which libvirt "
+                      "cannot resize"),
+                    link->payload.volume, link->payload.pool);
+        return false;
+    }
     if (!lukshdrConvertSidePlain(&side, &link->payload, link->format, LUKSHDR_HANDLE_READ, error))
         return false;
     if (!lukshdrPayloadCheck(side.volume, link->format, error) ||

@@ -9,6 +9,9 @@
  *
  * The image is as long as the qcow2 can become, which costs nothing: the cluster stores only what was
  * written.  Were it shorter, QEMU would resize the image for each new cluster behind its end.
+ *
+ * Of a unit of an iSCSI target libvirt says "raw", too.  Nothing is made there, but what is linked can be a
+ * qcow2.
  */
 
 #pragma once
@@ -20,14 +23,14 @@
  * lukshdrImageIs:
  * @link: a link
  *
- * Returns: whether its payload is an image of a cluster with a format of its own in it.
+ * Returns: whether its payload has no path, and a format of its own in it.
  */
 bool
 lukshdrImageIs(const lukshdrLink *link);
 
 /**
  * lukshdrImageFormat:
- * @where: an image of a cluster that a link shall have, with its identity
+ * @where: a volume without a path that a link shall have, with its identity
  * @error: as lukshdrHandleOpen; VIR_ERR_OPERATION_INVALID if it is a qcow2 that names other files
  *
  * Returns: the format of what is in it, static, or NULL with @error set.
@@ -64,8 +67,8 @@ lukshdrImageMake(lukshdrLink *link, const char *options, GError **error);
  * @link: a link of such a payload, which nobody uses
  * @capacity: how large the disk shall be, bytes, or by how much it shall change
  * @flags: virStorageVolResizeFlags
- * @error: VIR_ERR_INVALID_ARG for flags and sizes that are not possible; as lukshdrRBDGrow and
- *         lukshdrStorageConvertResize
+ * @error: VIR_ERR_INVALID_ARG for flags and sizes that are not possible; VIR_ERR_OPERATION_UNSUPPORTED for
+ *         what is not an image of a Ceph cluster; as lukshdrRBDGrow and lukshdrStorageConvertResize
  *
  * As stock's storageVolResize for files of format qcow2.  The image grows before the disk does, and after it
  * was cut: a crash in between leaves an image that is longer than needed, or that QEMU has to grow.

@@ -51,8 +51,8 @@ static const lukshdrStorageTable lukshdrStorageOurs = {
     .storageVolGetXMLDesc = lukshdrStorageVolGetXMLDesc,       /* vol-show.c */
     .storageVolGetInfo = lukshdrStorageVolGetInfo,             /* vol-show.c */
     .storageVolGetInfoFlags = lukshdrStorageVolGetInfoFlags,   /* vol-show.c */
-    .storageVolDownload = lukshdrStorageVolDownload,           /* vol-show.c */
-    .storageVolUpload = lukshdrStorageVolUpload,               /* vol-show.c */
+    .storageVolDownload = lukshdrStorageVolDownload,           /* vol-stream.c */
+    .storageVolUpload = lukshdrStorageVolUpload,               /* vol-stream.c */
     .storageVolResize = lukshdrStorageVolResize,               /* vol-show.c */
 
     .storagePoolDefineXML = lukshdrStoragePoolDefineXML,   /* pool-define.c */

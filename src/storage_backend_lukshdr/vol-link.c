@@ -334,6 +334,12 @@ lukshdrExistingCheckHeaders(const lukshdrLink *link, const lukshdrLink *known, G
         g_auto(lukshdrRecognised) what = { 0 };
         g_autoptr(GError) local = NULL;
 
+        if (lukshdrIdentityCompare(&link->payload.identity, &copy->identity) ==
+            LUKSHDR_IDENTITY_SAME) {
+            g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                                _("a volume cannot be its own header"));
+            return false;
+        }
         if (copy->path && !lukshdrRegistryFindPayload(registry, copy->path, &payload, error))
             return false;
 
@@ -466,13 +472,9 @@ lukshdrExistingChange(lukshdrLink *link, void *opaque)
     g_ptr_array_set_size(link->replicas, 0);
     for (i = 1; i <= found->replicas->len; i++) {
         const lukshdrVolume *from = lukshdrLinkHeaderCopy(found, i);
-        lukshdrVolume *to;
 
         lukshdrLinkAddReplica(link, from->pool, from->volume);
-        to = lukshdrLinkHeaderCopy(link, i);
-        to->path = g_strdup(from->path);
-        to->remote = lukshdrRemoteCopy(from->remote);
-        to->identity = from->identity;
+        lukshdrVolumeSetPlace(lukshdrLinkHeaderCopy(link, i), from);
     }
 
     if (g_strcmp0(link->secretUUID, found->secretUUID)) {

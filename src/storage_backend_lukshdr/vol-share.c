@@ -111,13 +111,8 @@ lukshdrStorageShareBegin(lukshdrLink *link,
             return false;
         lukshdrLinkAddReplica(link, replica->pool, replica->volume);
     }
-    for (i = 0; i <= owner->replicas->len; i++) {
-        const lukshdrVolume *from = lukshdrLinkHeaderCopy(owner, i);
-        lukshdrVolume *to = lukshdrLinkHeaderCopy(link, i);
-
-        to->path = g_strdup(from->path);
-        to->identity = from->identity;
-    }
+    for (i = 0; i <= owner->replicas->len; i++)
+        lukshdrVolumeSetPlace(lukshdrLinkHeaderCopy(link, i), lukshdrLinkHeaderCopy(owner, i));
     link->header.pool = g_strdup(owner->header.pool);
     link->header.volume = g_strdup(owner->header.volume);
     link->headerShared = true;

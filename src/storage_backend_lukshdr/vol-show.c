@@ -6,11 +6,11 @@
  * On a file system without birth times, a label recognises its payload by the size.  The steps of
  * resizing such a payload, and what a crash after each leaves:
  *
- *   1 payload resized          the new size; other hosts only show the link as found, and do not
- *                              follow it by themselves 2 size in the registry     the same,
- *                              until this host writes the label again 3 size in the label of
- *                              all as it should be where that copy of the header is read header,
- *                              then replicas
+ *   1 payload resized           the new size; other hosts only show the link as found, and do not
+ *                               follow it by themselves
+ *   2 size in the registry      as 1, until this host writes the label again
+ *   3 size in each copy's label all as it should be where that copy is read; the header first, then
+ *                               the replicas
  */
 
 #include "config.h"
@@ -156,99 +156,6 @@ lukshdrStorageVolGetInfoFlags(virStorageVolPtr vol, virStorageVolInfoPtr info, u
     if (rc == 0)
         lukshdrStorageShowCapacity(vol, info);
     return rc;
-}
-
-/* A client may put back a header, or replace ciphertext, while nobody uses the volume.  The upload
- * itself comes later, over the stream.  If somebody opens the volume meanwhile, its header is not
- * what the label says, and so it is refused. */
-static bool
-lukshdrStorageAllowUpload(virStorageVolPtr vol, GError **error)
-{
-    const lukshdrStorage *state = &lukshdrStorageState;
-    g_auto(lukshdrRecognised) what = { 0 };
-    g_autoptr(lukshdrLink) replaced = NULL;
-    g_autoptr(GPtrArray) links = NULL;
-    g_autoptr(GError) local = NULL;
-    lukshdrLink *header;
-    lukshdrLink *link;
-    guint i;
-
-    /* a volume in the place of a lost header may become that header by this upload, or may be the
-     * header already and not have been looked at yet */
-    if (!lukshdrStorageRecognise(vol, state->abi.virStorageVolUploadEnsureACL, &what, &local) &&
-        !lukshdrStorageFindReplaced(vol, &replaced) && !replaced) {
-        g_propagate_error(error, g_steal_pointer(&local));
-        return false;
-    }
-    link = what.link ? what.link : replaced;
-    if (!link)
-        return true;
-    header = what.as == LUKSHDR_RECOGNISED_PAYLOAD ? NULL : link;
-
-    if (header && !(links = lukshdrStorageHeadersSharers(header, error)))
-        return false;
-    if (!links)
-        links = g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrLinkUnref);
-    g_ptr_array_add(links, lukshdrLinkRef(link));
-
-    for (i = 0; i < links->len; i++) {
-        link = g_ptr_array_index(links, i);
-
-        if (lukshdrStorageIsUnderWay(link)) {
-            g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                        _("volume '%s' is still being created"), link->payload.volume);
-            return false;
-        }
-        if (!lukshdrStorageCheckUnused(link, error))
-            return false;
-    }
-    return true;
-}
-
-/* Reports @error, which may say something of links, only to a client that may do what it asks
- * for */
-static int
-lukshdrStorageRefuse(virStorageVolPtr vol, lukshdrStorageEnsureACL ensure, GError *error)
-{
-    g_autoptr(GError) denied = NULL;
-
-    lukshdrReportError(lukshdrStorageMay(vol, ensure, &denied) ? error : denied);
-    return -1;
-}
-
-int
-lukshdrStorageVolDownload(virStorageVolPtr vol,
-                          virStreamPtr stream,
-                          unsigned long long offset,
-                          unsigned long long length,
-                          unsigned int flags)
-{
-    const lukshdrStorage *state = &lukshdrStorageState;
-    lukshdrStorageBusy *busy;
-    g_autoptr(GError) error = NULL;
-
-    /* do not ask which link has the volume: a client that may read it may do so in any case */
-    if (!lukshdrStorageBusyVolume(vol, NULL, LUKSHDR_STORAGE_BUSY_READ, &busy, &error))
-        return lukshdrStorageRefuse(vol, state->abi.virStorageVolDownloadEnsureACL, error);
-    return state->stock.storageVolDownload(vol, stream, offset, length, flags);
-}
-
-int
-lukshdrStorageVolUpload(virStorageVolPtr vol,
-                        virStreamPtr stream,
-                        unsigned long long offset,
-                        unsigned long long length,
-                        unsigned int flags)
-{
-    g_auto(lukshdrRBDOperation) operation = lukshdrRBDOperationBegin();
-    const lukshdrStorage *state = &lukshdrStorageState;
-    lukshdrStorageBusy *busy;
-    g_autoptr(GError) error = NULL;
-
-    if (!lukshdrStorageBusyVolume(vol, NULL, LUKSHDR_STORAGE_BUSY_CHANGE, &busy, &error) ||
-        !lukshdrStorageAllowUpload(vol, &error))
-        return lukshdrStorageRefuse(vol, state->abi.virStorageVolUploadEnsureACL, error);
-    return state->stock.storageVolUpload(vol, stream, offset, length, flags);
 }
 
 /* A lukshdrStorageChange */

@@ -51,8 +51,14 @@ lukshdrStorageUnlinkFinish(lukshdrLink *link, virConnectPtr conn, GError **error
 static bool
 lukshdrUnlinkIsOnlyWay(const lukshdrLink *link)
 {
-    return link->state == LUKSHDR_LINK_STATE_WIPED &&
-           lukshdrVolumeLocation(&link->payload) == LUKSHDR_LOCATION_ISCSI;
+    const lukshdrVolume *vol;
+    guint i;
+
+    for (i = 0; (vol = lukshdrLinkVolumeAt(link, i)); i++) {
+        if (lukshdrVolumeLocation(vol) == LUKSHDR_LOCATION_ISCSI)
+            return link->state == LUKSHDR_LINK_STATE_WIPED;
+    }
+    return false;
 }
 
 static bool

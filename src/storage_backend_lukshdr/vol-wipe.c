@@ -94,8 +94,7 @@ lukshdrStorageCheckWipe(lukshdrLink *link,
                                      error))
         return false;
 
-    if (!lukshdrStorageHeadersCanWipe(*headers, algorithm, error) ||
-        !lukshdrStorageCheckErasable(link, error))
+    if (!lukshdrStorageHeadersCanWipe(*headers, algorithm, error))
         return false;
     if ((*headers)->len > 0)
         return true;

@@ -91,6 +91,9 @@ struct _lukshdrVirStateDriver {
     int (*stateShutdownWait)(void);
 };
 
+/* virFDStreamInternalCloseCb in libvirt's src/util/virfdstream.h */
+typedef void (*lukshdrVirStreamClosed)(virStreamPtr st, void *opaque);
+
 /* virDrvStateInitResult */
 #define LUKSHDR_VIR_STATE_INIT_COMPLETE 1
 
@@ -127,6 +130,12 @@ struct _lukshdrVirStateDriver {
     X(virStorageVolDef *, virStorageVolDefParse, \
       (virStoragePoolDef *pool, const char *xmlStr, const char *filename, unsigned int flags)) \
     X(void, virStorageVolDefFree, (virStorageVolDef *def)) \
+    X(int, virFDStreamOpenFile, \
+      (virStreamPtr st, const char *path, unsigned long long offset, unsigned long long length, \
+       int oflags)) \
+    X(void, virFDStreamSetInternalCloseCb, \
+      (virStreamPtr st, lukshdrVirStreamClosed closed, void *opaque, \
+       void (*freeOpaque)(void *opaque))) \
     X(int, virStoragePoolBuildEnsureACL, (virConnectPtr conn, virStoragePoolDef *pool)) \
     X(int, virStoragePoolCreateEnsureACL, (virConnectPtr conn, virStoragePoolDef *pool)) \
     X(int, virStoragePoolCreateXMLEnsureACL, (virConnectPtr conn, virStoragePoolDef *pool)) \

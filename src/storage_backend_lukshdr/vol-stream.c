@@ -1,0 +1,276 @@
+/*
+ * vol-stream.c: vol-download and vol-upload
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Stock has neither for volumes without a path.  A header must be saved and put back wherever it is, so
+ * those of copies of a header are done here: the stream reads and writes the header's bytes in memory
+ * (handle.h).  The steps of such an upload, and what a crash after each leaves:
+ *
+ *   1 bytes received from the client        the header as it was
+ *   2 the blocks that differ written        some of them written: put the header back again
+ */
+
+#include "config.h"
+
+#include <fcntl.h>
+#include <glib/gi18n-lib.h>
+
+#include "util/error.h"
+#include "util/log.h"
+#include "link/handle.h"
+#include "busy.h"
+#include "headers.h"
+#include "lookup.h"
+#include "recognise.h"
+#include "use.h"
+
+/* An upload into a header volume without a path.  Owned by the stream, then by the thread that ends
+ * it. */
+typedef struct _lukshdrUpload lukshdrUpload;
+struct _lukshdrUpload {
+    lukshdrVolume where;
+    lukshdrHandle *handle;
+    lukshdrStorageBusy *busy;
+};
+
+static void
+lukshdrUploadFree(lukshdrUpload *upload)
+{
+    lukshdrHandleClose(upload->handle);
+    lukshdrStorageBusyEnd(upload->busy);
+    lukshdrVolumeClear(&upload->where);
+    g_free(upload);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(lukshdrUpload, lukshdrUploadFree)
+
+/* A client may put back a header, or replace ciphertext, while nobody uses the volume.  The upload
+ * itself comes later, over the stream.  If somebody opens the volume meanwhile, its header is not
+ * what the label says, and so it is refused.  Sets @copied to a link of which @vol is a copy of the
+ * header, or to NULL. */
+static bool
+lukshdrStorageAllowUpload(virStorageVolPtr vol, lukshdrLink **copied, GError **error)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    g_auto(lukshdrRecognised) what = { 0 };
+    g_autoptr(lukshdrLink) replaced = NULL;
+    g_autoptr(GPtrArray) links = NULL;
+    g_autoptr(GError) local = NULL;
+    lukshdrLink *header;
+    lukshdrLink *link;
+    guint i;
+
+    /* a volume in the place of a lost header may become that header by this upload, or may be the
+     * header already and not have been looked at yet */
+    if (!lukshdrStorageRecognise(vol, state->abi.virStorageVolUploadEnsureACL, &what, &local) &&
+        !lukshdrStorageFindReplaced(vol, &replaced) && !replaced) {
+        g_propagate_error(error, g_steal_pointer(&local));
+        return false;
+    }
+    *copied = NULL;
+    link = what.link ? what.link : replaced;
+    if (!link)
+        return true;
+    header = what.as == LUKSHDR_RECOGNISED_PAYLOAD ? NULL : link;
+
+    if (header && !(links = lukshdrStorageHeadersSharers(header, error)))
+        return false;
+    if (!links)
+        links = g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrLinkUnref);
+    g_ptr_array_add(links, lukshdrLinkRef(link));
+
+    for (i = 0; i < links->len; i++) {
+        link = g_ptr_array_index(links, i);
+
+        if (lukshdrStorageIsUnderWay(link)) {
+            g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                        _("volume '%s' is still being created"), link->payload.volume);
+            return false;
+        }
+        if (!lukshdrStorageCheckUnused(link, error))
+            return false;
+    }
+    if (header)
+        *copied = lukshdrLinkRef(header);
+    return true;
+}
+
+/* Reports @error, which may say something of links, only to a client that may do what it asks
+ * for */
+static int
+lukshdrStorageRefuse(virStorageVolPtr vol, lukshdrStorageEnsureACL ensure, GError *error)
+{
+    g_autoptr(GError) denied = NULL;
+
+    lukshdrReportError(lukshdrStorageMay(vol, ensure, &denied) ? error : denied);
+    return -1;
+}
+
+/* Step 2 */
+static gpointer
+lukshdrUploadEnd(gpointer opaque)
+{
+    g_autoptr(lukshdrUpload) upload = opaque;
+    g_autoptr(GError) error = NULL;
+
+    if (!lukshdrHandleCommit(upload->handle, &error))
+        LUKSHDR_LOG_ERROR(
+            _("What was uploaded to volume '%s' of pool '%s' could not be written, or not "
+              "all of it; upload it again: %s"),
+            upload->where.volume, upload->where.pool, error->message);
+    return NULL;
+}
+
+/* The stream has ended.  The daemon's main loop calls this, which must not wait for a cluster. */
+static void
+lukshdrUploadClosed(virStreamPtr stream, void *opaque)
+{
+    g_thread_unref(g_thread_new("header-upload", lukshdrUploadEnd, opaque));
+}
+
+/* Opens the copy of @link's header that @vol is.  Of another volume, at the place of one, the content may
+ * be replaced by the header. */
+static bool
+lukshdrUploadOpen(lukshdrUpload *upload, virStorageVolPtr vol, unsigned int flags, GError **error)
+{
+    g_autoptr(virStoragePool) pool = lukshdrStorageState.stock.storagePoolLookupByVolume(vol);
+
+    if (!pool) {
+        lukshdrErrorFromLast(error);
+        return false;
+    }
+    upload->where.pool = g_strdup(virStoragePoolGetName(pool));
+    upload->where.volume = g_strdup(virStorageVolGetName(vol));
+    return lukshdrStoragePlace(vol, &upload->where, error) &&
+           (upload->handle = lukshdrHandleOpen(
+                &upload->where, flags | LUKSHDR_HANDLE_NEW | LUKSHDR_HANDLE_HEADER, error));
+}
+
+/* Lets @stream read or write the bytes in memory, by the mode @oflags of open(2) */
+static bool
+lukshdrUploadStream(const lukshdrUpload *upload,
+                    virStreamPtr stream,
+                    unsigned long long offset,
+                    unsigned long long length,
+                    int oflags,
+                    GError **error)
+{
+    g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", upload->handle->fd);
+    guint64 size = lseek(upload->handle->fd, 0, SEEK_END);
+
+    /* a file in memory would grow: stock says the same of one that is too short */
+    if (offset > size || length > size - offset) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_INVALID_ARG,
+                    _("volume '%s' of pool '%s' has %llu bytes that are a header's"),
+                    upload->where.volume, upload->where.pool, (unsigned long long)size);
+        return false;
+    }
+    if (lukshdrStorageState.abi.virFDStreamOpenFile(stream, path, offset,
+                                                    length ? length : size - offset, oflags) == 0)
+        return true;
+    lukshdrErrorFromLast(error);
+    return false;
+}
+
+/* Whether stock has no way to the bytes of @vol, and this code has */
+static bool
+lukshdrUploadIsOurs(virStorageVolPtr vol)
+{
+    g_autofree char *path = lukshdrStorageState.stock.storageVolGetPath(vol);
+
+    return path && !g_path_is_absolute(path);
+}
+
+static bool
+lukshdrStorageDownloadHeader(virStorageVolPtr vol,
+                             virStreamPtr stream,
+                             unsigned long long offset,
+                             unsigned long long length,
+                             bool *done,
+                             GError **error)
+{
+    g_autoptr(lukshdrUpload) upload = g_new0(lukshdrUpload, 1);
+    g_auto(lukshdrRecognised) what = { 0 };
+
+    *done = false;
+    if (!lukshdrUploadIsOurs(vol))
+        return true;
+    if (!lukshdrStorageRecognise(vol, lukshdrStorageState.abi.virStorageVolDownloadEnsureACL, &what,
+                                 error))
+        return false;
+    if (what.as != LUKSHDR_RECOGNISED_HEADER && what.as != LUKSHDR_RECOGNISED_REPLICA)
+        return true;
+
+    return *done = lukshdrUploadOpen(upload, vol, LUKSHDR_HANDLE_READ, error) &&
+                   lukshdrUploadStream(upload, stream, offset, length, O_RDONLY, error);
+}
+
+int
+lukshdrStorageVolDownload(virStorageVolPtr vol,
+                          virStreamPtr stream,
+                          unsigned long long offset,
+                          unsigned long long length,
+                          unsigned int flags)
+{
+    g_auto(lukshdrRBDOperation) operation = lukshdrRBDOperationBegin();
+    const lukshdrStorage *state = &lukshdrStorageState;
+    lukshdrStorageBusy *busy;
+    g_autoptr(GError) error = NULL;
+    bool done = false;
+
+    /* do not ask which link has a volume that stock can read: a client that may read it may do so in any
+     * case */
+    if (!lukshdrStorageBusyVolume(vol, NULL, LUKSHDR_STORAGE_BUSY_READ, &busy, &error) ||
+        (!flags && !lukshdrStorageDownloadHeader(vol, stream, offset, length, &done, &error)))
+        return lukshdrStorageRefuse(vol, state->abi.virStorageVolDownloadEnsureACL, error);
+    return done ? 0 : state->stock.storageVolDownload(vol, stream, offset, length, flags);
+}
+
+static bool
+lukshdrStorageUploadHeader(virStorageVolPtr vol,
+                           const lukshdrLink *link,
+                           virStreamPtr stream,
+                           unsigned long long offset,
+                           unsigned long long length,
+                           GError **error)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    g_autoptr(lukshdrUpload) upload = g_new0(lukshdrUpload, 1);
+
+    if (!lukshdrStorageMay(vol, state->abi.virStorageVolUploadEnsureACL, error) ||
+        !(upload->busy = lukshdrStorageBusyLink(link, LUKSHDR_STORAGE_BUSY_UPLOAD, error)) ||
+        !lukshdrUploadOpen(upload, vol, LUKSHDR_HANDLE_WRITE, error) ||
+        !lukshdrHandleGrow(upload->handle, error) ||
+        !lukshdrUploadStream(upload, stream, offset, length, O_WRONLY, error))
+        return false;
+
+    state->abi.virFDStreamSetInternalCloseCb(stream, lukshdrUploadClosed, g_steal_pointer(&upload),
+                                             NULL);
+    return true;
+}
+
+int
+lukshdrStorageVolUpload(virStorageVolPtr vol,
+                        virStreamPtr stream,
+                        unsigned long long offset,
+                        unsigned long long length,
+                        unsigned int flags)
+{
+    g_auto(lukshdrRBDOperation) operation = lukshdrRBDOperationBegin();
+    const lukshdrStorage *state = &lukshdrStorageState;
+    g_autoptr(lukshdrLink) header = NULL;
+    lukshdrStorageBusy *busy;
+    g_autoptr(GError) error = NULL;
+
+    if (!lukshdrStorageBusyVolume(vol, NULL, LUKSHDR_STORAGE_BUSY_CHANGE, &busy, &error) ||
+        !lukshdrStorageAllowUpload(vol, &header, &error))
+        return lukshdrStorageRefuse(vol, state->abi.virStorageVolUploadEnsureACL, error);
+
+    if (!header || flags || !lukshdrUploadIsOurs(vol))
+        return state->stock.storageVolUpload(vol, stream, offset, length, flags);
+    if (lukshdrStorageUploadHeader(vol, header, stream, offset, length, &error))
+        return 0;
+    lukshdrReportError(error);
+    return -1;
+}

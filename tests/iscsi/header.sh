@@ -1,0 +1,83 @@
+#!/bin/bash
+# Headers that are units of an iSCSI target: of payloads beside them, with the password of the target's user, and of
+# payloads in files. Linked, shown; guests started, plugged in, unplugged by a daemon that came later; what is
+# refused; the end of each.
+
+# shellcheck disable=SC2317 # many functions are called by way of try
+. "$(dirname "$0")/../guest/lib/disks.sh"
+. "$(dirname "$0")/lib/units.sh"
+
+TEXT="what only the guest may know: $RANDOM $RANDOM"
+CHAP_UUID=7b8c9d0e-2f1a-4b3c-8d4e-5f6a7b8c9d0e
+
+# on_unit LUN: a header that nobody has linked is written to the unit, as from another host.
+on_unit() {
+    header_of "$DAEMON_DIR/template" && dd if="$DAEMON_DIR/template" of="$ISCSI_UNITS/$1" conv=notrunc,fsync status=none
+}
+
+# with_password: the target wants one, and the pool has it. The secret is named by its usage.
+with_password() {
+    target_chap guest 'twelve-or-more' && secret_make "$CHAP_UUID" iscsi 'twelve-or-more' &&
+        virsh pool-destroy units && virsh pool-undefine units && direct_pool units guest "$CHAP_UUID"
+}
+
+# file_volume: a plain volume, into which nothing was written.
+file_volume() {
+    virsh vol-create-as data file 16M --format raw
+}
+
+try "a daemon and a target with units start" units_start || finish
+try "the target wants a password" with_password || finish
+try "two units have headers" eval 'on_unit 2 && on_unit 4' || finish
+try "a file has none" file_volume
+
+note "Linking"
+target_unit 5 1M unit-5 && on_unit 5
+truncate -s 1M "$ISCSI_UNITS/5"
+virsh pool-refresh units
+unchanged "a unit that is too small" "." create_in units <<<"$(link_xml existing unit:0:0:1 unit:0:0:5 "$SECRET" units)"
+unchanged "a unit as its own header" "." create_in units <<<"$(link_xml existing unit:0:0:2 unit:0:0:2 "$SECRET" units)"
+try "payload and header are units" create_in units <<<"$(link_xml existing unit:0:0:1 unit:0:0:2 "$SECRET" units)" || finish
+try "either shows the other" is_linked unit:0:0:1 unit:0:0:2 units
+try "the payload is a file" create_in data <<<"$(link_xml existing file unit:0:0:4 "$SECRET" units)"
+like "which shows the unit" "$(shown file data)" '<source pool="units" volume="unit:0:0:4"/>'
+unchanged "a header of two" "already" create_in units <<<"$(link_xml existing unit:0:0:3 unit:0:0:2 "$SECRET" units)"
+like "the tool lists both" "$(vl list)" '^data/file .*units/unit:0:0:4'
+unchanged "vol-delete of a header" "holds the LUKS header" virsh vol-delete unit:0:0:2 units
+unchanged "vol-wipe of a header" "holds the LUKS header" virsh vol-wipe unit:0:0:2 units
+
+note "A guest"
+try "it starts" guest_boot demo "$(disk_xml vda units/unit:0:0:1 raw)" || finish
+same "its disk is a luks node" "$(nodes demo | grep -c -- '-format luks$')" 1
+try "the guest writes" guest_fill demo vda "$TEXT"
+guest_run demo sync
+same "the unit holds nothing of it" "$(in_clear "$TEXT" "$ISCSI_UNITS/1")" ""
+disk_xml vdb "$DATA/file" raw >"$DAEMON_DIR/disk.xml"
+try "the other is plugged in" virsh attach-device demo "$DAEMON_DIR/disk.xml" --live
+try "the guest writes there" guest_fill demo vdb "second $TEXT"
+try "the daemon starts again meanwhile" linked_launch
+try "the guest reads on" guest_filled demo vda "$TEXT"
+unchanged "unlinking" "in use by the running domain 'demo'" \
+    create_in units <<<"$(link_xml unlink unit:0:0:1 unit:0:0:2 "" units)"
+disk_xml vdx units/unit:0:0:2 raw >"$DAEMON_DIR/disk.xml"
+refuse "a header as a disk" "is the header volume" virsh attach-device demo "$DAEMON_DIR/disk.xml" --live
+try "the other is unplugged" unplug demo vdb
+same "one luks node is left" "$(nodes demo | grep -c -- '-format luks$')" 1
+disk_xml vdb "$DATA/file" raw >"$DAEMON_DIR/disk.xml"
+try "it is plugged in again" virsh attach-device demo "$DAEMON_DIR/disk.xml" --live
+try "the guest reads what it wrote" guest_filled demo vdb "second $TEXT"
+try "the guest ends" virsh destroy demo
+same "there is no record of it" "$(records)" ""
+
+note "The end"
+unchanged "vol-delete of the file, whose header libvirt could not delete" "libvirt cannot delete" virsh vol-delete file data
+try "it is wiped" virsh vol-wipe file data
+same "of its header nothing is left" "$(head -c 4M "$ISCSI_UNITS/4" | tr -d '\0' | wc -c)" 0
+try "then it can be unlinked" create_in data <<<"$(link_xml unlink file unit:0:0:4 "" units)"
+try "and deleted" virsh vol-delete file data
+try "the others are unlinked" create_in units <<<"$(link_xml unlink unit:0:0:1 unit:0:0:2 "" units)"
+same "the header is one still" "$(head -c 4 "$ISCSI_UNITS/2")" LUKS
+try "which nobody has" is_plain unit:0:0:2
+same "nothing is registered" "$(links)" ""
+try "they are linked again" create_in units <<<"$(link_xml existing unit:0:0:1 unit:0:0:2 "$SECRET" units)"
+finish
