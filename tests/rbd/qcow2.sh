@@ -209,6 +209,24 @@ for name in six.qcow2 eight.raw; do
     try "$name is deleted" virsh vol-delete "$name" data
 done
 
+note "The header on the cluster as well"
+try "a pool for it" ceph_pool cephvault libvirt "$CEPH_UUID" "" vault
+try "a volume" qcow pair 16 "<secret type='passphrase' uuid='$SECRET_UUID'/>" "pool='cephvault'"
+like "shows where it is" "$(shown pair images)" '<source pool="cephvault" volume="pair.luks"/>'
+header=$(image_url vault/pair.luks libvirt)
+PAIR="json:{\"driver\":\"luks\",\"key-secret\":\"s\",\"file\":$(node pair),\"header\":${header#json:}}"
+try "QEMU opens the two" qemu qemu-io -c "write -s $DAEMON_WORK/text 5M 1M" "$PAIR"
+try "it grows" virsh vol-resize pair 24M images
+same "and shows that" "$(capacity pair)" "$(both $((24 * MIB)))"
+try "it is copied to one whose header is in a file" eval 'linked_xml apart qcow2 | from images pair images'
+same "as large" "$(capacity apart)" "$(both $((24 * MIB)))"
+try "with its content" qemu qemu-img compare "$(whole_of apart)" "$PAIR"
+try "the cluster has nothing of it" bare pair
+for name in pair apart; do
+    try "$name is deleted" virsh vol-delete "$name" images
+done
+same "and the header with it" "$(rbd ls vault)" ""
+
 note "The tool"
 try "list" vl list
 like "knows the format and the size" "$OUT" "^images/one +qcow2 +16\.0.MiB +vault/one\.luks +$SECRET_UUID +ok"
