@@ -28,9 +28,9 @@
 /* longer names of units and targets (an IQN has up to 223 bytes) are told by their digest */
 #define LUKSHDR_IDENTITY_NAME_MAX 64
 
-/* How identities of block devices begin that are SCSI disks, or multipath over some, whose UUID has in it how
- * udev's scsi_id calls the unit: a digit for the kind of name, and the name */
-static const char lukshdrIdentityDisk[] = "device/wwid=";
+/* How identities of block devices begin (lukshdrIdentityReadDevice) that are SCSI disks, or multipath over some,
+ * whose UUID has in it how udev's scsi_id calls the unit: a digit for the kind of name, and the name */
+static const char lukshdrIdentityDisk[] = "device_wwid=";
 static const char lukshdrIdentityMultipath[] = "mpath-";
 
 /* Appends to @id, which has LUKSHDR_IDENTITY_ID_LEN bytes.  What others chose may hold anything: it
@@ -323,7 +323,7 @@ lukshdrIdentityMayBeUnit(const lukshdrIdentity *identity)
     return identity->type == LUKSHDR_IDENTITY_ISCSI ||
            (identity->type == LUKSHDR_IDENTITY_BLOCK &&
             (g_str_has_prefix(identity->id, lukshdrIdentityDisk) ||
-             (g_str_has_prefix(identity->id, "dm/uuid=") &&
+             (g_str_has_prefix(identity->id, "dm_uuid=") &&
               strstr(identity->id, lukshdrIdentityMultipath))));
 }
 

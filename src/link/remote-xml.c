@@ -108,6 +108,40 @@ lukshdrRemoteUnit(xmlNode *source, const char *pool, const char *volume, GError 
 }
 
 bool
+lukshdrRemoteCheckPool(const char *text, const char *pool, bool make, GError **error)
+{
+    /* libvirt's virStoragePoolType: those whose volumes QEMU opens by itself, by ways that this code does not
+     * know; and those whose backends have no createVol (storage_backend_*.c) */
+    static const char *const unknown[] = { "gluster", "sheepdog", NULL };
+    static const char *const fixed[] = { "iscsi", "iscsi-direct", "mpath", "scsi", NULL };
+    g_autoptr(xmlDoc) doc = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_POOL, error);
+    g_autofree char *type = NULL;
+
+    if (!doc)
+        return false;
+
+    type = lukshdrXMLAttribute(xmlDocGetRootElement(doc), LUKSHDR_XML_TYPE);
+    if (type && g_strv_contains(unknown, type)) {
+        g_set_error(
+            error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
+            _("volumes of pool '%s' can be neither payloads nor headers: linked volumes are "
+              "not supported in pools of type '%s'; docs/pools.md has the types that can "
+              "have them"),
+            pool, type);
+        return false;
+    }
+    if (make && type && g_strv_contains(fixed, type)) {
+        g_set_error(
+            error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
+            _("libvirt makes no volumes in pools of type '%s', such as '%s': link one that is "
+              "there, with link='existing' in <header>, or with 'virt-lukshdr link'"),
+            type, pool);
+        return false;
+    }
+    return true;
+}
+
+bool
 lukshdrRemoteFromPool(const char *text,
                       const char *pool,
                       const char *volume,

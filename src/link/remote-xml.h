@@ -29,6 +29,18 @@ lukshdrRemote *
 lukshdrRemoteFromDisk(xmlNode *source);
 
 /**
+ * lukshdrRemoteCheckPool:
+ * @text: XML of a pool, as libvirt writes it
+ * @pool: name of the pool, for messages
+ * @make: whether volumes shall be made there, and not only named
+ * @error: VIR_ERR_CONFIG_UNSUPPORTED, with words for the user; VIR_ERR_XML_ERROR
+ *
+ * Returns: whether a pool of that type can have volumes of links, or false with @error set.
+ */
+bool
+lukshdrRemoteCheckPool(const char *text, const char *pool, bool make, GError **error);
+
+/**
  * lukshdrRemoteFromPool:
  * @text: XML of a pool, as libvirt writes it
  * @pool: name of the pool, for messages

@@ -15,7 +15,8 @@
  * @make: whether volumes shall be made there, and not only named
  * @error: VIR_ERR_CONFIG_UNSUPPORTED, with words for the user; stock's; VIR_ERR_XML_ERROR
  *
- * So that a refusal comes before anything is made, and not from stock in the middle.
+ * Reads the pool's XML, as the system, for lukshdrRemoteCheckPool: so that a refusal comes before anything is
+ * made, and not from stock in the middle.
  *
  * Returns: whether a pool of that type can have volumes of links, or false with @error set.
  */
