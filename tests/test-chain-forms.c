@@ -140,6 +140,7 @@ main(int argc, char **argv)
     g_test_add_data_func("/chain/forms/rbd-qcow2", "rbd-qcow2", testForms);
     g_test_add_data_func("/chain/forms/rbd-header", "rbd-header", testForms);
     g_test_add_data_func("/chain/forms/rbd-both", "rbd-both", testForms);
+    g_test_add_data_func("/chain/forms/iscsi-both", "iscsi-both", testForms);
     g_test_add_data_func("/chain/forms/awkward-qcow2", "awkward-qcow2", testForms);
     g_test_add_func("/chain/forms/encrypted", testEncrypted);
     g_test_add_func("/chain/forms/clear", testClear);

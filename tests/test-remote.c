@@ -342,6 +342,80 @@ testSilent(void)
     }
 }
 
+#define ISCSI(volume) \
+    "<pool type='iscsi-direct'><name>p</name><source><host name='h' port='3261'/>" \
+    "<device path='iqn.x:y'/><initiator><iqn name='iqn.x:c'/></initiator>" \
+    "<auth type='chap' username='u'><secret usage='san'/></auth></source></pool>", \
+        "p", volume
+
+/* Units of iSCSI targets: in pools, and as disks */
+static void
+testUnits(void)
+{
+    g_autoptr(lukshdrRemote) remote = NULL;
+    g_autoptr(lukshdrRemote) none = NULL;
+    g_autofree char *usage = NULL;
+    g_autofree char *unused = NULL;
+    g_autofree char *key = NULL;
+    g_autofree char *disk = testDiskKey(
+        "<source protocol='iscsi' name='iqn.x:y'><host name='h'/></source>");
+    g_autofree char *lun = testDiskKey("<source protocol='iscsi' name='iqn.x:y/2'/>");
+    g_autoptr(GError) error = NULL;
+    lukshdrRemote given = { .kind = LUKSHDR_LOCATION_ISCSI,
+                            .servers = (char *[]){ (char *)"h:3261", NULL },
+                            .name = (char *)"iqn.x:y/7" };
+
+    g_assert_true(lukshdrRemoteFromPool(ISCSI("unit:0:0:7"), &remote, &usage, &error));
+    g_assert_no_error(error);
+    key = lukshdrRemoteKey(remote);
+    g_assert_cmpstr(key, ==, "iscsi:iqn.x:y/7 at h:3261");
+    g_assert_cmpstr(remote->initiator, ==, "iqn.x:c");
+    g_assert_cmpstr(remote->user, ==, "u");
+    g_assert_cmpstr(usage, ==, "san");
+    g_assert_cmpstr(disk, ==, "iscsi:iqn.x:y/0 at h");
+    g_assert_cmpstr(lun, ==, "iscsi:iqn.x:y/2 at ");
+
+    g_assert_true(lukshdrRemoteIsOwnName(remote, &given));
+    given.servers = (char *[]){ (char *)"h", NULL }; /* port 3260 */
+    g_assert_false(lukshdrRemoteIsOwnName(remote, &given));
+    given.kind = LUKSHDR_LOCATION_RBD;
+    g_assert_false(lukshdrRemoteIsOwnName(remote, &given));
+
+    g_assert_false(lukshdrRemoteFromPool(ISCSI("seven"), &none, &unused, &error));
+    utilTestError(error, "NO_STORAGE_VOL such as 'unit:0:0:1'");
+    g_assert_null(none);
+}
+
+/* Before anything is made */
+static void
+testPoolTypes(void)
+{
+    static const struct {
+        const char *type;
+        bool made;
+        bool named;
+    } types[] = {
+        { "dir", true, true },           { "netfs", true, true },     { "logical", true, true },
+        { "rbd", true, true },           { "zfs", true, true },       { "vstorage", true, true },
+        { "iscsi", false, true },        { "scsi", false, true },     { "mpath", false, true },
+        { "iscsi-direct", false, true }, { "gluster", false, false }, { "sheepdog", false, false },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(types); i++) {
+        g_autofree char *text = g_strdup_printf("<pool type='%s'/>", types[i].type);
+        g_autoptr(GError) made = NULL;
+        g_autoptr(GError) named = NULL;
+
+        g_assert_true(lukshdrRemoteCheckPool(text, "p", true, &made) == types[i].made);
+        g_assert_true(lukshdrRemoteCheckPool(text, "p", false, &named) == types[i].named);
+        if (!types[i].named)
+            utilTestError(named, "CONFIG_UNSUPPORTED not supported in pools of type");
+        else if (!types[i].made)
+            utilTestError(made, "CONFIG_UNSUPPORTED link='existing'");
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -352,6 +426,8 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/remote/own-name", testOwnName);
     g_test_add_func("/remote/names", testNames);
+    g_test_add_func("/remote/units", testUnits);
+    g_test_add_func("/remote/pool-types", testPoolTypes);
     g_test_add_func("/remote/pool", testPool);
     g_test_add_func("/remote/disk", testDisk);
     g_test_add_func("/remote/secret-use", testSecretUse);

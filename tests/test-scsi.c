@@ -181,16 +181,16 @@ testKernel(void)
         bool is;
         bool may;
     } cases[] = {
-        { "device/wwid=naa.6001405", true, true },
-        { "device/wwid=naa.6001405;start=2048", true, true },
-        { "device/wwid=t10.IET_____00010001", true, true },
-        { "device/wwid=naa.60014055", false, true },
-        { "device/wwid=naa.6001", false, true },
-        { "dm/uuid=mpath-36001405", true, true },
-        { "dm/uuid=part1-mpath-36001405", true, true },
-        { "dm/uuid=mpath-36001406", false, true },
-        { "dm/uuid=mpath-", false, true },
-        { "dm/uuid=LVM-6001405", false, false },
+        { "device_wwid=naa.6001405", true, true },
+        { "device_wwid=naa.6001405;start=2048", true, true },
+        { "device_wwid=t10.IET_____00010001", true, true },
+        { "device_wwid=naa.60014055", false, true },
+        { "device_wwid=naa.6001", false, true },
+        { "dm_uuid=mpath-36001405", true, true },
+        { "dm_uuid=part1-mpath-36001405", true, true },
+        { "dm_uuid=mpath-36001406", false, true },
+        { "dm_uuid=mpath-", false, true },
+        { "dm_uuid=LVM-6001405", false, false },
         { "wwid=naa.6001405", false, false },
         { "", false, false },
     };
