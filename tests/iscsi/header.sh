@@ -43,6 +43,8 @@ try "the payload is a file" create_in data <<<"$(link_xml existing file unit:0:0
 like "which shows the unit" "$(shown file data)" '<source pool="units" volume="unit:0:0:4"/>'
 unchanged "a header of two" "already" create_in units <<<"$(link_xml existing unit:0:0:3 unit:0:0:2 "$SECRET" units)"
 like "the tool lists both" "$(vl list)" '^data/file .*units/unit:0:0:4'
+try "and has no complaint" vl check
+try "a header is backed up" vl header-backup units/unit:0:0:1 "$DAEMON_WORK/backup"
 unchanged "vol-delete of a header" "holds the LUKS header" virsh vol-delete unit:0:0:2 units
 unchanged "vol-wipe of a header" "holds the LUKS header" virsh vol-wipe unit:0:0:2 units
 
