@@ -27,6 +27,32 @@ try "and says where it is" vl info units/unit:0:0:1
 like "by target and unit" "$OUT" "iscsi:$IQN/1"
 try "it has no complaint" vl check
 
+note "Its bytes"
+# chained COMMAND...: qemu-io on the chain that the tool prints; prints what went wrong.
+chained() {
+    local json
+    json=$(vl chain --format json units/unit:0:0:1 2>/dev/null) &&
+        qemu-io --object "secret,id=$(jq -r '."key-secret"' <<<"${json#json:}"),data=$PASSPHRASE" \
+            "${@/#/-c}" "$json" | grep -v '^wrote\|^read\|ops;'
+}
+same "QEMU writes through the chain that the tool prints" "$(chained "write -P 65 0 1M" "flush" 2>&1)" ""
+same "and reads that" "$(chained "read -P 65 0 1M" 2>&1)" ""
+same "the unit has ciphertext" "$(grep -c AAAAAAAAAAAAAAAA "$ISCSI_UNITS/1")" 0
+copy_of() {
+    linked_xml copy raw >"$DAEMON_DIR/xml/copy.xml" &&
+        virsh vol-create-from data "$DAEMON_DIR/xml/copy.xml" unit:0:0:1 --inputpool units
+}
+try "it is cloned into a linked volume of another pool" copy_of
+same "which has what was written" "$(virsh vol-info copy data | awk '/Capacity/ { print $2 }')" "16.00"
+clear_of() {
+    printf %s "<volume><name>clear</name><capacity unit='MiB'>16</capacity><target><format type='raw'/><encryption format='none'/></target></volume>" \
+        >"$DAEMON_DIR/xml/clear.xml" &&
+        virsh vol-create-from data "$DAEMON_DIR/xml/clear.xml" unit:0:0:1 --inputpool units
+}
+try "and into a plain one" clear_of
+same "in which it is in clear" "$(head -c 1M "$DATA/clear" | tr -d A | wc -c)" 0
+for name in copy clear; do virsh vol-delete "$name" data >/dev/null; done
+
 note "What libvirt cannot do"
 unchanged "vol-delete" "libvirt cannot delete" virsh vol-delete unit:0:0:1 units
 unchanged "vol-resize" "." virsh vol-resize unit:0:0:1 64M units
@@ -49,6 +75,7 @@ target_pause
 BEGIN=$SECONDS
 refuse "vol-wipe says so" "has not answered within 15 seconds" virsh vol-wipe unit:0:0:1 units
 like "after the deadline" "$((SECONDS - BEGIN >= 14))" 1
+note "that took $((SECONDS - BEGIN)) seconds"
 unlike "other pools go on" "$(virsh vol-list vault; virsh vol-info one.luks vault)" "rror"
 target_resume
 try "it goes on" is_linked unit:0:0:1 one.luks

@@ -6,7 +6,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../../lib/linked.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/../../lib/iscsi.sh"
 need_iscsi
-need_command qemu-img qemu-io
+need_command qemu-img qemu-io jq
 
 VL=${VL:-$BUILDDIR/tools/virt-lukshdr}
 SECRET="<secret type='passphrase' uuid='$SECRET_UUID'/>"
