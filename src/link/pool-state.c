@@ -44,6 +44,14 @@ lukshdrPoolStateTarget(xmlNode *root, const char *pool, GError **error)
     g_autofree char *type = def ? lukshdrXMLAttribute(def, LUKSHDR_XML_TYPE) : NULL;
     g_autofree char *text = path ? lukshdrXMLText(path) : NULL;
 
+    if (g_strcmp0(type, "rbd") == 0) {
+        g_set_error(
+            error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+            _("volumes of pool '%s' of type 'rbd' have no path; a header there is used by way of "
+              "its link alone: link it with its payload (virt-lukshdr link)"),
+            pool);
+        return NULL;
+    }
     if (!type || !g_strv_contains(lukshdrPoolStateTypes, type) || !text ||
         !g_path_is_absolute(text)) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,

@@ -12,6 +12,7 @@
 HEADERS_UUID=7e1d0a52-0c0b-4b57-9c3e-5a0f6d2b1c93
 GUEST_UUID=0f9a3e77-2a5d-4c1b-8a61-6d3c0e5b7f24
 TEXT="what only the guest may know: $RANDOM $RANDOM"
+URI=urn:libvirt-lukshdr:domain:1.0
 ENCRYPTION="<encryption format='luks'><secret type='passphrase' uuid='$SECRET_UUID'/></encryption>"
 
 # on_headers NAME [SECRET]: the XML of a linked volume with its header there.
@@ -46,9 +47,14 @@ open_in_qemu() {
     objects "$1" | grep -- '-auth-secret0$'
 }
 
+# watched_image POOL/IMAGE: whether anybody has it open.
+watched_image() {
+    rbd status "$1" | grep -q watcher=
+}
+
 # watched_header NAME: whether anybody has it open.
 watched_header() {
-    rbd status "vault/$1.luks" | grep -q watcher=
+    watched_image "vault/$1.luks"
 }
 
 # unchanged_guest GUEST WHAT REGEX COMMAND...: refused, and the guest has what it had.
@@ -137,7 +143,15 @@ unchanged_guest demo "behind an overlay" "." attach demo "$(disk_xml vdb "$DATA/
 rm "$DATA/above"
 try "a copy of it is a plain disk" eval 'rbd cp vault/file.luks vault/copy --no-progress &&
     attach demo "$(header_disk vdb copy)" && unplug demo vdb'
-rbd rm vault/copy --no-progress 2>/dev/null
+waited not watched_image vault/copy && rbd rm vault/copy --no-progress 2>/dev/null
+in_metadata() {
+    guest_xml refused "$(file_disk vda file)" | sed "s|<os>|<metadata><lukshdr:disks xmlns:lukshdr='$URI'>\
+<lukshdr:disk target='vda'><lukshdr:header type='volume'><lukshdr:source pool='headers' volume='file.luks'/>\
+</lukshdr:header></lukshdr:disk></lukshdr:disks></metadata>&|" >"$DAEMON_DIR/guests/refused.xml" &&
+        virsh undefine refused && virsh define "$DAEMON_DIR/guests/refused.xml"
+}
+try "metadata names it" in_metadata
+refuse "that does not start" "volumes of pool 'headers' of type 'rbd' have no path" virsh start refused
 
 note "Jobs"
 overlay_xml() {
@@ -200,6 +214,41 @@ start_refused "the host has not the key" "header volume 'file.luks' of pool 'hea
 ceph_secret headers "$HEADERS_UUID"
 try "with the key it starts" guest_start refused
 guest_stop refused
+
+note "A host without the key"
+guest_define refused "$(image_disk vda image)"
+try "where the key is, the guest starts" guest_start refused
+try "and reads what it had before it moved" guest_filled refused vda "later $TEXT"
+full=$(virsh dumpxml refused --inactive)
+guest_stop refused
+link=$(link_show image) name=$(basename "$(link_of image)")
+try "another host starts" linked_start elsewhere
+ceph_secret guest "$GUEST_UUID"
+try "which gets at the payload" ceph_pool images guest "$GUEST_UUID"
+like "its XML says what it is" "$full" '<encryption format=.luks.'
+printf '%s\n' "$full" >"$DAEMON_DIR/guests/moved.xml"
+# shellcheck disable=SC2016 # of sed
+sed -i "s|/host/|/elsewhere/|g; /<uuid>/d" "$DAEMON_DIR/guests/moved.xml"
+guest_xml refused >/dev/null
+try "it takes the domain" virsh define "$DAEMON_DIR/guests/moved.xml"
+refuse "which does not start" "LUKS" virsh start refused
+"$DAEMON_IN" mkdir -p "$LINKS" && printf '%s\n' "$link" | "$DAEMON_IN" sh -c 'cat >"$1"' sh "$LINKS/$name"
+cat >"$DAEMON_DIR/xml/secret.xml" <<XML
+<secret ephemeral='no' private='yes'><uuid>$HEADERS_UUID</uuid><usage type='ceph'>
+  <name>client.headers of $HEADERS_UUID</name></usage></secret>
+XML
+virsh secret-define "$DAEMON_DIR/xml/secret.xml"
+ceph_pool_xml headers headers "$HEADERS_UUID" "" vault >"$DAEMON_DIR/xml/pool.xml"
+virsh pool-define "$DAEMON_DIR/xml/pool.xml"
+refuse "its pool of headers does not start without the key" "secret" virsh pool-start headers
+refuse "so neither does the guest, where the link is known" "header pool 'headers' is not active" virsh start refused
+try "it gets the key" ceph_secret headers "$HEADERS_UUID"
+try "and starts the pool" virsh pool-start headers
+try "and the guest" guest_start refused
+guest_stop refused
+waited not watched_header image
+daemon_stop
+linked_use host
 
 note "In the end"
 for volume in images/image data/file; do
