@@ -175,7 +175,7 @@ testLinkWritten(void)
     utilTestWrite(payload, "p", -1);
     utilTestWrite(header, "h", -1);
     link = utilTestLink(payload, header);
-    link->headerShared = link->secretGenerated = true;
+    link->headerShared = link->withSnapshots = link->secretGenerated = true;
     link->digest = g_strnfill(LUKSHDR_LINK_DIGEST_LEN, 'a');
     link->generation = G_MAXUINT32;
     lukshdrLinkAddReplica(link, "vault2", "header");

@@ -65,6 +65,7 @@ lukshdrLinkCopy(const lukshdrLink *link)
     copy->secretUUID = g_strdup(link->secretUUID);
     copy->secretGenerated = link->secretGenerated;
     copy->headerShared = link->headerShared;
+    copy->withSnapshots = link->withSnapshots;
     return copy;
 }
 
@@ -186,6 +187,8 @@ lukshdrLinkFill(xmlNode *root, const lukshdrLink *link)
     guint i;
 
     lukshdrXMLSetAttribute(root, "state", lukshdrLinkStateToString(link->state));
+    if (link->withSnapshots)
+        lukshdrXMLSetAttribute(root, "snapshots", "yes");
     lukshdrXMLAddChild(root, LUKSHDR_XML_UUID, link->uuid);
 
     node = lukshdrXMLAddChild(root, LUKSHDR_XML_PAYLOAD, NULL);
@@ -400,7 +403,8 @@ lukshdrLinkParseNode(xmlNode *root, GError **error)
 
     if (!lukshdrXMLOnlyChildren(root, children, error) ||
         !lukshdrXMLAtMostOnce(root, once, error) ||
-        !lukshdrLinkParseState(root, &link->state, error))
+        !lukshdrLinkParseState(root, &link->state, error) ||
+        !lukshdrLinkParseFlag(root, "snapshots", &link->withSnapshots, error))
         return NULL;
 
     if ((node = lukshdrXMLChild(root, LUKSHDR_XML_UUID)) && !lukshdrXMLOnlyText(node, &uuid, error))

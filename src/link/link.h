@@ -48,6 +48,7 @@ struct _lukshdrLink {
     char *secretUUID;     /* of the libvirt secret with the passphrase */
     bool secretGenerated; /* the secret was made for, and dies with, the volume */
     bool headerShared;    /* other payloads use the header, too */
+    bool withSnapshots;   /* in state DELETING: snapshots of images on a cluster go as well */
 };
 
 /**

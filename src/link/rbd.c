@@ -60,7 +60,11 @@
     X(rbd_watchers_list) \
     X(rbd_watchers_list_cleanup) \
     X(rbd_snap_list) \
-    X(rbd_snap_list_end)
+    X(rbd_snap_list_end) \
+    X(rbd_snap_get_namespace_type) \
+    X(rbd_snap_set) \
+    X(rbd_list_children3) \
+    X(rbd_linked_image_spec_list_cleanup)
 
 #define LUKSHDR_RBD_MEMBER(name) __typeof__(&(name)) name;
 
@@ -534,31 +538,125 @@ lukshdrRBDCheckUnused(const lukshdrRBD *rbd, GError **error)
     return false;
 }
 
-bool
-lukshdrRBDCheckRemovable(const lukshdrRBD *rbd, GError **error)
+/* Returns the image's snapshots, freed with lukshdrRBDFreeSnapshots, and sets @n to how many there are; NULL with
+ * @error set */
+static rbd_snap_info_t *
+lukshdrRBDSnapshots(const lukshdrRBD *rbd, int *n, GError **error)
 {
-    g_autofree rbd_snap_info_t *snapshots = NULL;
+    rbd_snap_info_t *snapshots = NULL;
     int max = 8;
-    int n;
 
     do {
         g_free(snapshots);
-        snapshots = g_new0(rbd_snap_info_t, max);
-    } while ((n = lukshdrRBDAPI.rbd_snap_list(rbd->image, snapshots, &max)) == -ERANGE);
-    if (n < 0) {
-        lukshdrRBDSetError(rbd->where, n, error);
+        /* the last says where they end */
+        snapshots = g_new0(rbd_snap_info_t, max + 1);
+    } while ((*n = lukshdrRBDAPI.rbd_snap_list(rbd->image, snapshots, &max)) == -ERANGE);
+    if (*n >= 0)
+        return snapshots;
+
+    g_free(snapshots);
+    lukshdrRBDSetError(rbd->where, *n, error);
+    return NULL;
+}
+
+static void
+lukshdrRBDFreeSnapshots(rbd_snap_info_t *snapshots)
+{
+    lukshdrRBDAPI.rbd_snap_list_end(snapshots);
+    g_free(snapshots);
+}
+
+bool
+lukshdrRBDFindSnapshot(const lukshdrRBD *rbd, char **name, GError **error)
+{
+    int n;
+    rbd_snap_info_t *snapshots = lukshdrRBDSnapshots(rbd, &n, error);
+
+    *name = NULL;
+    if (!snapshots)
+        return false;
+    if (n > 0)
+        *name = g_strdup(snapshots[0].name);
+    lukshdrRBDFreeSnapshots(snapshots);
+    return true;
+}
+
+/* Sets @child to the name of an image that was cloned from the snapshot, or to NULL */
+static int
+lukshdrRBDFindChild(const lukshdrRBD *rbd, const char *snapshot, char **child)
+{
+    g_autofree rbd_linked_image_spec_t *children = NULL;
+    size_t n = 8;
+    int rc = lukshdrRBDAPI.rbd_snap_set(rbd->image, snapshot);
+
+    *child = NULL;
+    if (rc < 0)
+        return rc;
+
+    do {
+        g_free(children);
+        children = g_new0(rbd_linked_image_spec_t, n);
+    } while ((rc = lukshdrRBDAPI.rbd_list_children3(rbd->image, children, &n)) == -ERANGE);
+    if (rc >= 0) {
+        if (n > 0)
+            *child = g_strdup_printf("%s/%s", children[0].pool_name, children[0].image_name);
+        lukshdrRBDAPI.rbd_linked_image_spec_list_cleanup(children, n);
+    }
+    (void)lukshdrRBDAPI.rbd_snap_set(rbd->image, NULL);
+    return rc;
+}
+
+static bool
+lukshdrRBDCheckPurge(const lukshdrRBD *rbd, const rbd_snap_info_t *snapshot, GError **error)
+{
+    rbd_snap_namespace_type_t type;
+    g_autofree char *child = NULL;
+    int rc = lukshdrRBDAPI.rbd_snap_get_namespace_type(rbd->image, snapshot->id, &type);
+
+    if (rc >= 0 && type != RBD_SNAP_NAMESPACE_TYPE_USER) {
+        g_set_error(
+            error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+            _("snapshot '%s' of image '%s' is not one that can be removed by itself: it "
+              "belongs to a clone, a group or a mirror (rbd snap ls --all); end that first"),
+            snapshot->name, rbd->where);
         return false;
     }
-    if (n == 0)
-        return true;
 
-    g_set_error(
-        error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-        _("image '%s' has snapshots, such as '%s', which keep what was in it, and the cluster "
-          "removes no image that has some; remove them first (rbd snap purge)"),
-        rbd->where, snapshots[0].name);
-    lukshdrRBDAPI.rbd_snap_list_end(snapshots);
+    if (rc < 0 || (rc = lukshdrRBDFindChild(rbd, snapshot->name, &child)) < 0) {
+        lukshdrRBDSetError(rbd->where, rc, error);
+        return false;
+    }
+    if (!child)
+        return true;
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                _("image '%s' was cloned from snapshot '%s' of image '%s' and needs it; delete the "
+                  "clone first, or make it whole (rbd flatten)"),
+                child, snapshot->name, rbd->where);
     return false;
+}
+
+bool
+lukshdrRBDCheckRemovable(const lukshdrRBD *rbd, bool purge, GError **error)
+{
+    int n;
+    rbd_snap_info_t *snapshots = lukshdrRBDSnapshots(rbd, &n, error);
+    bool ok = true;
+    int i;
+
+    if (!snapshots)
+        return false;
+    for (i = 0; purge && ok && i < n; i++)
+        ok = lukshdrRBDCheckPurge(rbd, &snapshots[i], error);
+    if (!purge && n > 0) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("image '%s' has snapshots, such as '%s', which keep what was in it, and the "
+                      "cluster removes no image that has some; remove them first (rbd snap purge), "
+                      "or with the volume (virsh vol-delete --delete-snapshots)"),
+                    rbd->where, snapshots[0].name);
+        ok = false;
+    }
+    lukshdrRBDFreeSnapshots(snapshots);
+    return ok;
 }
 
 gssize

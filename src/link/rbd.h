@@ -143,17 +143,30 @@ bool
 lukshdrRBDCheckUnused(const lukshdrRBD *rbd, GError **error);
 
 /**
- * lukshdrRBDCheckRemovable:
+ * lukshdrRBDFindSnapshot:
  * @rbd: an open image
- * @error: VIR_ERR_OPERATION_INVALID if it has snapshots: the message names one; as
- *         lukshdrRBDOpen
+ * @name: set to the name of a snapshot of it, freed with g_free; to NULL if there is none
+ * @error: as lukshdrRBDOpen
  *
- * The cluster removes no image that has snapshots, and they keep what was in it.
+ * Snapshots keep what was in an image, whatever is written to it afterwards.  The cluster removes no image
+ * that has some.
  *
  * Returns: true, or false with @error set.
  */
 bool
-lukshdrRBDCheckRemovable(const lukshdrRBD *rbd, GError **error);
+lukshdrRBDFindSnapshot(const lukshdrRBD *rbd, char **name, GError **error);
+
+/**
+ * lukshdrRBDCheckRemovable:
+ * @rbd: an image that is open for reading alone
+ * @purge: whether its snapshots are to go as well
+ * @error: VIR_ERR_OPERATION_INVALID, naming a snapshot, and the clone that needs it; as lukshdrRBDOpen
+ *
+ * Returns: true if libvirt's storage driver can remove it: it has no snapshots, or, with @purge, those that
+ * a user has made and no image was cloned from; or false with @error set.
+ */
+bool
+lukshdrRBDCheckRemovable(const lukshdrRBD *rbd, bool purge, GError **error);
 
 /**
  * lukshdrRBDRead:

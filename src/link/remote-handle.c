@@ -75,9 +75,16 @@ lukshdrRemoteHandleCheckUnused(const lukshdrRemoteHandle *image, GError **error)
 }
 
 bool
-lukshdrRemoteHandleCheckRemovable(const lukshdrRemoteHandle *image, GError **error)
+lukshdrRemoteHandleFindSnapshot(const lukshdrRemoteHandle *image, char **name, GError **error)
 {
-    return image->iscsi || lukshdrRBDCheckRemovable(image->rbd, error);
+    *name = NULL;
+    return image->iscsi || lukshdrRBDFindSnapshot(image->rbd, name, error);
+}
+
+bool
+lukshdrRemoteHandleCheckRemovable(const lukshdrRemoteHandle *image, bool purge, GError **error)
+{
+    return image->iscsi || lukshdrRBDCheckRemovable(image->rbd, purge, error);
 }
 
 gssize

@@ -78,14 +78,26 @@ bool
 lukshdrRemoteHandleCheckUnused(const lukshdrRemoteHandle *image, GError **error);
 
 /**
- * lukshdrRemoteHandleCheckRemovable:
+ * lukshdrRemoteHandleFindSnapshot:
  * @image: an open volume
+ * @name: as lukshdrRBDFindSnapshot; set to NULL for a unit of an iSCSI target, which tells nobody of any
+ * @error: as lukshdrRBDFindSnapshot
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrRemoteHandleFindSnapshot(const lukshdrRemoteHandle *image, char **name, GError **error);
+
+/**
+ * lukshdrRemoteHandleCheckRemovable:
+ * @image: a volume that is open for reading alone
+ * @purge: as lukshdrRBDCheckRemovable
  * @error: as lukshdrRBDCheckRemovable
  *
  * Returns: as lukshdrRBDCheckRemovable; true for a unit of an iSCSI target, of which nobody can know.
  */
 bool
-lukshdrRemoteHandleCheckRemovable(const lukshdrRemoteHandle *image, GError **error);
+lukshdrRemoteHandleCheckRemovable(const lukshdrRemoteHandle *image, bool purge, GError **error);
 
 /**
  * lukshdrRemoteHandleRead:

@@ -227,7 +227,7 @@ lukshdrStorageHeadersWipe(GArray *headers, unsigned int algorithm, GError **erro
 }
 
 bool
-lukshdrStorageHeadersDelete(GArray *headers, GError **error)
+lukshdrStorageHeadersDelete(GArray *headers, unsigned int flags, GError **error)
 {
     guint i;
 
@@ -236,7 +236,8 @@ lukshdrStorageHeadersDelete(GArray *headers, GError **error)
 
         /* libvirt cannot remove a partition or logical volume while somebody has it open */
         g_clear_pointer(&header->handle, lukshdrHandleClose);
-        if (lukshdrStorageState.stock.storageVolDelete(header->vol, 0) < 0) {
+        if (lukshdrStorageState.stock.storageVolDelete(header->vol,
+                                                       header->copy->remote ? flags : 0) < 0) {
             lukshdrErrorFromLast(error);
             return false;
         }

@@ -97,6 +97,7 @@ lukshdrStorageHeadersWipe(GArray *headers, unsigned int algorithm, GError **erro
 /**
  * lukshdrStorageHeadersDelete:
  * @headers: as lukshdrStorageHeadersLookup left it
+ * @flags: virStorageVolDeleteFlags, for images of a cluster; other types of pools know none
  * @error: stock's
  *
  * Closes each volume and deletes it by the stock entry.
@@ -104,7 +105,7 @@ lukshdrStorageHeadersWipe(GArray *headers, unsigned int algorithm, GError **erro
  * Returns: true, or false with @error set.
  */
 bool
-lukshdrStorageHeadersDelete(GArray *headers, GError **error);
+lukshdrStorageHeadersDelete(GArray *headers, unsigned int flags, GError **error);
 
 /**
  * lukshdrStorageHeadersLabel:

@@ -100,14 +100,11 @@ lukshdrStorageCheckUnused(const lukshdrLink *link, GError **error)
 
 /* libvirt deletes no units of iSCSI targets */
 static bool
-lukshdrStorageCheckUnits(const lukshdrLink *link, GError **error)
+lukshdrStorageCheckUnits(const lukshdrLink *link, GPtrArray *sharers, GError **error)
 {
-    g_autoptr(GPtrArray) sharers = lukshdrStorageHeadersSharers(link, error);
     const lukshdrVolume *vol;
     guint i;
 
-    if (!sharers)
-        return false;
     /* a header that others share stays */
     for (i = 0; (vol = lukshdrLinkVolumeAt(link, i)) && (i == 0 || sharers->len == 0); i++) {
         if (lukshdrVolumeLocation(vol) != LUKSHDR_LOCATION_ISCSI)
@@ -123,23 +120,75 @@ lukshdrStorageCheckUnits(const lukshdrLink *link, GError **error)
     return true;
 }
 
-bool
-lukshdrStorageCheckRemovable(const lukshdrLink *link, GError **error)
+/* Opens @vol if it has no path here.  Returns true with @handle set, or NULL if it has one, or does not exist any
+ * more.  Whether it is the recorded one is checked by who changes it. */
+static bool
+lukshdrStorageOpenRemote(const lukshdrVolume *vol, lukshdrHandle **handle, GError **error)
 {
-    g_autoptr(lukshdrHandle) handle = NULL;
     g_autoptr(GError) local = NULL;
 
-    if (!lukshdrStorageCheckUnits(link, error))
-        return false;
-    if (!link->payload.remote)
-        return true;
-
-    if ((handle = lukshdrHandleOpen(&link->payload, LUKSHDR_HANDLE_READ, &local)))
-        return lukshdrRemoteHandleCheckRemovable(handle->remote, error);
-    if (g_error_matches(local, LUKSHDR_ERROR, VIR_ERR_NO_STORAGE_VOL))
+    *handle = NULL;
+    if (!vol->remote ||
+        (*handle = lukshdrHandleOpen(vol, LUKSHDR_HANDLE_READ | LUKSHDR_HANDLE_ANY, &local)) ||
+        g_error_matches(local, LUKSHDR_ERROR, VIR_ERR_NO_STORAGE_VOL))
         return true;
     g_propagate_error(error, g_steal_pointer(&local));
     return false;
+}
+
+bool
+lukshdrStorageCheckErasable(const lukshdrLink *link, GError **error)
+{
+    const lukshdrVolume *copy;
+    guint i;
+
+    for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
+        g_autoptr(lukshdrHandle) handle = NULL;
+        g_autofree char *snapshot = NULL;
+
+        if (!lukshdrStorageOpenRemote(copy, &handle, error) ||
+            (handle && !lukshdrRemoteHandleFindSnapshot(handle->remote, &snapshot, error)))
+            return false;
+        if (!snapshot)
+            continue;
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("image '%s' holds key material and has snapshots, such as '%s', which would "
+                      "keep it; remove them first (rbd snap purge), or delete the linked volume "
+                      "with them (virsh vol-delete --delete-snapshots)"),
+                    copy->remote->name, snapshot);
+        return false;
+    }
+    return true;
+}
+
+static bool
+lukshdrStorageCheckRemovableOne(const lukshdrVolume *vol, bool purge, GError **error)
+{
+    g_autoptr(lukshdrHandle) handle = NULL;
+
+    return lukshdrStorageOpenRemote(vol, &handle, error) &&
+           (!handle || lukshdrRemoteHandleCheckRemovable(handle->remote, purge, error));
+}
+
+bool
+lukshdrStorageCheckRemovable(const lukshdrLink *link, bool purge, GError **error)
+{
+    g_autoptr(GPtrArray) sharers = lukshdrStorageHeadersSharers(link, error);
+    const lukshdrVolume *copy;
+    guint i;
+
+    if (!sharers || !lukshdrStorageCheckUnits(link, sharers, error) ||
+        !lukshdrStorageCheckRemovableOne(&link->payload, purge, error))
+        return false;
+    if (sharers->len > 0)
+        return true;
+    if (!purge && !lukshdrStorageCheckErasable(link, error))
+        return false;
+    for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
+        if (!lukshdrStorageCheckRemovableOne(copy, purge, error))
+            return false;
+    }
+    return true;
 }
 
 lukshdrHandle *

@@ -38,8 +38,21 @@ bool
 lukshdrStorageCheckOpeners(const lukshdrVolume *vol, const lukshdrHandle *handle, GError **error);
 
 /**
+ * lukshdrStorageCheckErasable:
+ * @link: a link whose header is about to be overwritten
+ * @error: VIR_ERR_OPERATION_INVALID, naming the snapshot; as lukshdrHandleOpen
+ *
+ * Snapshots of an image keep the key material, whatever is written to the image.
+ *
+ * Returns: true if no copy of the header has any, or false with @error set.
+ */
+bool
+lukshdrStorageCheckErasable(const lukshdrLink *link, GError **error);
+
+/**
  * lukshdrStorageCheckRemovable:
- * @link: a link whose payload is about to be deleted
+ * @link: a link whose payload, and header unless others share it, are about to be deleted
+ * @purge: whether snapshots are to go as well
  * @error: VIR_ERR_OPERATION_INVALID, naming what is in the way; VIR_ERR_OPERATION_UNSUPPORTED if a volume
  *         is a unit of an iSCSI target; as lukshdrHandleOpen
  *
@@ -50,7 +63,7 @@ lukshdrStorageCheckOpeners(const lukshdrVolume *vol, const lukshdrHandle *handle
  * Returns: true, or false with @error set.
  */
 bool
-lukshdrStorageCheckRemovable(const lukshdrLink *link, GError **error);
+lukshdrStorageCheckRemovable(const lukshdrLink *link, bool purge, GError **error);
 
 /**
  * lukshdrStorageCheckUnused:

@@ -12,6 +12,9 @@
  *   4 payload volume deleted by stock  as 2
  *   5 registry entry removed           nothing
  *
+ * A client may ask for snapshots of images on a cluster to go as well.  That is recorded before step 1, and
+ * stock removes them with their image in steps 3 and 4.
+ *
  * If other linked volumes share the header, steps 2 and 3 do not touch it: they only take the link
  * out of the label.
  *
@@ -39,15 +42,25 @@
 #include "secrets.h"
 #include "use.h"
 
+/* What stock is told where it deletes volumes of @link on a cluster */
+static unsigned int
+lukshdrStorageDeleteFlags(const lukshdrLink *link)
+{
+    return link->withSnapshots ? VIR_STORAGE_VOL_DELETE_WITH_SNAPSHOTS : 0;
+}
+
 static bool
-lukshdrStorageDeleteVolume(const lukshdrVolume *where, virConnectPtr conn, GError **error)
+lukshdrStorageDeleteVolume(const lukshdrVolume *where,
+                           unsigned int flags,
+                           virConnectPtr conn,
+                           GError **error)
 {
     g_autoptr(virStorageVol) vol = lukshdrStorageLookupVolume(where, conn, error);
 
     if (!vol)
         return false;
 
-    if (lukshdrStorageState.stock.storageVolDelete(vol, 0) < 0) {
+    if (lukshdrStorageState.stock.storageVolDelete(vol, where->remote ? flags : 0) < 0) {
         lukshdrErrorFromLast(error);
         return false;
     }
@@ -85,7 +98,7 @@ lukshdrStorageFinishHeaders(lukshdrLink *link, GArray *headers, GPtrArray *share
     if (sharers->len > 0)
         return lukshdrStorageHeadersUnshare(headers, link, sharers, error);
 
-    return lukshdrStorageHeadersDelete(headers, error) &&
+    return lukshdrStorageHeadersDelete(headers, lukshdrStorageDeleteFlags(link), error) &&
            (!link->secretGenerated || lukshdrStorageSecretRelease(link, false, error));
 }
 
@@ -101,9 +114,11 @@ lukshdrStorageDeleteVolumes(lukshdrLink *link, virConnectPtr conn, GError **erro
         return false;
 
     return (sharers->len > 0 || lukshdrStorageHeadersErase(headers, error)) &&
+           lukshdrStorageCheckRemovable(link, link->withSnapshots, error) &&
            (sharers->len > 0 || lukshdrStorageHeadersLookup(headers, conn, NULL, error)) &&
            lukshdrStorageFinishHeaders(link, headers, sharers, error) &&
-           (!payload || lukshdrStorageDeleteVolume(&link->payload, conn, error)) &&
+           (!payload || lukshdrStorageDeleteVolume(&link->payload, lukshdrStorageDeleteFlags(link),
+                                                   conn, error)) &&
            lukshdrRegistryRemove(lukshdrStorageState.registry, link->uuid, error);
 }
 
@@ -115,6 +130,20 @@ lukshdrStorageDeleteFinish(lukshdrLink *link, virConnectPtr conn, GError **error
 
     lukshdrStorageBecomeClient(client);
     return ok;
+}
+
+/* Only images of a cluster have snapshots that stock can remove */
+static bool
+lukshdrStorageHasImages(const lukshdrLink *link)
+{
+    const lukshdrVolume *vol;
+    guint i;
+
+    for (i = 0; (vol = lukshdrLinkVolumeAt(link, i)); i++) {
+        if (lukshdrVolumeLocation(vol) == LUKSHDR_LOCATION_RBD)
+            return true;
+    }
+    return false;
 }
 
 /* Makes all refusals.  Sets @headers to the header volumes that exist; if none is left, there is no
@@ -130,7 +159,8 @@ lukshdrStorageCheckDelete(lukshdrLink *link,
     int (*ensure)(virConnectPtr, virStoragePoolDef *,
                   virStorageVolDef *) = lukshdrStorageState.abi.virStorageVolDeleteEnsureACL;
 
-    if (flags) {
+    if (flags &&
+        (flags != VIR_STORAGE_VOL_DELETE_WITH_SNAPSHOTS || !lukshdrStorageHasImages(link))) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_INVALID_ARG,
                     _("unsupported flags (0x%x) to delete a linked volume"), flags);
         return false;
@@ -142,21 +172,40 @@ lukshdrStorageCheckDelete(lukshdrLink *link,
         return false;
     }
 
-    return lukshdrStorageCheckRemovable(link, error) &&
+    return lukshdrStorageCheckRemovable(link, flags != 0, error) &&
            (*headers = lukshdrStorageHeadersOpen(link, conn, error)) &&
            lukshdrStorageHeadersLookup(*headers, conn, ensure, error);
 }
 
+/* A lukshdrStorageChange */
 static bool
-lukshdrStorageDeleteLinked(lukshdrLink *link, virStorageVolPtr vol, GArray *headers, GError **error)
+lukshdrStorageChangeSnapshots(lukshdrLink *link, void *opaque)
+{
+    const bool *withSnapshots = opaque;
+
+    if (link->withSnapshots == *withSnapshots)
+        return false;
+    link->withSnapshots = *withSnapshots;
+    return true;
+}
+
+static bool
+lukshdrStorageDeleteLinked(lukshdrLink *link,
+                           virStorageVolPtr vol,
+                           GArray *headers,
+                           unsigned int flags,
+                           GError **error)
 {
     g_autoptr(GPtrArray) sharers = NULL;
     g_autoptr(lukshdrLink) leaving = lukshdrLinkCopy(link);
 
     leaving->state = LUKSHDR_LINK_STATE_DELETING;
+    leaving->withSnapshots = flags != 0;
 
     /* look who shares the header only after the claim: now nobody can begin to share it */
-    if (!lukshdrStorageClaim(link, leaving->state, error) ||
+    if (!lukshdrStorageUpdate(link, lukshdrStorageChangeSnapshots, &leaving->withSnapshots,
+                              error) ||
+        !lukshdrStorageClaim(link, leaving->state, error) ||
         !(sharers = lukshdrStorageHeadersSharers(link, error)))
         return false;
 
@@ -169,7 +218,8 @@ lukshdrStorageDeleteLinked(lukshdrLink *link, virStorageVolPtr vol, GArray *head
     }
 
     if (lukshdrStorageFinishHeaders(leaving, headers, sharers, error)) {
-        if (lukshdrStorageState.stock.storageVolDelete(vol, 0) == 0) {
+        if (lukshdrStorageState.stock.storageVolDelete(vol, link->payload.remote ? flags : 0) ==
+            0) {
             if (lukshdrRegistryRemove(lukshdrStorageState.registry, link->uuid, error))
                 return true;
             g_prefix_error(error,
@@ -199,7 +249,7 @@ lukshdrStorageDeletePayload(lukshdrLink *link,
     g_autoptr(GArray) headers = NULL;
 
     return lukshdrStorageCheckDelete(link, vol, &headers, flags, error) &&
-           lukshdrStorageDeleteLinked(link, vol, headers, error);
+           lukshdrStorageDeleteLinked(link, vol, headers, flags, error);
 }
 
 int

@@ -94,7 +94,8 @@ lukshdrStorageCheckWipe(lukshdrLink *link,
                                      error))
         return false;
 
-    if (!lukshdrStorageHeadersCanWipe(*headers, algorithm, error))
+    if (!lukshdrStorageHeadersCanWipe(*headers, algorithm, error) ||
+        !lukshdrStorageCheckErasable(link, error))
         return false;
     if ((*headers)->len > 0)
         return true;
