@@ -41,6 +41,18 @@ others_answer() {
     try "$1: and deleted" within virsh -q vol-delete meanwhile data
 }
 
+# machine NAME DISKS: prints the name of a file with the XML of a guest with these disks, which does nothing.
+machine() {
+    cat >"$DAEMON_DIR/xml/$1.xml" <<XML
+<domain type='qemu'>
+  <name>$1</name><memory unit='MiB'>64</memory>
+  <os><type arch='x86_64' machine='pc'>hvm</type></os>
+  <devices><controller type='usb' model='none'/><memballoon model='none'/>$2</devices>
+</domain>
+XML
+    echo "$DAEMON_DIR/xml/$1.xml"
+}
+
 # goes_on PART: the cluster does, and nothing has changed.
 goes_on() {
     try "it goes on" ceph_resume "$1"
@@ -55,6 +67,13 @@ goes_on() {
 try "a daemon with a header pool and a pool on Ceph starts" images_start || finish
 quick_format
 try "two linked volumes are made" eval 'image one && image two' || finish
+try "and one in a directory" create local raw
+local=$(machine local "<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='$DATA/local'/>
+    <target dev='vda' bus='virtio'/></disk>")
+both=$(machine both "$(network_disk vda images/one raw libvirt "$CEPH_UUID")$(
+    network_disk vdb images/two raw libvirt "$CEPH_UUID")")
+plugged=$DAEMON_DIR/xml/plugged.xml
+network_disk vdb images/two raw libvirt "$CEPH_UUID" >"$plugged"
 before=$(state)
 headers=$(sha256sum "$VAULT"/*.luks)
 image_xml new >"$DAEMON_DIR/xml/new.xml"
@@ -68,9 +87,17 @@ meanwhile wipe virsh vol-wipe two images
 others_answer "meanwhile"
 try "vol-dumpxml of the header answers" within virsh -q vol-dumpxml one.luks vault
 like "with its payload" "$OUT" '<source pool="images" volume="one"'
+meanwhile both virsh create --paused "$both"
+try "a guest without a disk there is started" within virsh create --paused "$local"
+meanwhile plug virsh attach-device local "$plugged" --live
 gave_up "vol-create" create "$SILENT"
 gave_up "vol-delete" delete "$SILENT"
 gave_up "vol-wipe" wipe "$SILENT"
+gave_up "a guest with two disks there" both "uncertain.*'images/(one|two)'.*has not answered"
+gave_up "a disk that is plugged in" plug "uncertain.*'images/two'.*has not answered"
+same "one guest is there" "$(virsh list --all --name | xargs)" local
+same "with one disk" "$(virsh domblklist local | awk '$1 ~ /^vd/ { print $1 }' | xargs)" vda
+try "it ends" virsh destroy local
 try "vol-dumpxml ends, too" waited ended show
 same "no header was touched" "$(sha256sum "$VAULT"/*.luks)" "$headers"
 goes_on osd
@@ -91,6 +118,7 @@ goes_on mon
 for name in one two; do
     try "$name is deleted" virsh vol-delete "$name" images
 done
+try "so is the one in a directory" virsh vol-delete local data
 same "no image is left" "$(rbd ls images)" ""
 nothing_left "all of this"
 finish
