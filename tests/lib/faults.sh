@@ -8,6 +8,7 @@
 #                 differ from the one before, with one error each, in turn
 #   FAULTS_MOST   calls of one operation (7)
 #
+#   FAULTS_KEEPS  UUID of a secret that is there all the time, beside the tests' own
 #   FAULTS_ALSO   a function that a sweep calls after each interruption and each repetition, with the name of
 #                 what was interrupted; it calls fail if something else is wrong
 #
@@ -81,7 +82,7 @@ world() {
     local states=" active wiped $* " entries file text state path header first known secrets wanted optional=
     LOST=
     known=$'\n'$(printf '%s\n' "${PLAIN[@]}")$'\n'
-    wanted=$SECRET_UUID$'\n'
+    wanted=$SECRET_UUID$'\n'${FAULTS_KEEPS:+$FAULTS_KEEPS$'\n'}
     entries=$("$DAEMON_IN" sh -c 'for i in "$1"/* "$1"/.[!.]*; do [ ! -e "$i" ] || { echo "@$i"; cat "$i"; echo; }; done' in "$LINKS")
     while IFS= read -r -d '@' text; do
         [ -n "$text" ] || continue
