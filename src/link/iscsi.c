@@ -234,7 +234,8 @@ lukshdrISCSIAsk(lukshdrISCSI *iscsi,
 
         if (!lukshdrISCSIIsAttention(iscsi) && !(patient && lukshdrISCSIIsBusy(iscsi)))
             return true;
-        if (lukshdrISCSILeft(iscsi) == 0)
+        /* what it says now is the reason, and not the deadline */
+        if (lukshdrISCSILeft(iscsi) <= 2 * LUKSHDR_ISCSI_RETRY)
             return true;
         if (!lukshdrISCSIIsAttention(iscsi))
             g_usleep(LUKSHDR_ISCSI_RETRY * 1000);

@@ -159,8 +159,11 @@ lukshdrStorageDefaultCheckType(const char *type, xmlNode *headers, GError **erro
         return true;
 
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
-                _("volumes of pools of type '%s' have no path on the host, so they can be neither "
-                  "payloads nor headers; leave <encryption> and <headers> out"),
+                g_str_equal(type, "iscsi-direct")
+                    ? _("libvirt makes no volumes in pools of type '%s', and headers there are "
+                        "linked by their names; leave <encryption> and <headers> out")
+                    : _("volumes of pools of type '%s' have no path on the host, so they can be "
+                        "neither payloads nor headers; leave <encryption> and <headers> out"),
                 type);
     return false;
 }

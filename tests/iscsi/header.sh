@@ -27,9 +27,14 @@ file_volume() {
 }
 
 try "a daemon and a target with units start" units_start || finish
-try "the target wants a password" with_password || finish
-try "two units have headers" eval 'on_unit 2 && on_unit 4' || finish
+try "units have headers" eval 'on_unit 2 && on_unit 4' || finish
 try "a file has none" file_volume
+
+note "Another client"
+try "it reserves a unit" unit_reserve 2
+unchanged "linking" "reserved by another client" create_in units <<<"$(link_xml existing unit:0:0:1 unit:0:0:2 "$SECRET" units)"
+try "it dies" unit_release
+try "the target wants a password from now on" with_password || finish
 
 note "Linking"
 target_unit 5 1M unit-5 && on_unit 5

@@ -20,6 +20,8 @@
 #   direct_pool NAME [USER UUID [IQN]]
 #                           a libvirt pool of type iscsi-direct over the target, started, autostarted
 #   unit_url LUN            the unit for QEMU's tools and for iscsi-ls and its like
+#   unit_reserve LUN, unit_release
+#                           another client logs in and reserves the unit; and is killed
 
 IQN=iqn.2026-01.org.example:lukshdr
 INITIATOR=iqn.2026-01.org.example:client
@@ -27,6 +29,7 @@ ISCSI_PORT=
 ISCSI_CONTROL=
 ISCSI_UNITS=
 ISCSI_IN=
+ISCSI_OTHER=
 
 need_iscsi() {
     local part
@@ -122,6 +125,32 @@ direct_pool() {
 </pool>
 XML
     virsh pool-define "$DAEMON_DIR/xml/pool-$1.xml" && virsh pool-start "$1" && virsh pool-autostart "$1"
+}
+
+# Without a password: the target must not want one.
+unit_reserve() {
+    mkfifo "$DAEMON_WORK/reserved" || return
+    python3 - "127.0.0.1:$ISCSI_PORT" "$IQN" "$1" >"$DAEMON_WORK/reserved" 2>&1 <<'PYTHON' &
+import ctypes, ctypes.util, signal, sys
+lib = ctypes.CDLL(ctypes.util.find_library("iscsi"))
+lib.iscsi_create_context.restype = ctypes.c_void_p
+lib.iscsi_reserve6_sync.restype = ctypes.POINTER(ctypes.c_int)
+iscsi = ctypes.c_void_p(lib.iscsi_create_context(b"iqn.2026-01.org.example:other"))
+portal, target, lun = sys.argv[1].encode(), sys.argv[2].encode(), int(sys.argv[3])
+assert lib.iscsi_set_session_type(iscsi, 2) == 0 and lib.iscsi_set_targetname(iscsi, target) == 0
+assert lib.iscsi_full_connect_sync(iscsi, portal, lun) == 0
+assert lib.iscsi_reserve6_sync(iscsi, lun)[0] == 0 # its status
+print("reserved", flush=True)
+signal.pause()
+PYTHON
+    ISCSI_OTHER=$!
+    [ "$(head -n 1 "$DAEMON_WORK/reserved")" = reserved ]
+}
+
+unit_release() {
+    kill -KILL "$ISCSI_OTHER"
+    wait "$ISCSI_OTHER" 2>/dev/null
+    rm -f "$DAEMON_WORK/reserved"
 }
 
 unit_url() {
