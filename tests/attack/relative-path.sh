@@ -7,12 +7,9 @@
 . "$(dirname "$0")/../lib/linked.sh"
 . "$(dirname "$0")/../lib/attack.sh"
 . "$(dirname "$0")/../lib/label.sh"
+. "$(dirname "$0")/../lib/iscsi.sh"
 
-need_root
-PATH=$PATH:/usr/sbin
-need_command tgtd tgtadm
-[ -n "$(find /usr/lib/*/libvirt/storage-backend /usr/lib*/libvirt/storage-backend -name '*iscsi-direct.so' 2>/dev/null)" ] ||
-    skip_all "libvirt's iscsi-direct backend is not installed"
+need_iscsi
 
 daemon_use host
 CWD=$(mktemp -d "$DAEMON_WORK/cwd.XXXXXX")
@@ -20,38 +17,9 @@ chmod 755 "$CWD"
 export DAEMON_WRAPPER="${DAEMON_WRAPPER:-} env -C $CWD"
 try "a daemon starts" linked_start || finish
 
-IQN=iqn.2026-01.org.example:lukshdr
-PORT=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-CONTROL=$((PORT % 30000 + 100)) # tgtd's socket is called by it
-UNIT=$DAEMON_DIR/unit
-LURE=ip-127.0.0.1:$PORT-iscsi-$IQN-lun-1
-head -c 8M /dev/urandom >"$UNIT"
-
-tgtadm_here() {
-    "$DAEMON_IN" tgtadm -C "$CONTROL" --lld iscsi "$@"
-}
-
-target_start() {
-    "$DAEMON_IN" mkdir -p /run/tgtd
-    "$DAEMON_IN" tgtd -f -C "$CONTROL" --iscsi portal="127.0.0.1:$PORT" >"$DAEMON_DIR/tgtd.log" 2>&1 &
-    waited tgtadm_here --mode target --op show &&
-        tgtadm_here --mode target --op new --tid 1 -T "$IQN" &&
-        tgtadm_here --mode logicalunit --op new --tid 1 --lun 1 -b "$UNIT" &&
-        tgtadm_here --mode target --op bind --tid 1 -I ALL
-}
-
-direct_pool() {
-    cat >"$DAEMON_DIR/xml/direct.xml" <<XML
-<pool type='iscsi-direct'>
-  <name>direct</name>
-  <source>
-    <host name='127.0.0.1' port='$PORT'/>
-    <device path='$IQN'/>
-    <initiator><iqn name='iqn.2026-01.org.example:client'/></initiator>
-  </source>
-</pool>
-XML
-    virsh pool-define "$DAEMON_DIR/xml/direct.xml" && virsh pool-start direct
+# a_unit: a target with a unit that is full of something.
+a_unit() {
+    target_start && head -c 8M /dev/urandom >"$ISCSI_UNITS/1" && target_unit 1 8M
 }
 
 # create_in POOL NAME: a raw linked volume.
@@ -72,8 +40,10 @@ declare_headers() {
     virsh pool-define "$DAEMON_DIR/xml/headers.xml" && virsh pool-start "$1" && virsh pool-autostart "$1"
 }
 
-try "an iSCSI target is there" target_start || finish
-try "and a pool over it" direct_pool || finish
+try "an iSCSI target is there" a_unit || finish
+UNIT=$ISCSI_UNITS/1
+LURE=ip-127.0.0.1:$ISCSI_PORT-iscsi-$IQN-lun-1
+try "and a pool over it" direct_pool direct || finish
 unit=$(virsh vol-list direct | awk '/unit:0:0:1/ { print $1; exit }')
 same "its volume's path is none" "$(virsh vol-path "$unit" direct)" "$LURE"
 
