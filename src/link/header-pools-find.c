@@ -132,6 +132,8 @@ lukshdrHeaderPoolIsVolume(const lukshdrHeaderPool *pool,
     struct statx dir;
     bool there;
 
+    if (pool->remote)
+        return false;
     if (pool->device)
         return st && lukshdrHeaderPoolsIsPartition(pool->device, st);
 
@@ -173,6 +175,40 @@ lukshdrHeaderPoolsFind(lukshdrHeaderPools *pools, const char *path, char **pool,
     g_autoptr(GPtrArray) known = lukshdrHeaderPoolsLoad(pools, error);
 
     *pool = known && known->len > 0 ? lukshdrHeaderPoolsFindIn(known, path, true) : NULL;
+    return known != NULL;
+}
+
+static bool
+lukshdrHeaderPoolsShareServer(const lukshdrRemote *a, const lukshdrRemote *b)
+{
+    size_t i;
+
+    for (i = 0; a->servers[i]; i++) {
+        if (g_strv_contains((const char *const *)b->servers, a->servers[i]))
+            return true;
+    }
+    return !a->servers[0] || !b->servers[0];
+}
+
+bool
+lukshdrHeaderPoolsFindRemote(lukshdrHeaderPools *pools,
+                             const lukshdrRemote *remote,
+                             char **pool,
+                             GError **error)
+{
+    g_autoptr(GPtrArray) known = lukshdrHeaderPoolsLoad(pools, error);
+    g_autofree char *where = g_path_get_dirname(remote->name);
+    guint i;
+
+    *pool = NULL;
+    for (i = 0; known && i < known->len && !*pool; i++) {
+        const lukshdrHeaderPool *candidate = g_ptr_array_index(known, i);
+
+        if (candidate->remote && candidate->remote->kind == remote->kind &&
+            g_str_equal(candidate->remote->name, where) &&
+            lukshdrHeaderPoolsShareServer(candidate->remote, remote))
+            *pool = g_strdup(candidate->name);
+    }
     return known != NULL;
 }
 

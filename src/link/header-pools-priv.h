@@ -7,6 +7,7 @@
 #pragma once
 
 #include "header-pools.h"
+#include "volume.h"
 
 /* A declared header pool whose volumes can be recognised */
 typedef struct _lukshdrHeaderPool lukshdrHeaderPool;
@@ -14,6 +15,8 @@ struct _lukshdrHeaderPool {
     char *name;
     char *target; /* the directory of its volumes, or NULL */
     char *device; /* of type disk: what its volumes are partitions of, or NULL */
+    lukshdrRemote
+        *remote; /* of type rbd: the pool of a cluster, by its name and servers, or NULL */
 };
 
 /**

@@ -19,6 +19,7 @@
 #include "util/error.h"
 #include "util/file.h"
 #include "util/xml.h"
+#include "remote-xml.h"
 
 #define LUKSHDR_HEADER_POOLS_SUFFIX ".xml"
 
@@ -63,6 +64,7 @@ lukshdrHeaderPoolFree(lukshdrHeaderPool *pool)
     g_free(pool->name);
     g_free(pool->target);
     g_free(pool->device);
+    lukshdrRemoteFree(pool->remote);
     g_free(pool);
 }
 
@@ -204,8 +206,24 @@ lukshdrHeaderPoolsText(xmlNode *parent, const char *name)
     return node ? lukshdrXMLText(node) : NULL;
 }
 
+/* Returns the pool of a cluster that <source> names, or NULL */
+static lukshdrRemote *
+lukshdrHeaderPoolsRemote(xmlNode *source)
+{
+    g_autofree char *name = lukshdrHeaderPoolsText(source, LUKSHDR_XML_NAME);
+    lukshdrRemote *remote;
+
+    if (!name)
+        return NULL;
+    remote = g_new0(lukshdrRemote, 1);
+    remote->kind = LUKSHDR_LOCATION_RBD;
+    remote->name = g_steal_pointer(&name);
+    remote->servers = lukshdrRemoteServers(source);
+    return remote;
+}
+
 /* Adds the pool that @def defines, if it is declared and its volumes can be recognised.  The types
- * are those of lukshdrPoolStateVolumePath, and disk. */
+ * are those of lukshdrPoolStateVolumePath, disk and rbd. */
 static void
 lukshdrHeaderPoolsAdd(GPtrArray *pools, GPtrArray *declarations, xmlNode *def)
 {
@@ -227,8 +245,10 @@ lukshdrHeaderPoolsAdd(GPtrArray *pools, GPtrArray *declarations, xmlNode *def)
                                               LUKSHDR_XML_PATH);
     else if (g_str_equal(type, "disk") && device)
         pool->device = lukshdrXMLAttribute(device, LUKSHDR_XML_PATH);
+    else if (g_str_equal(type, "rbd"))
+        pool->remote = lukshdrHeaderPoolsRemote(source);
 
-    if (pool->target || pool->device)
+    if (pool->target || pool->device || pool->remote)
         g_ptr_array_add(pools, pool);
     else
         lukshdrHeaderPoolFree(pool);

@@ -17,6 +17,8 @@
 #include <libxml/tree.h>
 #include <stdbool.h>
 
+#include "volume.h"
+
 typedef struct _lukshdrHeaderPools lukshdrHeaderPools;
 
 /**
@@ -77,6 +79,24 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(lukshdrHeaderPools, lukshdrHeaderPoolsFree)
  */
 bool
 lukshdrHeaderPoolsFind(lukshdrHeaderPools *pools, const char *path, char **pool, GError **error);
+
+/**
+ * lukshdrHeaderPoolsFindRemote:
+ * @pools: from lukshdrHeaderPoolsNew
+ * @remote: where something is that somebody is about to open
+ * @pool: as lukshdrHeaderPoolsFind, of a header pool of type rbd
+ * @error: as lukshdrHeaderPoolsFind
+ *
+ * An image is a volume of the pool if both name the same pool of a cluster, and one server in common, or one
+ * of them none.  Does not ask the cluster, so a cluster by names that the pool does not have is not recognised.
+ *
+ * Returns: true with @pool set or NULL, or false with @error set.
+ */
+bool
+lukshdrHeaderPoolsFindRemote(lukshdrHeaderPools *pools,
+                             const lukshdrRemote *remote,
+                             char **pool,
+                             GError **error);
 
 /**
  * lukshdrHeaderPoolsFindBelow:

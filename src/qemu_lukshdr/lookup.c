@@ -43,6 +43,19 @@ lukshdrQemuLookupJudge(const lukshdrRecognised *found,
     return true;
 }
 
+/* @pool is the header pool that @where is in, or NULL */
+static bool
+lukshdrQemuLookupCheckHeaderPool(const char *where, const char *pool, GError **error)
+{
+    if (!pool)
+        return true;
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_DENIED,
+                _("'%s' is in pool '%s', which is declared to hold headers, and cannot be a "
+                  "disk; move it to another pool if it is none, or link it with its payload"),
+                where, pool);
+    return false;
+}
+
 bool
 lukshdrQemuLookupRemote(const lukshdrQemuHost *host,
                         const lukshdrRemote *remote,
@@ -51,10 +64,13 @@ lukshdrQemuLookupRemote(const lukshdrQemuHost *host,
 {
     g_autofree char *where = lukshdrRemoteDescribe(remote);
     g_auto(lukshdrRecognised) found = { 0 };
+    g_autofree char *pool = NULL;
 
     *link = NULL;
     return lukshdrRecogniseRemote(host->registry, remote, &found, error) &&
-           lukshdrQemuLookupJudge(&found, where, link, error);
+           lukshdrQemuLookupJudge(&found, where, link, error) &&
+           (*link || (lukshdrHeaderPoolsFindRemote(host->headerPools, remote, &pool, error) &&
+                      lukshdrQemuLookupCheckHeaderPool(where, pool, error)));
 }
 
 bool
@@ -94,15 +110,8 @@ lukshdrQemuLookup(const lukshdrQemuHost *host, const char *path, lukshdrLink **l
     if (*link)
         return true;
 
-    if (!lukshdrHeaderPoolsFind(host->headerPools, path, &pool, error))
-        return false;
-    if (!pool)
-        return true;
-    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_DENIED,
-                _("'%s' is in pool '%s', which is declared to hold headers, and cannot be a "
-                  "disk; move it to another pool if it is none, or link it with its payload"),
-                path, pool);
-    return false;
+    return lukshdrHeaderPoolsFind(host->headerPools, path, &pool, error) &&
+           lukshdrQemuLookupCheckHeaderPool(path, pool, error);
 }
 
 /* Sets @other to the link whose payload should stand at @path by its own name, if that is not

@@ -143,18 +143,10 @@ lukshdrStorageDefaultCheck(xmlNode *encryption, GError **error)
 /* A default that no volume could have is noticed when it is written, not when it is needed.  Types
  * of pools: libvirt's virStoragePoolType. */
 static bool
-lukshdrStorageDefaultCheckType(const char *type, xmlNode *headers, GError **error)
+lukshdrStorageDefaultCheckType(const char *type, GError **error)
 {
     static const char *const remote[] = { "gluster", "iscsi-direct", "sheepdog", NULL };
 
-    if (g_strcmp0(type, LUKSHDR_DEFAULT_RBD) == 0) {
-        if (!headers)
-            return true;
-        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
-                            _("pools of type 'rbd' hold payloads, but no headers yet; leave "
-                              "<headers> out, and keep the headers in a pool of files"));
-        return false;
-    }
     if (!type || !g_strv_contains(remote, type))
         return true;
 
@@ -243,7 +235,7 @@ lukshdrStorageDefaultSplit(const char *text,
                             _("a pool can have only one encryption default"));
         return false;
     }
-    if (((encryption || headers) && !lukshdrStorageDefaultCheckType(type, headers, error)) ||
+    if (((encryption || headers) && !lukshdrStorageDefaultCheckType(type, error)) ||
         (encryption && !lukshdrStorageDefaultCheck(encryption, error)))
         return false;
 

@@ -341,6 +341,32 @@ lukshdrScanHasImage(lukshdrScan *scan, const lukshdrVolume *vol, GError **error)
     return false;
 }
 
+/* As lukshdrScanExamine, of an image.  A header that was put back from a backup is another image of that
+ * name. */
+static bool
+lukshdrScanExamineImage(lukshdrScan *scan,
+                        const lukshdrLink *link,
+                        const lukshdrVolume *vol,
+                        lukshdrIdentity *fresh,
+                        GError **error)
+{
+    g_autoptr(GError) lost = NULL;
+    g_autoptr(lukshdrHandle) handle = NULL;
+
+    *fresh = vol->identity;
+    if (lukshdrScanHasImage(scan, vol, &lost))
+        return true;
+
+    if (vol != &link->payload && link->state == LUKSHDR_LINK_STATE_ACTIVE &&
+        (handle = lukshdrHandleOpen(vol, LUKSHDR_HANDLE_ANY | LUKSHDR_HANDLE_HEADER, NULL)) &&
+        lukshdrHeaderCheck(link, vol, handle->fd, NULL, NULL)) {
+        *fresh = handle->identity;
+        return true;
+    }
+    g_propagate_error(error, g_steal_pointer(&lost));
+    return false;
+}
+
 /* Logs if @vol is lost, or is back.  Returns true if @fresh must be recorded: if the volume's file
  * system has a new device number, if the volume is a header that was put back from a backup, or if
  * it is a device whose lasting name an earlier release did not record. */
@@ -364,7 +390,7 @@ lukshdrScanCheckVolume(lukshdrScan *scan,
     if (vol->remote && g_strcmp0(scan->pool, vol->pool))
         return false;
 
-    if (!(vol->remote ? lukshdrScanHasImage(scan, vol, &error)
+    if (!(vol->remote ? lukshdrScanExamineImage(scan, link, vol, fresh, &error)
                       : lukshdrScanExamine(link, vol, fresh, &error))) {
         /* the pool may have been stopped since the earlier answer, and the volume deleted */
         g_hash_table_remove(scan->active, vol->pool);
@@ -390,7 +416,7 @@ lukshdrScanCheckVolume(lukshdrScan *scan,
                          vol->volume, vol->pool, link->payload.volume, link->payload.pool);
 
     if (vol->remote)
-        return false;
+        return lukshdrIdentityCompare(&vol->identity, fresh) == LUKSHDR_IDENTITY_DIFFERENT;
     if (fresh->type == LUKSHDR_IDENTITY_BLOCK)
         return fresh->id[0] && !vol->identity.id[0];
     return fresh->dev != vol->identity.dev || fresh->inode != vol->identity.inode;
@@ -399,7 +425,7 @@ lukshdrScanCheckVolume(lukshdrScan *scan,
 typedef struct _lukshdrScanFresh lukshdrScanFresh;
 struct _lukshdrScanFresh {
     guint i; /* which volume (lukshdrLinkVolumeAt) */
-    const char *path;
+    const lukshdrVolume *seen;
     lukshdrIdentity identity;
 };
 
@@ -411,7 +437,7 @@ lukshdrScanRenew(lukshdrLink *link, void *opaque)
     lukshdrVolume *vol = lukshdrLinkVolumeAt(link, fresh->i);
 
     /* it may be another volume by now */
-    if (!vol || g_strcmp0(vol->path, fresh->path))
+    if (!vol || !lukshdrVolumeIsSamePlace(vol, fresh->seen))
         return false;
     vol->identity = fresh->identity;
     return true;
@@ -424,7 +450,7 @@ lukshdrScanCheckVolumes(lukshdrScan *scan, lukshdrLink *link)
     guint i;
 
     for (i = 0; (vol = lukshdrLinkVolumeAt(link, i)); i++) {
-        lukshdrScanFresh fresh = { .i = i, .path = vol->path };
+        lukshdrScanFresh fresh = { .i = i, .seen = vol };
         g_autoptr(GError) error = NULL;
 
         if (lukshdrScanCheckVolume(scan, link, vol, &fresh.identity) &&

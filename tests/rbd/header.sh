@@ -166,6 +166,21 @@ unlike "the label is gone" "$(label hand.luks)" 'LUKSHDR'
 try "the header opens" opens "$(key_file hand.luks)"
 try "it is linked again" create_in images <<<"$(link_keys existing hand hand.luks "$SECRET")"
 key_file hand.luks >/dev/null && cp "$DAEMON_WORK/key" "$DAEMON_WORK/kept"
+id=$(link_show hand | grep -o 'type="rbd" id="[^"]*"' | tail -n 1)
+try "the header's image is removed by hand" rbd rm vault/hand.luks --no-progress
+virsh pool-refresh keys
+try "that is noticed" waited eval 'virsh vol-dumpxml hand images | grep -q missing'
+refuse "and the volume cannot be cloned" "no pool or image 'vault/hand.luks'|no storage vol" clone_to hand other
+try "another image of that name holds something else" rbd create vault/hand.luks --size 4M
+virsh pool-refresh keys
+refuse "which nobody takes for the header" "rbd:vault/hand.luks|not a LUKS|no LUKS" clone_to hand other
+rbd rm vault/hand.luks --no-progress
+try "the header is put back from a backup" rbd import "$DAEMON_WORK/kept" vault/hand.luks --no-progress
+virsh pool-refresh keys
+try "it is taken, by what it holds" waited eval '! virsh vol-dumpxml hand images | grep -q missing'
+unlike "as another image" "$(link_show hand)" "$id"
+try "the volume is cloned" clone_to hand other
+virsh vol-delete other images
 virsh vol-delete hand images
 virsh vol-delete second images
 
@@ -175,4 +190,28 @@ refuse "a user that may only read" "failed to create volume" create bad raw "" "
 ceph auth caps client.headers mon 'profile rbd' osd 'profile rbd pool=vault'
 same "no image is left" "$(rbd ls vault)" ""
 nothing_left "that"
+
+note "Defaults and other hosts"
+virsh pool-dumpxml keys --inactive | sed 's,</pool>,<target><headers/></target></pool>,' >"$DAEMON_DIR/xml/default.xml"
+try "the pool is declared to hold headers" virsh pool-define "$DAEMON_DIR/xml/default.xml"
+like "and says so" "$(virsh pool-dumpxml keys)" "<headers/>"
+rbd create vault/stray --size 4M
+virsh pool-refresh keys
+refuse "an image there is nobody's disk" "declared to hold headers" virsh define /dev/stdin <<XML
+<domain type='qemu'><name>stray</name><memory>16384</memory><os><type arch='x86_64'>hvm</type></os><devices>
+$(network_disk vda vault/stray raw headers "$HEADERS_UUID")</devices></domain>
+XML
+rbd rm vault/stray --no-progress
+try "a volume is made" image seven 16 "$SECRET" "pool='keys'"
+key_file seven.luks >/dev/null && cp "$DAEMON_WORK/key" "$DAEMON_WORK/kept"
+one=$(link_show seven)
+try "host two starts" linked_start two
+quick_keys
+ceph_secret libvirt "$CEPH_UUID" && ceph_pool images libvirt "$CEPH_UUID"
+ceph_secret headers "$HEADERS_UUID" && ceph_pool keys headers "$HEADERS_UUID" "<headers/>" vault
+try "finds it by its label" waited eval 'virsh vol-dumpxml seven images | grep -q "pool=.keys. volume=.seven.luks."'
+like "and takes it" "$(link_show seven)" "$(grep -o '<uuid>[^<]*' <<<"$one" | head -n 1)"
+try "deletes it" virsh vol-delete seven images
+same "with the header" "$(rbd ls vault)" ""
+linked_use host
 finish
