@@ -210,6 +210,43 @@ testNothing(testHost *host, const void *opaque G_GNUC_UNUSED)
     testIsBelow(host, ".", NULL);
 }
 
+static void
+testIsRemote(testHost *host, const char *name, const char *server, const char *wanted)
+{
+    char *servers[] = { (char *)server, NULL };
+    const lukshdrRemote remote = { .kind = LUKSHDR_LOCATION_RBD,
+                                   .name = (char *)name,
+                                   .servers = servers };
+    g_autofree char *pool = NULL;
+
+    g_assert_true(lukshdrHeaderPoolsFindRemote(host->pools, &remote, &pool, NULL));
+    g_assert_cmpstr(pool, ==, wanted);
+}
+
+/* A pool of a cluster, by its name and its monitors */
+static void
+testRemote(testHost *host, const void *opaque G_GNUC_UNUSED)
+{
+    static const char text[] = "<pool type='rbd'><name>keys</name><uuid>" TEST_VAULT
+                               "</uuid><source>"
+                               "<name>ceph</name><host name='mon1' port='6789'/><host name='mon2'/>"
+                               "</source></pool>";
+    g_autofree char *path = g_build_filename(host->configs, "keys.xml", NULL);
+
+    g_assert_true(g_file_set_contents(path, text, -1, NULL));
+    testIsRemote(host, "ceph/one", "mon2", NULL);
+    testDeclare(host, TEST_VAULT, "<headers/>");
+    testIsRemote(host, "ceph/one", "mon2", "keys");
+    testIsRemote(host, "ceph/one", "mon1:6789", "keys");
+    /* the host's ceph.conf says which cluster */
+    testIsRemote(host, "ceph/one", NULL, "keys");
+    testIsRemote(host, "ceph/one", "mon3", NULL);
+    testIsRemote(host, "ceph/space/one", "mon2", NULL);
+    testIsRemote(host, "other/one", "mon2", NULL);
+    testIsIn(host, "ceph/one", NULL);
+    testIsBelow(host, ".", NULL);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -217,6 +254,7 @@ main(int argc, char **argv)
     g_test_add("/headerpools/declarations", testHost, NULL, testSetUp, testDeclarations,
                testTearDown);
     g_test_add("/headerpools/names", testHost, NULL, testSetUp, testNames, testTearDown);
+    g_test_add("/headerpools/remote", testHost, NULL, testSetUp, testRemote, testTearDown);
     g_test_add("/headerpools/nothing", testHost, NULL, testSetUp, testNothing, testTearDown);
     return g_test_run();
 }

@@ -150,7 +150,7 @@ testPool(void)
         { RBD("<target/>"), true, false },
         { RBD("<target>" DEFAULT(HEADER(SOURCE)) "</target>"), true, false },
         { RBD("<target>" DEFAULT(CIPHER HEADER(SOURCE SOURCE) SECRET) "</target>"), true, false },
-        { RBD("<target><headers/></target>"), false, false },
+        { RBD("<target><headers/></target>"), true, false },
         { RBD("<target><path>/dev</path></target>"), false, false },
         { RBD("<target>" DEFAULT(HEADER(SOURCE)) "</target><target/>"), false, false },
         { POOL("<headers/>" PATH "<headers/>"), false, false },

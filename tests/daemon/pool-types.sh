@@ -141,9 +141,10 @@ sed -i '/<target>/,/<\/target>/d' "$DAEMON_DIR/xml/pool.xml"
 try "rbd: defined without" virsh pool-define --validate "$DAEMON_DIR/xml/pool.xml"
 unlike "rbd: it is gone" "$(virsh pool-dumpxml images)" "encryption"
 try "rbd: is undefined" virsh pool-undefine images
-xml_of refused-rbd-headers
-refuse "rbd: headers, which cannot be there yet" "hold payloads, but no headers yet" \
-    virsh pool-define "$DAEMON_DIR/xml/pool.xml"
+xml_of rbd-headers
+try "rbd: declared to hold headers" virsh pool-define --validate "$DAEMON_DIR/xml/pool.xml"
+like "rbd: and shown so" "$(virsh pool-dumpxml images)" "<headers/>"
+try "rbd: is undefined" virsh pool-undefine images
 for type in gluster iscsi-direct; do
     xml_of refused-$type
     refuse "$type: a default that no volume could have" "type '$type' have no path on the host" \

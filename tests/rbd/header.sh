@@ -197,7 +197,7 @@ try "the pool is declared to hold headers" virsh pool-define "$DAEMON_DIR/xml/de
 like "and says so" "$(virsh pool-dumpxml keys)" "<headers/>"
 rbd create vault/stray --size 4M
 virsh pool-refresh keys
-refuse "an image there is nobody's disk" "declared to hold headers" virsh define /dev/stdin <<XML
+refuse "an image there is nobody's disk" "declared to hold headers" virsh create /dev/stdin <<XML
 <domain type='qemu'><name>stray</name><memory>16384</memory><os><type arch='x86_64'>hvm</type></os><devices>
 $(network_disk vda vault/stray raw headers "$HEADERS_UUID")</devices></domain>
 XML
