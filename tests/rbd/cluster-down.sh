@@ -5,6 +5,10 @@
 
 # shellcheck disable=SC2317 # many functions are called by way of try
 . "$(dirname "$0")/lib/images.sh"
+. "$(dirname "$0")/../lib/faults.sh"
+
+daemon_use host
+faults_use
 
 # within COMMAND...: with a deadline that only what waits for ever meets.
 within() {
@@ -84,6 +88,7 @@ meanwhile create virsh vol-create images "$DAEMON_DIR/xml/new.xml"
 meanwhile show virsh vol-dumpxml one images
 meanwhile delete virsh vol-delete one images
 meanwhile wipe virsh vol-wipe two images
+meanwhile resize virsh vol-resize two 32M images
 others_answer "meanwhile"
 try "vol-dumpxml of the header answers" within virsh -q vol-dumpxml one.luks vault
 like "with its payload" "$OUT" '<source pool="images" volume="one"'
@@ -93,6 +98,7 @@ meanwhile plug virsh attach-device local "$plugged" --live
 gave_up "vol-create" create "$SILENT"
 gave_up "vol-delete" delete "$SILENT"
 gave_up "vol-wipe" wipe "$SILENT"
+gave_up "vol-resize" resize "$SILENT|is being resized, wiped or deleted"
 gave_up "a guest with two disks there" both "uncertain.*'images/(one|two)'.*has not answered"
 gave_up "a disk that is plugged in" plug "uncertain.*'images/two'.*has not answered"
 same "one guest is there" "$(virsh list --all --name | xargs)" local
@@ -103,6 +109,27 @@ same "no header was touched" "$(sha256sum "$VAULT"/*.luks)" "$headers"
 goes_on osd
 try "a volume is made" image new
 try "and deleted" virsh vol-delete new images
+
+note "The OSD stands still in the middle of an operation"
+try "a third linked volume is made" image three
+# held NAME POINT COMMAND...: the command has come to that point, and goes on when the OSD stands still.
+held() {
+    local name=$1
+    rm -f "$POINT.go"
+    meets "$2|#$((FAULTS_SERIAL += 1))"
+    meanwhile "$name" "${@:3}"
+    waited test -s "$POINT.log" && ceph_pause osd && : >"$POINT.go"
+}
+try "before key material is destroyed" held delete "rename 1 wait $LINKS" virsh vol-delete three images
+gave_up "vol-delete" delete "$SILENT"
+try "it goes on" ceph_resume osd
+try "the volume is whole" eval 'waited virsh pool-refresh images && is_linked three && opens "$VAULT/three.luks"'
+try "after that" held delete "unlink 1 wait /three.luks" virsh vol-delete three images
+gave_up "vol-delete" delete "key material of volume 'three' has been destroyed, but not all of it could be removed"
+others_answer "meanwhile"
+try "it goes on" ceph_resume osd
+try "the deletion is completed" waited eval '! link_of three || { virsh pool-refresh images && false; }'
+same "nothing of it is left" "$(rbd ls images | grep three)$(find "$VAULT" -name 'three*')" ""
 
 note "The monitor stands still"
 try "it is stopped" ceph_pause mon
