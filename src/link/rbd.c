@@ -161,6 +161,13 @@ lukshdrRBDSetError(const char *where, int err, GError **error)
               "get) and whether the libvirt secret has its key"),
             where);
         return;
+    case ESHUTDOWN:
+        g_set_error(
+            error, LUKSHDR_ERROR, VIR_ERR_OPERATION_FAILED,
+            _("the Ceph cluster has shut out this host's client of '%s' (ceph osd blocklist "
+              "ls), as it does when another takes over a lock; try again"),
+            where);
+        return;
     default:
         lukshdrErrorSetErrno(error, -err, _("Unable to ask the Ceph cluster of '%s'"), where);
     }

@@ -70,7 +70,8 @@ refuse "more than there is" "has 4194304 bytes" virsh vol-download one.luks "$DA
 try "the tool saves it" vl header-backup data/one "$DAEMON_DIR/one.bak"
 printf %s "another passphrase" >"$DAEMON_DIR/second"
 printf %s "$PASSPHRASE" >"$DAEMON_DIR/first"
-chmod 600 "$DAEMON_DIR/first" "$DAEMON_DIR/second"
+printf %s "a third passphrase" >"$DAEMON_DIR/third"
+chmod 600 "$DAEMON_DIR/first" "$DAEMON_DIR/second" "$DAEMON_DIR/third"
 try "a key is added" vl key-add data/one --passphrase-file "$DAEMON_DIR/first" --new-passphrase-file "$DAEMON_DIR/second" --iter-time 10
 try "the header in the cluster opens with it" opens "$(key_file one.luks)" "another passphrase"
 try "and with the first" opens "$(key_file one.luks)"
@@ -91,6 +92,18 @@ virsh pool-refresh keys
 try "check again" vl check
 like "has nothing to say" "$OUT" "links checked: 1, things found: 0"
 try "it is as it was" cmp "$(key_file one.luks)" "$DAEMON_WORK/kept"
+try "the tool saves it again" vl header-backup --force data/one "$DAEMON_DIR/one.bak"
+try "somebody damages it again" spoil one.luks
+try "the tool puts it back" vl header-restore data/one "$DAEMON_DIR/one.bak"
+try "check after that" vl check
+like "has nothing to say" "$OUT" "links checked: 1, things found: 0"
+try "it opens" opens "$(key_file one.luks)" "another passphrase"
+try "a key is changed" vl key-change data/one --passphrase-file "$DAEMON_DIR/second" \
+    --new-passphrase-file "$DAEMON_DIR/third" --iter-time 10
+try "the new one opens" opens "$(key_file one.luks)" "a third passphrase"
+refuse "the old one does not" "No key available" opens "$(key_file one.luks)" "another passphrase"
+try "it is removed" vl key-remove data/one --passphrase-file "$DAEMON_DIR/third"
+try "what libvirt has opens" opens "$(key_file one.luks)"
 
 note "Deletion"
 key_file one.luks >/dev/null && cp "$DAEMON_WORK/key" "$DAEMON_WORK/kept"
