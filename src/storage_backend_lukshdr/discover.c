@@ -30,6 +30,7 @@
 #include "entry.h"
 #include "headers.h"
 #include "lookup.h"
+#include "remote.h"
 #include "recognise.h"
 #include "vol-xml.h"
 
@@ -365,6 +366,37 @@ lukshdrDiscoverReplicas(virConnectPtr conn, lukshdrLink *link)
     }
 }
 
+/* On this host the pool of @payload, an image of a cluster, may have another name: finds the pool that has the image
+ * by the claim's monitors and name.  What it is decides lukshdrDiscoverCheckClaim. */
+static void
+lukshdrDiscoverFindPool(virConnectPtr conn, lukshdrVolume *payload)
+{
+    virStoragePoolPtr *pools = NULL;
+    bool found = false;
+    int count;
+    int i;
+
+    if (lukshdrVolumeLocation(payload) != LUKSHDR_LOCATION_RBD ||
+        lukshdrDiscoverHasPool(conn, payload->pool))
+        return;
+
+    count = virConnectListAllStoragePools(
+        conn, &pools, VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE | VIR_CONNECT_LIST_STORAGE_POOLS_RBD);
+    for (i = 0; i < count; i++) {
+        g_autoptr(lukshdrRemote) remote = NULL;
+
+        if (!found && lukshdrStorageRemote(pools[i], payload->volume, &remote, NULL) && remote &&
+            lukshdrRemoteIsOwnName(payload->remote, remote)) {
+            g_free(payload->pool);
+            payload->pool = g_strdup(virStoragePoolGetName(pools[i]));
+            found = true;
+        }
+        virStoragePoolFree(pools[i]);
+    }
+    free(pools);
+    virResetLastError();
+}
+
 /* Returns false with @error set if @claim is not followed.  Returns true if it is, and also if this
  * host does not have the payload yet. */
 static bool
@@ -389,6 +421,7 @@ lukshdrDiscoverClaim(const lukshdrDiscover *here, const lukshdrLink *claim, GErr
         return true;
 
     link->secretGenerated = false;
+    lukshdrDiscoverFindPool(here->conn, &link->payload);
     handle = lukshdrDiscoverOpen(here->conn, &link->payload, LUKSHDR_HANDLE_READ, &payload,
                                  &reason);
     if (!handle && !reason)

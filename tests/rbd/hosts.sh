@@ -73,6 +73,20 @@ same "no header was touched" "$(sha256sum "$shared"/*)" "$before"
 try "the copy is deleted" virsh vol-delete copied images
 same "which no header notices" "$(sha256sum "$shared"/*)" "$before"
 
+note "A pool of another name"
+try "host four starts" linked_start four || finish
+quick_keys
+try "and calls the cluster's pool otherwise" eval 'ceph_secret libvirt "$CEPH_UUID" &&
+    ceph_pool remote libvirt "$CEPH_UUID" "" images' || finish
+try "it takes the header pool" declare_headers shared "$shared"
+try "the volume is linked there, too" waited shows same remote '<source pool="shared" volume="same.luks"'
+like "its header shows whose it is" "$(virsh vol-dumpxml same.luks shared)" '<source pool="remote" volume="same"/>'
+same "by the same ids" "$(identities same)" "$id"
+try "the tool lists it" vl list
+like "as one that is whole" "$OUT" '^remote/same .*shared/same\.luks .*ok'
+same "no header was touched" "$(sha256sum "$shared"/*)" "$before"
+try "it ends" daemon_stop
+
 note "Another cluster"
 try "host three starts" linked_start three || finish
 quick_keys
