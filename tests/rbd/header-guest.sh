@@ -88,11 +88,13 @@ try "and writes" guest_fill demo vda "$TEXT"
 try "and reads that back" guest_filled demo vda "$TEXT"
 guest_run demo sync
 same "the image holds nothing of it" "$(in_clear "$TEXT" "$(exported image)")" ""
-same "the header is a node of its own" "$(edges demo | grep ' header ')" \
-    "libvirt-1-format header libvirt-2-storage"
+# libvirt 9.0 has a format node for it as well.
+header=$(edges demo | sed -n 's/^libvirt-1-format header \(libvirt-2-[a-z]*\)$/\1/p')
+like "the header is a node of its own" "$header" '^libvirt-2-(storage|format)$'
+before=$(nodes demo)
 same "with a key of its own" "$(objects demo | grep -c -- '-auth-secret0$')" 2
 try "it is open" watched_header image
-same "the record says so" "$(record demo | grep -c '<header node="libvirt-2-storage">')" 1
+same "the record says so" "$(record demo | grep -c "<header node=\"$header\">")" 1
 refuse "the header is not deleted meanwhile" "." virsh vol-delete image.luks headers
 refuse "nor the volume" "in use by the running domain 'demo'" virsh vol-delete image images
 
@@ -125,7 +127,7 @@ try "and from the second" guest_filled demo vdb "file $TEXT"
 try "it is unplugged by this daemon" unplug demo vdb
 same "its header is closed, its key gone" "$(open_in_qemu demo | sort -V | tr '\n' ' ')" \
     "image.luks libvirt-1-storage-auth-secret0 libvirt-2-storage-auth-secret0 "
-same "no node is left" "$(nodes demo | wc -l)" 3
+same "no node is left" "$(nodes demo)" "$before"
 try "nobody has it open any more" waited not watched_header file
 try "plugged in for reading only" attach demo "$(file_disk vdb file '<readonly/>')"
 try "the guest reads what it wrote" guest_filled demo vdb "file $TEXT"
@@ -164,7 +166,7 @@ try "the guest writes to it" guest_fill demo vda "later $TEXT"
 try "it is committed" virsh blockcommit demo vda --active --pivot --wait
 rm -f "$DATA/overlay"
 try "the guest reads that" guest_filled demo vda "later $TEXT"
-same "only the image is left" "$(nodes demo | wc -l)" 3
+same "only the image is left" "$(nodes demo)" "$before"
 file_disk vda file | sed 's/ device=.disk.//' >"$DAEMON_DIR/target.xml"
 backup_xml() {
     echo "<domainbackup><disks><disk name='vda' type='file'><driver type='raw'/>
