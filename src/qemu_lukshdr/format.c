@@ -10,8 +10,6 @@
 
 #include "config.h"
 
-#include "format.h"
-
 #include <glib/gi18n-lib.h>
 
 #include "chain/chain.h"
@@ -20,51 +18,8 @@
 #include "qemu.h"
 #include "disk.h"
 #include "guest.h"
+#include "props.h"
 #include "remote-header.h"
-
-virJSONValue *
-lukshdrQemuFormatStock(virStorageSource *src, virStorageSource *backing)
-{
-    if (LUKSHDR_STOCK(qemuBlockStorageSourceGetFormatProps))
-        return LUKSHDR_STOCK(qemuBlockStorageSourceGetFormatProps)(src, backing);
-    return LUKSHDR_STOCK(qemuBlockStorageSourceGetBlockdevProps)(src, backing);
-}
-
-JsonObject *
-lukshdrQemuFormatToObject(virJSONValue *value, GError **error)
-{
-    g_autoptr(JsonParser) parser = json_parser_new();
-    g_autofree char *text = lukshdrQemu.libvirt.virJSONValueToString(value, false);
-    g_autoptr(JsonNode) root = NULL;
-
-    if (text && json_parser_load_from_data(parser, text, -1, NULL))
-        root = json_parser_steal_root(parser);
-
-    if (!root || !JSON_NODE_HOLDS_OBJECT(root)) {
-        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_INTERNAL_ERROR,
-                            _("libvirt's description of a block node is no JSON object"));
-        return NULL;
-    }
-    return json_node_dup_object(root);
-}
-
-char *
-lukshdrQemuFormatNodeName(virJSONValue *value)
-{
-    g_autoptr(JsonObject) props = value ? lukshdrQemuFormatToObject(value, NULL) : NULL;
-
-    return props ? g_strdup(json_object_get_string_member_with_default(props, "node-name", NULL))
-                 : NULL;
-}
-
-static virJSONValue *
-lukshdrQemuFormatFromObject(JsonObject *object)
-{
-    g_autoptr(JsonNode) root = json_node_init_object(json_node_alloc(), object);
-    g_autofree char *text = json_to_string(root, false);
-
-    return lukshdrQemu.libvirt.virJSONValueFromString(text);
-}
 
 /* Consumes @stock.  Returns: the chain for @disk, or NULL with a libvirt error reported. */
 static virJSONValue *
@@ -72,7 +27,7 @@ lukshdrQemuFormatChain(const lukshdrGuestDisk *disk, virJSONValue *stock)
 {
     g_autoptr(lukshdrLink) link = lukshdrQemuDiskLink(disk);
     g_autoptr(GError) error = NULL;
-    g_autoptr(JsonObject) object = lukshdrQemuFormatToObject(stock, &error);
+    g_autoptr(JsonObject) object = lukshdrQemuPropsToObject(stock, &error);
     g_autoptr(lukshdrChain) chain = object ? lukshdrChainFromStock(link, object, &error) : NULL;
     g_autoptr(JsonObject) format = NULL;
 
@@ -84,7 +39,7 @@ lukshdrQemuFormatChain(const lukshdrGuestDisk *disk, virJSONValue *stock)
         lukshdrReportError(error);
         return NULL;
     }
-    return lukshdrQemuFormatFromObject(format);
+    return lukshdrQemuPropsFromObject(format);
 }
 
 static virJSONValue *
@@ -92,13 +47,13 @@ lukshdrQemuFormatProps(virStorageSource *src, virStorageSource *backing)
 {
     g_autoptr(lukshdrGuestDisk) disk = NULL;
     g_autofree char *node = NULL;
-    virJSONValue *stock = lukshdrQemuFormatStock(src, lukshdrQemuRemoteHeaderBehind(backing));
+    virJSONValue *stock = lukshdrQemuPropsStock(src, lukshdrQemuRemoteHeaderBehind(backing));
 
     if (!stock || !lukshdrQemu.active)
         return stock;
 
     if (lukshdrQemuDiskGetState(src) == LUKSHDR_QEMU_DISK_UNKNOWN && lukshdrQemuGuestsAny())
-        node = lukshdrQemuFormatNodeName(stock);
+        node = lukshdrQemuPropsNodeName(stock);
     if (!(disk = lukshdrQemuDiskFindNode(src, node)))
         return stock;
 
@@ -122,7 +77,7 @@ qemuBlockStorageSourceGetBlockdevProps(virStorageSource *src, virStorageSource *
 static virJSONValue *
 lukshdrQemuFormatCreate(const lukshdrGuestDisk *disk, virJSONValue *stock, GError **error)
 {
-    g_autoptr(JsonObject) object = lukshdrQemuFormatToObject(stock, error);
+    g_autoptr(JsonObject) object = lukshdrQemuPropsToObject(stock, error);
 
     lukshdrQemu.libvirt.virJSONValueFree(stock);
     if (!object)
@@ -138,7 +93,7 @@ lukshdrQemuFormatCreate(const lukshdrGuestDisk *disk, virJSONValue *stock, GErro
 
     if (json_object_has_member(object, "encrypt"))
         json_object_remove_member(object, "encrypt");
-    return lukshdrQemuFormatFromObject(object);
+    return lukshdrQemuPropsFromObject(object);
 }
 
 /* Stock formats the target of a copy or a backup, unless the client says that it exists

@@ -30,12 +30,12 @@
 #include "disk.h"
 #include "domain.h"
 #include "explicit.h"
-#include "format.h"
 #include "guest.h"
 #include "header.h"
 #include "lookup.h"
 #include "network.h"
 #include "prepare.h"
+#include "props.h"
 #include "remote-header.h"
 
 /* A disk without <encryption> gets the link's, and libvirt then makes the secret
@@ -179,13 +179,13 @@ lukshdrQemuPrepareCheckChain(lukshdrLink *link,
     g_autoptr(GError) error = NULL;
     g_autoptr(JsonObject) props = NULL;
     g_autoptr(lukshdrChain) chain = NULL;
-    virJSONValue *stock = lukshdrQemuFormatStock(src, NULL);
+    virJSONValue *stock = lukshdrQemuPropsStock(src, NULL);
     bool readOnly;
 
     if (!stock)
         return NULL;
 
-    props = lukshdrQemuFormatToObject(stock, &error);
+    props = lukshdrQemuPropsToObject(stock, &error);
     lukshdrQemu.libvirt.virJSONValueFree(stock);
 
     /* if the payload is not linked, only the domain tells its format */

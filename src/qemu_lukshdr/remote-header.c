@@ -27,8 +27,8 @@
 #include "qemu.h"
 #include "context.h"
 #include "disk.h"
-#include "format.h"
 #include "guest.h"
+#include "props.h"
 
 #define LUKSHDR_QEMU_STORAGE_SUFFIX "-storage"
 #define LUKSHDR_QEMU_FORMAT_SUFFIX "-format"
@@ -168,8 +168,8 @@ lukshdrQemuRemoteHeaderNode(virStorageSource *header, GError **error)
         !LUKSHDR_STOCK(qemuBlockStorageSourceGetFormatNodename)(header))
         props = LUKSHDR_STOCK(qemuBlockStorageSourceGetBackendProps)(header, 0);
     else
-        props = lukshdrQemuFormatStock(header, NULL);
-    name = lukshdrQemuFormatNodeName(props);
+        props = lukshdrQemuPropsStock(header, NULL);
+    name = lukshdrQemuPropsNodeName(props);
     if (props)
         lukshdrQemu.libvirt.virJSONValueFree(props);
     lukshdrQemuErrorRestore(saved);
@@ -245,8 +245,8 @@ lukshdrQemuRemoteHeaderRecall(virStorageSource *src)
         return;
 
     saved = lukshdrQemuErrorSave();
-    if (lukshdrQemuGuestsAny() && (format = lukshdrQemuFormatStock(src, NULL))) {
-        node = lukshdrQemuFormatNodeName(format);
+    if (lukshdrQemuGuestsAny() && (format = lukshdrQemuPropsStock(src, NULL))) {
+        node = lukshdrQemuPropsNodeName(format);
         lukshdrQemu.libvirt.virJSONValueFree(format);
         disk = lukshdrQemuDiskFindNode(src, node);
     }

@@ -1,5 +1,5 @@
 /*
- * format.h: the chain in the place of stock's format layer
+ * props.h: what stock says of a block node, as JSON
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -11,7 +11,7 @@
 #include "util/abi.h"
 
 /**
- * lukshdrQemuFormatStock:
+ * lukshdrQemuPropsStock:
  * @src: a source
  * @backing: what is behind it, or NULL
  *
@@ -20,23 +20,32 @@
  * Returns: libvirt's JSON for the format layer, or NULL with a libvirt error reported.
  */
 virJSONValue *
-lukshdrQemuFormatStock(virStorageSource *src, virStorageSource *backing);
+lukshdrQemuPropsStock(virStorageSource *src, virStorageSource *backing);
 
 /**
- * lukshdrQemuFormatToObject:
+ * lukshdrQemuPropsToObject:
  * @value: libvirt's JSON
  * @error: VIR_ERR_INTERNAL_ERROR if it is no object
  *
  * Returns: the same as JSON-GLib's, unreffed by the caller, or NULL with @error set.
  */
 JsonObject *
-lukshdrQemuFormatToObject(virJSONValue *value, GError **error);
+lukshdrQemuPropsToObject(virJSONValue *value, GError **error);
 
 /**
- * lukshdrQemuFormatNodeName:
+ * lukshdrQemuPropsNodeName:
  * @value: libvirt's JSON of a block node, or NULL
  *
  * Returns: the node's name, freed with g_free, or NULL.
  */
 char *
-lukshdrQemuFormatNodeName(virJSONValue *value);
+lukshdrQemuPropsNodeName(virJSONValue *value);
+
+/**
+ * lukshdrQemuPropsFromObject:
+ * @object: JSON-GLib's
+ *
+ * Returns: the same as libvirt's, freed with virJSONValueFree, or NULL with a libvirt error reported.
+ */
+virJSONValue *
+lukshdrQemuPropsFromObject(JsonObject *object);
