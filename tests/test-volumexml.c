@@ -279,6 +279,10 @@ testImage(void)
           "CONFIG_UNSUPPORTED compatibility level", true },
         { IMAGE("<format type='qcow2'/><features><data_file/></features>"), "XML_ERROR data_file",
           true },
+        { IMAGE("<format type='qcow2'/><compat>1.1</compat><compat>0.10</compat>"),
+          "XML_ERROR compat", true },
+        { IMAGE("<features><extended_l2/><extended_l2/></features>"), "XML_ERROR extended_l2",
+          true },
     };
     static const char *const gone[] = { "format", "compat", "clusterSize", "features",
                                         "encryption" };

@@ -463,7 +463,8 @@ lukshdrVolumeXMLImageFeatures(xmlNode *features, GString *options, GError **erro
     static const char *const known[] = { "lazy_refcounts", "extended_l2", NULL };
     xmlNode *node;
 
-    if (!lukshdrXMLOnlyChildren(features, known, error))
+    if (!lukshdrXMLOnlyChildren(features, known, error) ||
+        !lukshdrXMLAtMostOnce(features, known, error))
         return false;
     for (node = lukshdrXMLChild(features, NULL); node; node = lukshdrXMLNext(node, NULL))
         g_string_append_printf(options, ",%s=on", (const char *)node->name);
@@ -474,7 +475,7 @@ bool
 lukshdrVolumeXMLToImage(lukshdrVolumeXML *xml, GError **error)
 {
     static const char *const ours[] = { LUKSHDR_XML_FORMAT, LUKSHDR_XML_COMPAT,
-                                        LUKSHDR_XML_CLUSTER_SIZE, LUKSHDR_XML_FEATURES };
+                                        LUKSHDR_XML_CLUSTER_SIZE, LUKSHDR_XML_FEATURES, NULL };
     g_autoptr(xmlDoc)
         doc = lukshdrXMLParse(xml->stock, strlen(xml->stock), LUKSHDR_XML_VOLUME, error);
     xmlNode *target = doc ? lukshdrXMLChild(xmlDocGetRootElement(doc), LUKSHDR_XML_TARGET) : NULL;
@@ -483,7 +484,7 @@ lukshdrVolumeXMLToImage(lukshdrVolumeXML *xml, GError **error)
     xmlNode *node;
     size_t i;
 
-    if (!doc)
+    if (!doc || (target && !lukshdrXMLAtMostOnce(target, ours, error)))
         return false;
 
     node = target ? lukshdrXMLChild(target, LUKSHDR_XML_COMPAT) : NULL;
@@ -504,8 +505,8 @@ lukshdrVolumeXMLToImage(lukshdrVolumeXML *xml, GError **error)
         !lukshdrVolumeXMLImageFeatures(node, options, error))
         return false;
 
-    for (i = 0; target && i < G_N_ELEMENTS(ours); i++) {
-        while ((node = lukshdrXMLChild(target, ours[i]))) {
+    for (i = 0; target && ours[i]; i++) {
+        if ((node = lukshdrXMLChild(target, ours[i]))) {
             xmlUnlinkNode(node);
             xmlFreeNode(node);
         }

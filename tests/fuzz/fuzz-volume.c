@@ -54,14 +54,36 @@ fuzzAsked(const lukshdrVolumeXML *xml)
     g_assert_true(!xml->params.ivgenAlg || lukshdrTextIsToken(xml->params.ivgenAlg));
 }
 
+/* A qcow2 that is made in a raw image: qemu-img's options are names and numbers, and stock hears of none */
+static void
+fuzzImage(lukshdrVolumeXML *xml)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *format = NULL;
+    bool ok = lukshdrVolumeXMLToImage(xml, &error);
+
+    fuzzError(ok, error);
+    g_assert_true(ok == !!xml->image);
+    if (!ok)
+        return;
+    g_assert_null(strpbrk(xml->image, "/ \n\t"));
+    fuzzStock(xml->stock);
+    format = lukshdrVolumeXMLFormatSaid(xml->stock);
+    g_assert_null(format);
+}
+
 /* What is shown of a plain volume that is linked reads as a request for that header */
 static void
-fuzzShown(const char *text, lukshdrLink *link)
+fuzzShown(const char *text, size_t size, lukshdrLink *link)
 {
     g_autoptr(GPtrArray) links = g_ptr_array_new();
     char *payload = lukshdrVolumeXMLShowPayload(text, link);
+    char *image = lukshdrVolumeXMLShowImage(text, "qcow2", size);
+    g_autofree char *said = image ? lukshdrVolumeXMLFormatSaid(image) : NULL;
     char *header;
 
+    g_assert_true(!image || g_strcmp0(said, "qcow2") == 0);
+    free(image);
     if (payload) {
         g_autoptr(lukshdrVolumeXML) xml = NULL;
 
@@ -94,6 +116,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     format = lukshdrVolumeXMLFormatOf(text, &formatError);
     fuzzError(format, formatError);
-    fuzzShown(text, link);
+    fuzzShown(text, size, link);
+    if (xml)
+        fuzzImage(xml);
     return 0;
 }

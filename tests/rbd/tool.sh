@@ -43,7 +43,7 @@ like "has the volume" "$OUT" "^images/one +raw +16\.0.MiB +vault/one\.luks +$SEC
 like "and the other" "$OUT" "^images/two +raw +16\.0.MiB +vault/two\.luks"
 like "and the one beside" "$OUT" "^data/local "
 unlike "not so of the pool alone" "$(vl list --pool images)" "^data/local"
-json=$(said vl list --json --pool images | jq -c '[.[].payload | [.volume, .path, .remote]]')
+json=$(said vl list --json --pool images | jq -c '[.[].payload | [.volume, .path, .remote]] | sort')
 same "JSON says where, and no path" "$json" '[["one",null,{"protocol":"rbd","name":"images/one","servers":["127.0.0.1:'"$CEPH_PORT"'"],"user":"libvirt"}],["two",null,{"protocol":"rbd","name":"images/two","servers":["127.0.0.1:'"$CEPH_PORT"'"],"user":"libvirt"}]]'
 for name in images/one one vault/one.luks; do
     try "info $name" vl info "$name"
