@@ -66,6 +66,9 @@ unchanged "vol-resize" "in use by the running domain 'demo'" virsh vol-resize fi
 try "blockresize" virsh blockresize demo vda 24M
 same "the guest has it" "$(guest_run demo 'blockdev --getsize64 "$(disk vda)"')" $((24 * MIB))
 same "vol-info, too" "$(capacity first)" $((24 * MIB))
+# shellcheck disable=SC2016 # of the guest's shell
+try "it fills its disk" guest_run demo 'dd if=/dev/urandom of="$(disk vda)" bs=1M count=24 conv=fsync'
+same "for which QEMU makes the image longer" "$(($(size_of first) > 24 * MIB))" 1
 try "it writes to its new end" guest_fill demo vda "$TEXT"
 
 note "A second disk"

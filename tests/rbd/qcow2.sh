@@ -209,6 +209,18 @@ for name in six.qcow2 eight.raw; do
     try "$name is deleted" virsh vol-delete "$name" data
 done
 
+note "A shared header"
+share_xml() {
+    image_xml "$1" 16 "" "pool='vault' volume='two.luks'" |
+        sed "s|<format type='raw'/>|<format type='qcow2'/>|; s|<header type='volume'>|<header type='volume' link='share'>|"
+}
+try "a volume with the header of another" eval 'share_xml shares | create_in images'
+like "is of its own format" "$(virsh vol-dumpxml shares images)" "<format type=.qcow2./>"
+try "QEMU opens it" qemu qemu-io -c 'write -P 7 8M 1M' "json:{\"driver\":\"luks\",\"key-secret\":\"s\",\
+\"file\":$(node shares),\"header\":{\"driver\":\"file\",\"filename\":\"$VAULT/two.luks\"}}"
+try "it is deleted" virsh vol-delete shares images
+try "the other has its header still" alike "$FILE" "$(whole_of two)"
+
 note "The header on the cluster as well"
 try "a pool for it" ceph_pool cephvault libvirt "$CEPH_UUID" "" vault
 try "a volume" qcow pair 16 "<secret type='passphrase' uuid='$SECRET_UUID'/>" "pool='cephvault'"
