@@ -8,9 +8,11 @@
 
 #include "config.h"
 
+#include <errno.h>
 #include <glib/gi18n.h>
 #include <libvirt/virterror.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -175,6 +177,11 @@ main(int argc G_GNUC_UNUSED, char **args)
     textdomain(GETTEXT_PACKAGE);
     g_set_prgname("virt-lukshdr");
 
+    /* When the daemon or a program of QEMU's ends early, a write to it shall fail: the tool must say what it
+     * has done so far, and not end in the middle of a change of keys.  Programs that it runs do not
+     * inherit this (util/command.c). */
+    signal(SIGPIPE, SIG_IGN);
+
     virSetErrorFunc(NULL, lukshdrToolSilence);
     if (virInitialize() < 0)
         return LUKSHDR_TOOL_FAILED;
@@ -200,9 +207,12 @@ main(int argc G_GNUC_UNUSED, char **args)
         virConnectClose(tool.conn);
     g_free(tool.uri);
 
-    /* if stdout could not be written, for example to a full disk, the tool must fail */
+    /* if stdout could not be written, for example to a full disk, the tool must fail; nobody who has had
+     * enough ("| head") need hear of that */
+    errno = 0;
     if (fflush(stdout) != 0 || ferror(stdout)) {
-        g_printerr(_("virt-lukshdr: %s\n"), _("Unable to write the output"));
+        if (errno != EPIPE)
+            g_printerr(_("virt-lukshdr: %s\n"), _("Unable to write the output"));
         status = status ? status : LUKSHDR_TOOL_FAILED;
     }
     return status;

@@ -23,6 +23,18 @@ status "too many arguments" 2 'takes no more than: info VOLUME' "$VL" info a b
 status "no daemon" 3 'Unable to connect' "$VL" -c qemu+unix:///system?socket=/nonexistent list
 status "a terminal's codes in a name are not sent to it" 2 'x1b\[31m' "$VL" $'\e[31mred'
 
+# unread COMMAND...: its output goes to a pipe that nobody reads any more.
+unread() {
+    # shellcheck disable=SC2016 # Python's
+    python3 -c '
+import os, subprocess, sys
+reader, writer = os.pipe()
+os.close(reader)
+sys.exit(subprocess.run(sys.argv[1:], stdout=writer).returncode % 256)' "$@"
+}
+status "nobody reads what it prints" 0 '^$' unread "$VL" --version
+status "nobody reads what a command prints" 0 '^$' unread "$VL" list --help
+
 # --- in another language: the catalogue of the build tree in the place of the installed one
 
 MO=$(find "$BUILDDIR/po" -name 'libvirt-lukshdr.mo' -path '*/de/*' 2>/dev/null)
