@@ -235,6 +235,13 @@ lukshdrStorageDefaultSplit(const char *text,
                             _("a pool can have only one encryption default"));
         return false;
     }
+    /* stock takes the first, and the other would be in its place when ours is taken out */
+    if ((encryption || headers) && lukshdrXMLChildCount(root, LUKSHDR_XML_TARGET) > 1) {
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                            _("a pool with an encryption default, or one that is declared to hold "
+                              "headers, can have only one target"));
+        return false;
+    }
     if (((encryption || headers) && !lukshdrStorageDefaultCheckType(type, error)) ||
         (encryption && !lukshdrStorageDefaultCheck(encryption, error)))
         return false;

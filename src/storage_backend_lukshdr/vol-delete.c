@@ -172,9 +172,9 @@ lukshdrStorageCheckDelete(lukshdrLink *link,
         return false;
     }
 
-    return lukshdrStorageCheckRemovable(link, flags != 0, error) &&
-           (*headers = lukshdrStorageHeadersOpen(link, conn, error)) &&
-           lukshdrStorageHeadersLookup(*headers, conn, ensure, error);
+    return (*headers = lukshdrStorageHeadersOpen(link, conn, error)) &&
+           lukshdrStorageHeadersLookup(*headers, conn, ensure, error) &&
+           lukshdrStorageCheckRemovable(link, flags != 0, error);
 }
 
 /* A lukshdrStorageChange */
