@@ -29,6 +29,9 @@
 /* How long a child that was killed may take to be gone before it is given up, seconds */
 #define LUKSHDR_COMMAND_GRACE 10
 
+/* How much of what a child says is kept, bytes: QEMU's tools say a line or two */
+#define LUKSHDR_COMMAND_TEXT_MAX (64 * 1024)
+
 /* Looks at a child's progress in one deadline */
 #define LUKSHDR_COMMAND_LOOKS 10
 
@@ -267,20 +270,35 @@ lukshdrChildFree(lukshdrChild *child)
     g_free(child);
 }
 
+/* Returns what the child writes to stderr until it closes that, freed with g_free.  g_subprocess_communicate
+ * does the same, but has the pipe closed by a thread of a pool, which is still busy with GLib's objects when
+ * the function has returned.  With GLib 2.74 such threads were seen to end in free(3), with memory that was
+ * free already, and the daemon with them. */
+static char *
+lukshdrChildRead(lukshdrChild *child)
+{
+    GInputStream *pipe = g_subprocess_get_stderr_pipe(child->process);
+    GString *text = g_string_new(NULL);
+    char buf[4096];
+    gssize got;
+
+    while ((got = g_input_stream_read(pipe, buf, sizeof(buf), child->cancellable, NULL)) > 0)
+        g_string_append_len(text, buf, MIN((gsize)got, LUKSHDR_COMMAND_TEXT_MAX - text->len));
+    if (got < 0)
+        g_subprocess_force_exit(child->process);
+    return g_string_free(text, FALSE);
+}
+
 bool
 lukshdrCommandRun(const lukshdrCommand *command, GError **error)
 {
     g_autoptr(lukshdrChild) child = NULL;
-    g_autoptr(GBytes) err = NULL;
     g_autofree char *text = NULL;
 
     if (!(child = lukshdrCommandSpawn(
               command, G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_PIPE, error)))
         return false;
 
-    if (g_subprocess_communicate(child->process, NULL, child->cancellable, NULL, &err, NULL))
-        text = g_strndup(g_bytes_get_data(err, NULL), g_bytes_get_size(err));
-    else
-        g_subprocess_force_exit(child->process);
+    text = lukshdrChildRead(child);
     return lukshdrChildEnd(child, text, error);
 }
