@@ -147,7 +147,7 @@ like "rbd: and shown so" "$(virsh pool-dumpxml images)" "<headers/>"
 try "rbd: is undefined" virsh pool-undefine images
 for type in gluster iscsi-direct; do
     xml_of refused-$type
-    refuse "$type: a default that no volume could have" "type '$type' have no path on the host" \
+    refuse "$type: a default that no volume could have" "type '$type'.* leave <encryption> and <headers> out" \
         virsh pool-define "$DAEMON_DIR/xml/pool.xml"
 done
 
