@@ -63,6 +63,25 @@ unchanged "vol-resize" "in use by the running domain 'demo'" virsh vol-resize fi
 unchanged "vol-delete of the header" "." virsh vol-delete first.luks vault
 unchanged "unlinking" "in use by the running domain 'demo'" create_in images <<<"$(link_xml unlink first first.luks)"
 
+note "The cluster stands still while the guest writes"
+# watching: a client of the cluster that sees the image.
+watching() {
+    rbd status images/first | grep -q watcher=
+}
+ceph_pause osd
+guest_fill demo vda "later $TEXT" >"$DAEMON_WORK/writing" 2>&1 &
+WRITING=$!
+same "the daemon says that the guest runs" "$(virsh domstate demo)" running
+try "another pool goes on" eval 'virsh vol-create-as data meanwhile 1M && virsh vol-delete meanwhile data'
+refuse "the volume in use is not deleted, and that is said" "in use by the running domain 'demo'|has not answered" \
+    virsh vol-delete first images
+try "the guest still waits for its disk" kill -0 "$WRITING"
+ceph_resume osd
+try "once the cluster answers, what the guest wrote gets there" wait "$WRITING"
+try "and is read back" guest_filled demo vda "later $TEXT"
+try "the guest has the image open as before" waited watching
+try "it writes again" guest_fill demo vda "$TEXT"
+
 note "A second disk"
 try "it is plugged in" plug_image demo vdb second
 same "both are luks nodes" "$(nodes demo | grep -c -- '-format luks$')" 2
