@@ -12,12 +12,6 @@ generated() {
     linked_xml "$@" | sed '/<secret /d' | create_xml
 }
 
-# create_in POOL: vol-create there of the XML on stdin
-create_in() {
-    cat >"$DAEMON_DIR/xml/in.xml"
-    virsh vol-create "$1" "$DAEMON_DIR/xml/in.xml"
-}
-
 # create_from SOURCE: vol-create-from of the XML on stdin
 create_from() {
     cat >"$DAEMON_DIR/xml/from.xml"

@@ -40,12 +40,6 @@ io() {
     [ "${PIPESTATUS[0]}" -eq 0 ] && ! grep -Eqi 'fail|error|could not' "$DAEMON_DIR/io"
 }
 
-# create_in POOL: vol-create there of the XML on stdin.
-create_in() {
-    cat >"$DAEMON_DIR/xml/in.xml"
-    virsh vol-create "$1" "$DAEMON_DIR/xml/in.xml"
-}
-
 # held POOL PART: with a linked volume there, the pool is not formatted or removed.
 held() {
     local command

@@ -20,6 +20,9 @@
 #                           the XML of a guest's disk; IMAGE is POOL/IMAGE. ENCRYPTION is the UUID of the
 #                           passphrase's secret; without it there is no <encryption>
 #   image_url IMAGE USER    the image for QEMU's tools, with the user's key in a file: --object $(image_key USER)
+#   qemu TOOL ARGUMENTS...  a tool of QEMU's, with the key of the user libvirt, and the test's passphrase as the
+#                           secret "pass"
+#   alike A B               both have the same content, by names for such a tool
 
 CEPH_DIR=
 CEPH_PORT=
@@ -271,4 +274,15 @@ image_url() {
         "${1%%/*}" "${1#*/}" "$2"
     printf '"server":[{"host":"127.0.0.1","port":"%s"}],"auth-client-required":["cephx"],"key-secret":"ceph-%s"}}' \
         "$CEPH_PORT" "$2"
+}
+
+qemu() {
+    local tool=$1 pass=$DAEMON_WORK/pass
+    shift
+    [ -e "$pass" ] || (umask 077 && printf %s "$PASSPHRASE" >"$pass")
+    "$tool" "$@" --object "secret,id=pass,file=$pass" --object "$(image_key libvirt)"
+}
+
+alike() {
+    qemu qemu-img compare "$1" "$2"
 }

@@ -5,6 +5,7 @@
 #
 # Read from the environment:
 #   BUILDDIR   the build tree; unset: the one that LIBVIRT_DRIVER_DIR belongs to
+#   VL         virt-lukshdr; unset: the build tree's
 #
 # Set for the caller, for the daemon in use:
 #   VAULT DATA   the pools' directories
@@ -19,6 +20,8 @@ export LIBVIRT_DRIVER_DIR=${LIBVIRT_DRIVER_DIR:-$BUILDDIR/src/modules}
 export LUKSHDR_SCHEMA_DIR=${LUKSHDR_SCHEMA_DIR:-$BUILDDIR/schemas}
 [ -e "$BUILDDIR/src/modules/libvirt_driver_storage.so" ] || skip_all "no build found; set BUILDDIR"
 PATH=$PATH:/usr/sbin need_command libvirtd virsh
+
+VL=${VL:-$BUILDDIR/tools/virt-lukshdr}
 
 SECRET_UUID=5a3d3a1c-6f0e-4b56-9d0c-3e3b7f5f2c11
 PASSPHRASE=${PASSPHRASE:-correct-horse-battery-staple}
@@ -116,9 +119,33 @@ create_xml() {
     return "$status"
 }
 
+# create_in POOL: vol-create of the XML on stdin.
+create_in() {
+    cat >"$DAEMON_DIR/xml/in.xml" && virsh vol-create "$1" "$DAEMON_DIR/xml/in.xml"
+}
+
+# from POOL SOURCE SOURCEPOOL: vol-create-from of the XML on stdin.
+from() {
+    cat >"$DAEMON_DIR/xml/from.xml" && virsh vol-create-from "$1" "$DAEMON_DIR/xml/from.xml" "$2" --inputpool "$3"
+}
+
 # create NAME FORMAT [CIPHER [HEADER]]: see linked_xml.
 create() {
     linked_xml "$@" | create_xml
+}
+
+# vl ARGUMENT...: virt-lukshdr, talking to the daemon in use.
+vl() {
+    "$DAEMON_IN" "$VL" "$@"
+}
+
+# unchanged WHAT REGEX COMMAND...: the command is refused, and what "state" prints, which is the
+# test's, has not changed.
+unchanged() {
+    local before
+    before=$(state)
+    refuse "$@"
+    same "$1: nothing has changed" "$(state)" "$before"
 }
 
 # links: the names of all files in the link registry.

@@ -37,16 +37,6 @@ export CEPH_CONF="$CEPH_DIR/ceph.conf"
 exec "\$QUICK" "\$@"
 SH
 
-# create_in POOL: vol-create of the XML on stdin.
-create_in() {
-    cat >"$DAEMON_DIR/xml/in.xml" && virsh vol-create "$1" "$DAEMON_DIR/xml/in.xml"
-}
-
-# from POOL SOURCE SOURCEPOOL: vol-create-from of the XML on stdin.
-from() {
-    cat >"$DAEMON_DIR/xml/from.xml" && virsh vol-create-from "$1" "$DAEMON_DIR/xml/from.xml" "$2" --inputpool "$3"
-}
-
 # plain_xml NAME FORMAT: XML of a plain volume.
 plain_xml() {
     echo "<volume><name>$1</name><capacity>0</capacity><target><format type='$2'/></target></volume>"
@@ -80,20 +70,6 @@ linked() {
 \"header\":{\"driver\":\"file\",\"filename\":\"$VAULT/$2.luks\"}}"
 }
 
-# qemu TOOL ARGUMENTS...: the tool, with what opens them.
-PASS=$DAEMON_WORK/pass
-(umask 077 && printf %s "$PASSPHRASE" >"$PASS")
-qemu() {
-    local tool=$1
-    shift
-    "$tool" "$@" --object "secret,id=pass,file=$PASS" --object "$(image_key libvirt)"
-}
-
-# alike A B: both have the same content.
-alike() {
-    qemu qemu-img compare "$1" "$2"
-}
-
 # bare IMAGE: it has nothing of the text.
 bare() {
     rbd export "images/$1" - --no-progress | not grep -aqF "$TEXT"
@@ -115,14 +91,6 @@ watched() {
 state() {
     rbd ls -l images
     lies_there
-}
-
-# unchanged WHAT WHY COMMAND...: it is refused, and nothing is left.
-unchanged() {
-    local before
-    before=$(state)
-    refuse "$@"
-    same "$1: nothing has changed" "$(state)" "$before"
 }
 
 # drop POOL NAME...: the volumes go.

@@ -47,14 +47,9 @@ open_in_qemu() {
     objects "$1" | grep -- '-auth-secret0$'
 }
 
-# watched_image POOL/IMAGE: whether anybody has it open.
-watched_image() {
-    rbd status "$1" | grep -q watcher=
-}
-
 # watched_header NAME: whether anybody has it open.
 watched_header() {
-    watched_image "vault/$1.luks"
+    watched "vault/$1.luks"
 }
 
 # unchanged_guest GUEST WHAT REGEX COMMAND...: refused, and the guest has what it had.
@@ -145,7 +140,7 @@ unchanged_guest demo "behind an overlay" "." attach demo "$(disk_xml vdb "$DATA/
 rm "$DATA/above"
 try "a copy of it is a plain disk" eval 'rbd cp vault/file.luks vault/copy --no-progress &&
     attach demo "$(header_disk vdb copy)" && unplug demo vdb'
-waited not watched_image vault/copy && rbd rm vault/copy --no-progress 2>/dev/null
+waited not watched vault/copy && rbd rm vault/copy --no-progress 2>/dev/null
 in_metadata() {
     guest_xml refused "$(file_disk vda file)" | sed "s|<os>|<metadata><lukshdr:disks xmlns:lukshdr='$URI'>\
 <lukshdr:disk target='vda'><lukshdr:header type='volume'><lukshdr:source pool='headers' volume='file.luks'/>\

@@ -13,20 +13,10 @@ try "a daemon with a header pool and a pool on Ceph starts" images_start || fini
 ceph_secret headers "$HEADERS_UUID"
 try "a header pool on Ceph" ceph_pool keys headers "$HEADERS_UUID" "" vault || finish
 
-# key_file IMAGE: prints the name of a copy of that image of the pool "keys" in a file.
-key_file() {
-    rm -f "$DAEMON_WORK/key"
-    rbd export "vault/$1" "$DAEMON_WORK/key" --no-progress && echo "$DAEMON_WORK/key"
-}
 # label IMAGE: the label's text, without NULs.
 label() {
-    tail -c +$((2 * MIB + 1)) "$(key_file "$1")" | tr -d '\0'
+    tail -c +$((2 * MIB + 1)) "$(exported "vault/$1")" | tr -d '\0'
 }
-# size_of_key IMAGE: in bytes.
-size_of_key() {
-    rbd info "vault/$1" --format json | python3 -c 'import json, sys; print(json.load(sys.stdin)["size"])'
-}
-
 # link_keys ACTION PAYLOAD HEADER [SECRET]: XML that names what exists, the header in the pool "keys".
 link_keys() {
     link_xml "$@" | sed "s/pool='vault'/pool='keys'/"
@@ -44,8 +34,8 @@ image_share() {
 
 note "A header on Ceph of a payload in a file"
 try "a linked volume is made" create one raw "" "pool='keys' volume='one.luks'" || finish
-same "the header's image has its full size" "$(size_of_key one.luks)" $((4 * MIB))
-try "it opens with the passphrase" opens "$(key_file one.luks)"
+same "the header's image has its full size" "$(size_of vault/one.luks)" $((4 * MIB))
+try "it opens with the passphrase" opens "$(exported vault/one.luks)"
 like "its label names the payload" "$(label one.luks)" '<payload pool="data" volume="one" format="raw"'
 like "and itself, without the key" "$(label one.luks)" '<remote protocol="rbd"'
 like "vol-dumpxml of the payload shows it" "$(shown one data)" '<source pool="keys" volume="one.luks"/>'
@@ -61,7 +51,7 @@ try "check" vl check
 like "has nothing to say" "$OUT" "links checked: 1, things found: 0"
 
 note "Its keys, and its bytes, through the API"
-key_file one.luks >/dev/null && cp "$DAEMON_WORK/key" "$DAEMON_WORK/kept"
+exported vault/one.luks >/dev/null && cp "$DAEMON_WORK/exported" "$DAEMON_WORK/kept"
 try "it is downloaded" virsh vol-download one.luks "$DAEMON_WORK/down" keys
 try "as it is in the cluster" cmp "$DAEMON_WORK/down" "$DAEMON_WORK/kept"
 try "a part of it" virsh vol-download one.luks "$DAEMON_WORK/part" keys --offset 512 --length 1024
@@ -73,12 +63,12 @@ printf %s "$PASSPHRASE" >"$DAEMON_DIR/first"
 printf %s "a third passphrase" >"$DAEMON_DIR/third"
 chmod 600 "$DAEMON_DIR/first" "$DAEMON_DIR/second" "$DAEMON_DIR/third"
 try "a key is added" vl key-add data/one --passphrase-file "$DAEMON_DIR/first" --new-passphrase-file "$DAEMON_DIR/second" --iter-time 10
-try "the header in the cluster opens with it" opens "$(key_file one.luks)" "another passphrase"
-try "and with the first" opens "$(key_file one.luks)"
+try "the header in the cluster opens with it" opens "$(exported vault/one.luks)" "another passphrase"
+try "and with the first" opens "$(exported vault/one.luks)"
 like "the label has a newer generation" "$(label one.luks)" 'generation="[0-9]+"'
 try "check" vl check
 like "has nothing to say" "$OUT" "links checked: 1, things found: 0"
-key_file one.luks >/dev/null && cp "$DAEMON_WORK/key" "$DAEMON_WORK/kept"
+exported vault/one.luks >/dev/null && cp "$DAEMON_WORK/exported" "$DAEMON_WORK/kept"
 # spoil IMAGE: something else is in a key slot.
 spoil() {
     qemu-io --object "$(image_key libvirt)" -c "write -P 0x5a 8192 512" "$(image_url "vault/$1" libvirt)" >/dev/null
@@ -91,39 +81,39 @@ try "it is put back" virsh vol-upload one.luks "$DAEMON_WORK/kept" keys
 virsh pool-refresh keys
 try "check again" vl check
 like "has nothing to say" "$OUT" "links checked: 1, things found: 0"
-try "it is as it was" cmp "$(key_file one.luks)" "$DAEMON_WORK/kept"
+try "it is as it was" cmp "$(exported vault/one.luks)" "$DAEMON_WORK/kept"
 try "the tool saves it again" vl header-backup --force data/one "$DAEMON_DIR/one.bak"
 try "somebody damages it again" spoil one.luks
 try "the tool puts it back" vl header-restore data/one "$DAEMON_DIR/one.bak"
 try "check after that" vl check
 like "has nothing to say" "$OUT" "links checked: 1, things found: 0"
-try "it opens" opens "$(key_file one.luks)" "another passphrase"
+try "it opens" opens "$(exported vault/one.luks)" "another passphrase"
 try "a key is changed" vl key-change data/one --passphrase-file "$DAEMON_DIR/second" \
     --new-passphrase-file "$DAEMON_DIR/third" --iter-time 10
-try "the new one opens" opens "$(key_file one.luks)" "a third passphrase"
-refuse "the old one does not" "No key available" opens "$(key_file one.luks)" "another passphrase"
+try "the new one opens" opens "$(exported vault/one.luks)" "a third passphrase"
+refuse "the old one does not" "No key available" opens "$(exported vault/one.luks)" "another passphrase"
 try "it is removed" vl key-remove data/one --passphrase-file "$DAEMON_DIR/third"
-try "what libvirt has opens" opens "$(key_file one.luks)"
+try "what libvirt has opens" opens "$(exported vault/one.luks)"
 
 note "Deletion"
-key_file one.luks >/dev/null && cp "$DAEMON_WORK/key" "$DAEMON_WORK/kept"
+exported vault/one.luks >/dev/null && cp "$DAEMON_WORK/exported" "$DAEMON_WORK/kept"
 mkfifo "$DAEMON_WORK/hold"
 _ceph_run rbd watch vault/one.luks <"$DAEMON_WORK/hold" >/dev/null 2>&1 &
 HOLDER=$!
 exec {HOLD}>"$DAEMON_WORK/hold"
-waited eval 'rbd status vault/one.luks | grep -q watcher='
+waited watched vault/one.luks
 refuse "while somebody has the header open" "in use, by a client of the Ceph cluster" virsh vol-delete one data
 refuse "nor is it wiped" "in use, by a client of the Ceph cluster" virsh vol-wipe one data
-try "the header opens still" opens "$(key_file one.luks)"
+try "the header opens still" opens "$(exported vault/one.luks)"
 echo >&"$HOLD"
 exec {HOLD}>&-
 wait "$HOLDER"
-waited eval '! rbd status vault/one.luks | grep -q watcher='
+waited not watched vault/one.luks
 refuse "by another algorithm than zero" "use zero" virsh vol-wipe one data --algorithm dod
-try "the header opens still" opens "$(key_file one.luks)"
+try "the header opens still" opens "$(exported vault/one.luks)"
 try "the volume is wiped" virsh vol-wipe one data
-try "nothing is left of the key material" erased "$(key_file one.luks)" "$DAEMON_WORK/kept"
-same "the image is there, of its size" "$(size_of_key one.luks)" $((4 * MIB))
+try "nothing is left of the key material" erased "$(exported vault/one.luks)" "$DAEMON_WORK/kept"
+same "the image is there, of its size" "$(size_of vault/one.luks)" $((4 * MIB))
 try "and deleted" virsh vol-delete one data
 same "no image is left" "$(rbd ls vault)" ""
 nothing_left "all of it"
@@ -131,28 +121,28 @@ nothing_left "all of it"
 note "Header and payload on Ceph, each with a user of its own; replicas in either kind of pool"
 try "a linked volume with three copies of its header" image two 16 "$SECRET" \
     "pool='keys' volume='two.luks'/><source pool='vault' volume='two.rep'/><source pool='keys' volume='two.rep'"
-key_file two.luks >/dev/null && cp "$DAEMON_WORK/key" "$DAEMON_WORK/kept"
+exported vault/two.luks >/dev/null && cp "$DAEMON_WORK/exported" "$DAEMON_WORK/kept"
 try "the replica in a directory is the same" cmp "$VAULT/two.rep" "$DAEMON_WORK/kept"
-try "so is the one on Ceph" cmp "$(key_file two.rep)" "$DAEMON_WORK/kept"
+try "so is the one on Ceph" cmp "$(exported vault/two.rep)" "$DAEMON_WORK/kept"
 try "QEMU opens the two, and writes" into two "$DAEMON_WORK/kept" "$TEXT"
 try "somebody damages both on Ceph" eval 'spoil two.luks && spoil two.rep'
 try "pool-start mends them" eval 'virsh pool-destroy keys && virsh pool-start keys'
 for copy in two.luks two.rep; do
-    try "$copy" waited eval 'cmp -s "$(key_file '$copy')" "$DAEMON_WORK/kept"'
+    try "$copy" waited eval 'cmp -s "$(exported vault/'$copy')" "$DAEMON_WORK/kept"'
 done
 try "a key is added" vl key-add images/two --passphrase-file "$DAEMON_DIR/first" \
     --new-passphrase-file "$DAEMON_DIR/second" --iter-time 10
 for copy in two.luks two.rep; do
-    try "$copy opens with it" opens "$(key_file $copy)" "another passphrase"
+    try "$copy opens with it" opens "$(exported vault/$copy)" "another passphrase"
 done
 try "the replica in a directory, too" opens "$VAULT/two.rep" "another passphrase"
 try "it is cloned, with a header on Ceph" clone_to two three
-key_file three.luks >/dev/null && cp "$DAEMON_WORK/key" "$DAEMON_WORK/three"
+exported vault/three.luks >/dev/null && cp "$DAEMON_WORK/exported" "$DAEMON_WORK/three"
 same "what was written is in the clone" "$(out_of three "$DAEMON_WORK/three")" "$TEXT"
 try "a copy of the header, in a file" clone_to two four "link='copy'" "pool='vault' volume='four.luks'"
 same "opens the clone" "$(out_of four "$VAULT/four.luks")" "$TEXT"
 try "a copy of a header in a file, on Ceph" clone_to four five "link='copy'" "pool='keys' volume='five.luks'"
-key_file five.luks >/dev/null && cp "$DAEMON_WORK/key" "$DAEMON_WORK/five"
+exported vault/five.luks >/dev/null && cp "$DAEMON_WORK/exported" "$DAEMON_WORK/five"
 same "opens the clone" "$(out_of five "$DAEMON_WORK/five")" "$TEXT"
 try "another volume shares the header" image_share six two.luks
 like "the label has both" "$(label two.luks)" 'volume="six"'
@@ -170,16 +160,16 @@ rbd create images/hand --size 16M
 virsh pool-refresh keys
 virsh pool-refresh images
 try "an image and a header on Ceph are linked" create_in images <<<"$(link_keys existing hand hand.luks "$SECRET")"
-same "the header's image has its full size now" "$(size_of_key hand.luks)" $((4 * MIB))
+same "the header's image has its full size now" "$(size_of vault/hand.luks)" $((4 * MIB))
 like "the label names the payload" "$(label hand.luks)" 'volume="hand"'
 rbd create images/second --size 16M
 virsh pool-refresh images
 refuse "the header of another" "is a header already" create_in images <<<"$(link_keys existing second hand.luks "$SECRET")"
 try "it is unlinked" create_in images <<<"$(link_keys unlink hand hand.luks)"
 unlike "the label is gone" "$(label hand.luks)" 'LUKSHDR'
-try "the header opens" opens "$(key_file hand.luks)"
+try "the header opens" opens "$(exported vault/hand.luks)"
 try "it is linked again" create_in images <<<"$(link_keys existing hand hand.luks "$SECRET")"
-key_file hand.luks >/dev/null && cp "$DAEMON_WORK/key" "$DAEMON_WORK/kept"
+exported vault/hand.luks >/dev/null && cp "$DAEMON_WORK/exported" "$DAEMON_WORK/kept"
 id=$(link_show hand | grep -o 'type="rbd" id="[^"]*"' | tail -n 1)
 try "the header's image is removed by hand" rbd rm vault/hand.luks --no-progress
 virsh pool-refresh keys
@@ -217,7 +207,7 @@ $(network_disk vda vault/stray raw headers "$HEADERS_UUID")</devices></domain>
 XML
 rbd rm vault/stray --no-progress
 try "a volume is made" image seven 16 "$SECRET" "pool='keys'"
-key_file seven.luks >/dev/null && cp "$DAEMON_WORK/key" "$DAEMON_WORK/kept"
+exported vault/seven.luks >/dev/null && cp "$DAEMON_WORK/exported" "$DAEMON_WORK/kept"
 one=$(link_show seven)
 try "host two starts" linked_start two
 quick_keys

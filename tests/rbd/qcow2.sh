@@ -19,11 +19,6 @@ qcow() {
     image_xml "$@" | sed "s|<format type='raw'/>|<format type='qcow2'/>$MORE|" | create_in images
 }
 
-# from POOL SOURCE SOURCEPOOL: vol-create-from of the XML on stdin.
-from() {
-    cat >"$DAEMON_DIR/xml/from.xml" && virsh vol-create-from "$1" "$DAEMON_DIR/xml/from.xml" "$2" --inputpool "$3"
-}
-
 # node NAME: the qcow2 in the image, for QEMU's tools. whole_of NAME: the linked volume.
 node() {
     local image
@@ -37,19 +32,8 @@ whole_of() {
         */*) file="{\"driver\":\"${1##*.}\",\"file\":{\"driver\":\"file\",\"filename\":\"$1\"}}" ;;
         *) file=$(node "$1") ;;
     esac
-    echo "json:{\"driver\":\"luks\",\"key-secret\":\"s\",\"file\":$file,\
+    echo "json:{\"driver\":\"luks\",\"key-secret\":\"pass\",\"file\":$file,\
 \"header\":{\"driver\":\"raw\",\"file\":{\"driver\":\"file\",\"filename\":\"$VAULT/${1##*/}.luks\"}}}"
-}
-
-PASS=$DAEMON_WORK/pass
-(umask 077 && printf %s "$PASSPHRASE" >"$PASS")
-qemu() {
-    local tool=$1
-    shift
-    "$tool" "$@" --object "secret,id=s,file=$PASS" --object "$(image_key libvirt)"
-}
-alike() {
-    qemu qemu-img compare "$1" "$2"
 }
 
 # inside NAME: how large the disk in the image is, as QEMU says.
@@ -216,7 +200,7 @@ share_xml() {
 }
 try "a volume with the header of another" eval 'share_xml shares | create_in images'
 like "is of its own format" "$(virsh vol-dumpxml shares images)" "<format type=.qcow2./>"
-try "QEMU opens it" qemu qemu-io -c 'write -P 7 8M 1M' "json:{\"driver\":\"luks\",\"key-secret\":\"s\",\
+try "QEMU opens it" qemu qemu-io -c 'write -P 7 8M 1M' "json:{\"driver\":\"luks\",\"key-secret\":\"pass\",\
 \"file\":$(node shares),\"header\":{\"driver\":\"file\",\"filename\":\"$VAULT/two.luks\"}}"
 try "it is deleted" virsh vol-delete shares images
 try "the other has its header still" alike "$FILE" "$(whole_of two)"
@@ -226,7 +210,7 @@ try "a pool for it" ceph_pool cephvault libvirt "$CEPH_UUID" "" vault
 try "a volume" qcow pair 16 "<secret type='passphrase' uuid='$SECRET_UUID'/>" "pool='cephvault'"
 like "shows where it is" "$(shown pair images)" '<source pool="cephvault" volume="pair.luks"/>'
 header=$(image_url vault/pair.luks libvirt)
-PAIR="json:{\"driver\":\"luks\",\"key-secret\":\"s\",\"file\":$(node pair),\"header\":${header#json:}}"
+PAIR="json:{\"driver\":\"luks\",\"key-secret\":\"pass\",\"file\":$(node pair),\"header\":${header#json:}}"
 try "QEMU opens the two" qemu qemu-io -c "write -s $DAEMON_WORK/text 5M 1M" "$PAIR"
 try "it grows" virsh vol-resize pair 24M images
 same "and shows that" "$(capacity pair)" "$(both $((24 * MIB)))"

@@ -8,7 +8,6 @@
 need_iscsi
 need_command qemu-img qemu-io jq
 
-VL=${VL:-$BUILDDIR/tools/virt-lukshdr}
 SECRET="<secret type='passphrase' uuid='$SECRET_UUID'/>"
 
 # units_start [NAME]: a daemon, a target unless there is one, and the pool. Units 1 to 4.
@@ -27,16 +26,6 @@ units_start() {
 # units_launch: the daemon starts again, and the pool with it.
 units_launch() {
     linked_launch && virsh pool-start units
-}
-
-# vl ARGUMENT...: virt-lukshdr, talking to the daemon in use.
-vl() {
-    "$DAEMON_IN" "$VL" "$@"
-}
-
-# create_in POOL: vol-create of the XML on stdin.
-create_in() {
-    cat >"$DAEMON_DIR/xml/in.xml" && virsh vol-create "$1" "$DAEMON_DIR/xml/in.xml"
 }
 
 # unit_xml NAME: XML of a linked volume to be made.
@@ -88,10 +77,3 @@ state() {
     lies_there
 }
 
-# unchanged WHAT REGEX COMMAND...: the command is refused, and nothing has changed.
-unchanged() {
-    local before
-    before=$(state)
-    refuse "$@"
-    same "$1: nothing has changed" "$(state)" "$before"
-}

@@ -8,7 +8,6 @@
 need_ceph
 need_command cryptsetup qemu-io jq
 
-VL=${VL:-$BUILDDIR/tools/virt-lukshdr}
 CEPH_UUID=6f3f1c1e-1e0c-4c63-9d8e-7d0f3a6b9c21
 MIB=1048576
 
@@ -23,16 +22,6 @@ images_start() {
 # type was active.
 images_launch() {
     linked_launch && virsh pool-start images
-}
-
-# vl ARGUMENT...: virt-lukshdr, talking to the daemon in use.
-vl() {
-    "$DAEMON_IN" "$VL" "$@"
-}
-
-# create_in POOL: vol-create of the XML on stdin.
-create_in() {
-    cat >"$DAEMON_DIR/xml/in.xml" && virsh vol-create "$1" "$DAEMON_DIR/xml/in.xml"
 }
 
 # image_xml NAME [MIB [SECRET [HEADER]]]: XML of a raw linked volume; SECRET is its element (the test's
@@ -92,9 +81,17 @@ there() {
     rbd ls images | grep -qx "$1"
 }
 
+# image_of IMAGE: POOL/IMAGE, in the pool of images if it names none.
+image_of() {
+    case $1 in
+        */*) echo "$1" ;;
+        *) echo "images/$1" ;;
+    esac
+}
+
 # size_of IMAGE: in bytes, as Ceph has it.
 size_of() {
-    rbd info "images/$1" --format json | python3 -c 'import json, sys; print(json.load(sys.stdin)["size"])'
+    rbd info "$(image_of "$1")" --format json | python3 -c 'import json, sys; print(json.load(sys.stdin)["size"])'
 }
 
 # instance: connects to the cluster, and prints the number that the cluster gave the connection. It gives them in
@@ -123,12 +120,12 @@ connections() {
 # exported IMAGE: prints the name of a copy of it in a file.
 exported() {
     rm -f "$DAEMON_WORK/exported"
-    rbd export "images/$1" "$DAEMON_WORK/exported" --no-progress && echo "$DAEMON_WORK/exported"
+    rbd export "$(image_of "$1")" "$DAEMON_WORK/exported" --no-progress && echo "$DAEMON_WORK/exported"
 }
 
 # watched IMAGE: whether anybody has it open.
 watched() {
-    rbd status "images/$1" | grep -q watcher=
+    rbd status "$(image_of "$1")" | grep -q watcher=
 }
 
 # state: everything that must not change where something is refused: the images' names, sizes and snapshots,
@@ -139,14 +136,6 @@ state() {
         echo "$name $(size_of "$name") $(rbd snap ls "images/$name" | wc -l)"
     done
     lies_there
-}
-
-# unchanged WHAT REGEX COMMAND...: the command is refused, and nothing has changed.
-unchanged() {
-    local before
-    before=$(state)
-    refuse "$@"
-    same "$1: nothing has changed" "$(state)" "$before"
 }
 
 # opens HEADER [PASSPHRASE]: whether the header, a file, opens with it.

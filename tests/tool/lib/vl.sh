@@ -1,19 +1,9 @@
 # shellcheck shell=bash
-# What the tests of virt-lukshdr have in common: the tool of the build tree, where the daemon lives, and a
-# check of its exit status.
-#
-# Read from the environment:
-#   VL   the tool; unset: the build tree's
+# What the tests of virt-lukshdr have in common: a check of its exit status.
 
 . "$(dirname "${BASH_SOURCE[0]}")/../../lib/linked.sh"
 
-VL=${VL:-$BUILDDIR/tools/virt-lukshdr}
 [ -x "$VL" ] || skip_all "needs $VL: build first, or set BUILDDIR"
-
-# vl ARGUMENT...: the tool, talking to the daemon in use.
-vl() {
-    "$DAEMON_IN" "$VL" "$@"
-}
 
 # give FILE...: what this shell made becomes the daemon's user's.
 give() {
