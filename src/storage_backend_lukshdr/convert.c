@@ -90,6 +90,17 @@ struct _lukshdrConvertCommand {
     const char *configFile; /* its name for qemu-img */
 };
 
+/* Begins "qemu-img @verb", which is killed when it makes no progress for @deadline seconds */
+static void
+lukshdrConvertCommandInit(lukshdrConvertCommand *command, const char *verb, guint deadline)
+{
+    *command = (lukshdrConvertCommand){ .argv = g_ptr_array_new_with_free_func(g_free),
+                                        .deadline = deadline,
+                                        .config = -1 };
+    g_ptr_array_add(command->argv, g_strdup(LUKSHDR_QEMU_IMG));
+    g_ptr_array_add(command->argv, g_strdup(verb));
+}
+
 static void
 lukshdrConvertCommandClear(lukshdrConvertCommand *command)
 {
@@ -268,14 +279,11 @@ lukshdrConvertCheckStill(const lukshdrConvertSide *side, bool source, GError **e
 static bool
 lukshdrConvertCopy(const lukshdrConvertSide *from, const lukshdrConvertSide *to, GError **error)
 {
-    g_auto(lukshdrConvertCommand) command = { .argv = g_ptr_array_new_with_free_func(g_free),
-                                              .deadline = LUKSHDR_CONVERT_STALLED,
-                                              .config = -1 };
+    g_auto(lukshdrConvertCommand) command = { 0 };
     g_autofree char *source = NULL;
     g_autofree char *target = NULL;
 
-    g_ptr_array_add(command.argv, g_strdup(LUKSHDR_QEMU_IMG));
-    g_ptr_array_add(command.argv, g_strdup("convert"));
+    lukshdrConvertCommandInit(&command, "convert", LUKSHDR_CONVERT_STALLED);
     g_ptr_array_add(command.argv, g_strdup("-q"));
     if (!lukshdrConvertAddSide(&command, from, "source", true, &source, error) ||
         !lukshdrConvertAddSide(&command, to, "target", false, &target, error))
@@ -303,14 +311,11 @@ lukshdrStorageConvert(const lukshdrConvertSide *from, const lukshdrConvertSide *
 bool
 lukshdrStorageOpens(const lukshdrConvertSide *side, GError **error)
 {
-    g_auto(lukshdrConvertCommand) command = { .argv = g_ptr_array_new_with_free_func(g_free),
-                                              .deadline = LUKSHDR_COMMAND_DEADLINE,
-                                              .config = -1 };
+    g_auto(lukshdrConvertCommand) command = { 0 };
     g_autofree char *source = NULL;
 
     /* info would not unlock */
-    g_ptr_array_add(command.argv, g_strdup(LUKSHDR_QEMU_IMG));
-    g_ptr_array_add(command.argv, g_strdup("map"));
+    lukshdrConvertCommandInit(&command, "map", LUKSHDR_COMMAND_DEADLINE);
     if (!lukshdrConvertAddSide(&command, side, "source", true, &source, error))
         return false;
 
@@ -326,13 +331,10 @@ lukshdrStorageConvertResize(const lukshdrConvertSide *side,
                             bool shrink,
                             GError **error)
 {
-    g_auto(lukshdrConvertCommand) command = { .argv = g_ptr_array_new_with_free_func(g_free),
-                                              .deadline = LUKSHDR_CONVERT_STALLED,
-                                              .config = -1 };
+    g_auto(lukshdrConvertCommand) command = { 0 };
     g_autofree char *target = NULL;
 
-    g_ptr_array_add(command.argv, g_strdup(LUKSHDR_QEMU_IMG));
-    g_ptr_array_add(command.argv, g_strdup("resize"));
+    lukshdrConvertCommandInit(&command, "resize", LUKSHDR_CONVERT_STALLED);
     g_ptr_array_add(command.argv, g_strdup("-q"));
     if (shrink)
         g_ptr_array_add(command.argv, g_strdup("--shrink"));

@@ -25,25 +25,25 @@
 #include "recognise.h"
 #include "use.h"
 
-/* An upload into a header volume without a path.  Owned by the stream, then by the thread that ends
- * it. */
-typedef struct _lukshdrUpload lukshdrUpload;
-struct _lukshdrUpload {
+/* A header volume without a path that a stream reads or writes.  For an upload the stream owns it, then
+ * the thread that ends that. */
+typedef struct _lukshdrStreamed lukshdrStreamed;
+struct _lukshdrStreamed {
     lukshdrVolume where;
     lukshdrHandle *handle;
-    lukshdrStorageBusy *busy;
+    lukshdrStorageBusy *busy; /* of an upload */
 };
 
 static void
-lukshdrUploadFree(lukshdrUpload *upload)
+lukshdrStreamedFree(lukshdrStreamed *streamed)
 {
-    lukshdrHandleClose(upload->handle);
-    lukshdrStorageBusyEnd(upload->busy);
-    lukshdrVolumeClear(&upload->where);
-    g_free(upload);
+    lukshdrHandleClose(streamed->handle);
+    lukshdrStorageBusyEnd(streamed->busy);
+    lukshdrVolumeClear(&streamed->where);
+    g_free(streamed);
 }
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(lukshdrUpload, lukshdrUploadFree)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(lukshdrStreamed, lukshdrStreamedFree)
 
 /* A client may put back a header, or replace ciphertext, while nobody uses the volume.  The upload
  * itself comes later, over the stream.  If somebody opens the volume meanwhile, its header is not
@@ -111,14 +111,14 @@ lukshdrStorageRefuse(virStorageVolPtr vol, lukshdrStorageEnsureACL ensure, GErro
 static gpointer
 lukshdrUploadEnd(gpointer opaque)
 {
-    g_autoptr(lukshdrUpload) upload = opaque;
+    g_autoptr(lukshdrStreamed) streamed = opaque;
     g_autoptr(GError) error = NULL;
 
-    if (!lukshdrHandleCommit(upload->handle, &error))
+    if (!lukshdrHandleCommit(streamed->handle, &error))
         LUKSHDR_LOG_ERROR(
             _("What was uploaded to volume '%s' of pool '%s' could not be written, or not "
               "all of it; upload it again: %s"),
-            upload->where.volume, upload->where.pool, error->message);
+            streamed->where.volume, streamed->where.pool, error->message);
     return NULL;
 }
 
@@ -132,7 +132,10 @@ lukshdrUploadClosed(virStreamPtr stream, void *opaque)
 /* Opens the copy of @link's header that @vol is.  Of another volume, at the place of one, the content may
  * be replaced by the header. */
 static bool
-lukshdrUploadOpen(lukshdrUpload *upload, virStorageVolPtr vol, unsigned int flags, GError **error)
+lukshdrStreamedOpen(lukshdrStreamed *streamed,
+                    virStorageVolPtr vol,
+                    unsigned int flags,
+                    GError **error)
 {
     g_autoptr(virStoragePool) pool = lukshdrStorageState.stock.storagePoolLookupByVolume(vol);
 
@@ -140,30 +143,30 @@ lukshdrUploadOpen(lukshdrUpload *upload, virStorageVolPtr vol, unsigned int flag
         lukshdrErrorFromLast(error);
         return false;
     }
-    upload->where.pool = g_strdup(virStoragePoolGetName(pool));
-    upload->where.volume = g_strdup(virStorageVolGetName(vol));
-    return lukshdrStoragePlace(vol, &upload->where, error) &&
-           (upload->handle = lukshdrHandleOpen(
-                &upload->where, flags | LUKSHDR_HANDLE_NEW | LUKSHDR_HANDLE_HEADER, error));
+    streamed->where.pool = g_strdup(virStoragePoolGetName(pool));
+    streamed->where.volume = g_strdup(virStorageVolGetName(vol));
+    return lukshdrStoragePlace(vol, &streamed->where, error) &&
+           (streamed->handle = lukshdrHandleOpen(
+                &streamed->where, flags | LUKSHDR_HANDLE_NEW | LUKSHDR_HANDLE_HEADER, error));
 }
 
 /* Lets @stream read or write the bytes in memory, by the mode @oflags of open(2) */
 static bool
-lukshdrUploadStream(const lukshdrUpload *upload,
-                    virStreamPtr stream,
-                    unsigned long long offset,
-                    unsigned long long length,
-                    int oflags,
-                    GError **error)
+lukshdrStreamedBegin(const lukshdrStreamed *streamed,
+                     virStreamPtr stream,
+                     unsigned long long offset,
+                     unsigned long long length,
+                     int oflags,
+                     GError **error)
 {
-    g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", upload->handle->fd);
-    guint64 size = lseek(upload->handle->fd, 0, SEEK_END);
+    g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", streamed->handle->fd);
+    guint64 size = lseek(streamed->handle->fd, 0, SEEK_END);
 
     /* a file in memory would grow: stock says the same of one that is too short */
     if (offset > size || length > size - offset) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_INVALID_ARG,
                     _("volume '%s' of pool '%s' has %llu bytes that are a header's"),
-                    upload->where.volume, upload->where.pool, (unsigned long long)size);
+                    streamed->where.volume, streamed->where.pool, (unsigned long long)size);
         return false;
     }
     if (lukshdrStorageState.abi.virFDStreamOpenFile(stream, path, offset,
@@ -175,7 +178,7 @@ lukshdrUploadStream(const lukshdrUpload *upload,
 
 /* Whether stock has no way to the bytes of @vol, and this code has */
 static bool
-lukshdrUploadIsOurs(virStorageVolPtr vol)
+lukshdrStreamedIsOurs(virStorageVolPtr vol)
 {
     g_autofree char *path = lukshdrStorageState.stock.storageVolGetPath(vol);
 
@@ -190,11 +193,11 @@ lukshdrStorageDownloadHeader(virStorageVolPtr vol,
                              bool *done,
                              GError **error)
 {
-    g_autoptr(lukshdrUpload) upload = g_new0(lukshdrUpload, 1);
+    g_autoptr(lukshdrStreamed) streamed = g_new0(lukshdrStreamed, 1);
     g_auto(lukshdrRecognised) what = { 0 };
 
     *done = false;
-    if (!lukshdrUploadIsOurs(vol))
+    if (!lukshdrStreamedIsOurs(vol))
         return true;
     if (!lukshdrStorageRecognise(vol, lukshdrStorageState.abi.virStorageVolDownloadEnsureACL, &what,
                                  error))
@@ -202,8 +205,8 @@ lukshdrStorageDownloadHeader(virStorageVolPtr vol,
     if (what.as != LUKSHDR_RECOGNISED_HEADER && what.as != LUKSHDR_RECOGNISED_REPLICA)
         return true;
 
-    return *done = lukshdrUploadOpen(upload, vol, LUKSHDR_HANDLE_READ, error) &&
-                   lukshdrUploadStream(upload, stream, offset, length, O_RDONLY, error);
+    return *done = lukshdrStreamedOpen(streamed, vol, LUKSHDR_HANDLE_READ, error) &&
+                   lukshdrStreamedBegin(streamed, stream, offset, length, O_RDONLY, error);
 }
 
 int
@@ -236,17 +239,17 @@ lukshdrStorageUploadHeader(virStorageVolPtr vol,
                            GError **error)
 {
     const lukshdrStorage *state = &lukshdrStorageState;
-    g_autoptr(lukshdrUpload) upload = g_new0(lukshdrUpload, 1);
+    g_autoptr(lukshdrStreamed) streamed = g_new0(lukshdrStreamed, 1);
 
     if (!lukshdrStorageMay(vol, state->abi.virStorageVolUploadEnsureACL, error) ||
-        !(upload->busy = lukshdrStorageBusyLink(link, LUKSHDR_STORAGE_BUSY_UPLOAD, error)) ||
-        !lukshdrUploadOpen(upload, vol, LUKSHDR_HANDLE_WRITE, error) ||
-        !lukshdrHandleGrow(upload->handle, error) ||
-        !lukshdrUploadStream(upload, stream, offset, length, O_WRONLY, error))
+        !(streamed->busy = lukshdrStorageBusyLink(link, LUKSHDR_STORAGE_BUSY_UPLOAD, error)) ||
+        !lukshdrStreamedOpen(streamed, vol, LUKSHDR_HANDLE_WRITE, error) ||
+        !lukshdrHandleGrow(streamed->handle, error) ||
+        !lukshdrStreamedBegin(streamed, stream, offset, length, O_WRONLY, error))
         return false;
 
-    state->abi.virFDStreamSetInternalCloseCb(stream, lukshdrUploadClosed, g_steal_pointer(&upload),
-                                             NULL);
+    state->abi.virFDStreamSetInternalCloseCb(stream, lukshdrUploadClosed,
+                                             g_steal_pointer(&streamed), NULL);
     return true;
 }
 
@@ -267,7 +270,7 @@ lukshdrStorageVolUpload(virStorageVolPtr vol,
         !lukshdrStorageAllowUpload(vol, &header, &error))
         return lukshdrStorageRefuse(vol, state->abi.virStorageVolUploadEnsureACL, error);
 
-    if (!header || flags || !lukshdrUploadIsOurs(vol))
+    if (!header || flags || !lukshdrStreamedIsOurs(vol))
         return state->stock.storageVolUpload(vol, stream, offset, length, flags);
     if (lukshdrStorageUploadHeader(vol, header, stream, offset, length, &error))
         return 0;
