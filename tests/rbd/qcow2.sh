@@ -235,7 +235,7 @@ LC_ALL=C try "the chain" vl chain one
 like "has a node for the qcow2" "$OUT" 'file: lukshdr-1-payload  qcow2'
 like "over the image" "$OUT" 'file: lukshdr-1-storage  rbd  images/one'
 json=$("$DAEMON_IN" "$VL" chain --format json one 2>/dev/null)
-try "json opens it" qemu-io -r --object "secret,id=lukshdr-1-format-encryption-secret0,file=$PASS" \
+try "json opens it" qemu-io -r --object "secret,id=lukshdr-1-format-encryption-secret0,file=$DAEMON_WORK/pass" \
     --object "secret,id=lukshdr-1-storage-auth-secret0,format=base64,file=$CEPH_DIR/libvirt.key" \
     -c 'read -P 7 8M 8M' "$json"
 try "domain" vl chain --format domain one
