@@ -27,6 +27,8 @@
 
 /* longer than what Ceph gives an image or a cluster for a name; ERANGE says otherwise */
 #define LUKSHDR_RBD_ID_LEN 64
+/* the same of the one holder of a lock, or of some that share one */
+#define LUKSHDR_RBD_LOCKERS_LEN 512
 
 /* All that is needed of the libraries, by their own prototypes */
 #define LUKSHDR_RBD_RADOS(X) \
@@ -57,6 +59,7 @@
     X(rbd_flush) \
     X(rbd_resize) \
     X(rbd_lock_acquire) \
+    X(rbd_list_lockers) \
     X(rbd_watchers_list) \
     X(rbd_watchers_list_cleanup) \
     X(rbd_snap_list) \
@@ -398,6 +401,42 @@ lukshdrRBDReach(lukshdrRBD *rbd, const lukshdrRemote *remote, GError **error)
     return true;
 }
 
+/* librbd's own locks are called so (ManagedLock in its sources); their holders give them up when they are
+ * asked, or refuse, or have died and lose them.  Others are those of "rbd lock add". */
+#define LUKSHDR_RBD_MANAGED "auto "
+
+/* librbd waits for ever for a lock that somebody has set by hand, whatever the deadlines are */
+static bool
+lukshdrRBDCheckUnlocked(lukshdrRBD *rbd, GError **error)
+{
+    char tag[LUKSHDR_RBD_ID_LEN];
+    char clients[LUKSHDR_RBD_LOCKERS_LEN];
+    char cookies[LUKSHDR_RBD_LOCKERS_LEN];
+    char addresses[LUKSHDR_RBD_LOCKERS_LEN];
+    size_t tagLen = sizeof(tag);
+    size_t clientsLen = sizeof(clients);
+    size_t cookiesLen = sizeof(cookies);
+    size_t addressesLen = sizeof(addresses);
+    int exclusive;
+    ssize_t n = lukshdrRBDAPI.rbd_list_lockers(rbd->image, &exclusive, tag, &tagLen, clients,
+                                               &clientsLen, cookies, &cookiesLen, addresses,
+                                               &addressesLen);
+
+    /* of one managed lock the texts are short */
+    if (n < 0 && n != -ERANGE) {
+        lukshdrRBDFail(rbd, n, error);
+        return false;
+    }
+    if (n == 0 || (n == 1 && g_str_has_prefix(cookies, LUKSHDR_RBD_MANAGED)))
+        return true;
+
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                _("image '%s' is locked by hand, and cannot be written to: see who needs that "
+                  "(rbd lock ls), or remove the lock (rbd lock rm)"),
+                rbd->where);
+    return false;
+}
+
 lukshdrRBD *
 lukshdrRBDOpen(const lukshdrRemote *remote,
                const lukshdrIdentity *recorded,
@@ -415,6 +454,8 @@ lukshdrRBDOpen(const lukshdrRemote *remote,
         lukshdrRBDFail(rbd, rc, error);
         return NULL;
     }
+    if (writable && !lukshdrRBDCheckUnlocked(rbd, error))
+        return NULL;
     return g_steal_pointer(&rbd);
 }
 

@@ -58,7 +58,8 @@ typedef struct _lukshdrRBD lukshdrRBD;
  * @writable: whether it is to be written to
  * @error: VIR_ERR_NO_STORAGE_VOL if the cluster has no such image; VIR_ERR_OPERATION_TIMEOUT if it
  *         does not answer; VIR_ERR_AUTH_FAILED; VIR_ERR_OPERATION_UNSUPPORTED without librbd, for
- *         images of format 1, which have no id; as lukshdrAuthGet
+ *         images of format 1, which have no id; VIR_ERR_OPERATION_INVALID if it is to be written to
+ *         and has a lock that was set by hand; as lukshdrAuthGet
  *
  * Opens the image in the operation's connection to its cluster; outside of an operation
  * (lukshdrRBDOperationBegin) in one of its own.

@@ -96,6 +96,7 @@ lukshdrStorageShareBegin(lukshdrLink *link,
 {
     const lukshdrHeaderSource *primary = lukshdrVolumeXMLPrimary(xml);
     g_autoptr(lukshdrLink) owner = NULL;
+    g_autoptr(GArray) headers = NULL;
     guint i;
 
     if (!lukshdrStorageShareMayWrite(conn, primary->pool, primary->volume, error) ||
@@ -121,7 +122,9 @@ lukshdrStorageShareBegin(lukshdrLink *link,
     link->generation = owner->generation;
     link->secretUUID = g_strdup(owner->secretUUID);
     link->secretGenerated = owner->secretGenerated;
-    return true;
+
+    /* what cannot be written to is refused now: taking back half a volume would need the same header */
+    return (headers = lukshdrStorageHeadersOpen(link, conn, error));
 }
 
 /* Returns copies of the other links with this header, as they will be: shared.  Leaves out a link

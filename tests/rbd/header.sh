@@ -144,6 +144,13 @@ same "opens the clone" "$(out_of four "$VAULT/four.luks")" "$TEXT"
 try "a copy of a header in a file, on Ceph" clone_to four five "link='copy'" "pool='keys' volume='five.luks'"
 exported vault/five.luks >/dev/null && cp "$DAEMON_WORK/exported" "$DAEMON_WORK/five"
 same "opens the clone" "$(out_of five "$DAEMON_WORK/five")" "$TEXT"
+try "somebody locks the image" rbd lock add vault/two.luks somebody
+refuse "nobody shares the header meanwhile" "locked by hand" image_share six two.luks
+unlike "the label names no other" "$(label two.luks)" 'volume="six"'
+unlike "nothing was made" "$(rbd ls images)" six
+refuse "nor is the volume deleted" "locked by hand" virsh vol-delete two images
+try "its header opens still" opens "$(exported vault/two.luks)"
+rbd lock rm vault/two.luks somebody "$(rbd lock ls vault/two.luks | awk '/^client/ { print $1 }')"
 try "another volume shares the header" image_share six two.luks
 like "the label has both" "$(label two.luks)" 'volume="six"'
 for name in six two three four five; do
