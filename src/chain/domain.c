@@ -62,12 +62,15 @@ lukshdrChainToDisk(const lukshdrLink *link,
 {
     g_autoptr(xmlDoc) doc = xmlNewDoc(NULL);
     xmlNode *root = xmlNewDocNode(doc, NULL, BAD_CAST LUKSHDR_XML_DISK, NULL);
-    bool network = lukshdrVolumeLocation(&link->payload) == LUKSHDR_LOCATION_RBD;
+    bool block = link->payload.identity.type == LUKSHDR_IDENTITY_BLOCK;
     xmlNode *source;
     xmlNode *node;
 
     xmlDocSetRootElement(doc, root);
-    lukshdrXMLSetAttribute(root, "type", network ? "network" : "volume");
+    lukshdrXMLSetAttribute(root, "type",
+                           link->payload.remote ? "network"
+                           : block              ? "block"
+                                                : "file");
     lukshdrXMLSetAttribute(root, "device", "disk");
 
     node = lukshdrXMLAddChild(root, "driver", NULL);
@@ -75,12 +78,10 @@ lukshdrChainToDisk(const lukshdrLink *link,
     lukshdrXMLSetAttribute(node, "type", link->format);
 
     source = lukshdrXMLAddChild(root, LUKSHDR_XML_SOURCE, NULL);
-    if (network) {
+    if (link->payload.remote)
         lukshdrChainDiskRemote(root, source, link->payload.remote);
-    } else {
-        lukshdrXMLSetAttribute(source, "pool", link->payload.pool);
-        lukshdrXMLSetAttribute(source, "volume", link->payload.volume);
-    }
+    else
+        lukshdrXMLSetAttribute(source, block ? "dev" : "file", link->payload.path);
     /* so that a daemon without the plugin refuses the disk */
     if (link->secretUUID) {
         node = lukshdrXMLAddChild(source, LUKSHDR_XML_ENCRYPTION, NULL);

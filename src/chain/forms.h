@@ -92,8 +92,9 @@ lukshdrChainDiskRemote(xmlNode *disk, xmlNode *source, const lukshdrRemote *remo
  * @serial: serial number that the guest sees, or NULL
  * @readOnly: whether the guest may only read
  *
- * A payload on a cluster is named by the image, its servers and its user, since libvirt takes no
- * <disk type='volume'> for pools of type rbd; every other by pool and volume.
+ * The payload is named by its path, or, without one, by its image or unit, servers and user; never by
+ * pool and volume: libvirt takes no <disk type='volume'> of pools of type rbd, and under AppArmor it denies
+ * QEMU the file of such a disk unless the plugin adds the rule.
  *
  * Returns: libvirt's XML of the disk, which needs the plugin's QEMU half; freed
  * with g_free.

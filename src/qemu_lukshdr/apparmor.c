@@ -1,5 +1,5 @@
 /*
- * apparmor.c: keeping the headers' rules in a guest's AppArmor profile
+ * apparmor.c: rules for linked volumes in a guest's AppArmor profile
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
@@ -46,6 +46,40 @@ lukshdrQemuAppArmorFindSource(GPtrArray *sources, const char *guest, const char 
     return NULL;
 }
 
+/* Adds the rule of the file that @src is.  Not as the top of a chain: the drivers remember the owner
+ * already, and those that count grants must not count this call. */
+static int
+lukshdrQemuAppArmorAdd(virQEMUDriver *driver, virDomainObj *vm, virStorageSource *src)
+{
+    return LUKSHDR_STOCK(qemuSecuritySetImageLabel)(driver, vm, src, false, false);
+}
+
+int
+lukshdrQemuAppArmorAddVolumes(virQEMUDriver *driver, virDomainObj *vm)
+{
+    g_autofree char *name = NULL;
+    g_autoptr(GPtrArray) sources = NULL;
+    guint i;
+
+    if (access(LUKSHDR_APPARMOR_PROFILES, R_OK) < 0)
+        return 0;
+
+    name = lukshdrQemuDomainName(vm);
+    sources = lukshdrQemuDomainSources(vm);
+    for (i = 0; i < sources->len; i++) {
+        virStorageSource *n;
+
+        for (n = g_ptr_array_index(sources, i); n; n = lukshdrQemuSourceBacking(n)) {
+            g_autoptr(lukshdrGuestDisk) disk = NULL;
+
+            if (lukshdrQemuSourceIsVolume(n) && (disk = lukshdrQemuDiskFind(n, name)) &&
+                lukshdrQemuAppArmorAdd(driver, vm, n) < 0)
+                return -1;
+        }
+    }
+    return 0;
+}
+
 void
 lukshdrQemuAppArmorRenew(virQEMUDriver *driver, virDomainObj *vm)
 {
@@ -77,17 +111,18 @@ lukshdrQemuAppArmorRenew(virQEMUDriver *driver, virDomainObj *vm)
     sources = lukshdrQemuDomainSources(vm);
     for (i = 0; i < disks->len; i++) {
         lukshdrGuestDisk *disk = g_ptr_array_index(disks, i);
+        virStorageSource *src = lukshdrQemuAppArmorFindSource(sources, name, disk->nodeName);
         g_autoptr(virStorageSource) header = NULL;
+
+        if (src && lukshdrQemuSourceIsVolume(src) && lukshdrQemuAppArmorAdd(driver, vm, src) < 0) {
+            LUKSHDR_LOG_WARN(_("AppArmor may now deny guest '%s' the payload volume '%s': %s"),
+                             name, disk->payloadPath, virGetLastErrorMessage());
+        }
 
         if (lukshdrQemuDiskHeaderIsRemote(disk))
             continue;
-        header = lukshdrQemuDiskHeader(
-            disk, lukshdrQemuAppArmorFindSource(sources, name, disk->nodeName));
-
-        /* not as the top of a chain: the drivers remember the owner already, and those that
-         * count grants must not count this call */
-        if (!header ||
-            LUKSHDR_STOCK(qemuSecuritySetImageLabel)(driver, vm, header, false, false) < 0) {
+        if (!(header = lukshdrQemuDiskHeader(disk, src)) ||
+            lukshdrQemuAppArmorAdd(driver, vm, header) < 0) {
             LUKSHDR_LOG_WARN(_("AppArmor may now deny guest '%s' the header volume '%s': %s"), name,
                              disk->headerPath, virGetLastErrorMessage());
         }

@@ -128,6 +128,14 @@ qemuSecuritySetAllLabel(virQEMUDriver *driver,
     }
     if (rc == 0)
         rc = LUKSHDR_STOCK(qemuSecuritySetAllLabel)(driver, vm, incomingPath, migrated);
+    if (rc == 0 && lukshdrQemuAppArmorAddVolumes(driver, vm) < 0) {
+        virErrorPtr saved = lukshdrQemuErrorSave();
+
+        /* the caller takes a failure to mean that nothing was labelled */
+        LUKSHDR_STOCK(qemuSecurityRestoreAllLabel)(driver, vm, migrated);
+        lukshdrQemuErrorRestore(saved);
+        rc = -1;
+    }
     if (rc < 0)
         lukshdrQemuAccessUndo(driver, vm, grants);
     return rc;

@@ -499,6 +499,12 @@ lukshdrQemuSourceRemote(virStorageSource *src, lukshdrRemote **remote, GError **
 }
 
 bool
+lukshdrQemuSourceIsVolume(virStorageSource *src)
+{
+    return lukshdrQemuSourceInt(src, lukshdrQemuSourceOffset.type) == LUKSHDR_STORAGE_TYPE_VOLUME;
+}
+
+bool
 lukshdrQemuSourceIsShared(virStorageSource *src)
 {
     const char *bytes = (const char *)src;

@@ -78,6 +78,15 @@ bool
 lukshdrQemuSourceRemote(virStorageSource *src, lukshdrRemote **remote, GError **error);
 
 /**
+ * lukshdrQemuSourceIsVolume:
+ * @src: a source
+ *
+ * Returns: whether the domain names it by pool and volume (type='volume').
+ */
+bool
+lukshdrQemuSourceIsVolume(virStorageSource *src);
+
+/**
  * lukshdrQemuSourceIsShared:
  * @src: a source that is not read-only
  *

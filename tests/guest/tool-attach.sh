@@ -20,6 +20,7 @@ status "a volume that is not linked" 4 "no active pool has a volume 'three'" vl 
 status "no such disk" 4 "has no disk 'vdz'" vl detach demo vdz
 try "a volume is attached to the running domain" vl attach demo data/one.qcow2 vdb --live --serial vdb
 same "it has it" "$(targets)" "vdb"
+like "named by its path, which AppArmor's rules are made of" "$(virsh dumpxml demo)" "<source file='$DATA/one.qcow2'"
 same "its configuration has not" "$(targets --inactive)" ""
 guest_run demo 'head -c 4096 /dev/zero | tr "\0" Q | dd of=$(disk vdb) bs=4096 seek=3 conv=fsync' >/dev/null 2>&1
 like "the guest reads what it wrote" \

@@ -90,6 +90,10 @@ try "the guest reads what it wrote" guest_filled demo vdb "second $TEXT"
 try "the daemon crashes" daemon_kill
 try "and starts again" linked_launch
 try "it is unplugged" unplug demo vdb
+try "virt-lukshdr plugs it in" vl attach demo units/unit:0:0:2 vdb --live --serial vdb
+like "by target and unit" "$(virsh dumpxml demo)" "<source protocol='iscsi' name='$IQN/2'"
+try "the guest reads what it wrote" guest_filled demo vdb "second $TEXT"
+try "and lets it go" vl detach demo units/unit:0:0:2 --live
 try "the guest ends" virsh destroy demo
 same "there is no record of it" "$(records)" ""
 try "the first holds what the guest wrote" decrypts 1 "$VAULT/one.luks" "$TEXT"
