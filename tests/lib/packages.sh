@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what building, demo and tests need and a Debian 12 (or newer) machine does not have; says so
 # before. With nothing missing it does nothing and needs neither root nor a network.
-# Usage: packages.sh [build|check]: "build" is what building and the demo need, "check" more.
+# Usage: packages.sh [build|check|lab]: "build" is what building and the demo need, "check" more; "lab" is "build" and
+# what makes and drives the lab's machines.
 set -eu
 
 # The oldest that will do. Debian 12 has an older QEMU: there both come from its backports.
@@ -17,14 +18,17 @@ check="clang clang-format clang-tidy cppcheck valgrind shellcheck libxml2-utils 
     cryptsetup-bin attr e2fsprogs parted jq tmux python3-docutils man-db virtinst polkitd dbus
     libglib2.0-bin tgt ceph-mon ceph-osd ceph-common"
 
+lab="mmdebstrap debian-archive-keyring openssh-client e2fsprogs python3"
+
 case ${1:-build} in
     build) check= ;;
+    lab) check=$lab ;;
     check)
         virt="$virt libvirt-daemon-driver-storage-disk libvirt-daemon-driver-storage-iscsi-direct
             libvirt-daemon-driver-storage-rbd"
         ;;
     *)
-        echo "usage: $0 [build|check]" >&2
+        echo "usage: $0 [build|check|lab]" >&2
         exit 2
         ;;
 esac

@@ -48,6 +48,8 @@ def ended(test):
     elif name not in failed or not (failed[name] or good or result == "SKIP"):
         report("FAIL", f"{name}: runs to its end ({result}, status {test['returncode']})")
         failed[name] = True
+    if name.startswith("lab/"):
+        print(f"     {name}: {test['duration']:.0f} s", flush=True)
     if failed.get(name) if script else not (good or result == "SKIP"):
         for stream in "stdout", "stderr":
             for line in (test.get(stream) or "").splitlines()[-30:]:
