@@ -28,7 +28,7 @@ def section(title):
 
 def entries():
     text = (source / "src/storage_backend_lukshdr/module.c").read_text()
-    body = re.search(r"lukshdrStorageOurs = \{(.*?)\n\};", text, re.S).group(1)
+    body = re.search(r"lukshdrStorageMap = \{(.*?)\n\};", text, re.S).group(1)
     return set(re.findall(r"\.(\w+) =", body))
 
 

@@ -339,7 +339,7 @@ lukshdrToolCheckRun(lukshdrTool *tool, char ***argv, GError **error)
     guint i;
 
     if (!lukshdrToolParse(tool, entries, 0, 1, argv, error) || !lukshdrToolConnect(tool, error) ||
-        !lukshdrToolProbePlugin(tool, NULL, error) ||
+        !lukshdrToolProbePlugin(tool, error) ||
         !(states = lukshdrToolCheckStates(tool, (*argv)[1], error)))
         return false;
 

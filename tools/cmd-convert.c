@@ -313,7 +313,7 @@ lukshdrToolConvertRun(lukshdrTool *tool, char ***argv, GError **error)
     target = lukshdrToolNameNew((*argv)[2]);
     if (!(pool = virStoragePoolLookupByName(tool->conn, target->pool))) {
         lukshdrToolSetLast(error);
-    } else if (lukshdrToolProbePlugin(tool, pool, error)) {
+    } else if (lukshdrToolProbePlugin(tool, error)) {
         /* stock would drop the <header> and copy ciphertext */
         doc = lukshdrToolConvertXML(&opts, source, target->volume,
                                     lukshdrToolConvertHasDefault(pool));

@@ -133,17 +133,12 @@ lukshdrToolLinkNew(lukshdrTool *tool,
 {
     g_autoptr(lukshdrToolVolume) payload = lukshdrToolVolumeFind(tool, payloadName, error);
     g_autoptr(lukshdrToolVolume) header = NULL;
-    g_autoptr(virStoragePool) pool = NULL;
 
     if (!payload || !(header = lukshdrToolVolumeFind(tool, headerName, error)))
         return false;
 
-    if (!(pool = virStoragePoolLookupByVolume(payload->vol))) {
-        lukshdrToolSetLast(error);
-        return false;
-    }
     /* without the plugin, stock would only say that the payload exists already */
-    if (!lukshdrToolProbePlugin(tool, pool, error))
+    if (!lukshdrToolProbePlugin(tool, error))
         return false;
 
     if (!secret) {

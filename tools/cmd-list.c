@@ -119,7 +119,7 @@ lukshdrToolListRun(lukshdrTool *tool, char ***argv, GError **error)
     if (!states->len) {
         g_autoptr(GError) local = NULL;
 
-        if (!lukshdrToolProbePlugin(tool, NULL, &local) &&
+        if (!lukshdrToolProbePlugin(tool, &local) &&
             g_error_matches(local, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_NO_PLUGIN)) {
             g_propagate_error(error, g_steal_pointer(&local));
             return false;

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "util/error.h"
+#include "util/xml.h"
 
 /* As much as a pipe holds and as libvirt allows (VIR_SECRET_VALUE_MAX in its secret driver's
  * RPC) */
@@ -184,6 +185,19 @@ lukshdrToolPassRead(const lukshdrToolPass *pass, const char *prompt, bool twice,
     return g_steal_pointer(&secret);
 }
 
+/* Asked first, since the daemon logs an error when it is asked for the value of a private secret */
+static bool
+lukshdrToolPassIsPrivate(virSecretPtr secret)
+{
+    g_autofree char *xml = virSecretGetXMLDesc(secret, 0);
+    g_autoptr(xmlDoc) doc = xml ? lukshdrXMLParse(xml, strlen(xml), LUKSHDR_XML_SECRET, NULL)
+                                : NULL;
+    g_autofree char *private = doc ? lukshdrXMLAttribute(xmlDocGetRootElement(doc), "private")
+                                   : NULL;
+
+    return g_strcmp0(private, "yes") == 0;
+}
+
 lukshdrSecret *
 lukshdrToolPassOf(lukshdrTool *tool, const char *uuid, GError **error)
 {
@@ -197,14 +211,13 @@ lukshdrToolPassOf(lukshdrTool *tool, const char *uuid, GError **error)
         return NULL;
     }
 
+    if (lukshdrToolPassIsPrivate(libvirt)) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_INVALID_SECRET,
+                    _("secret '%s' is private: libvirt gives its value to no client"), uuid);
+        return NULL;
+    }
     if (!(value = virSecretGetValue(libvirt, &len, 0))) {
-        /* secretGetValue in libvirt's secret driver */
-        if (virGetLastErrorCode() == VIR_ERR_INVALID_SECRET) {
-            g_set_error(error, LUKSHDR_ERROR, VIR_ERR_INVALID_SECRET,
-                        _("secret '%s' is private: libvirt gives its value to no client"), uuid);
-        } else {
-            lukshdrToolSetLast(error);
-        }
+        lukshdrToolSetLast(error);
         return NULL;
     }
 

@@ -97,62 +97,26 @@ lukshdrToolSetLast(GError **error)
                         last && last->message ? last->message : _("unknown error of libvirt's"));
 }
 
-/* Returns the error with which the daemon refuses a volume that has no name; NULL if it does not
- * refuse */
-static char *
-lukshdrToolProbeOnce(virStoragePoolPtr pool, bool header)
-{
-    g_autoptr(xmlDoc) doc = xmlNewDoc(NULL);
-    xmlNode *root = xmlNewDocNode(doc, NULL, BAD_CAST LUKSHDR_XML_VOLUME, NULL);
-    g_autofree char *xml = NULL;
-    g_autoptr(virStorageVol) vol = NULL;
-
-    xmlDocSetRootElement(doc, root);
-    if (header)
-        lukshdrXMLAddChild(root, LUKSHDR_XML_HEADER, NULL);
-    xml = lukshdrXMLFormat(root);
-
-    virResetLastError();
-    vol = virStorageVolCreateXML(pool, xml, 0);
-    return vol ? NULL : g_strdup(virGetLastErrorMessage());
-}
-
 bool
-lukshdrToolProbePlugin(lukshdrTool *tool, virStoragePoolPtr pool, GError **error)
+lukshdrToolProbePlugin(lukshdrTool *tool, GError **error)
 {
     virConnectPtr conn = lukshdrToolConnect(tool, error);
-    virStoragePoolPtr *pools = NULL;
-    g_autofree char *with = NULL;
-    g_autofree char *without = NULL;
-    int count = 0;
-    int i;
+    g_autofree char *xml = conn ? virConnectGetStoragePoolCapabilities(conn, 0) : NULL;
+    g_autoptr(xmlDoc) doc = xml ? lukshdrXMLParse(xml, strlen(xml), NULL, NULL) : NULL;
+    xmlNode *node;
 
     if (!conn)
         return false;
-
-    if (!pool) {
-        count = virConnectListAllStoragePools(conn, &pools, VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE);
-        if (count < 0) {
-            lukshdrToolSetLast(error);
-            return false;
-        }
-        if (count == 0) {
-            free(pools);
-            g_set_error_literal(error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_NOT_FOUND,
-                                _("no storage pool is active; start one with virsh pool-start"));
-            return false;
-        }
-        pool = pools[0];
+    if (!xml) {
+        lukshdrToolSetLast(error);
+        return false;
     }
 
-    with = lukshdrToolProbeOnce(pool, true);
-    without = lukshdrToolProbeOnce(pool, false);
-    for (i = 0; i < count; i++)
-        virStoragePoolFree(pools[i]);
-    free(pools);
-
-    if (g_strcmp0(with, without))
-        return true;
+    for (node = doc ? xmlDocGetRootElement(doc)->children : NULL; node; node = node->next) {
+        if (node->ns && xmlStrEqual(node->name, BAD_CAST LUKSHDR_XML_CAPABILITIES) &&
+            xmlStrEqual(node->ns->href, BAD_CAST LUKSHDR_XML_CAPABILITIES_URI))
+            return true;
+    }
 
     g_set_error_literal(
         error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_NO_PLUGIN,

@@ -115,21 +115,16 @@ lukshdrToolSetLast(GError **error);
 /**
  * lukshdrToolProbePlugin:
  * @tool: the tool
- * @pool: an active pool, or NULL for any
  * @error: LUKSHDR_TOOL_NO_PLUGIN if the daemon runs without the plugin, or with
- *         one that stays passive; LUKSHDR_TOOL_NOT_FOUND if no pool is active;
- *         libvirt's own
+ *         one that stays passive; libvirt's own
  *
- * libvirt has no API to ask a daemon whether it has the plugin; and a volume that shows no link
- * may simply have none.  So the tool asks the daemon twice to create a volume without a name,
- * which every release refuses: once with a <header> where none may stand, and once without.
- * Stock drops elements that it does not know, so it gives the same error both times.  The
- * plugin gives another for the <header>.
+ * A volume that shows no link may simply have none.  So the tool asks for the storage driver's capabilities, to which
+ * the plugin adds an element of its own.  The daemon's log says nothing of that.
  *
  * Returns: true, or false with @error set.
  */
 bool
-lukshdrToolProbePlugin(lukshdrTool *tool, virStoragePoolPtr pool, GError **error);
+lukshdrToolProbePlugin(lukshdrTool *tool, GError **error);
 
 typedef enum {
     LUKSHDR_TOOL_PLAIN,

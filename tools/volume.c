@@ -364,7 +364,6 @@ lukshdrToolVolume *
 lukshdrToolVolumeFindLinked(lukshdrTool *tool, const char *text, GError **error)
 {
     g_autoptr(lukshdrToolVolume) volume = lukshdrToolVolumeFind(tool, text, error);
-    g_autoptr(virStoragePool) pool = NULL;
 
     if (!volume)
         return NULL;
@@ -377,11 +376,7 @@ lukshdrToolVolumeFindLinked(lukshdrTool *tool, const char *text, GError **error)
     if (volume->role == LUKSHDR_TOOL_ROLE_PAYLOAD)
         return g_steal_pointer(&volume);
 
-    if (!(pool = virStoragePoolLookupByVolume(volume->vol))) {
-        lukshdrToolSetLast(error);
-        return NULL;
-    }
-    if (lukshdrToolProbePlugin(tool, pool, error)) {
+    if (lukshdrToolProbePlugin(tool, error)) {
         g_set_error(
             error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_FAILED,
             _("volume '%s' of pool '%s' is not a linked volume: this host knows no header of it"),

@@ -456,7 +456,7 @@ lukshdrQemuConfigActivate(bool privileged, GError **error)
     if (!(table = lukshdrQemuTableFind(lukshdrQemuConfigModule, conn, error)))
         return false;
 
-    lukshdrQemuTableTakeOver(table, &lukshdrQemuTableStock, &lukshdrQemuConfigEntries);
+    lukshdrQemuTableTakeOver(table, &lukshdrQemuConfigEntries);
     return true;
 }
 

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "util/error.h"
+#include "util/kept.h"
 #include "util/module-map.h"
 #include "qemu.h"
 
@@ -23,7 +24,7 @@
 #define LUKSHDR_QEMU_TABLE_MIN 200
 #define LUKSHDR_QEMU_TABLE_MAX 512
 
-#define LUKSHDR_QEMU_TABLE_NAME(ret, name, args) #name,
+#define LUKSHDR_QEMU_TABLE_NAME(ret, name, ...) #name,
 
 static const char *const lukshdrQemuTableNames[] = { LUKSHDR_QEMU_TABLE_ENTRIES(
     LUKSHDR_QEMU_TABLE_NAME) };
@@ -37,8 +38,6 @@ struct _lukshdrQemuTable {
     void **stock;                             /* the name, then the functions */
     size_t entries[LUKSHDR_QEMU_TABLE_COUNT]; /* where in it each of ours is */
 };
-
-lukshdrQemuTableEntries lukshdrQemuTableStock;
 
 static const char lukshdrQemuTableDriver[] = "QEMU";
 
@@ -320,18 +319,36 @@ lukshdrQemuTableFind(void *handle, virConnectPtr conn, GError **error)
     return ok ? g_steal_pointer(&table) : NULL;
 }
 
+/* The QEMU driver's entries, and ours */
+static lukshdrQemuTableEntries lukshdrQemuTableSaved;
+static lukshdrQemuTableEntries lukshdrQemuTableOurs;
+
+#define LUKSHDR_QEMU_TABLE_DEFINE(ret, name, params, args) \
+    LUKSHDR_KEPT_STOCK(lukshdrQemuTableSaved, ret, name, params, args) \
+    LUKSHDR_KEPT_ENTRY(lukshdrQemuTableOurs, ret, name, params, args)
+
+LUKSHDR_QEMU_TABLE_ENTRIES(LUKSHDR_QEMU_TABLE_DEFINE)
+
+#define LUKSHDR_QEMU_TABLE_KEEP(ret, name, ...) .name = lukshdrStock_##name,
+#define LUKSHDR_QEMU_TABLE_PUT(ret, name, ...) .name = lukshdrEntry_##name,
+
+const lukshdrQemuTableEntries lukshdrQemuTableStock = { LUKSHDR_QEMU_TABLE_ENTRIES(
+    LUKSHDR_QEMU_TABLE_KEEP) };
+static const lukshdrQemuTableEntries lukshdrQemuTableFront = { LUKSHDR_QEMU_TABLE_ENTRIES(
+    LUKSHDR_QEMU_TABLE_PUT) };
+
 void
-lukshdrQemuTableTakeOver(const lukshdrQemuTable *table,
-                         lukshdrQemuTableEntries *stock,
-                         const lukshdrQemuTableEntries *ours)
+lukshdrQemuTableTakeOver(const lukshdrQemuTable *table, const lukshdrQemuTableEntries *ours)
 {
     size_t i;
 
+    lukshdrQemuTableOurs = *ours;
     for (i = 0; i < LUKSHDR_QEMU_TABLE_COUNT; i++) {
         void **entry = table->stock + table->entries[i];
+        size_t at = i * sizeof(void *);
 
-        memcpy((char *)stock + i * sizeof(void *), entry, sizeof(*entry));
+        memcpy((char *)&lukshdrQemuTableSaved + at, entry, sizeof(*entry));
         if (*entry)
-            memcpy(entry, (const char *)ours + i * sizeof(void *), sizeof(*entry));
+            memcpy(entry, (const char *)&lukshdrQemuTableFront + at, sizeof(*entry));
     }
 }

@@ -19,8 +19,9 @@ struct _lukshdrQemuTableEntries {
     LUKSHDR_QEMU_TABLE_ENTRIES(LUKSHDR_ABI_MEMBER)
 };
 
-/* The QEMU driver's own entries: set before libvirt serves any client, only read afterwards */
-extern lukshdrQemuTableEntries lukshdrQemuTableStock;
+/* The QEMU driver's own entries, which keep their error (util/kept.h).  Called by ours only: one that stands in
+ * front of none is not called either. */
+extern const lukshdrQemuTableEntries lukshdrQemuTableStock;
 
 typedef struct _lukshdrQemuTable lukshdrQemuTable;
 
@@ -45,12 +46,10 @@ lukshdrQemuTableFind(void *handle, virConnectPtr conn, GError **error);
 /**
  * lukshdrQemuTableTakeOver:
  * @table: from lukshdrQemuTableFind
- * @stock: filled in with the stock driver's entries; an entry that it does not have is NULL
- * @ours: the functions that take their place
+ * @ours: the functions that take the place of the driver's own; copied.  An entry that the driver does not have
+ *        stays NULL.
  *
  * Call it before libvirt serves any client: the table is not locked.
  */
 void
-lukshdrQemuTableTakeOver(const lukshdrQemuTable *table,
-                         lukshdrQemuTableEntries *stock,
-                         const lukshdrQemuTableEntries *ours);
+lukshdrQemuTableTakeOver(const lukshdrQemuTable *table, const lukshdrQemuTableEntries *ours);

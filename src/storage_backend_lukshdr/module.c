@@ -6,7 +6,7 @@
  * libvirt's daemons load this module under the name of the storage driver's module.  It
  * loads the stock module and adds a state driver behind it.  libvirt initialises that
  * after the storage driver and before it serves any client.  Then our functions are put
- * in front of some of the stock driver's: lukshdrStorageOurs is the map.
+ * in front of some of the stock driver's: lukshdrStorageMap is the map.
  */
 
 #include "config.h"
@@ -42,7 +42,9 @@ lukshdrStorageStayAway(const GError *error)
 
 /* The map: our functions that stand in front of the stock storage driver's, entry by entry.  All
  * other entries stay stock's. */
-static const lukshdrStorageTable lukshdrStorageOurs = {
+static const lukshdrStorageOurs lukshdrStorageMap = {
+    .connectGetStoragePoolCapabilities = lukshdrStorageCapabilities, /* capabilities.c */
+
     .storageVolCreateXML = lukshdrStorageVolCreateXML,         /* vol-create.c */
     .storageVolCreateXMLFrom = lukshdrStorageVolCreateXMLFrom, /* vol-clone.c */
     .storageVolDelete = lukshdrStorageVolDelete,               /* vol-delete.c */
@@ -85,15 +87,15 @@ lukshdrStorageActivate(GError **error)
     if (!(table = lukshdrStorageTableFind(state->handle, conn, error)))
         return false;
 
-    state->client = *table;
-    state->stock = *table;
+    lukshdrStorageTableStock(table, &state->client);
+    state->stock = state->client;
     lukshdrStorageLookAsSystem(&state->stock);
     state->registry = lukshdrRegistryNew(links);
     state->guests = lukshdrGuestUsersNew(guests);
     state->poolsDir = lukshdrPathPools(state->privileged);
 
     lukshdrStorageStart(conn);
-    lukshdrStorageTableTakeOver(table, &lukshdrStorageOurs);
+    lukshdrStorageTableTakeOver(table, &lukshdrStorageMap);
     if (!lukshdrStorageWatchStart(conn, &watch))
         LUKSHDR_LOG_ERROR(_("What becomes of linked volumes when pools are started or refreshed "
                             "is noticed at the next start of the daemon only: %s"),

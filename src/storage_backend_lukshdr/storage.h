@@ -239,6 +239,19 @@ int
 lukshdrStorageVolResize(virStorageVolPtr vol, unsigned long long capacity, unsigned int flags);
 
 /**
+ * lukshdrStorageCapabilities:
+ * @conn: a connection
+ * @flags: none
+ *
+ * In front of stock's connectGetStoragePoolCapabilities: adds an element in a namespace of ours, by which
+ * virt-lukshdr knows that the daemon has the plugin.
+ *
+ * Returns: the XML, freed with free, or NULL with a libvirt error.
+ */
+char *
+lukshdrStorageCapabilities(virConnectPtr conn, unsigned int flags);
+
+/**
  * lukshdrStoragePoolDefault:
  * @pool: a pool
  * @ours: set to what we keep for it (defaults.h), freed with xmlFreeDoc, or to NULL

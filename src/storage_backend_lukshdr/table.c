@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "util/error.h"
+#include "util/kept.h"
 #include "util/module-map.h"
 
 #define LUKSHDR_STORAGE_TABLE_ENTRIES 45
@@ -55,7 +56,8 @@ lukshdrStorageTableIsIt(const lukshdrModuleMap *module, const void *candidate, c
            table->storageVolCreateXMLFrom && table->storageVolDownload && table->storageVolUpload &&
            table->storageVolDelete && table->storageVolWipe && table->storageVolWipePattern &&
            table->storageVolGetXMLDesc && table->storageVolGetPath && table->storageVolResize &&
-           table->storageVolGetInfo && table->storagePoolIsActive;
+           table->storageVolGetInfo && table->storageVolGetInfoFlags &&
+           table->connectGetStoragePoolCapabilities && table->storagePoolIsActive;
 }
 
 lukshdrStorageTable *
@@ -104,15 +106,32 @@ lukshdrStorageTableFind(void *handle, virConnectPtr conn, GError **error)
     return found;
 }
 
-void
-lukshdrStorageTableTakeOver(lukshdrStorageTable *table, const lukshdrStorageTable *ours)
-{
-    void *const *from = (void *const *)ours;
-    void **to = (void **)table;
-    size_t i;
+/* Stock's entries, and ours.  Set before libvirt serves any client, only read afterwards. */
+static lukshdrStorageTable lukshdrStorageTableSaved;
+static lukshdrStorageOurs lukshdrStorageTableOurs;
 
-    for (i = 1; i <= LUKSHDR_STORAGE_TABLE_ENTRIES; i++) {
-        if (from[i])
-            to[i] = from[i];
-    }
+#define LUKSHDR_STORAGE_TABLE_DEFINE(ret, name, params, args) \
+    LUKSHDR_KEPT_STOCK(lukshdrStorageTableSaved, ret, name, params, args) \
+    LUKSHDR_KEPT_ENTRY(lukshdrStorageTableOurs, ret, name, params, args)
+
+LUKSHDR_STORAGE_TABLE_OURS(LUKSHDR_STORAGE_TABLE_DEFINE)
+
+void
+lukshdrStorageTableStock(const lukshdrStorageTable *table, lukshdrStorageTable *stock)
+{
+#define LUKSHDR_STORAGE_TABLE_KEEP(ret, name, params, args) \
+    if (table->name) \
+        stock->name = lukshdrStock_##name;
+
+    *stock = lukshdrStorageTableSaved = *table;
+    LUKSHDR_STORAGE_TABLE_OURS(LUKSHDR_STORAGE_TABLE_KEEP)
+}
+
+void
+lukshdrStorageTableTakeOver(lukshdrStorageTable *table, const lukshdrStorageOurs *ours)
+{
+#define LUKSHDR_STORAGE_TABLE_PUT(ret, name, params, args) table->name = lukshdrEntry_##name;
+
+    lukshdrStorageTableOurs = *ours;
+    LUKSHDR_STORAGE_TABLE_OURS(LUKSHDR_STORAGE_TABLE_PUT)
 }

@@ -11,7 +11,14 @@
 #include <glib.h>
 #include <stdbool.h>
 
+#include "util/abi.h"
 #include "util/abi-tables.h"
+
+/* The entries that the plugin stands in front of */
+typedef struct _lukshdrStorageOurs lukshdrStorageOurs;
+struct _lukshdrStorageOurs {
+    LUKSHDR_STORAGE_TABLE_OURS(LUKSHDR_ABI_MEMBER)
+};
 
 /**
  * lukshdrStorageTableFind:
@@ -31,11 +38,19 @@ lukshdrStorageTable *
 lukshdrStorageTableFind(void *handle, virConnectPtr conn, GError **error);
 
 /**
+ * lukshdrStorageTableStock:
+ * @table: the stock table, from lukshdrStorageTableFind
+ * @stock: set to stock's entries.  Those that the plugin stands in front of keep their error (util/kept.h).
+ */
+void
+lukshdrStorageTableStock(const lukshdrStorageTable *table, lukshdrStorageTable *stock);
+
+/**
  * lukshdrStorageTableTakeOver:
  * @table: the stock table, from lukshdrStorageTableFind
- * @ours: the entries to put in front of it; NULL for those that stay stock's
+ * @ours: the entries to put in front of it; copied
  *
  * Call it before libvirt serves any client: nobody may read the table meanwhile.
  */
 void
-lukshdrStorageTableTakeOver(lukshdrStorageTable *table, const lukshdrStorageTable *ours);
+lukshdrStorageTableTakeOver(lukshdrStorageTable *table, const lukshdrStorageOurs *ours);

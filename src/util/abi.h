@@ -362,7 +362,7 @@ typedef void (*lukshdrVirStreamClosed)(virStreamPtr st, void *opaque);
 
 /* clang-format on */
 
-#define LUKSHDR_ABI_MEMBER(ret, name, args) ret(*name) args;
+#define LUKSHDR_ABI_MEMBER(ret, name, args, ...) ret(*name) args;
 
 typedef struct _lukshdrABICommon lukshdrABICommon;
 struct _lukshdrABICommon {

@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "error.h"
+#include "kept.h"
 #include "text.h"
 
 /* set once by lukshdrLogInit, read-only afterwards; virLogMessage itself updates
@@ -25,6 +26,7 @@ void
 lukshdrLogInit(const lukshdrABICommon *abi, const char *source, int domain)
 {
     lukshdrLogABI = *abi;
+    lukshdrKeptInit(abi);
     lukshdrLogSource.name = source;
     lukshdrLogDomain = domain;
 }
@@ -54,7 +56,10 @@ lukshdrReportError(const GError *error)
     g_autofree char *shown = lukshdrTextShown(error->message);
     int code = lukshdrErrorCode(error);
 
-    if (error->domain == LUKSHDR_STOCK_ERROR && lukshdrLogABI.virRaiseErrorFull)
+    /* what stock has said, and nothing else: the log has it already */
+    if (error->domain == LUKSHDR_STOCK_ERROR && lukshdrKeptIs(code, error->message))
+        lukshdrKeptRestore();
+    else if (error->domain == LUKSHDR_STOCK_ERROR && lukshdrLogABI.virRaiseErrorFull)
         lukshdrLogABI.virRaiseErrorFull(__FILE__, __func__, __LINE__, lukshdrLogDomain, code,
                                         VIR_ERR_ERROR, NULL, shown, NULL, -1, -1, "%s", shown);
     else if (lukshdrLogABI.virReportErrorHelper)
@@ -62,6 +67,7 @@ lukshdrReportError(const GError *error)
                                            "%s", shown);
     else
         LUKSHDR_LOG_ERROR("%s", shown);
+    lukshdrKeptSet();
 }
 
 void
@@ -69,6 +75,7 @@ lukshdrErrorFromLast(GError **error)
 {
     virErrorPtr last = virGetLastError();
 
+    lukshdrKeptSet();
     g_set_error_literal(error, LUKSHDR_STOCK_ERROR, last ? last->code : VIR_ERR_INTERNAL_ERROR,
                         last && last->message ? last->message : _("libvirt gives no reason"));
 }

@@ -51,7 +51,8 @@ lukshdrLog(int priority, const char *file, int line, const char *func, const cha
  * lukshdrReportError:
  * @error: the error
  *
- * Makes @error the calling thread's libvirt error, to be seen by the client.
+ * Makes @error the calling thread's libvirt error, to be seen by the client.  A LUKSHDR_STOCK_ERROR to which
+ * nothing was added becomes the very error that stock raised.
  */
 void
 lukshdrReportError(const GError *error);
@@ -61,7 +62,7 @@ lukshdrReportError(const GError *error);
  * @error: set to a LUKSHDR_STOCK_ERROR
  *
  * Takes the calling thread's libvirt error over, before clean-up (any public libvirt
- * function, even a free) resets it.
+ * function, even a free) resets it.  Also keeps it (kept.h).
  */
 void
 lukshdrErrorFromLast(GError **error);

@@ -52,6 +52,10 @@
 #define LUKSHDR_XML_METADATA_PREFIX "lukshdr"
 #define LUKSHDR_XML_DISKS "disks"
 
+/* In libvirt's storage pool capabilities: a daemon that has it has the plugin */
+#define LUKSHDR_XML_CAPABILITIES "lukshdr"
+#define LUKSHDR_XML_CAPABILITIES_URI "urn:libvirt-lukshdr:capabilities:1.0"
+
 /* detached-header XML */
 #define LUKSHDR_XML_HEADER "header"
 #define LUKSHDR_XML_PAYLOAD "payload"
