@@ -40,6 +40,20 @@ lukshdrFileSyncDirectory(const char *dir, GError **error)
     return ok;
 }
 
+/* GLib 2.84 gives a new file the mode of the one that it replaces, which others may read by now */
+static bool
+lukshdrFileMakePrivate(const char *path, GError **error)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    bool ok = fd < 0 || fchmod(fd, 0600) == 0;
+
+    if (!ok)
+        lukshdrErrorSetErrno(error, errno, _("Unable to change the mode of '%s'"), path);
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
 bool
 lukshdrFileWrite(const char *path, const char *text, GError **error)
 {
@@ -53,7 +67,8 @@ lukshdrFileWrite(const char *path, const char *text, GError **error)
         return false;
     }
 
-    if (!g_file_set_contents_full(path, content, -1,
+    if (!lukshdrFileMakePrivate(path, error) ||
+        !g_file_set_contents_full(path, content, -1,
                                   G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE,
                                   0600, error))
         return false;
