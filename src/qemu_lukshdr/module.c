@@ -96,6 +96,7 @@ lukshdrQemuActivate(void *stock)
     g_autofree char *configs = NULL;
     g_autofree char *states = NULL;
     g_autofree char *conf = NULL;
+    g_autofree char *notice = NULL;
 
     lukshdrQemu.host.privileged = geteuid() == 0;
     pools = lukshdrPathPools(lukshdrQemu.host.privileged);
@@ -114,7 +115,10 @@ lukshdrQemuActivate(void *stock)
     lukshdrQemu.remoteHeaders = lukshdrQemuCheckRemote(stock);
     lukshdrQemu.active = true;
 
-    LUKSHDR_LOG_INFO(_("lukshdr %s: linked volumes can be used as disks"), LUKSHDR_VERSION);
+    notice = g_strdup_printf(_("libvirt-lukshdr %s: volumes with detached headers can be used as "
+                               "disks of guests"),
+                             LUKSHDR_VERSION);
+    lukshdrLogNotice(notice);
 }
 
 int
@@ -142,8 +146,8 @@ qemuRegister(void)
     }
 
     if (!lukshdrQemuCheck(stock, &error) || !common) {
-        LUKSHDR_LOG_ERROR(_("lukshdr: linked volumes cannot be used as disks, the QEMU driver "
-                            "works as without the plugin: %s"),
+        LUKSHDR_LOG_ERROR(_("libvirt-lukshdr stays out of the way, volumes with detached headers "
+                            "cannot be used as disks: %s"),
                           common ? error->message : missing->message);
     } else {
         lukshdrQemuActivate(stock);

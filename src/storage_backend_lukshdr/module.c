@@ -76,6 +76,7 @@ lukshdrStorageActivate(GError **error)
     g_autofree char *links = lukshdrPathRegistry(state->privileged);
     g_autofree char *guests = lukshdrPathGuests(state->privileged);
     g_autoptr(GError) watch = NULL;
+    g_autofree char *notice = NULL;
     lukshdrStorageTable *table;
 
     conn = virConnectOpen(state->privileged ? "storage:///system" : "storage:///session");
@@ -101,7 +102,10 @@ lukshdrStorageActivate(GError **error)
                             "is noticed at the next start of the daemon only: %s"),
                           watch->message);
 
-    LUKSHDR_LOG_INFO("libvirt-lukshdr %s stands in front of the storage driver", LUKSHDR_VERSION);
+    notice = g_strdup_printf(_("libvirt-lukshdr %s: volumes with detached headers can be managed "
+                               "in storage pools"),
+                             LUKSHDR_VERSION);
+    lukshdrLogNotice(notice);
     return true;
 }
 

@@ -10,6 +10,7 @@
 
 #include <glib/gi18n-lib.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "error.h"
 #include "kept.h"
@@ -48,6 +49,19 @@ lukshdrLog(int priority, const char *file, int line, const char *func, const cha
                                     shown);
     else if (priority >= LUKSHDR_VIR_LOG_WARN)
         fprintf(stderr, "%s: %s\n", lukshdrLogSource.name, shown);
+}
+
+void
+lukshdrLogNotice(const char *text)
+{
+    /* the number is syslog's LOG_NOTICE, in the journal's own form */
+    const GLogField fields[] = { { "MESSAGE", text, -1 },
+                                 { "PRIORITY", "5", -1 },
+                                 { "LIBVIRT_SOURCE", lukshdrLogSource.name, -1 } };
+
+    LUKSHDR_LOG_INFO("%s", text);
+    if (g_log_writer_is_journald(STDERR_FILENO))
+        g_log_writer_journald(G_LOG_LEVEL_MESSAGE, fields, G_N_ELEMENTS(fields), NULL);
 }
 
 void

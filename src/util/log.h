@@ -6,6 +6,7 @@
  * Both go through libvirt's own functions, so that filters, outputs and error
  * handlers treat the plugin as they treat libvirt.  What others wrote can be part of
  * any message: both pass it through lukshdrTextShown, so a message is always one line.
+ * One line, that of lukshdrLogNotice, goes to the journal besides.
  */
 
 #pragma once
@@ -46,6 +47,18 @@ lukshdrLog(int priority, const char *file, int line, const char *func, const cha
     lukshdrLog(LUKSHDR_VIR_LOG_WARN, __FILE__, __LINE__, __func__, __VA_ARGS__)
 #define LUKSHDR_LOG_ERROR(...) \
     lukshdrLog(LUKSHDR_VIR_LOG_ERROR, __FILE__, __LINE__, __func__, __VA_ARGS__)
+
+/**
+ * lukshdrLogNotice:
+ * @text: one line that says what the process does by the plugin, translated
+ *
+ * For what an administrator looks for after an installation. libvirt's own levels have nothing
+ * between "info", which its default drops, and "warning", which this is not. So the daemon's log gets
+ * @text as "info", and the journal gets it as "notice" if the process's stderr is the journal, as it
+ * is where systemd has started the daemon.
+ */
+void
+lukshdrLogNotice(const char *text);
 
 /**
  * lukshdrReportError:

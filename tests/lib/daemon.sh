@@ -8,6 +8,7 @@
 #   DAEMON_MODE          system or session; unset: system as root, session otherwise. As root, session
 #                        runs the daemon as the user nobody
 #   DAEMON_DEBUG         log filters such as "1:storage 1:lukshdr 3:util": debug messages as well
+#   DAEMON_LOG_OUTPUTS   where the daemon's log goes, in libvirtd.conf's form; unset: to DAEMON_LOG
 #   DAEMON_LIBVIRTD_CONF further lines for libvirtd.conf
 #   DAEMON_QEMU_CONF     further lines for qemu.conf
 #   DAEMON_WRAPPER       a command to run libvirtd under, such as valgrind
@@ -183,7 +184,7 @@ _daemon_write_libvirtd_conf() {
     cat <<CONF
 auth_unix_ro = "none"
 auth_unix_rw = "none"
-log_outputs = "$level:file:$DAEMON_LOG"
+log_outputs = "${DAEMON_LOG_OUTPUTS:-$level:file:$DAEMON_LOG}"
 log_filters = "${DAEMON_DEBUG:-}"
 # Two daemons of one machine must pass for two hosts, or libvirt refuses to migrate between them.
 host_uuid = "$(cat /proc/sys/kernel/random/uuid)"
