@@ -1,16 +1,18 @@
 #!/bin/sh
 # Installs what building, demo and tests need and a Debian 12 (or newer) machine does not have; says so
 # before. With nothing missing it does nothing and needs neither root nor a network.
-# Usage: packages.sh [build|check|lab]: "build" is what building and the demo need, "check" more; "lab" is "build" and
-# what makes and drives the lab's machines.
+# Usage: packages.sh [build|check|lab|package|chroot]: "build" is what building and the demo need, "check" more; "lab" is
+# "build" and what makes and drives the lab's machines; "package" is what ./package needs to build for this machine's
+# Debian, "chroot" what it needs to build for another.
 set -eu
 
 # The oldest that will do. Debian 12 has an older QEMU: there both come from its backports.
 min_libvirt=9.0
 min_qemu=9.0
 
-build="gcc libc6-dev meson ninja-build pkg-config libglib2.0-dev libjson-glib-dev libxml2-dev
-    libgnutls28-dev librbd-dev libiscsi-dev gettext busybox-static cpio gzip xz-utils procps ca-certificates"
+compile="gcc libc6-dev meson ninja-build pkg-config libglib2.0-dev libjson-glib-dev libxml2-dev
+    libgnutls28-dev librbd-dev libiscsi-dev gettext"
+build="$compile busybox-static cpio gzip xz-utils procps ca-certificates"
 # One release of libvirt or QEMU for all of these, or apt finds that they contradict each other.
 virt="libvirt-dev libvirt-daemon libvirt-daemon-driver-qemu libvirt-daemon-driver-storage
     libvirt-daemon-driver-secret libvirt-clients qemu-system-x86 qemu-utils qemu-block-extra"
@@ -23,12 +25,16 @@ lab="mmdebstrap debian-archive-keyring openssh-client e2fsprogs python3"
 case ${1:-build} in
     build) check= ;;
     lab) check=$lab ;;
+    package)
+        build="$compile" virt="libvirt-dev qemu-utils" check="build-essential debhelper lintian python3-docutils"
+        ;;
+    chroot) build='' virt='' check="mmdebstrap debian-archive-keyring" ;;
     check)
         virt="$virt libvirt-daemon-driver-storage-disk libvirt-daemon-driver-storage-iscsi-direct
             libvirt-daemon-driver-storage-rbd"
         ;;
     *)
-        echo "usage: $0 [build|check|lab]" >&2
+        echo "usage: $0 [build|check|lab|package|chroot]" >&2
         exit 2
         ;;
 esac
@@ -65,6 +71,18 @@ missing() {
     done
 }
 
+# Those of $virt that are there and too old
+old() {
+    for package in $virt; do
+        case $package in
+            libvirt-daemon | libvirt-dev) minimum=$min_libvirt ;;
+            qemu-system-x86 | qemu-utils) minimum=$min_qemu ;;
+            *) continue ;;
+        esac
+        enough "$(version "$package")" "$minimum" || printf '%s (>= %s) ' "$package" "$minimum"
+    done
+}
+
 # The indexes of the suite $1 that apt knows, as addresses.
 index() {
     apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' "Codename: $1" | sed -n 1p
@@ -78,8 +96,7 @@ fi
 
 # shellcheck disable=SC2086 # lists
 want=$(missing $build $check) want_virt=$(missing $virt)
-enough "$(version libvirt-daemon)" $min_libvirt || want_virt=$virt
-enough "$(version qemu-system-x86)" $min_qemu || want_virt=$virt
+[ -z "$(old)" ] || want_virt=$virt
 [ -n "$want$want_virt" ] || exit 0
 
 # shellcheck disable=SC2086
@@ -137,9 +154,7 @@ fi
 [ -z "$want" ] || apt install --no-install-recommends $want
 
 # shellcheck disable=SC2086
-left=$(missing $build $virt $check)
-enough "$(version qemu-system-x86)" $min_qemu || left="$left qemu-system-x86 (>= $min_qemu)"
-enough "$(version libvirt-daemon)" $min_libvirt || left="$left libvirt-daemon (>= $min_libvirt)"
+left=$(missing $build $virt $check)$(old)
 [ -z "$left" ] || {
     echo "packages.sh: still missing: $left" >&2
     exit 1
