@@ -14,7 +14,7 @@ like "the journal says that the plugin is there" \
 try "two pools and three linked volumes" on lab1 'pool_make vault /srv/vault && pool_make images /srv/images &&
     volume_make system.qcow2 qcow2 32 images vault && volume_make data.raw raw 32 images vault &&
     volume_make other.raw raw 32 images vault'
-on lab1 denied >/dev/null
+denied lab1 >/dev/null
 lab_spent "volumes"
 
 try "a guest starts" on lab1 'guest_make guest "$(disk_xml vda /srv/images/system.qcow2 qcow2)" && virsh start guest'
@@ -31,5 +31,5 @@ same "AppArmor's rules have one header" \
     "$(on lab1 'grep -o "/srv/vault/[^\"]*" "$(profile guest)"')" '/srv/vault/system.qcow2.luks'
 same "the other header is root's again" "$(on lab1 'stat -c "%U %a" /srv/vault/data.raw.luks')" "root 600"
 try "the guest stops" on lab1 'virsh destroy guest'
-same "AppArmor denied nothing" "$(on lab1 denied)" ""
+same "AppArmor denied nothing" "$(denied lab1)" ""
 finish

@@ -27,7 +27,7 @@ XML
 }
 
 secret_of() {
-    virsh vol-dumpxml --pool "${1%%/*}" "${1#*/}" --xpath 'string(//secret/@uuid)'
+    virsh vol-dumpxml --pool "${1%%/*}" "${1#*/}" | xmllint --xpath 'string(//secret/@uuid)' -
 }
 
 disk_xml() {
@@ -64,7 +64,7 @@ hmp() {
 # QEMU prints what came of a command, and a number of ours behind it, where libvirt has its log.
 io() {
     local log=/var/log/libvirt/qemu/$1.log alias from said i
-    alias=$(virsh dumpxml "$1" --xpath "string(//disk[target/@dev='$2']/alias/@name)")
+    alias=$(virsh dumpxml "$1" | xmllint --xpath "string(//disk[target/@dev='$2']/alias/@name)" -)
     [ -n "$alias" ] || {
         echo "io: $1 has no disk $2" >&2
         return 1
