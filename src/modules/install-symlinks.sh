@@ -3,9 +3,10 @@
 # drivers that this machine does not have, yet.
 # Usage, by meson: install-symlinks.sh STOCK_DIR MODULE_DIR MODULE...
 set -eu
-stock=$1 dir=${DESTDIR:-}$2
+# relative, as packages have them
+to=$(realpath -sm --relative-to "$2" "$1") dir=${DESTDIR:-}$2
 shift 2
 mkdir -p "$dir"
 for module; do
-    ln -sfn "$stock/$module" "$dir/$module"
+    ln -sfn "$to/$module" "$dir/$module"
 done

@@ -14,7 +14,7 @@ libdir=$(pkg-config --variable=libdir libvirt)
 export LC_ALL=C.UTF-8
 rpmbuild -ba --nodeps libvirt-lukshdr.spec \
     --define "_topdir $dir" --define "_libdir $libdir" --define '_unitdir %{_prefix}/lib/systemd/system' \
-    --define 'meson meson setup --buildtype=plain --prefix=%{_prefix} --libdir=%{_libdir} red-hat' \
+    --define 'meson meson setup --buildtype=plain --prefix=%{_prefix} --libdir=%{_libdir} -Dtests=false red-hat' \
     --define 'meson_build meson compile -C red-hat' \
     --define 'meson_install DESTDIR=%{buildroot} meson install -C red-hat --no-rebuild' \
     --define 'meson_test true' \
