@@ -177,7 +177,7 @@ testErase(void)
 
         memset(before, 0xa5, size);
         fd = testFile(before, size);
-        g_assert_true(lukshdrLuksErase(fd, &error));
+        g_assert_true(lukshdrLuksErase(fd, false, &error));
         g_assert_no_error(error);
         g_assert_cmpint(lseek(fd, 0, SEEK_END), ==, size);
         g_assert_cmpint(pread(fd, after, size, 0), ==, size);
@@ -205,7 +205,7 @@ testEraseFails(void)
 
     utilTestWrite(path, data, 200000);
     fd = open(path, O_RDONLY | O_CLOEXEC);
-    g_assert_false(lukshdrLuksErase(fd, &error));
+    g_assert_false(lukshdrLuksErase(fd, false, &error));
     utilTestError(error, "SYSTEM_ERROR Unable to overwrite the key material");
     g_clear_error(&error);
     close(fd);
@@ -216,7 +216,7 @@ testEraseFails(void)
     limit.rlim_cur = 100000;
     fd = open(path, O_RDWR | O_CLOEXEC);
     g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &limit), ==, 0);
-    g_assert_false(lukshdrLuksErase(fd, &error));
+    g_assert_false(lukshdrLuksErase(fd, false, &error));
     g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &before), ==, 0);
     signal(SIGXFSZ, SIG_DFL);
     utilTestError(error, "SYSTEM_ERROR Unable to overwrite the key material");
@@ -224,7 +224,7 @@ testEraseFails(void)
     close(fd);
 
     g_assert_cmpint(pipe(fds), ==, 0);
-    g_assert_false(lukshdrLuksErase(fds[1], &error));
+    g_assert_false(lukshdrLuksErase(fds[1], false, &error));
     utilTestError(error, "SYSTEM_ERROR Unable to find the size");
     close(fds[0]);
     close(fds[1]);

@@ -53,17 +53,17 @@ lukshdrToolLinkXML(const char *name, const char *action, GPtrArray *headers, con
     return doc;
 }
 
-/* Calls vol-create with @payload and the action @action */
+/* Calls vol-create with the action @action for volume @name of @pool, which is NULL after an error of libvirt's */
 static bool
-lukshdrToolLinkDo(const lukshdrToolVolume *payload,
-                  const char *action,
-                  GPtrArray *headers,
-                  const char *secret,
-                  GError **error)
+lukshdrToolLinkCall(virStoragePoolPtr pool,
+                    const char *name,
+                    const char *action,
+                    GPtrArray *headers,
+                    const char *secret,
+                    GError **error)
 {
-    g_autoptr(xmlDoc) doc = lukshdrToolLinkXML(payload->name, action, headers, secret);
+    g_autoptr(xmlDoc) doc = lukshdrToolLinkXML(name, action, headers, secret);
     g_autofree char *xml = lukshdrXMLFormat(xmlDocGetRootElement(doc));
-    g_autoptr(virStoragePool) pool = virStoragePoolLookupByVolume(payload->vol);
     g_autoptr(virStorageVol) vol = NULL;
 
     if (!pool || !(vol = virStorageVolCreateXML(pool, xml, 0))) {
@@ -71,6 +71,18 @@ lukshdrToolLinkDo(const lukshdrToolVolume *payload,
         return false;
     }
     return true;
+}
+
+static bool
+lukshdrToolLinkDo(const lukshdrToolVolume *payload,
+                  const char *action,
+                  GPtrArray *headers,
+                  const char *secret,
+                  GError **error)
+{
+    g_autoptr(virStoragePool) pool = virStoragePoolLookupByVolume(payload->vol);
+
+    return lukshdrToolLinkCall(pool, payload->name, action, headers, secret, error);
 }
 
 bool
@@ -214,13 +226,45 @@ const lukshdrToolCommand lukshdrToolCommandLink = {
     .run = lukshdrToolLinkRun,
 };
 
+/* Gives a link up by the names of both volumes, either of which may be lost */
+static bool
+lukshdrToolUnlinkNames(lukshdrTool *tool,
+                       const char *payloadName,
+                       const char *headerName,
+                       GError **error)
+{
+    virConnectPtr conn = lukshdrToolConnect(tool, error);
+    g_autoptr(GPtrArray) payloads = g_ptr_array_new_with_free_func(lukshdrToolNameFree);
+    g_autoptr(GPtrArray) headers = g_ptr_array_new_with_free_func(lukshdrToolNameFree);
+    lukshdrToolName *payload = lukshdrToolNameNew(payloadName);
+    lukshdrToolName *header = lukshdrToolNameNew(headerName);
+    g_autoptr(virStoragePool) pool = NULL;
+
+    g_ptr_array_add(payloads, payload);
+    g_ptr_array_add(headers, header);
+    if (!conn)
+        return false;
+    if (!payload->volume || !header->volume) {
+        g_set_error(error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_USAGE,
+                    _("'%s' is no POOL/VOLUME, as both volumes have to be named"),
+                    payload->volume ? headerName : payloadName);
+        return false;
+    }
+
+    pool = virStoragePoolLookupByName(conn, payload->pool);
+    return lukshdrToolLinkCall(pool, payload->volume, "unlink", headers, NULL, error);
+}
+
 static bool
 lukshdrToolUnlinkRun(lukshdrTool *tool, char ***argv, GError **error)
 {
     g_autoptr(lukshdrToolVolume) payload = NULL;
 
-    if (!lukshdrToolParse(tool, NULL, 1, 1, argv, error) ||
-        !(payload = lukshdrToolVolumeFindLinked(tool, (*argv)[1], error)) ||
+    if (!lukshdrToolParse(tool, NULL, 1, 2, argv, error))
+        return false;
+    if ((*argv)[2])
+        return lukshdrToolUnlinkNames(tool, (*argv)[1], (*argv)[2], error);
+    if (!(payload = lukshdrToolVolumeFindLinked(tool, (*argv)[1], error)) ||
         !lukshdrToolLinkDo(payload, "unlink", payload->others, NULL, error))
         return false;
 
@@ -233,8 +277,8 @@ lukshdrToolUnlinkRun(lukshdrTool *tool, char ***argv, GError **error)
 
 const lukshdrToolCommand lukshdrToolCommandUnlink = {
     .name = "unlink",
-    .parameters = N_("VOLUME"),
-    .summary = N_("Unlink payload and header, which both stay"),
+    .parameters = N_("VOLUME | PAYLOAD HEADER"),
+    .summary = N_("Unlink payload and header, which both stay; by both names also what is lost"),
     .example = "  virt-lukshdr unlink images/data.qcow2",
     .run = lukshdrToolUnlinkRun,
 };

@@ -37,6 +37,9 @@
 
 #define LUKSHDR_LABEL_SLOT_SIZE (128 * 1024)
 
+/* Where both slots end */
+#define LUKSHDR_LABEL_END (LUKSHDR_LABEL_OFFSET + 2 * LUKSHDR_LABEL_SLOT_SIZE)
+
 /**
  * lukshdrLabelWrite:
  * @fd: header volume, open for reading and writing

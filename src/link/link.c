@@ -507,3 +507,12 @@ lukshdrLinkListFind(GPtrArray *links, const char *uuid)
     }
     return NULL;
 }
+
+char *
+lukshdrLinkUnlinkCommand(const lukshdrLink *link)
+{
+    g_autofree char *payload = lukshdrTextShellName(link->payload.pool, link->payload.volume);
+    g_autofree char *header = lukshdrTextShellName(link->header.pool, link->header.volume);
+
+    return g_strdup_printf("virt-lukshdr unlink %s %s", payload, header);
+}

@@ -215,6 +215,17 @@ lukshdrLink *
 lukshdrLinkListFind(GPtrArray *links, const char *uuid);
 
 /**
+ * lukshdrLinkUnlinkCommand:
+ * @link: a link
+ *
+ * The way out of every state: link='unlink', for what is lost as well.
+ *
+ * Returns: the command for a shell that gives @link up, to be freed with g_free.
+ */
+char *
+lukshdrLinkUnlinkCommand(const lukshdrLink *link);
+
+/**
  * lukshdrLinkStateToString:
  * @state: a state
  *

@@ -305,7 +305,7 @@ lukshdrLuksCheckCost(int fd, GError **error)
 }
 
 bool
-lukshdrLuksErase(int fd, GError **error)
+lukshdrLuksErase(int fd, bool keepLabel, GError **error)
 {
     guint8 noise[64 * 1024];
     off_t end = lseek(fd, 0, SEEK_END);
@@ -319,6 +319,9 @@ lukshdrLuksErase(int fd, GError **error)
 
     for (pos = 0; pos < end; pos += sizeof(noise)) {
         size_t len = MIN((off_t)sizeof(noise), end - pos);
+
+        if (keepLabel && pos >= LUKSHDR_LABEL_OFFSET && pos < LUKSHDR_LABEL_END)
+            continue;
 
         /* noise, not zeroes: some storage turns zeroes into holes elsewhere on the
          * medium and leaves the blocks with the key material as they are */

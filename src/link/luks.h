@@ -156,6 +156,7 @@ lukshdrLuksCheckCost(int fd, GError **error);
 /**
  * lukshdrLuksErase:
  * @fd: header volume, open for writing
+ * @keepLabel: whether the label stays, in which there is no key
  * @error: VIR_ERR_SYSTEM_ERROR
  *
  * Overwrites the whole header volume up to LUKSHDR_HEADER_VOLUME_SIZE (or its
@@ -167,4 +168,4 @@ lukshdrLuksCheckCost(int fd, GError **error);
  * callers go on to treat the volume as erased once a first byte may be gone.
  */
 bool
-lukshdrLuksErase(int fd, GError **error);
+lukshdrLuksErase(int fd, bool keepLabel, GError **error);

@@ -49,6 +49,7 @@ lukshdrRegistrySetUndecided(const lukshdrRegistryEntry *entry,
                             GError **error)
 {
     g_autofree char *where = lukshdrVolumeWhere(vol);
+    g_autofree char *command = NULL;
     const char *role = side == LUKSHDR_REGISTRY_PAYLOAD ? _("payload") : _("header");
 
     if (entry->damage) {
@@ -59,31 +60,31 @@ lukshdrRegistrySetUndecided(const lukshdrRegistryEntry *entry,
         return;
     }
 
+    command = lukshdrLinkUnlinkCommand(entry->link);
     if (vol->identity.type == LUKSHDR_IDENTITY_ISCSI) {
         g_set_error(
             error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
             _("it is uncertain whether '%s' is the %s volume '%s' of pool '%s', recorded at "
               "'%s': it calls itself the same, by a name that units of other targets can "
               "have as well, or stands in its place; give each unit a name of its own at "
-              "its target (an NAA of type 6, say), or give up the link by removing '%s' from "
-              "the link registry"),
-            path, role, vol->volume, vol->pool, where, entry->link->uuid);
+              "its target (an NAA of type 6, say), or give up the link with \"%s\""),
+            path, role, vol->volume, vol->pool, where, command);
         return;
     }
     if (vol->remote) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                     _("'%s' is not the image that was recorded by that name, the %s volume '%s' of "
                       "pool '%s'; give the two their names back (rbd rename), or give up the link "
-                      "by removing '%s' from the link registry"),
-                    path, role, vol->volume, vol->pool, entry->link->uuid);
+                      "with \"%s\""),
+                    path, role, vol->volume, vol->pool, command);
         return;
     }
 
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                 _("it is uncertain whether '%s' is the %s volume '%s' of pool '%s': the file that "
                   "was recorded at '%s' is not the one that is there now; put the recorded file "
-                  "back, or give up the link by removing '%s' from the link registry"),
-                path, role, vol->volume, vol->pool, where, entry->link->uuid);
+                  "back, or give up the link with \"%s\""),
+                path, role, vol->volume, vol->pool, where, command);
 }
 
 /* Is what stands at @vol's recorded path now the thing that @found is? */

@@ -21,6 +21,7 @@
 #include "link/label.h"
 #include "util/log.h"
 #include "link/luks.h"
+#include "util/text.h"
 #include "link/replica.h"
 #include "entry.h"
 #include "lookup.h"
@@ -33,18 +34,34 @@ lukshdrHeaderVolumeClear(lukshdrHeaderVolume *header)
         virStorageVolFree(header->vol);
 }
 
+/* Does the label name @link, with its LUKS header?  Then it was written for this link, whatever is left of
+ * the header: it goes last (lukshdrStorageHeadersErase). */
 static bool
-lukshdrStorageIsHeader(const lukshdrLink *link,
-                       const lukshdrVolume *copy,
-                       const lukshdrHandle *handle,
-                       GError **error)
+lukshdrStorageHasLabel(const lukshdrLink *link, int fd)
 {
+    g_autoptr(GPtrArray) labels = NULL;
+    const lukshdrLink *label;
+
+    return lukshdrLabelRead(fd, &labels, NULL) && labels &&
+           (label = lukshdrLinkListFind(labels, link->uuid)) &&
+           lukshdrTextSameUUID(label->luksUUID, link->luksUUID);
+}
+
+static bool
+lukshdrStorageIsHeader(const lukshdrLink *link, lukshdrHeaderVolume *header, GError **error)
+{
+    const lukshdrVolume *copy = header->copy;
+    const lukshdrHandle *handle = header->handle;
     bool isFile = handle->identity.type == LUKSHDR_IDENTITY_FILE;
     g_autofree char *where = NULL;
 
     /* an UNCERTAIN identity needs a second proof: here the file is at its recorded path */
     if (handle->match == LUKSHDR_IDENTITY_SAME ||
         (handle->match == LUKSHDR_IDENTITY_UNCERTAIN && (isFile || lukshdrStorageIsUnderWay(link))))
+        return true;
+
+    header->byContent = true;
+    if (lukshdrStorageHasLabel(link, handle->fd))
         return true;
     if (link->luksUUID)
         return lukshdrHeaderCheck(link, copy, handle->fd, NULL, error);
@@ -57,25 +74,74 @@ lukshdrStorageIsHeader(const lukshdrLink *link,
     return false;
 }
 
-/* Leaves @header without a handle if there is nothing at its path */
+/* Leaves @header without a handle if there is nothing at its path.  @which says what is done about
+ * something else there. */
 static bool
-lukshdrStorageOpenHeader(const lukshdrLink *link, lukshdrHeaderVolume *header, GError **error)
+lukshdrStorageOpenHeader(const lukshdrLink *link,
+                         lukshdrHeaderVolume *header,
+                         lukshdrHeadersWhich which,
+                         GError **error)
 {
     g_autoptr(GError) local = NULL;
+    bool isOther;
 
     header->handle = lukshdrHandleOpen(
         header->copy, LUKSHDR_HANDLE_WRITE | LUKSHDR_HANDLE_ANY | LUKSHDR_HANDLE_HEADER, &local);
-    if (header->handle)
-        return lukshdrStorageIsHeader(link, header->copy, header->handle, error);
+    if (header->handle && lukshdrStorageIsHeader(link, header, &local))
+        return true;
 
     if (g_error_matches(local, LUKSHDR_ERROR, VIR_ERR_NO_STORAGE_VOL))
         return true;
+    /* a symbolic link, a directory; of what has no path, that would be a cluster that does not answer */
+    isOther = header->handle ||
+              (!header->copy->remote &&
+               (g_error_matches(local, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID) ||
+                g_error_matches(local, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED)));
+    if (which == LUKSHDR_HEADERS_REACHABLE || (which == LUKSHDR_HEADERS_KNOWN && isOther)) {
+        LUKSHDR_LOG_WARN(
+            _("Volume '%s' of pool '%s' is left as it is, since it cannot be told to hold "
+              "the header of linked volume '%s' of pool '%s': %s"),
+            header->copy->volume, header->copy->pool, link->payload.volume, link->payload.pool,
+            local->message);
+        g_clear_pointer(&header->handle, lukshdrHandleClose);
+        header->left = true;
+        return true;
+    }
     g_propagate_error(error, g_steal_pointer(&local));
     return false;
 }
 
+/* Is the copy's pool active?  If it is not, @error is set, unless @which does without. */
+static bool
+lukshdrStorageHasHeaderPool(const lukshdrLink *link,
+                            lukshdrHeaderVolume *header,
+                            lukshdrHeadersWhich which,
+                            virConnectPtr conn,
+                            GError **error)
+{
+    g_autoptr(GError) local = NULL;
+    g_autoptr(virStoragePool) pool = lukshdrStorageOpenPool(conn, header->copy->pool, &local);
+
+    if (pool)
+        return true;
+    if (which != LUKSHDR_HEADERS_REACHABLE) {
+        g_propagate_error(error, g_steal_pointer(&local));
+        return false;
+    }
+    LUKSHDR_LOG_WARN(
+        _("Volume '%s' of pool '%s', which holds the header of linked volume '%s' of pool "
+          "'%s', is left as it is: %s"),
+        header->copy->volume, header->copy->pool, link->payload.volume, link->payload.pool,
+        local->message);
+    header->left = true;
+    return true;
+}
+
 GArray *
-lukshdrStorageHeadersOpen(const lukshdrLink *link, virConnectPtr conn, GError **error)
+lukshdrStorageHeadersOpen(const lukshdrLink *link,
+                          lukshdrHeadersWhich which,
+                          virConnectPtr conn,
+                          GError **error)
 {
     g_autoptr(GArray) headers = g_array_new(FALSE, TRUE, sizeof(lukshdrHeaderVolume));
     const lukshdrVolume *copy;
@@ -85,19 +151,17 @@ lukshdrStorageHeadersOpen(const lukshdrLink *link, virConnectPtr conn, GError **
 
     for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
         lukshdrHeaderVolume header = { .copy = copy };
-        g_autoptr(virStoragePool) pool = NULL;
 
         if (lukshdrVolumeLocation(copy) == LUKSHDR_LOCATION_NONE)
             continue;
-        if (!(pool = lukshdrStorageOpenPool(conn, copy->pool, error)))
-            return NULL;
-        if (!lukshdrStorageOpenHeader(link, &header, error)) {
+        if (!lukshdrStorageHasHeaderPool(link, &header, which, conn, error) ||
+            (!header.left && !lukshdrStorageOpenHeader(link, &header, which, error))) {
             lukshdrHeaderVolumeClear(&header);
             return NULL;
         }
         if (header.handle)
             g_array_append_val(headers, header);
-        else if (link->state == LUKSHDR_LINK_STATE_ACTIVE)
+        else if (!header.left && link->state == LUKSHDR_LINK_STATE_ACTIVE)
             LUKSHDR_LOG_WARN(_("Header volume '%s' of pool '%s', of linked volume '%s', has gone"),
                              copy->volume, copy->pool, link->payload.volume);
     }
@@ -130,9 +194,11 @@ lukshdrStorageHeadersErase(GArray *headers, GError **error)
     /* erase the header itself last: otherwise another host might mend it from a replica
      * meanwhile */
     for (i = headers->len; i-- > 0;) {
-        lukshdrHandle *handle = g_array_index(headers, lukshdrHeaderVolume, i).handle;
+        const lukshdrHeaderVolume *header = &g_array_index(headers, lukshdrHeaderVolume, i);
 
-        if (!lukshdrLuksErase(handle->fd, error) || !lukshdrHandleCommit(handle, error))
+        /* what only its content tells would be nobody's without its label, and could not be deleted */
+        if (!lukshdrLuksErase(header->handle->fd, header->byContent, error) ||
+            !lukshdrHandleCommit(header->handle, error))
             return false;
     }
     return true;
@@ -156,8 +222,9 @@ lukshdrStorageScrubPattern(unsigned int algorithm)
     return algorithm < G_N_ELEMENTS(patterns) ? patterns[algorithm] : NULL;
 }
 
+/* Zeroes all of @fd, but not the label if @keepLabel */
 static bool
-lukshdrStorageZero(int fd, GError **error)
+lukshdrStorageZero(int fd, bool keepLabel, GError **error)
 {
     static const char zeroes[64 * 1024];
     off_t end = lseek(fd, 0, SEEK_END);
@@ -168,6 +235,8 @@ lukshdrStorageZero(int fd, GError **error)
         return false;
     }
     for (pos = 0; pos < end; pos += sizeof(zeroes)) {
+        if (keepLabel && pos >= LUKSHDR_LABEL_OFFSET && pos < LUKSHDR_LABEL_END)
+            continue;
         if (!lukshdrIOWrite(fd, zeroes, MIN((off_t)sizeof(zeroes), end - pos), pos, error))
             return false;
     }
@@ -175,18 +244,30 @@ lukshdrStorageZero(int fd, GError **error)
 }
 
 static bool
-lukshdrStorageWipeOne(lukshdrHandle *handle, unsigned int algorithm, GError **error)
+lukshdrStorageWipeOne(const lukshdrHeaderVolume *header, unsigned int algorithm, GError **error)
 {
+    lukshdrHandle *handle = header->handle;
     const char *pattern = lukshdrStorageScrubPattern(algorithm);
     const char *argv[] = { "scrub", "-f", "-p", pattern, lukshdrCommandFile(0), NULL };
     const int files[] = { handle->fd, -1 };
     const lukshdrCommand command = {
         .argv = argv, .files = files, .deadline = LUKSHDR_COMMAND_DEADLINE, .progress = true
     };
+    g_autofree guint8 *label = NULL;
+    gsize len = LUKSHDR_LABEL_END - LUKSHDR_LABEL_OFFSET;
 
     if (algorithm == VIR_STORAGE_VOL_WIPE_ALG_ZERO)
-        return lukshdrStorageZero(handle->fd, error) && lukshdrHandleCommit(handle, error);
-    return lukshdrCommandRun(&command, error);
+        return lukshdrStorageZero(handle->fd, header->byContent, error) &&
+               lukshdrHandleCommit(handle, error);
+    if (!header->byContent)
+        return lukshdrCommandRun(&command, error);
+
+    /* scrub leaves nothing out */
+    label = g_malloc(len);
+    return lukshdrIOReadAll(handle->fd, label, len, LUKSHDR_LABEL_OFFSET, error) &&
+           lukshdrCommandRun(&command, error) &&
+           lukshdrIOWrite(handle->fd, label, len, LUKSHDR_LABEL_OFFSET, error) &&
+           lukshdrIOSync(handle->fd, error);
 }
 
 bool
@@ -216,7 +297,7 @@ lukshdrStorageHeadersWipe(GArray *headers, unsigned int algorithm, GError **erro
     for (i = 0; i < headers->len; i++) {
         const lukshdrHeaderVolume *header = &g_array_index(headers, lukshdrHeaderVolume, i);
 
-        if (!lukshdrStorageWipeOne(header->handle, algorithm, error)) {
+        if (!lukshdrStorageWipeOne(header, algorithm, error)) {
             g_prefix_error(error,
                            _("header volume '%s' of pool '%s' could not be wiped as asked for: "),
                            header->copy->volume, header->copy->pool);
@@ -332,7 +413,7 @@ lukshdrStorageHeadersResized(const lukshdrLink *link, guint64 size)
         g_autoptr(GError) error = NULL;
 
         if (lukshdrVolumeLocation(copy) != LUKSHDR_LOCATION_NONE &&
-            lukshdrStorageOpenHeader(link, &header, &error) && header.handle)
+            lukshdrStorageOpenHeader(link, &header, LUKSHDR_HEADERS_ALL, &error) && header.handle)
             (void)lukshdrStorageLabelSize(header.handle, link->uuid, size, &error);
         if (error)
             LUKSHDR_LOG_WARN(_("The label in volume '%s' of pool '%s' does not say how long the "

@@ -15,26 +15,43 @@ struct _lukshdrHeaderVolume {
     const lukshdrVolume *copy; /* the link's */
     lukshdrHandle *handle;     /* open for reading and writing; NULL once it has been closed */
     virStorageVolPtr vol;      /* NULL until lukshdrStorageHeadersLookup */
+    bool
+        byContent; /* its identity does not say which it is (a block device without a lasting name, a
+                     * volume put back from a backup): its content does, its label last of all */
+    bool left;     /* it has no handle and may be there */
 };
+
+typedef enum {
+    /* a copy that is there and cannot be opened, or is another, is an error */
+    LUKSHDR_HEADERS_ALL,
+    /* what stands in a copy's place and is not known to be it stays as it is */
+    LUKSHDR_HEADERS_KNOWN,
+    /* the same for a copy that cannot be reached, as its pool is not active */
+    LUKSHDR_HEADERS_REACHABLE,
+} lukshdrHeadersWhich;
 
 /**
  * lukshdrStorageHeadersOpen:
  * @link: a link, which must outlive the result
+ * @which: what is done about copies that are not what they should be; the log names those that are left
  * @conn: connection
  * @error: VIR_ERR_OPERATION_INVALID if a pool is not active (its volumes may exist but not be
  *         mounted) or if something else is at a path; VIR_ERR_SYSTEM_ERROR
  *
  * Opens each copy of @link's header that is still the recorded volume.  It is the recorded volume
  * if its identity says so (then it may be erased already, or not yet formatted), or if its content
- * does, since it was put back from a backup.  A block device without a lasting name is judged by
- * its content, unless this process is creating it: after a reboot another disk may have its path
- * and number.
+ * does, since it was put back from a backup: its label, which outlives the LUKS header.  A block device
+ * without a lasting name is judged by its content, unless this process is creating it: after a reboot
+ * another disk may have its path and number.
  *
  * Returns: GArray of lukshdrHeaderVolume, of the copies that exist, the header itself first;
  * unreffed by the caller, which closes and frees all in it.  NULL with @error set.
  */
 GArray *
-lukshdrStorageHeadersOpen(const lukshdrLink *link, virConnectPtr conn, GError **error);
+lukshdrStorageHeadersOpen(const lukshdrLink *link,
+                          lukshdrHeadersWhich which,
+                          virConnectPtr conn,
+                          GError **error);
 
 /**
  * lukshdrStorageHeadersLookup:
@@ -58,7 +75,8 @@ lukshdrStorageHeadersLookup(GArray *headers,
  * @headers: as lukshdrStorageHeadersOpen made it
  * @error: VIR_ERR_SYSTEM_ERROR
  *
- * Overwrites and flushes each (lukshdrLuksErase).
+ * Overwrites and flushes each (lukshdrLuksErase).  The label of one that is known by its content alone stays:
+ * otherwise nobody could tell any more that it may be deleted.
  *
  * Returns: true, or false with @error set: key material may then be gone, or not.
  */
@@ -86,7 +104,8 @@ lukshdrStorageHeadersCanWipe(GArray *headers, unsigned int algorithm, GError **e
  * @error: VIR_ERR_OPERATION_UNSUPPORTED, VIR_ERR_SYSTEM_ERROR, VIR_ERR_OPERATION_FAILED, naming the
  *         volume
  *
- * Wipes each as stock's storageVolWipePattern does: with zeroes, or by scrub(1).  Stock would open
+ * Wipes each as stock's storageVolWipePattern does: with zeroes, or by scrub(1).  A label stays as in
+ * lukshdrStorageHeadersErase.  Stock would open
  * the volume by its name; this function works on the open volume, and gives that to scrub, too.
  *
  * Returns: true, or false with @error set.

@@ -47,6 +47,7 @@ lukshdrPoolCheckUnlinked(const char *name, GError **error)
 {
     g_autoptr(GPtrArray) links = NULL;
     g_autoptr(GPtrArray) damaged = NULL;
+    g_autofree char *command = NULL;
     const lukshdrLink *first;
 
     if (!lukshdrRegistryLoad(lukshdrStorageState.registry, &damaged, error) ||
@@ -65,12 +66,13 @@ lukshdrPoolCheckUnlinked(const char *name, GError **error)
         return true;
 
     first = g_ptr_array_index(links, 0);
+    command = lukshdrLinkUnlinkCommand(first);
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                 _("storage pool '%s' has the %s of linked volume '%s' of pool '%s' (linked volumes "
                   "that need the pool: %u); delete them first, or, what is lost for good, give up "
-                  "by removing '%s' from the link registry"),
+                  "with \"%s\""),
                 name, lukshdrPoolRole(first, name), first->payload.volume, first->payload.pool,
-                links->len, first->uuid);
+                links->len, command);
     return false;
 }
 

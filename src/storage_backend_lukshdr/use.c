@@ -69,7 +69,7 @@ lukshdrStorageCheckUnwritten(const lukshdrLink *link, GError **error)
 }
 
 bool
-lukshdrStorageCheckUnused(const lukshdrLink *link, GError **error)
+lukshdrStorageCheckUnused(const lukshdrLink *link, bool anyway, GError **error)
 {
     g_autoptr(GPtrArray) sharers = lukshdrStorageHeadersSharers(link, error);
     const lukshdrVolume *vol;
@@ -87,7 +87,7 @@ lukshdrStorageCheckUnused(const lukshdrLink *link, GError **error)
             continue;
         /* open it whatever it is: the code that changes it checks that it is the recorded volume */
         if (!(handle = lukshdrHandleOpen(vol, LUKSHDR_HANDLE_READ | LUKSHDR_HANDLE_ANY, &local))) {
-            if (g_error_matches(local, LUKSHDR_ERROR, VIR_ERR_NO_STORAGE_VOL))
+            if (anyway || g_error_matches(local, LUKSHDR_ERROR, VIR_ERR_NO_STORAGE_VOL))
                 continue;
             g_propagate_error(error, g_steal_pointer(&local));
             return false;
@@ -216,11 +216,14 @@ bool
 lukshdrStorageClaim(lukshdrLink *link, lukshdrLinkState linkState, GError **error)
 {
     g_autoptr(GError) undo = NULL;
+    /* unlinking gives up what is lost, and overwrites nothing */
+    bool anyway = linkState == LUKSHDR_LINK_STATE_UNLINKING;
 
-    if (!lukshdrStorageCheckUnused(link, error))
+    if (!lukshdrStorageCheckUnused(link, anyway, error))
         return false;
 
-    if (lukshdrStorageSetState(link, linkState, error) && lukshdrStorageCheckUnused(link, error))
+    if (lukshdrStorageSetState(link, linkState, error) &&
+        lukshdrStorageCheckUnused(link, anyway, error))
         return true;
 
     /* also after a store that failed: it may have changed the file before it failed */
@@ -253,7 +256,7 @@ lukshdrStorageFindReason(const lukshdrLink *link, GError **reason, GError **erro
     g_autoptr(GError) local = NULL;
     g_autoptr(GPtrArray) sharers = NULL;
 
-    if (!lukshdrStorageCheckUnused(link, &local)) {
+    if (!lukshdrStorageCheckUnused(link, link->state == LUKSHDR_LINK_STATE_UNLINKING, &local)) {
         if (g_error_matches(local, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID)) {
             g_propagate_error(reason, g_steal_pointer(&local));
             return true;

@@ -68,6 +68,7 @@ lukshdrStorageCheckRemovable(const lukshdrLink *link, bool purge, GError **error
 /**
  * lukshdrStorageCheckUnused:
  * @link: a link
+ * @anyway: whether a volume that cannot be opened here counts as not used, instead of being an error
  * @error: VIR_ERR_OPERATION_INVALID, naming the domain or the volume; VIR_ERR_SYSTEM_ERROR
  *
  * A guest may start a moment later: lukshdrStorageClaim is for that.
@@ -76,7 +77,7 @@ lukshdrStorageCheckRemovable(const lukshdrLink *link, bool purge, GError **error
  * such as qemu-nbd) holds a lock on its payload or a header volume, or false with @error set.
  */
 bool
-lukshdrStorageCheckUnused(const lukshdrLink *link, GError **error);
+lukshdrStorageCheckUnused(const lukshdrLink *link, bool anyway, GError **error);
 
 /**
  * lukshdrStorageHold:

@@ -215,6 +215,7 @@ lukshdrStorageCheckUnregistered(virConnectPtr conn,
     g_autoptr(lukshdrLink) payload = NULL;
     g_autoptr(lukshdrLink) header = NULL;
     g_autoptr(lukshdrStorageBusy) busy = NULL;
+    g_autofree char *command = NULL;
     lukshdrLink *link;
 
     if (!lukshdrRegistryLookup(lukshdrStorageState.registry, pool, volume, &payload, &header,
@@ -228,12 +229,11 @@ lukshdrStorageCheckUnregistered(virConnectPtr conn,
         return (busy = lukshdrStorageBusyLink(link, LUKSHDR_STORAGE_BUSY_CHANGE, error)) &&
                lukshdrStorageDeleteFinish(link, conn, error);
 
-    g_set_error(
-        error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-        _("volume '%s' of pool '%s' has gone, but is still registered as part of linked "
-          "volume '%s' of pool '%s'; put it back, or give up the link by removing '%s' from "
-          "the link registry"),
-        volume, pool, link->payload.volume, link->payload.pool, link->uuid);
+    command = lukshdrLinkUnlinkCommand(link);
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                _("volume '%s' of pool '%s' has gone, but is still registered as part of linked "
+                  "volume '%s' of pool '%s'; put it back, or give up the link with \"%s\""),
+                volume, pool, link->payload.volume, link->payload.pool, command);
     return false;
 }
 

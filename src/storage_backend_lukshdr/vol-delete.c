@@ -15,6 +15,8 @@
  * A client may ask for snapshots of images on a cluster to go as well.  That is recorded before step 1, and
  * stock removes them with their image in steps 3 and 4.
  *
+ * Step 2 leaves the label of a header that is known by nothing else (headers.h), so that step 3 can be repeated.
+ *
  * If other linked volumes share the header, steps 2 and 3 do not touch it: they only take the link
  * out of the label.
  *
@@ -110,7 +112,7 @@ lukshdrStorageDeleteVolumes(lukshdrLink *link, virConnectPtr conn, GError **erro
     int payload;
 
     if (!sharers || (payload = lukshdrStoragePayloadIsThere(link, conn, error)) < 0 ||
-        !(headers = lukshdrStorageHeadersOpen(link, conn, error)))
+        !(headers = lukshdrStorageHeadersOpen(link, LUKSHDR_HEADERS_ALL, conn, error)))
         return false;
 
     return (sharers->len > 0 || lukshdrStorageHeadersErase(headers, error)) &&
@@ -146,6 +148,27 @@ lukshdrStorageHasImages(const lukshdrLink *link)
     return false;
 }
 
+/* Opens the headers.  Of a volume that was wiped no key material is left: what cannot be told to be its header
+ * any more stays, instead of keeping the rest for ever. */
+static GArray *
+lukshdrStorageDeleteOpen(const lukshdrLink *link, virConnectPtr conn, GError **error)
+{
+    bool wiped = link->state == LUKSHDR_LINK_STATE_WIPED;
+    g_autoptr(GError) local = NULL;
+    GArray *headers = lukshdrStorageHeadersOpen(
+        link, wiped ? LUKSHDR_HEADERS_KNOWN : LUKSHDR_HEADERS_ALL, conn, &local);
+    g_autofree char *command = headers ? NULL : lukshdrLinkUnlinkCommand(link);
+
+    if (headers)
+        return headers;
+
+    g_set_error(
+        error, local->domain, local->code,
+        _("%s; or give up the link with \"%s\", after which the payload can be deleted alone"),
+        local->message, command);
+    return NULL;
+}
+
 /* Makes all refusals.  Sets @headers to the header volumes that exist; if none is left, there is no
  * key material to destroy. */
 static bool
@@ -172,7 +195,7 @@ lukshdrStorageCheckDelete(lukshdrLink *link,
         return false;
     }
 
-    return (*headers = lukshdrStorageHeadersOpen(link, conn, error)) &&
+    return (*headers = lukshdrStorageDeleteOpen(link, conn, error)) &&
            lukshdrStorageHeadersLookup(*headers, conn, ensure, error) &&
            lukshdrStorageCheckRemovable(link, flags != 0, error);
 }

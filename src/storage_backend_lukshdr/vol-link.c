@@ -411,7 +411,7 @@ static void
 lukshdrExistingUndo(lukshdrLink *link, virConnectPtr conn)
 {
     virIdentity *client = lukshdrStorageBecomeSystem();
-    g_autoptr(GArray) headers = lukshdrStorageHeadersOpen(link, conn, NULL);
+    g_autoptr(GArray) headers = lukshdrStorageHeadersOpen(link, LUKSHDR_HEADERS_ALL, conn, NULL);
     g_autoptr(GError) error = NULL;
 
     link->state = LUKSHDR_LINK_STATE_UNLINKING;

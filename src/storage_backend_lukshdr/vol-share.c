@@ -124,7 +124,7 @@ lukshdrStorageShareBegin(lukshdrLink *link,
     link->secretGenerated = owner->secretGenerated;
 
     /* what cannot be written to is refused now: taking back half a volume would need the same header */
-    return (headers = lukshdrStorageHeadersOpen(link, conn, error));
+    return (headers = lukshdrStorageHeadersOpen(link, LUKSHDR_HEADERS_ALL, conn, error));
 }
 
 /* Returns copies of the other links with this header, as they will be: shared.  Leaves out a link
@@ -167,7 +167,7 @@ lukshdrStorageShare(lukshdrLink *link, virConnectPtr conn, GError **error)
     g_autoptr(lukshdrLink) label = lukshdrLinkCopy(link);
     guint i;
 
-    if (!others || !(headers = lukshdrStorageHeadersOpen(link, conn, error)))
+    if (!others || !(headers = lukshdrStorageHeadersOpen(link, LUKSHDR_HEADERS_ALL, conn, error)))
         return false;
 
     /* the header must be in order for the other links before one more link shares it */

@@ -88,7 +88,7 @@ lukshdrStorageAllowUpload(virStorageVolPtr vol, lukshdrLink **copied, GError **e
                         _("volume '%s' is still being created"), link->payload.volume);
             return false;
         }
-        if (!lukshdrStorageCheckUnused(link, error))
+        if (!lukshdrStorageCheckUnused(link, false, error))
             return false;
     }
     if (header)

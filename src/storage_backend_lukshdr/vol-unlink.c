@@ -3,6 +3,9 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
+ * The way out of every state that a link can be in, also if one of its volumes is lost: nothing is overwritten but
+ * labels, and whatever is left of the two is a volume like any other then.
+ *
  * What a crash after each step leaves (lukshdrStorageStart goes on):
  *
  *   1 registry entry "unlinking"            a volume that nobody may open; completed
@@ -19,11 +22,14 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "link/handle.h"
 #include "util/error.h"
 #include "util/log.h"
 #include "busy.h"
 #include "headers.h"
+#include "lookup.h"
 #include "recognise.h"
+#include "secrets.h"
 #include "use.h"
 
 /* Steps 2 and 3 of unlinking */
@@ -38,33 +44,122 @@ lukshdrUnlinkRemove(lukshdrLink *link, GArray *headers, GError **error)
            lukshdrRegistryRemove(lukshdrStorageState.registry, link->uuid, error);
 }
 
+/* Is there certainly no payload any more?  Then nobody can take what is in its place for the payload, by whatever
+ * label. */
+static bool
+lukshdrUnlinkIsGone(const lukshdrLink *link, virConnectPtr conn)
+{
+    g_autoptr(virStoragePool) pool = lukshdrStorageOpenPool(conn, link->payload.pool, NULL);
+    g_autoptr(lukshdrHandle) handle = NULL;
+    g_autoptr(GError) error = NULL;
+
+    virResetLastError();
+    if (!pool)
+        return false;
+    handle = lukshdrHandleOpen(&link->payload, LUKSHDR_HANDLE_READ | LUKSHDR_HANDLE_ANY, &error);
+    return handle ? handle->match == LUKSHDR_IDENTITY_DIFFERENT
+                  : g_error_matches(error, LUKSHDR_ERROR, VIR_ERR_NO_STORAGE_VOL);
+}
+
+/* The labels go of all headers that are there.  One that cannot be told to be the header keeps what it has; one that
+ * cannot be reached does only if the payload has gone: its label would make the link again, while the payload is
+ * used for something else. */
+static GArray *
+lukshdrUnlinkOpen(const lukshdrLink *link, virConnectPtr conn, GError **error)
+{
+    lukshdrHeadersWhich which = lukshdrUnlinkIsGone(link, conn) ? LUKSHDR_HEADERS_REACHABLE
+                                                                : LUKSHDR_HEADERS_KNOWN;
+
+    return lukshdrStorageHeadersOpen(link, which, conn, error);
+}
+
 bool
 lukshdrStorageUnlinkFinish(lukshdrLink *link, virConnectPtr conn, GError **error)
 {
-    g_autoptr(GArray) headers = lukshdrStorageHeadersOpen(link, conn, error);
+    g_autoptr(GArray) headers = lukshdrUnlinkOpen(link, conn, error);
 
     return headers && lukshdrUnlinkRemove(link, headers, error);
 }
 
-/* Of what was wiped, nothing but the names are left.  Where libvirt cannot delete it, these are given up by
- * unlinking. */
+/* Sets @link to the one that has a payload of that name and the header that @xml names, or NULL */
 static bool
-lukshdrUnlinkIsOnlyWay(const lukshdrLink *link)
+lukshdrUnlinkByName(const char *pool,
+                    const lukshdrVolumeXML *xml,
+                    lukshdrLink **link,
+                    GError **error)
 {
-    const lukshdrVolume *vol;
+    const lukshdrHeaderSource *header = lukshdrVolumeXMLPrimary(xml);
+    g_autoptr(GPtrArray) links = lukshdrRegistryListPool(lukshdrStorageState.registry, pool, error);
     guint i;
 
-    for (i = 0; (vol = lukshdrLinkVolumeAt(link, i)); i++) {
-        if (lukshdrVolumeLocation(vol) == LUKSHDR_LOCATION_ISCSI)
-            return link->state == LUKSHDR_LINK_STATE_WIPED;
+    *link = NULL;
+    for (i = 0; links && i < links->len && !*link; i++) {
+        lukshdrLink *candidate = g_ptr_array_index(links, i);
+
+        if (g_str_equal(candidate->payload.pool, pool) &&
+            g_str_equal(candidate->payload.volume, xml->name) &&
+            g_strcmp0(candidate->header.pool, header->pool) == 0 &&
+            g_strcmp0(candidate->header.volume, header->volume) == 0)
+            *link = lukshdrLinkRef(candidate);
     }
-    return false;
+    return links != NULL;
+}
+
+/* Finds the link that the client means, by what the payload is, or, since the payload may have gone, by the names of
+ * both.  Returns the payload, which need not exist, with @link set, or NULL with @error set. */
+static virStorageVolPtr
+lukshdrUnlinkFind(virStoragePoolPtr pool,
+                  const lukshdrVolumeXML *xml,
+                  lukshdrLink **link,
+                  GError **error)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    int (*ensure)(virConnectPtr, virStoragePoolDef *,
+                  virStorageVolDef *) = state->abi.virStorageVolDeleteEnsureACL;
+    g_autoptr(virStorageVol) vol = state->stock.storageVolLookupByName(pool, xml->name);
+    g_auto(lukshdrRecognised) what = { 0 };
+    g_autoptr(lukshdrLink) named = NULL;
+    g_autoptr(GError) local = NULL;
+    g_autofree char *where = NULL;
+
+    /* a client that may delete a volume may also give up its header */
+    if (!vol)
+        lukshdrErrorFromLast(&local);
+    else if (lukshdrStorageRecognise(vol, ensure, &what, &local) &&
+             lukshdrStorageRecognisedPayload(&what)) {
+        *link = lukshdrLinkRef(what.link);
+        return g_steal_pointer(&vol);
+    }
+
+    if (!lukshdrUnlinkByName(virStoragePoolGetName(pool), xml, &named, error))
+        return NULL;
+    if (!named) {
+        if (local)
+            g_propagate_error(error, g_steal_pointer(&local));
+        else
+            g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                        _("volume '%s' is not linked to header '%s' of pool '%s'"), xml->name,
+                        lukshdrVolumeXMLPrimary(xml)->volume, lukshdrVolumeXMLPrimary(xml)->pool);
+        return NULL;
+    }
+
+    where = lukshdrVolumeWhere(&named->payload);
+    if (!vol &&
+        !(vol = state->abi.virGetStorageVol(virStoragePoolGetConnect(pool), named->payload.pool,
+                                            named->payload.volume, where, NULL, NULL))) {
+        lukshdrErrorFromLast(error);
+        return NULL;
+    }
+    if (!lukshdrStorageMay(vol, ensure, error))
+        return NULL;
+    *link = g_steal_pointer(&named);
+    return g_steal_pointer(&vol);
 }
 
 static bool
 lukshdrUnlinkCheck(const lukshdrLink *link, const lukshdrVolumeXML *xml, GError **error)
 {
-    if (!link || g_strcmp0(link->header.pool, lukshdrVolumeXMLPrimary(xml)->pool) ||
+    if (g_strcmp0(link->header.pool, lukshdrVolumeXMLPrimary(xml)->pool) ||
         g_strcmp0(link->header.volume, lukshdrVolumeXMLPrimary(xml)->volume)) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                     _("volume '%s' is not linked to header '%s' of pool '%s'"), xml->name,
@@ -72,44 +167,40 @@ lukshdrUnlinkCheck(const lukshdrLink *link, const lukshdrVolumeXML *xml, GError 
         return false;
     }
 
-    if (lukshdrStorageIsUnderWay(link) ||
-        (link->state != LUKSHDR_LINK_STATE_ACTIVE && link->state != LUKSHDR_LINK_STATE_UNLINKING &&
-         !lukshdrUnlinkIsOnlyWay(link))) {
+    if (lukshdrStorageIsUnderWay(link)) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                    _("linked volume '%s' cannot be unlinked: its state is '%s'"), xml->name,
-                    lukshdrLinkStateToString(link->state));
+                    _("volume '%s' is still being created"), link->payload.volume);
         return false;
     }
     return true;
 }
 
+/* A secret that was generated opens nothing any more if the key material has gone, or never was in use */
+static bool
+lukshdrUnlinkSecret(const lukshdrLink *link, GError **error)
+{
+    return !link->secretGenerated ||
+           (link->state != LUKSHDR_LINK_STATE_WIPED &&
+            link->state != LUKSHDR_LINK_STATE_CREATING) ||
+           lukshdrStorageSecretRelease(link, false, error);
+}
+
 virStorageVolPtr
 lukshdrStorageUnlink(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError **error)
 {
-    const lukshdrStorage *state = &lukshdrStorageState;
     virConnectPtr conn = virStoragePoolGetConnect(pool);
-    g_autoptr(virStorageVol) vol = state->stock.storageVolLookupByName(pool, xml->name);
-    g_auto(lukshdrRecognised) what = { 0 };
+    g_autoptr(lukshdrLink) link = NULL;
+    g_autoptr(virStorageVol) vol = lukshdrUnlinkFind(pool, xml, &link, error);
     g_autoptr(lukshdrStorageBusy) busy = NULL;
     g_autoptr(GArray) headers = NULL;
-    lukshdrLink *link;
 
-    if (!vol) {
-        lukshdrErrorFromLast(error);
-        return NULL;
-    }
-
-    /* a client that may delete a volume may also give up its header */
-    if (!lukshdrStorageRecognise(vol, state->abi.virStorageVolDeleteEnsureACL, &what, error))
-        return NULL;
-    link = lukshdrStorageRecognisedPayload(&what);
-    if (!lukshdrUnlinkCheck(link, xml, error) ||
+    if (!vol || !lukshdrUnlinkCheck(link, xml, error) ||
         !(busy = lukshdrStorageBusyLink(link, LUKSHDR_STORAGE_BUSY_CHANGE, error)) ||
-        !(headers = lukshdrStorageHeadersOpen(link, conn, error)) ||
-        !lukshdrStorageHeadersLookup(headers, conn, state->abi.virStorageVolUploadEnsureACL,
-                                     error) ||
+        !(headers = lukshdrUnlinkOpen(link, conn, error)) ||
+        !lukshdrStorageHeadersLookup(headers, conn,
+                                     lukshdrStorageState.abi.virStorageVolUploadEnsureACL, error) ||
         !lukshdrStorageClaim(link, LUKSHDR_LINK_STATE_UNLINKING, error) ||
-        !lukshdrUnlinkRemove(link, headers, error))
+        !lukshdrUnlinkSecret(link, error) || !lukshdrUnlinkRemove(link, headers, error))
         return NULL;
     return g_steal_pointer(&vol);
 }

@@ -15,9 +15,11 @@
  * @xml: what is wanted, of action UNLINK
  * @error: why they cannot be unlinked
  *
- * Removes the link between payload and header.  Both volumes stay, and so does a generated secret.
+ * Removes the link between payload and header, in whatever state it is and whatever of the two is lost.  Both
+ * volumes stay, and so does a generated secret, unless the link was wiped or never became active: then it opens
+ * nothing.
  *
- * Returns: the payload volume, or NULL with @error set.
+ * Returns: the payload volume, which may have gone, or NULL with @error set.
  */
 virStorageVolPtr
 lukshdrStorageUnlink(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError **error);

@@ -36,7 +36,7 @@
 bool
 lukshdrStorageWipeFinish(lukshdrLink *link, virConnectPtr conn, GError **error)
 {
-    g_autoptr(GArray) headers = lukshdrStorageHeadersOpen(link, conn, error);
+    g_autoptr(GArray) headers = lukshdrStorageHeadersOpen(link, LUKSHDR_HEADERS_ALL, conn, error);
 
     return headers && lukshdrStorageHeadersErase(headers, error) &&
            lukshdrStorageSetState(link, LUKSHDR_LINK_STATE_WIPED, error);
@@ -89,7 +89,7 @@ lukshdrStorageCheckWipe(lukshdrLink *link,
     }
 
     if (!lukshdrStorageCheckAlone(link, error) ||
-        !(*headers = lukshdrStorageHeadersOpen(link, conn, error)) ||
+        !(*headers = lukshdrStorageHeadersOpen(link, LUKSHDR_HEADERS_ALL, conn, error)) ||
         !lukshdrStorageHeadersLookup(*headers, conn, state->abi.virStorageVolWipePatternEnsureACL,
                                      error))
         return false;

@@ -130,6 +130,9 @@ typedef void (*lukshdrVirStreamClosed)(virStreamPtr st, void *opaque);
     X(virStorageVolDef *, virStorageVolDefParse, \
       (virStoragePoolDef *pool, const char *xmlStr, const char *filename, unsigned int flags)) \
     X(void, virStorageVolDefFree, (virStorageVolDef *def)) \
+    X(virStorageVolPtr, virGetStorageVol, \
+      (virConnectPtr conn, const char *pool, const char *name, const char *key, void *privateData, \
+       virFreeCallback freeFunc)) \
     X(int, virFDStreamOpenFile, \
       (virStreamPtr st, const char *path, unsigned long long offset, unsigned long long length, \
        int oflags)) \

@@ -4,7 +4,7 @@
 # What needs more (NFS, LVM, iSCSI, Ceph) is tested by its XML alone, in tests/xml/pool.
 
 # shellcheck disable=SC2317 # many functions are called by way of try
-. "$(dirname "$0")/../lib/linked.sh"
+. "$(dirname "$0")/../lib/partitions.sh"
 
 need_root
 need_command losetup mkfs.ext4 qemu-io
@@ -13,18 +13,6 @@ CHAIN_JSON=$BUILDDIR/tests/chain-json
 
 try "a daemon with a header pool and a payload pool starts" linked_start || finish
 quick_keys
-
-# loop_make NAME MEGABYTES: $LOOP is a loop device over a new file.
-loop_make() {
-    truncate -s "$2M" "$DAEMON_WORK/$1.img"
-    LOOP=$(losetup -P -f --show "$DAEMON_WORK/$1.img") && at_exit loop_free "$LOOP"
-}
-
-# Partitions that the kernel did not find by itself do not go by themselves.
-loop_free() {
-    partx -d "$1" 2>/dev/null
-    losetup -d "$1"
-}
 
 # io PAYLOAD COMMAND...: qemu-io on the chain that the link describes, where the daemon lives.
 io() {
@@ -147,33 +135,8 @@ done
 
 # --- partitions
 
-# disk_there: whether this libvirt has pools of disks and this kernel partitions on loop devices.
-disk_there() {
-    virsh pool-capabilities | grep -q "type='disk' supported='yes'" && command -v parted >/dev/null || return
-    loop_make probe 16
-    parted -s "$LOOP" mklabel gpt mkpart a 1MiB 8MiB 2>/dev/null && waited test -b "${LOOP}p1"
-}
-
 if disk_there; then
-    # disk_make NAME: a pool of partitions; $LOOP is the device.
-    disk_make() {
-        loop_make "$1" 128
-        virsh pool-define-as "$1" disk --source-dev "$LOOP" --source-format gpt --target /dev &&
-            virsh pool-build "$1" --overwrite && virsh pool-start "$1"
-    }
-    # partition_xml NAME HEADER: as linked_xml, without a format, which a partition has none of.
-    partition_xml() {
-        linked_xml "$1" raw '' "$2" | sed '/<format/d'
-    }
-    # Where a device's name ends with a digit libvirt asks parted to remove number "p1".
-    tool parted <<'SH'
-args=()
-for arg; do
-    [[ $arg =~ ^p[0-9]+$ ]] && arg=${arg#p}
-    args+=("$arg")
-done
-exec "$REAL" "${args[@]}"
-SH
+    parted_repaired
     try "disk: libvirt writes a partition table" disk_make parts
     disk=$(basename "$LOOP")
     try "disk: a partition as payload, its header a file" eval \

@@ -6,6 +6,7 @@
 # shellcheck disable=SC2317 # many functions are called by way of try
 . "$(dirname "$0")/../guest/lib/disks.sh"
 . "$(dirname "$0")/lib/units.sh"
+. "$(dirname "$0")/../lib/states.sh"
 
 TEXT="what only the guest may know: $RANDOM $RANDOM"
 CHAP_UUID=7b8c9d0e-2f1a-4b3c-8d4e-5f6a7b8c9d0e
@@ -87,4 +88,25 @@ same "the header is one still" "$(head -c 4 "$ISCSI_UNITS/2")" LUKS
 try "which nobody has" is_plain unit:0:0:2
 same "nothing is registered" "$(links)" ""
 try "they are linked again" create_in units <<<"$(link_xml existing unit:0:0:1 unit:0:0:2 "$SECRET" units)"
+try "and unlinked" vl unlink units/unit:0:0:1
+
+note "Every state has a way out"
+# libvirt makes and deletes no units: what is left must be plain.
+STATE_POOLS=(data vault)
+U="$ISCSI_UNITS/2"
+linked() { on_unit 2 && file_volume && create_in data <<<"$(link_xml existing file unit:0:0:2 "$SECRET" units)"; }
+by_names() { vl unlink data/file units/unit:0:0:2; }
+gone() { virsh vol-delete file data; }
+settled() { waited virsh pool-refresh data && waited eval '! "$DAEMON_IN" grep -qr "state=.unlinking" "$LINKS"'; }
+row "active" linked 'not gone' by_names gone 'is_plain unit:0:0:2'
+row "wiped" linked 'virsh vol-wipe file data' by_names gone 'is_plain unit:0:0:2'
+row "overwritten" linked "zeroed $U" by_names gone 'is_plain unit:0:0:2'
+row "half-way wiping" linked 'state_set file wiping' 'virsh pool-refresh data' 'waited state_is file wiped' by_names gone
+row "half-way deleting" linked 'state_set file deleting' "noise $U" by_names gone 'is_plain unit:0:0:2'
+row "half-way unlinking" linked 'state_set file unlinking' settled gone 'is_plain unit:0:0:2'
+row "without the payload" linked 'rm "$DATA/file"' 'virsh pool-refresh data' by_names 'is_plain unit:0:0:2'
+row "another unit in its place" linked 'tgt --mode logicalunit --op update --tid 1 --lun 2 --params scsi_id=other' \
+    'virsh pool-refresh units' by_names gone
+virsh pool-destroy units >/dev/null
+try "pool-undefine" virsh pool-undefine units
 finish

@@ -163,6 +163,16 @@ link_show() {
     "$DAEMON_IN" cat "$(link_of "$1")"
 }
 
+# link_edit NAME SED: changes the registry's entry of the linked volume as with an editor that renews the
+# digest, and as the plugin itself writes it: at once.
+link_edit() {
+    local entry text
+    entry=$(link_of "$1") &&
+        text=$("$DAEMON_IN" grep -v '^<!-- sha256' "$entry" | sed "$2") || return
+    printf '%s\n<!-- sha256: %s -->\n' "$text" "$(printf '%s\n' "$text" | sha256sum | cut -d' ' -f1)" |
+        "$DAEMON_IN" sh -c 'cat >"$1.new" && mv "$1.new" "$1"' sh "$entry"
+}
+
 # lies_there: all that is in the two pools' directories, to the byte, and the link registry.
 lies_there() {
     find "$VAULT" "$DATA" -mindepth 1 -printf '%P inode %i mode %m links %n\n' | sort

@@ -4,11 +4,13 @@
 # the operation must work when it is repeated. What the daemon has open on the cluster is in use until the cluster
 # forgets the dead client: what was interrupted is completed after that, when the pool is refreshed. (A resize changes
 # nothing on this host.)
+# Then every state that a link with an image can be in, and its way out: see ../lib/states.sh.
 # FAULTS_FULL=1 tries every call: see ../lib/faults.sh; that takes long. Arguments: the operations to try, instead of all.
 
 # shellcheck disable=SC2317,SC2034 # functions and variables are called by way of sweep
 . "$(dirname "$0")/lib/images.sh"
 . "$(dirname "$0")/../lib/faults.sh"
+. "$(dirname "$0")/../lib/states.sh"
 
 daemon_use host
 faults_use
@@ -120,5 +122,45 @@ HALF_unlink_image=unlinking
 for operation; do
     sweep "$operation" "${FAULTS_MOST:-3}"
 done
+
+note "Every state has a way out"
+virsh vol-delete stays images >/dev/null
+STATE_POOLS=(data vault images)
+rbd rm images/plain --no-progress
+H='$VAULT/one.luks'
+refreshed() { waited virsh pool-refresh "$1" && waited virsh pool-refresh images; }
+settled() { waited virsh pool-refresh images && waited eval '! under_way' && refreshed "$1"; }
+# anew IMAGE: another of that name.
+anew() { rbd rm "images/$1" --no-progress && rbd create "images/$1" --size 4M; }
+# emptied IMAGE: the same, with nothing in it.
+emptied() { rbd resize "images/$1" --size 0 --allow-shrink --no-progress && rbd resize "images/$1" --size 4M --no-progress; }
+both_gone() { virsh vol-delete one images && virsh vol-delete one.luks vault; }
+by_names() { vl unlink images/one vault/one.luks; }
+make='image one 1'
+row "image: wiped" "$make" 'virsh vol-wipe one images' 'gone one'
+row "image: half-way creating" "$make" 'state_set one creating' 'settled vault'
+row "image: half-way deleting, without the header" "$make" 'state_set one deleting' "rm $H" 'settled vault'
+row "image: half-way wiping" "$make" 'state_set one wiping' 'settled vault' 'state_is one wiped' 'gone one'
+row "image: half-way unlinking, without it" "$make" 'state_set one unlinking' 'rbd rm images/one --no-progress' \
+    'settled vault' 'virsh vol-delete one.luks vault'
+row "image: without it" "$make" 'rbd rm images/one --no-progress' 'refreshed vault' by_names 'virsh vol-delete one.luks vault'
+row "image: another in its place" "$make" 'anew one' 'refreshed vault' 'refused_until_given_up virsh vol-delete one images' both_gone
+row "image: its pool is not active" "$make" 'virsh pool-destroy images' by_names 'virsh pool-start images' both_gone
+
+make='create one raw "" "pool=\"images\""'
+gone() { virsh vol-delete one data; }
+row "header: wiped" "$make" 'virsh vol-wipe one data' gone
+row "header: half-way deleting, after the key material" "$make" 'state_set one deleting' 'emptied one.luks' 'settled data'
+row "header: half-way unlinking" "$make" 'state_set one unlinking' 'settled data' gone 'virsh vol-delete one.luks images'
+row "header: emptied" "$make" 'emptied one.luks' gone
+row "header: without it" "$make" 'rbd rm images/one.luks --no-progress' 'refreshed data' gone
+row "header: another in its place" "$make" 'anew one.luks' 'refreshed data' 'refused_until_given_up gone' gone \
+    'virsh vol-delete one.luks images'
+row "header: wiped, and another in its place" "$make" 'virsh vol-wipe one data' 'anew one.luks' 'refreshed data' gone \
+    'virsh vol-delete one.luks images'
+row "header: without the payload" "$make" 'rm $DATA/one' 'refreshed data' 'vl unlink data/one images/one.luks' \
+    'virsh vol-delete one.luks images'
+virsh pool-destroy images >/dev/null
+try "pool-undefine" virsh pool-undefine images
 unlike "the passphrase is in no log" "$(cat "$DAEMON_DIR"/*.log "$DAEMON_DIR/log"/* 2>/dev/null)" "$PASSPHRASE"
 finish

@@ -51,16 +51,6 @@ plugin_on() {
     linked_launch
 }
 
-# link_edit NAME SED: changes the registry's entry of the linked volume as with an editor that renews the
-# digest, and as the plugin itself writes it: at once.
-link_edit() {
-    local entry text
-    entry=$(link_of "$1") &&
-        text=$("$DAEMON_IN" grep -v '^<!-- sha256' "$entry" | sed "$2") || return
-    printf '%s\n<!-- sha256: %s -->\n' "$text" "$(printf '%s\n' "$text" | sha256sum | cut -d' ' -f1)" |
-        "$DAEMON_IN" sh -c 'cat >"$1.new" && mv "$1.new" "$1"' sh "$entry"
-}
-
 # access FILE...: who may open them, as "owner:group mode" each, and what libvirt's security drivers
 # remember of earlier owners.
 access() {
