@@ -10,10 +10,10 @@ SHIM=$(preload unsuited) || skip_all "no compiler for tests/lib/unsuited.c"
 version=$(sed -n 's/^#define LUKSHDR_VERSION "\(.*\)"$/\1/p' "$BUILDDIR/config.h")
 journal=$DAEMON_WORK/journal
 
-# ours: what the plugin says, with the journal's priority in front. The journal has it before the daemon answers;
-# the test's own journal may still be writing it.
+# ours: what the plugin says, with the journal's priority in front. All of it is said before the daemon answers; the
+# test's own journal may still be writing it.
 ours() {
-    waited grep -q libvirt-lukshdr "$journal"
+    waited eval '[ "$(grep -c libvirt-lukshdr "$journal")" -ge 2 ]'
     grep libvirt-lukshdr "$journal" | sort
 }
 
