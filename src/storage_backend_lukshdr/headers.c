@@ -273,6 +273,7 @@ lukshdrStorageWipeOne(const lukshdrHeaderVolume *header, unsigned int algorithm,
 bool
 lukshdrStorageHeadersCanWipe(GArray *headers, unsigned int algorithm, GError **error)
 {
+    g_autofree char *scrub = NULL;
     guint i;
 
     for (i = 0; i < headers->len; i++) {
@@ -284,6 +285,19 @@ lukshdrStorageHeadersCanWipe(GArray *headers, unsigned int algorithm, GError **e
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
                     _("header volume '%s' of pool '%s' cannot be wiped by algorithm %u; use zero"),
                     copy->volume, copy->pool, algorithm);
+        return false;
+    }
+
+    if (headers->len > 0 && algorithm != VIR_STORAGE_VOL_WIPE_ALG_ZERO &&
+        !(scrub = g_find_program_in_path("scrub"))) {
+        const lukshdrVolume *copy = g_array_index(headers, lukshdrHeaderVolume, 0).copy;
+
+        g_set_error(
+            error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+            _("header volume '%s' of pool '%s' can be wiped by that algorithm only with the "
+              "program 'scrub', which is not installed on the host; nothing has been "
+              "changed. Install it, or wipe with zeros, which destroys the key as well"),
+            copy->volume, copy->pool);
         return false;
     }
     return true;

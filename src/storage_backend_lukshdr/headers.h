@@ -90,7 +90,7 @@ lukshdrStorageHeadersErase(GArray *headers, GError **error);
  * @error: VIR_ERR_OPERATION_UNSUPPORTED, naming the volume
  *
  * A cluster keeps nothing of the patterns that scrub(1) writes but the last: what it overwrites, it may
- * write elsewhere.  Stock refuses them there, too.
+ * write elsewhere.  Stock refuses them there, too.  On other volumes they need that program.
  *
  * Returns: true if lukshdrStorageHeadersWipe knows how to, or false with @error set.
  */

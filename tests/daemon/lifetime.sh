@@ -221,6 +221,12 @@ try "the daemon is restarted" linked_launch
 like "and knows" "$(link_show size.raw)" 'state="wiped"'
 refuse "an algorithm that does not exist" "algorithm|argument" virsh vol-wipe size.qcow2 data --algorithm nosuch
 like "touches nothing" "$(link_show size.qcow2)" 'state="active"'
+before=$(sha256sum <"$VAULT/size.qcow2.luks")
+! scrub=$(command -v scrub) || "$DAEMON_IN" mount --bind /dev/null "$scrub" # gone, for this daemon
+refuse "one that needs a program which is missing" "'scrub', which is not installed" \
+    virsh vol-wipe size.qcow2 data --algorithm random
+like "touches nothing, either" "$(link_show size.qcow2)" 'state="active"'
+same "least of all the key" "$(sha256sum <"$VAULT/size.qcow2.luks")" "$before"
 try "a wiped volume is deleted" virsh vol-delete size.raw data
 try "and so is one that is not" virsh vol-delete size.qcow2 data
 rm "$DAEMON_DIR/witness"
