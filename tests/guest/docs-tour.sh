@@ -81,7 +81,7 @@ for mode in ${DAEMON_MODE:-system session}; do
     [ "$mode" = system ] || HIDDEN='/^Authorization not available. Check if polkit service is running/d'
     # What differs from one run to the next
     DOCS_UNIQUE=()
-    docs_page "$SOURCE/README.md" 1
+    docs_page "$SOURCE/README.md" 2
     like "it lives in a directory of its own" "$(ls "$WORK/t")" '^lukshdr\.'
     echo exit >&8
     status=0
