@@ -13,7 +13,8 @@ docs_host() {
 
 docs_type() {
     printf '%s\n' "$1" >>"$LAB_DIR/typed"
-    on lab1 "$1"
+    on lab1 "export LC_ALL=C.UTF-8
+$1"
 }
 
 docs_file() {
@@ -29,7 +30,7 @@ put lab1 "$LAB_DEBS"/*.deb "/root/build-package/trixie"
 on lab1 'echo "APT::Get::Assume-Yes \"true\";" >/etc/apt/apt.conf.d/yes; denied' >/dev/null
 
 : >"$LAB_DIR/typed"
-docs_page "$SOURCE/docs/installing.md" 3
+docs_page "$SOURCE/docs/installing.md" 2
 same "AppArmor denied nothing" "$(on lab1 denied)" ""
 like "the guest is under its profile" "$(on lab1 'tr -d "\0" </proc/$(cat /run/libvirt/qemu/guest.pid)/attr/current')" \
     "libvirt-.* \(enforce\)"
