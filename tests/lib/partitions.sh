@@ -17,7 +17,7 @@ loop_free() {
 
 # disk_there: whether this libvirt has pools of disks and this kernel partitions on loop devices.
 disk_there() {
-    virsh pool-capabilities | grep -q "type='disk' supported='yes'" && command -v parted >/dev/null || return
+    virsh pool-capabilities | grep -q 'type=.disk. supported=.yes.' && command -v parted >/dev/null || return
     loop_make probe 16
     parted -s "$LOOP" mklabel gpt mkpart a 1MiB 8MiB 2>/dev/null && waited test -b "${LOOP}p1"
 }
