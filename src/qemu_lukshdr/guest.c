@@ -290,6 +290,15 @@ lukshdrQemuGuestDrop(const char *name)
         lukshdrQemuGuestStoreOrWarn(name);
 }
 
+char **
+lukshdrQemuGuestNames(void)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrQemuGuestLock);
+    g_autofree gpointer *names = g_hash_table_get_keys_as_array(lukshdrQemuGuests, NULL);
+
+    return g_strdupv((char **)names);
+}
+
 GPtrArray *
 lukshdrQemuGuestDisks(const char *name)
 {

@@ -116,6 +116,14 @@ void
 lukshdrQemuGuestDrop(const char *name);
 
 /**
+ * lukshdrQemuGuestNames:
+ *
+ * Returns: the names of the guests that are known here, a NULL-terminated vector, freed with g_strfreev.
+ */
+char **
+lukshdrQemuGuestNames(void);
+
+/**
  * lukshdrQemuGuestDisks:
  * @name: the guest
  *

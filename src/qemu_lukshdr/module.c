@@ -26,6 +26,7 @@
 #include "client.h"
 #include "domain.h"
 #include "guest.h"
+#include "left.h"
 #include "secret.h"
 #include "shared-fs.h"
 #include "source.h"
@@ -97,6 +98,7 @@ lukshdrQemuActivate(void *stock)
     g_autofree char *states = NULL;
     g_autofree char *conf = NULL;
     g_autofree char *notice = NULL;
+    g_autofree char *running = NULL;
 
     lukshdrQemu.host.privileged = geteuid() == 0;
     pools = lukshdrPathPools(lukshdrQemu.host.privileged);
@@ -105,6 +107,7 @@ lukshdrQemuActivate(void *stock)
     registry = lukshdrPathRegistry(lukshdrQemu.host.privileged);
     guests = lukshdrPathGuests(lukshdrQemu.host.privileged);
     conf = lukshdrPathQemuConf(lukshdrQemu.host.privileged);
+    running = lukshdrPathGuestStates(lukshdrQemu.host.privileged);
 
     lukshdrQemuSharedLoad(conf);
     lukshdrQemu.host.registry = lukshdrRegistryNew(registry);
@@ -112,6 +115,7 @@ lukshdrQemuActivate(void *stock)
     lukshdrQemu.host.secretByUsage = lukshdrQemuSecretByUsage;
     lukshdrQemu.host.secretExists = lukshdrQemuSecretExists;
     lukshdrQemuGuestsLoad(guests);
+    lukshdrQemuLeftRestore(running, conf, lukshdrQemu.host.privileged);
     lukshdrQemu.remoteHeaders = lukshdrQemuCheckRemote(stock);
     lukshdrQemu.active = true;
 

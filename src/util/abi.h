@@ -202,6 +202,7 @@ typedef void (*lukshdrVirStreamClosed)(virStreamPtr st, void *opaque);
     X(virConf *, virConfReadFile, (const char *filename, unsigned int flags)) \
     X(int, virConfGetValueStringList, \
       (virConf *conf, const char *setting, bool compatString, char ***values)) \
+    X(int, virConfGetValueBool, (virConf *conf, const char *setting, bool *value)) \
     X(int, virConfFree, (virConf *conf)) \
     X(char *, virDomainMigrateBegin3, \
       (virDomainPtr domain, const char *xmlin, char **cookieout, int *cookieoutlen, \

@@ -44,6 +44,14 @@ lukshdrPathGuests(bool privileged)
 }
 
 char *
+lukshdrPathGuestStates(bool privileged)
+{
+    if (privileged)
+        return g_strdup(LUKSHDR_RUNSTATEDIR "/libvirt/qemu");
+    return g_build_filename(g_get_user_runtime_dir(), "libvirt", "qemu", "run", NULL);
+}
+
+char *
 lukshdrPathSchema(const char *name)
 {
     const char *dir = g_getenv(LUKSHDR_ENV_SCHEMA_DIR);

@@ -55,6 +55,16 @@ char *
 lukshdrPathGuests(bool privileged);
 
 /**
+ * lukshdrPathGuestStates:
+ * @privileged: whether the daemon runs as root
+ *
+ * Returns: path of the directory where libvirt's QEMU driver has a file for each guest that runs (stateDir in its
+ * qemu_conf.c), to be freed with g_free.
+ */
+char *
+lukshdrPathGuestStates(bool privileged);
+
+/**
  * lukshdrPathSchema:
  * @name: of a schema, without directory
  *

@@ -1,0 +1,26 @@
+/*
+ * left.h: what guests have left that ended under a daemon without the plugin
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#pragma once
+
+#include <stdbool.h>
+
+/**
+ * lukshdrQemuLeftRestore:
+ * @states: directory where libvirt's QEMU driver keeps the state of the guests that run
+ * @conf: configuration file of that driver
+ * @privileged: whether the daemon runs as root; another one has given no header away
+ *
+ * A daemon without the plugin stops a guest, or unplugs a disk, and gives back the payload alone.  This function
+ * gives back the headers of all disks in the guests' records that no guest has any more, as stock would have done it, and
+ * removes them from the records.  The header of a disk on a file system that other hosts also have stays as it is:
+ * the guest may have gone to one of them.
+ *
+ * Call it once, after the records were loaded and before the QEMU driver looks for guests: a guest that starts may
+ * get the number of one that ended.
+ */
+void
+lukshdrQemuLeftRestore(const char *states, const char *conf, bool privileged);
