@@ -4,7 +4,7 @@
 Usage: journal.py FILE COMMAND [ARGUMENT...]
 
 To be run where /run/systemd/journal can be made: in the namespace of a daemon under test. A message that comes by
-the journal's own protocol is a line "PRIORITY MESSAGE" in FILE; what is written to stderr itself is dropped.
+the journal's own protocol is a line "PRIORITY MESSAGE" in FILE; what is written to stderr itself goes to this script's own.
 """
 
 import os
@@ -50,8 +50,8 @@ def main():
     # The command's last copy of its stderr is what keeps the stream open.
     stderr.close()
     if os.fork() > 0:
-        while stream.recv(65536):
-            pass
+        while said := stream.recv(65536):
+            os.write(2, said)
         # in the queue behind everything else
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b"END=\n", f"{DIR}/socket")
         os._exit(0)
