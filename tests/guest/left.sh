@@ -161,6 +161,8 @@ note "A header on a block device"
 truncate -s 8M "$DAEMON_IMAGES/block"
 if loop=$(losetup -f --show "$DAEMON_IMAGES/block" 2>/dev/null); then
     LOOPS+=("$loop")
+    at_exit chown "$(stat -c %u:%g "$loop")" "$loop"
+    chown root:disk "$loop"
     dd if="$VAULT/r.raw.luks" of="$loop" conv=notrunc,fsync status=none
     number=$((0x$(stat -c %t "$loop") << 8 | 0x$(stat -c %T "$loop")))
     link_edit r.raw "/<header/,/<\/header>/{
