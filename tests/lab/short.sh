@@ -9,7 +9,7 @@ lab_spent "boot"
 try "the package installs" lab_install lab1
 lab_spent "package"
 like "the journal says that the plugin is there" \
-    "$(on lab1 'virsh -q list >/dev/null; journalctl -b -u libvirtd -o cat')" "libvirt-lukshdr .* stands in front of"
+    "$(on lab1 'virsh -q list >/dev/null; journalctl -b -u libvirtd -o cat')" "libvirt-lukshdr .*: volumes with detached headers can be managed in storage pools"
 
 try "two pools and three linked volumes" on lab1 'pool_make vault /srv/vault && pool_make images /srv/images &&
     volume_make system.qcow2 qcow2 32 images vault && volume_make data.raw raw 32 images vault &&

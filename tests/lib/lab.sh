@@ -61,6 +61,8 @@ _lab_end() {
         [ -z "${LUKSHDR_LOGS:-}" ] || LAB_PATIENCE=60 on "$name" 'journalctl -b --no-pager -o short-monotonic
             echo; echo "audit.log:"; grep -v "type=\(SERVICE\|PROCTITLE\|SYSCALL\)" /var/log/audit/audit.log
             tail -n 50 /var/log/libvirt/qemu/*.log' >"$LAB_DIR/$name.journal" 2>&1 </dev/null
+        # what it would take with two processors to itself is about half of that
+        note "$name had $(ps -o cputimes= -p "$(cat "$pid")" | tr -d ' ') s of processor time"
         lab_stop "$name"
     done
     [ -z "${LUKSHDR_LOGS:-}" ] || {
@@ -143,10 +145,10 @@ _lab_off() {
 
 # Waits until the machine takes commands, and leaves the way for them open.
 _lab_wait() {
-    local name=$1 deadline=$((SECONDS + LAB_PATIENCE))
+    local name=$1 deadline=$((SECONDS + LAB_PATIENCE)) patience=5
     _lab_monitor "$name" "info usernet" | awk '/HOST_FORWARD/ { print $4; exit }' >"$LAB_DIR/$name.port"
     rm -f "$LAB_DIR/$name.ssh"
-    until _lab_ssh "$name" -M -N -f -o ConnectTimeout=5 -o ServerAliveInterval=60 -o ServerAliveCountMax=10 root@127.0.0.1 \
+    until _lab_ssh "$name" -M -N -f -o ConnectTimeout=$patience -o ServerAliveInterval=60 -o ServerAliveCountMax=10 root@127.0.0.1 \
         </dev/null >/dev/null 2>&1; do
         if _lab_off "$name" || [ "$SECONDS" -ge "$deadline" ]; then
             echo "lab.sh: $name did not come up; its console ends:" >&2
@@ -154,6 +156,8 @@ _lab_wait() {
             return 1
         fi
         sleep 0.5
+        # Whoever asks before sshd is there waits in vain; on a busy host its first answer takes its time.
+        patience=$((patience + patience / 4))
     done
     put "$name" "$LAB_LIB/lab-machine.sh" /root
 }
@@ -171,7 +175,7 @@ lab_debs() {
     [ -e "$LAB_DEBS" ] || {
         # what the unit tests say, they say elsewhere
         DEB_BUILD_OPTIONS=nocheck "$LAB_LIB/../../package" "$LAB_SUITE" >&2 && rm -rf "$LAB_DEBS.new" &&
-            mkdir "$LAB_DEBS.new" && cp "$built"/*.deb "$LAB_DEBS.new/" && mv "$LAB_DEBS.new" "$LAB_DEBS" || status=$?
+            mkdir "$LAB_DEBS.new" && cp "$built"/*lukshdr_*.deb "$LAB_DEBS.new/" && mv "$LAB_DEBS.new" "$LAB_DEBS" || status=$?
     }
     exec {lock}>&-
     return "$status"
