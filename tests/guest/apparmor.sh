@@ -26,9 +26,9 @@ armour() {
         mount -t tmpfs -o mode=755 lukshdr /sys/kernel/security
         mkdir /sys/kernel/security/apparmor
         echo "libvirtd (enforce)" >/sys/kernel/security/apparmor/profiles
-        cp /etc/apparmor.d/libvirt/TEMPLATE.qemu /run/
+        cp /etc/apparmor.d/libvirt/TEMPLATE.* /run/
         mount -t tmpfs -o mode=755 lukshdr /etc/apparmor.d/libvirt
-        cp /run/TEMPLATE.qemu /etc/apparmor.d/libvirt/
+        cp /run/TEMPLATE.* /etc/apparmor.d/libvirt/
         mkdir /run/sbin
         mount --bind /usr/sbin /run/sbin
         mount -t tmpfs -o mode=755 lukshdr /usr/sbin
