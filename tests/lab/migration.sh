@@ -1,6 +1,7 @@
 #!/bin/bash
 # Live migration of guests with linked disks between two machines with AppArmor: payloads and headers on an export
-# of NFS that the first makes and both mount; and with a disk that is copied, by TLS.
+# of NFS that the first makes and both mount; with TLS; with disks that are copied; and with
+# the second without the export of the headers.
 . "$(dirname "$0")/../lib/lab.sh"
 
 need_lab
@@ -91,6 +92,20 @@ move() {
     virsh migrate --live --p2p --persistent --undefinesource "$@" "$guest" "qemu+ssh://$address/system" "tcp://$address"
 }
 
+# grant ADDRESS...: who may mount the headers
+grant() {
+    local address
+    sed -i '\|^/export/mh |d' /etc/exports
+    {
+        printf '/export/mh'
+        for address; do
+            printf ' %s(rw,sync,no_subtree_check,no_root_squash)' "$address"
+        done
+        echo
+    } >>/etc/exports
+    exportfs -ra && exportfs -f
+}
+
 # none_left: no guest is here, nor a record of one
 none_left() {
     virsh list --name | grep . || ls -A /run/libvirt/lukshdr/guests | grep .
@@ -120,8 +135,8 @@ for machine in lab1 lab2; do
     on "$machine" 'printf "StrictHostKeyChecking accept-new\nLogLevel ERROR\n" >>~/.ssh/config'
 done
 try "the first has an export of payloads and one of headers" first 'mkdir -p /export/mi /export/mh &&
-    chmod 711 /export/mh && printf "/export/%s 10.9.0.0/24(rw,sync,no_subtree_check,no_root_squash)\n" mi mh >>/etc/exports &&
-    systemctl start nfs-server && exportfs -ra'
+    chmod 711 /export/mh && echo "/export/mi 10.9.0.0/24(rw,sync,no_subtree_check,no_root_squash)" >>/etc/exports &&
+    systemctl start nfs-server && grant 10.9.0.1 10.9.0.2'
 for machine in first second; do
     try "the $machine has pools over them, and the secret" "$machine" \
         'secret_make && netfs_make mi $MI && netfs_make mh $MH "<headers/>"'
@@ -148,8 +163,28 @@ same "AppArmor's rules there have them" \
     "$(second 'grep -o "$MI/[^\"]*\|$MH/[^\"]*" "$(profile guest)" | sort -u | xargs')" \
     "$MH/a.qcow2.luks $MH/b.raw.luks $MI/a.qcow2 $MI/b.raw"
 
-try "it ends there" second 'virsh destroy guest && virsh undefine guest'
-same "payloads and headers are root's" "$(second owners)" "root 600"
+try "certificates" first 'authority && certificate lab1 10.9.0.1 && certificate lab2 10.9.0.2 && certificates_install &&
+    scp -q -r /root/certificates 10.9.0.2:'
+try "on both" second certificates_install
+try "it comes back by TLS" second 'move guest 10.9.0.1 --tls'
+lab_spent "back, by TLS"
+try "nothing of it is left on the second" second none_left
+try "it reads what it wrote" first 'io guest vda "read -P 0x61 1M 64k" && io guest vda "read -P 0x63 2M 64k" &&
+    io guest vdb "read -P 0x62 1M 64k"'
+
+# --- the second loses the headers
+
+try "the second loses the export of headers" first 'grant 10.9.0.1'
+refuse "the guest does not migrate, and why is said" "header.*$MH|$MH.*header|Stale|Permission denied" first 'move guest 10.9.0.2'
+note "$OUT"
+try "it goes on" first 'virsh domstate guest | grep -q running && io guest vda "read -P 0x61 1M 64k" &&
+    io guest vdb "write -P 0x64 3M 64k"'
+try "nothing of it is left on the second" second none_left
+try "the second has the export again" first 'grant 10.9.0.1 10.9.0.2'
+lab_spent "refused without headers"
+
+try "it ends" first 'virsh destroy guest && virsh undefine guest'
+same "payloads and headers are root's" "$(first owners)" "root 600"
 
 # --- disks that are copied
 
@@ -160,9 +195,6 @@ try "a linked volume on the first" first 'volume_make c.qcow2 qcow2 32 images va
 try "a guest starts" first 'guest_make copied "$(disk_xml vda /srv/images/c.qcow2 qcow2)" && virsh start copied'
 try "it writes" first 'io copied vda "write -P 0x66 1M 8M"'
 refuse "it is not copied where there is no volume" "has no volume to copy it to" first 'move copied 10.9.0.2 --copy-storage-all'
-try "certificates" first 'authority && certificate lab1 10.9.0.1 && certificate lab2 10.9.0.2 && certificates_install &&
-    scp -q -r /root/certificates 10.9.0.2:'
-try "on both" second certificates_install
 try "a linked volume of that name on the second" second 'volume_make c.qcow2 qcow2 32 images vault'
 try "the guest migrates with its disk, by TLS" first 'move copied 10.9.0.2 --copy-storage-all --tls'
 lab_spent "copied"
