@@ -57,8 +57,12 @@ lukshdrUnlinkIsGone(const lukshdrLink *link, virConnectPtr conn)
     if (!pool)
         return false;
     handle = lukshdrHandleOpen(&link->payload, LUKSHDR_HANDLE_READ | LUKSHDR_HANDLE_ANY, &error);
-    return handle ? handle->match == LUKSHDR_IDENTITY_DIFFERENT
-                  : g_error_matches(error, LUKSHDR_ERROR, VIR_ERR_NO_STORAGE_VOL);
+    if (!handle)
+        return g_error_matches(error, LUKSHDR_ERROR, VIR_ERR_NO_STORAGE_VOL);
+    /* a block device without a lasting name has another number after a boot */
+    return handle->match == LUKSHDR_IDENTITY_DIFFERENT &&
+           (handle->identity.type != LUKSHDR_IDENTITY_BLOCK ||
+            (handle->identity.id[0] && link->payload.identity.id[0]));
 }
 
 /* The labels go of all headers that are there.  One that cannot be told to be the header keeps what it has; one that
