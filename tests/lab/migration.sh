@@ -1,7 +1,7 @@
 #!/bin/bash
 # Live migration of guests with linked disks between two machines with AppArmor: payloads and headers on an export
-# of NFS that the first makes and both mount; with TLS; with disks that are copied; and with
-# the second without the export of the headers.
+# of NFS that the first makes and both mount; with TLS; with disks that are copied; and with one of the machines losing
+# the export of the headers before it begins, and in the middle.
 . "$(dirname "$0")/../lib/lab.sh"
 
 need_lab
@@ -85,11 +85,47 @@ certificates_install() {
         chgrp -R libvirt-qemu /etc/pki/qemu && chmod 750 /etc/pki/qemu && chmod 640 /etc/pki/qemu/*
 }
 
+# noisy GUEST: 24 MiB of its memory are filled with what does not compress, so that migrating takes a while
+noisy() {
+    [ -e /usr/share/qemu/noise ] || head -c 24M /dev/urandom >/usr/share/qemu/noise
+    virsh dumpxml "$1" --inactive |
+        sed "s|^<domain type='qemu'>|<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>|
+            s|^</domain>|<qemu:commandline><qemu:arg value='-device'/><qemu:arg value='loader,file=/usr/share/qemu/noise,addr=0x1000000,force-raw=on'/></qemu:commandline></domain>|" >/run/noisy.xml
+    virsh define /run/noisy.xml
+}
+
 # move GUEST ADDRESS [OPTION...]: to the machine of that address
 move() {
     local guest=$1 address=$2
     shift 2
     virsh migrate --live --p2p --persistent --undefinesource "$@" "$guest" "qemu+ssh://$address/system" "tcp://$address"
+}
+
+# move_slowly GUEST ADDRESS: the same in the background, slowly; returns when it is under way
+move_slowly() {
+    local i
+    rm -f /run/moved
+    (
+        move "$1" "$2" --bandwidth 1 >/run/moving 2>&1 </dev/null
+        echo $? >/run/moved
+    ) >/dev/null 2>&1 &
+    for ((i = 0; i < 1200; i++)); do
+        [ ! -e /run/moved ] || break
+        ! virsh domjobinfo "$1" 2>/dev/null | awk '/^Memory processed:/ && (/MiB/ && $3 > 2) { found = 1 } END { exit !found }' ||
+            return 0
+        sleep 0.1
+    done
+    cat /run/moving
+    return 1
+}
+
+# moved: waits for the end of that, prints what was said, and returns its status
+moved() {
+    until [ -e /run/moved ]; do
+        sleep 0.2
+    done
+    cat /run/moving
+    return "$(cat /run/moved)"
 }
 
 # grant ADDRESS...: who may mount the headers
@@ -144,8 +180,9 @@ done
 try "linked volumes" first 'shared_make a.qcow2 qcow2 && shared_make b.raw raw'
 try "the second knows them after a refresh" second 'virsh pool-refresh mi && virsh pool-refresh mh && known b.raw && virt-lukshdr check'
 try "a guest starts, one disk by file and one by pool and volume" first 'guest_make guest \
-    "$(disk_xml vda $MI/a.qcow2 qcow2)$(disk_xml vdb mi/b.raw raw)" && virsh start guest'
+    "$(disk_xml vda $MI/a.qcow2 qcow2)$(disk_xml vdb mi/b.raw raw)" && noisy guest && virsh start guest'
 try "it writes" first 'io guest vda "write -P 0x61 1M 64k" && io guest vdb "write -P 0x62 1M 64k"'
+second 'head -c 24M /dev/urandom >/usr/share/qemu/noise'
 for machine in first second; do
     "$machine" denied >/dev/null
 done
@@ -183,6 +220,16 @@ try "nothing of it is left on the second" second none_left
 try "the second has the export again" first 'grant 10.9.0.1 10.9.0.2'
 lab_spent "refused without headers"
 
+try "it migrates slowly" first 'move_slowly guest 10.9.0.2'
+try "half-way, the second loses the export of headers" first 'grant 10.9.0.1'
+refuse "the migration fails, and why is said" "." first moved
+note "$OUT"
+try "the guest goes on" first 'virsh domstate guest | grep -q running && io guest vda "read -P 0x61 1M 64k" &&
+    io guest vdb "read -P 0x64 3M 64k" && io guest vda "write -P 0x65 4M 64k"'
+try "nothing of it is left on the second" second none_left
+same "payloads and headers belong to QEMU's user" "$(first owners)" "libvirt-qemu 600"
+try "the second has the export again" first 'grant 10.9.0.1 10.9.0.2'
+lab_spent "failed half-way"
 try "it ends" first 'virsh destroy guest && virsh undefine guest'
 same "payloads and headers are root's" "$(first owners)" "root 600"
 
