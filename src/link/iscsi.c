@@ -723,8 +723,8 @@ lukshdrISCSIWrite(lukshdrISCSI *iscsi, const void *buf, gsize len, guint64 offse
         len > iscsi->identity.size - offset) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_INVALID_ARG,
                     _("Unable to write to iSCSI unit '%s': its blocks have %u bytes, and it has "
-                      "%" G_GUINT64_FORMAT),
-                    iscsi->where, iscsi->blockSize, iscsi->identity.size);
+                      "%llu"),
+                    iscsi->where, iscsi->blockSize, (unsigned long long)iscsi->identity.size);
         return false;
     }
     if (!lukshdrISCSICheckRange(iscsi, offset, len, error))

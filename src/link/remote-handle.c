@@ -127,10 +127,11 @@ lukshdrRemoteHandleGrow(lukshdrRemoteHandle *image, guint64 size, GError **error
     lukshdrISCSIIdentity(image->iscsi, &now);
     if (now.size >= size)
         return true;
-    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                _("a header volume needs %" G_GUINT64_FORMAT
-                  " bytes, and '%s' has %" G_GUINT64_FORMAT ": make the unit larger at its target"),
-                size, image->where, now.size);
+    g_set_error(
+        error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+        _("a header volume needs %llu bytes, and '%s' has %llu: make the unit larger at its "
+          "target"),
+        (unsigned long long)size, image->where, (unsigned long long)now.size);
     return false;
 }
 
