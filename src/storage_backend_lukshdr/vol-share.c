@@ -124,7 +124,7 @@ lukshdrStorageShareBegin(lukshdrLink *link,
     link->secretGenerated = owner->secretGenerated;
 
     /* what cannot be written to is refused now: taking back half a volume would need the same header */
-    return (headers = lukshdrStorageHeadersOpen(link, LUKSHDR_HEADERS_ALL, conn, error));
+    return (headers = lukshdrStorageHeadersOpen(owner, LUKSHDR_HEADERS_ALL, conn, error));
 }
 
 /* Returns copies of the other links with this header, as they will be: shared.  Leaves out a link

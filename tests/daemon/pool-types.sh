@@ -147,6 +147,9 @@ if disk_there; then
     try "disk: a partition as header, its payload a file" create file qcow2 '' "pool='parts' volume='${disk}p2'"
     like "disk: is shown" "$(virsh vol-dumpxml "${disk}p2" parts)" '<source pool="data" volume="file"/>'
     try "disk: is written" io file 'write -P 0x41 0 1M' 'read -P 0x41 0 1M'
+    try "disk: another file shares that header" eval 'linked_xml sharer qcow2 "" "pool=\"parts\" volume=\"${disk}p2\"" |
+        sed "s/<header type=.volume.>/<header type=\"volume\" link=\"share\">/; /<secret /d" | create_xml'
+    try "disk: and is deleted" virsh vol-delete sharer data
     held parts "(payload|header)"
     virsh pool-refresh parts
     like "disk: started and refreshed, the payload is known" "$(virsh vol-dumpxml "${disk}p1" parts)" 'volume="p1.luks"'
