@@ -57,8 +57,8 @@ lukshdrCommandSetupChild(gpointer opaque G_GNUC_UNUSED)
     /* the thread that waits for the child lives as long as it does, unless the
      * daemon dies: then nobody may go on writing to what the next one clears up */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    /* to be killed with all that it starts */
-    setpgid(0, 0);
+    /* to be killed with all that it starts; SELinux lets libvirt's daemons do this, and not setpgid */
+    setsid();
     setrlimit(RLIMIT_CORE, &none);
     umask(0077);
     signal(SIGPIPE, SIG_DFL);

@@ -30,7 +30,7 @@ put lab1 "$LAB_DEBS"/*.deb "/root/build-package/trixie"
 on lab1 'echo "APT::Get::Assume-Yes \"true\";" >/etc/apt/apt.conf.d/yes; denied' >/dev/null
 
 : >"$LAB_DIR/typed"
-docs_page "$SOURCE/docs/installing.md" 2
+docs_page "$SOURCE/docs/installing.md" 3
 same "AppArmor denied nothing" "$(on lab1 denied)" ""
 like "the guest is under its profile" "$(on lab1 'tr -d "\0" </proc/$(cat /run/libvirt/qemu/guest.pid)/attr/current')" \
     "libvirt-.* \(enforce\)"

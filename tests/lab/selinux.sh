@@ -1,25 +1,34 @@
 #!/bin/bash
-# SELinux enforcing: a guest starts from a linked volume and has another plugged in and out; its QEMU may open its own
-# headers and nobody else's; what SELinux denied is looked at.
+# SELinux enforcing, as docs/installing.md sets it up: a guest starts from a linked volume and has another plugged in and
+# out; its QEMU may open its own headers and nobody else's; what SELinux denied is looked at.
 . "$(dirname "$0")/../lib/lab.sh"
 
 need_lab
 SELINUX="security=selinux selinux=1"
 lab_machine lab1 "$SELINUX" || exit
 lab_spent "boot"
+# The guest has no disk. It needs execmem, as all emulated guests do.
+refuse "without the plugin libvirt may give no guest a /dev of its own" "exited prior to exec" \
+    on lab1 'setsebool virt_use_execmem 1; guest_make plain >/dev/null; setenforce 1; virsh start plain'
+on lab1 'setenforce 0; virsh undefine plain' >/dev/null
 try "the package installs" lab_install lab1
 lab_spent "package"
 like "libvirt confines guests" "$(on lab1 'virsh capabilities')" '<model>selinux</model>'
 like "libvirtd runs in a domain of its own" "$(on lab1 'ps -o context= -p $(pidof libvirtd)')" 'virtd_t'
 try "two pools, headers in a directory of images" on lab1 'pool_make vault /srv/vault && pool_make images /var/lib/libvirt/images &&
     semanage fcontext -a -t virt_image_t "/srv/vault(/.*)?" && restorecon -R /srv/vault'
-# QEMU's translated code is made while it runs
-try "emulated guests may make code" on lab1 'setsebool virt_use_execmem 1'
+try "guests share the host's /dev" on lab1 'echo "namespaces = []" >>/etc/libvirt/qemu.conf && systemctl restart libvirtd'
 try "SELinux enforces" on lab1 'setenforce 1 && [ "$(getenforce)" = Enforcing ]'
 on lab1 denied >/dev/null
+
+# refused WHAT: nothing was, but that the registry is told of changes. It looks for itself then.
+refused() {
+    same "$1: nothing was denied" "$(on lab1 denied | grep -v '{ watch }.*path="/etc/libvirt/lukshdr/links"')" ""
+}
+
 try "linked volumes are created" on lab1 'volume_make one.qcow2 qcow2 32 images vault && volume_make two.raw raw 32 images vault &&
     volume_make other.raw raw 32 images vault'
-same "creating: nothing was denied" "$(on lab1 denied)" ""
+refused creating
 BEFORE=$(on lab1 'stat -c "%n %U %C" /srv/vault/*')
 note "$BEFORE"
 lab_spent "volumes"
@@ -36,6 +45,12 @@ try "it is unplugged" on lab1 'unplugged guest vdb'
 same "its header is as before" "$(on lab1 'stat -c "%n %U %C" /srv/vault/two.raw.luks')" "$(grep two.raw <<<"$BEFORE")"
 try "the guest ends" on lab1 'virsh destroy guest'
 same "all headers are as before" "$(on lab1 'stat -c "%n %U %C" /srv/vault/*')" "$BEFORE"
-same "SELinux denied nothing" "$(on lab1 denied)" ""
+refused "start, plug, unplug, end"
 lab_spent "guest"
+
+try "the guest starts" on lab1 'virsh start guest'
+# as what its policy makes of a guest, with its own category
+try "a guest may read its own header" on lab1 'runcon "$(ps -o context= -p $(cat /run/libvirt/qemu/guest.pid))" head -c 6 /srv/vault/one.qcow2.luks'
+refuse "and no other" "ermission denied" \
+    on lab1 'runcon "$(ps -o context= -p $(cat /run/libvirt/qemu/guest.pid))" head -c 6 /srv/vault/other.raw.luks'
 finish
