@@ -59,7 +59,7 @@ lab_spent "reboot"
 on lab1 'systemctl is-system-running --wait' >/dev/null
 try "the guest is up" waited on lab1 'virsh list --name | grep -qx guest'
 try "it reads what it wrote" on lab1 'io guest vda "read -P 0x5a 1M 64k"'
-same "the volumes are well, one of them used by a guest" "$(on lab1 'virt-lukshdr list | awk "NR > 1 { print \$1, \$NF }"')" "images/first.qcow2 guest
+same "the volumes are well, one of them used by a guest" "$(on lab1 'virt-lukshdr list | awk "NR > 1 { print \$1, \$NF }" | sort')" "images/first.qcow2 guest
 images/second.raw ok"
 same "no unit failed" "$(on lab1 'systemctl --failed --no-legend')" ""
 lab_spent "autostart"
