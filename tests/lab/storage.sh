@@ -36,8 +36,6 @@ secret_make() {
 XML
     virsh -q secret-set-value "$uuid" --file /run/pw --plain && echo "$uuid"
 }
-# Allocated as a whole: a logical volume that is not is a snapshot, of 4 MiB here, and lost once that has run over.
-eval "$(declare -f volume_make | sed 's|<allocation>0</allocation>||')"
 MACHINE
 }
 

@@ -18,9 +18,10 @@ pool_make() {
         virsh pool-autostart "$1"
 }
 
+# Allocated as a whole: a logical volume that is not is a snapshot, of 4 MiB here, and lost once that has run over.
 volume_make() {
     virsh vol-create "$4" /dev/stdin <<XML
-<volume><name>$1</name><capacity unit='MiB'>$3</capacity><allocation>0</allocation>
+<volume><name>$1</name><capacity unit='MiB'>$3</capacity>
 <target><format type='$2'/><encryption format='luks'>
 <header type='volume'><source pool='$5'${6:+ volume='$6'}/></header></encryption></target></volume>
 XML
