@@ -101,14 +101,16 @@ PYTHON
 
 # _lab_start NAME ARGS [ARGUMENT OF QEMU...]
 _lab_start() {
-    local name=$1 number=${1#lab} args=$2
+    local name=$1 number=${1#lab} args=$2 deadline=$((SECONDS + LAB_PATIENCE))
     shift 2
     [ -e "$LAB_DIR/$name.qcow2" ] ||
         qemu-img create -q -f qcow2 -F raw -b "$LAB_IMAGE/disk" "$LAB_DIR/$name.qcow2" || return
     [ -e "$LAB_DIR/$name.data" ] || truncate -s 8G "$LAB_DIR/$name.data" || return
     rm -f "$LAB_DIR/$name.net"
     printf -- '--- %s\n' "$args" >>"$LAB_DIR/$name.console"
-    # The disks are files of nobody who would miss them.
+    rm -f "$LAB_DIR/$name.monitor"
+    # The disks are files of nobody who would miss them. Not -daemonize: the process stays in this script's group, and
+    # whoever kills that (meson does, a moment after it has asked the script to end) kills the machine too.
     qemu-system-x86_64 -name "$name" -machine q35 -accel tcg,thread=multi,tb-size=512 -cpu max,pmu=off \
         -smp "${LAB_SMP:-2}" -m "${LAB_MEMORY:-2G}" -uuid "1ab1ab1a-b1ab-41ab-81ab-1ab1ab1ab1a$number" \
         -display none -nodefaults -no-user-config \
@@ -123,10 +125,16 @@ _lab_start() {
         -device "virtio-net-pci,netdev=other,mac=52:54:00:1a:b0:0$number,romfile=" \
         -device virtio-rng-pci -chardev "socket,id=monitor,path=$LAB_DIR/$name.monitor,server=on,wait=off" -mon monitor \
         -chardev "file,id=console,path=$LAB_DIR/$name.console,append=on" -serial chardev:console \
-        -pidfile "$LAB_DIR/$name.pid" -daemonize "$@" </dev/null >>"$LAB_DIR/$name.log" 2>&1 || {
-        cat "$LAB_DIR/$name.log" >&2
-        return 1
-    }
+        "$@" </dev/null >>"$LAB_DIR/$name.log" 2>&1 &
+    echo $! >"$LAB_DIR/$name.pid"
+    disown
+    until [ -S "$LAB_DIR/$name.monitor" ]; do
+        if _lab_off "$name" || [ "$SECONDS" -ge "$deadline" ]; then
+            cat "$LAB_DIR/$name.log" >&2
+            return 1
+        fi
+        sleep 0.1
+    done
 }
 
 # _lab_ssh NAME [ARGUMENT OF ssh...]
