@@ -632,7 +632,7 @@ testRolledBack(void)
     testPut(0, WHOLE);
     testPut(1, WHOLE);
     g_assert_false(testSync(link, &error));
-    utilTestError(error, "OPERATION_INVALID rolled back");
+    utilTestError(error, "OPERATION_INVALID an older header");
     testPut(1, NEWER);
     g_assert_true(testSync(link, NULL));
     g_assert_cmpint(testWarnings, ==, 1);

@@ -27,10 +27,10 @@ lukshdrHeaderCheckGeneration(const lukshdrLink *link, const lukshdrLink *label, 
         return true;
 
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                _("it was rolled back: its keys are of generation %u, and this host knows %s "
-                  "generation %u; keys that were removed since may open it; put the newest header "
-                  "back from a backup, or, if this one is meant, take it with 'virt-lukshdr link "
-                  "%s/%s', which is link='existing'"),
+                _("it is an older header, which passphrases that were removed since may open (its "
+                  "keys are of generation %u, and this host knows %s generation %u); put the "
+                  "newest header back from a backup, or, if you mean this one, say: virt-lukshdr "
+                  "link %s/%s"),
                 label->generation,
                 label->generation == link->generation ? _("other keys of") : _("keys of"),
                 link->generation, link->payload.pool, link->payload.volume);
@@ -55,11 +55,12 @@ lukshdrHeaderCheckDigest(const lukshdrLink *link, const lukshdrLink *label, int 
     if (g_str_equal(digest, expected))
         return true;
 
-    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                _("the LUKS header or its key material is damaged (SHA-256 %s instead of %s); put "
-                  "the header back from a backup, or, if it was you who changed its keys, link it "
-                  "again with link='existing'"),
-                digest, expected);
+    g_set_error(
+        error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+        _("the LUKS header or its key material is damaged, or another tool changed its keys; "
+          "put the header back from a backup, or, if it was you who changed its keys, say: "
+          "virt-lukshdr link %s/%s"),
+        link->payload.pool, link->payload.volume);
     return false;
 }
 

@@ -221,10 +221,14 @@ lukshdrRegistryFindInBucket(const GList *bucket,
                 break;
             }
             if (certain) {
-                g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                            _("'%s' is the payload of two links; remove the one that is wrong from "
-                              "the link registry: '%s' or '%s'"),
-                            path, certain->link->uuid, entry->link->uuid);
+                g_autofree char *one = lukshdrLinkUnlinkCommand(certain->link);
+                g_autofree char *other = lukshdrLinkUnlinkCommand(entry->link);
+
+                g_set_error(
+                    error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("'%s' is recorded as the payload of two linked volumes, and can be of "
+                      "one only; give up the link that is wrong, with \"%s\" or \"%s\""),
+                    path, one, other);
                 return false;
             }
             certain = entry;

@@ -35,13 +35,13 @@ put_back() {
     "$DAEMON_IN" dd if="$1" of="$header" conv=notrunc status=none
 }
 put_back "$DAEMON_DIR/old"
-refuse "it is noticed, with what to do" "rolled back.*virt-lukshdr link data/one.raw" read_out
+refuse "it is noticed, with what to do" "an older header.*virt-lukshdr link data/one.raw" read_out
 virsh pool-destroy vault
 virsh pool-start vault
-refuse "also after the pool was started again" "rolled back" read_out
+refuse "also after the pool was started again" "an older header" read_out
 daemon_kill
 linked_launch
-refuse "also after the daemon was" "rolled back" read_out
+refuse "also after the daemon was" "an older header" read_out
 put_back "$DAEMON_DIR/new"
 try "the newest is taken without a word" read_out
 
@@ -51,7 +51,7 @@ try "with one command" renew
 same "which is a generation above all known" "$(generation)" 2
 try "then it can be read" read_out
 put_back "$DAEMON_DIR/new"
-refuse "and what was newer is older now" "rolled back" read_out
+refuse "and what was newer is older now" "an older header" read_out
 
 note "Keys that were changed on another host"
 put_back "$DAEMON_DIR/old"

@@ -117,6 +117,20 @@ row "generated: wiped, and unlinked" 'linked_xml one raw | sed "/<secret /d" | c
     'virsh vol-wipe one data' by_names both_gone
 same "its secret goes with it" "$(virsh -q secret-list | grep -vc "$SECRET_UUID")" 0
 
+# Another entry of the registry has the same payload, as when part of it was put back from a backup.
+twice() {
+    local entry text uuid
+    entry=$(link_of one) && uuid=$(cat /proc/sys/kernel/random/uuid) || return
+    text=$("$DAEMON_IN" grep -v '^<!-- sha256' "$entry" | sed "s/$(basename "$entry" .xml)/$uuid/; s/one\.luks/two.luks/")
+    printf '%s\n<!-- sha256: %s -->\n' "$text" "$(printf '%s\n' "$text" | sha256sum | cut -d' ' -f1)" |
+        "$DAEMON_IN" sh -c 'cat >"$1"' sh "${entry%/*}/$uuid.xml"
+}
+both_named() {
+    local said name='"virt-lukshdr unlink data/one vault/(one|two).luks"'
+    ! said=$(virsh vol-resize one 1G --pool data 2>&1) && echo "$said" && grep -Eq "$name or $name" <<<"$said"
+}
+row "recorded twice" 'create one raw' twice both_named 'vl unlink data/one vault/two.luks' gone
+
 note "Pools that are lost"
 row "the payload's, which is not active" 'create one raw' 'virsh pool-destroy data' by_names 'virsh pool-undefine data' \
     "pool_make data $DATA" refreshed both_gone
