@@ -238,7 +238,7 @@ testMarkLost(void)
     states = g_strsplit(marked ? marked : "", "state=", -1);
     g_assert_cmpuint(g_strv_length(states), ==, 2);
     g_assert_nonnull(
-        g_strrstr(marked, "<source pool=\"vault2\" volume=\"data.luks\" state=\"missing\"/>"));
+        g_strrstr(marked, "<source pool='vault2' volume='data.luks' state='missing'/>"));
     g_assert_true(lukshdrVolumeXMLParse(marked, &xml, &error));
     g_assert_no_error(error);
     g_assert_nonnull(xml);
@@ -321,8 +321,8 @@ testShowImage(void)
 
     g_assert_cmpstr(said, ==, "qcow2");
     g_assert_null(none);
-    g_assert_nonnull(strstr(shown, "<capacity unit=\"bytes\">16</capacity>"));
-    g_assert_nonnull(strstr(unknown, "<capacity unit=\"bytes\">99</capacity>"));
+    g_assert_nonnull(strstr(shown, "<capacity unit='bytes'>16</capacity>"));
+    g_assert_nonnull(strstr(unknown, "<capacity unit='bytes'>99</capacity>"));
     g_assert_null(lukshdrVolumeXMLShowImage("<volume/>", "qcow2", 16));
     free(shown);
     free(unknown);

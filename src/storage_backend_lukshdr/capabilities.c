@@ -25,5 +25,5 @@ lukshdrStorageCapabilities(virConnectPtr conn, unsigned int flags)
     xmlSetNs(node, xmlNewNs(node, BAD_CAST LUKSHDR_XML_CAPABILITIES_URI, NULL));
     lukshdrXMLSetAttribute(node, "version", LUKSHDR_VERSION);
     free(xml);
-    return lukshdrXMLFormat(xmlDocGetRootElement(doc));
+    return lukshdrXMLFormatShown(xmlDocGetRootElement(doc));
 }

@@ -297,7 +297,7 @@ lukshdrStorageDefaultShow(const char *text, xmlDoc *ours)
          node = lukshdrXMLNext(node, NULL))
         xmlAddChild(target, xmlDocCopyNode(node, doc, 1));
 
-    shown = lukshdrXMLFormat(xmlDocGetRootElement(doc));
+    shown = lukshdrXMLFormatShown(xmlDocGetRootElement(doc));
     return strdup(shown);
 }
 

@@ -71,7 +71,7 @@ lukshdrVolumeXMLFormatOf(const char *text, GError **error)
 static char *
 lukshdrVolumeXMLResult(xmlNode *root)
 {
-    g_autofree char *text = lukshdrXMLFormat(root);
+    g_autofree char *text = lukshdrXMLFormatShown(root);
 
     return strdup(text);
 }

@@ -88,6 +88,64 @@ lukshdrXMLFormat(xmlNode *root)
     return text;
 }
 
+/* Where the @text that is no element ends: a comment, a CDATA section or an instruction; NULL if it
+ * is none of these */
+static const char *
+lukshdrXMLSkip(const char *text)
+{
+    static const struct {
+        const char *begin;
+        const char *end;
+    } kinds[] = { { "<!--", "-->" }, { "<![CDATA[", "]]>" }, { "<?", "?>" } };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(kinds); i++) {
+        const char *end = g_str_has_prefix(text, kinds[i].begin) ? strstr(text, kinds[i].end)
+                                                                 : NULL;
+
+        if (end)
+            return end + strlen(kinds[i].end);
+    }
+    return NULL;
+}
+
+char *
+lukshdrXMLFormatShown(xmlNode *root)
+{
+    g_autofree char *text = lukshdrXMLFormat(root);
+    g_autoptr(GString) shown = g_string_sized_new(strlen(text));
+    const char *at = text;
+    bool tag = false;
+    char quote = '\0'; /* within an attribute's value: what ends that */
+
+    while (*at) {
+        const char *end = tag ? NULL : lukshdrXMLSkip(at);
+
+        if (end) {
+            g_string_append_len(shown, at, end - at);
+            at = end;
+            continue;
+        }
+
+        /* libxml2 escapes both in values */
+        if (*at == '<' || *at == '>')
+            tag = *at == '<';
+
+        if (tag && (quote ? *at == quote : *at == '"' || *at == '\'')) {
+            g_string_append_c(shown, '\'');
+            quote = quote ? '\0' : *at;
+        } else if (*at == '"') {
+            g_string_append(shown, "&quot;");
+        } else if (*at == '\'') {
+            g_string_append(shown, "&apos;");
+        } else {
+            g_string_append_c(shown, *at);
+        }
+        at++;
+    }
+    return g_string_free(g_steal_pointer(&shown), FALSE);
+}
+
 /* In no other namespace than its parent: libvirt's paths such as "./uuid" do not match <x:uuid/>, and
  * what stock reads and what we read must be the same element. */
 static bool

@@ -115,6 +115,18 @@ char *
 lukshdrXMLFormat(xmlNode *root);
 
 /**
+ * lukshdrXMLFormatShown:
+ * @root: element to write, with all below it
+ *
+ * As lukshdrXMLFormat, for what clients get: libvirt writes attributes in single quotes (its
+ * virBufferEscapeString), and people search its XML with tools that know nothing of XML.
+ *
+ * Returns: indented text of @root, to be freed with g_free.
+ */
+char *
+lukshdrXMLFormatShown(xmlNode *root);
+
+/**
  * lukshdrXMLChild:
  * @parent: an element, or NULL, which has no children
  * @name: element name, or NULL for any

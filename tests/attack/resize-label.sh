@@ -36,7 +36,7 @@ label_of() {
     dd if="$1" bs=1M skip=2 count=1 status=none | tr -d '\0' | sed -n '/<link/,/<\/link>/p' | head -n 40
 }
 taken() {
-    virsh pool-refresh vault >/dev/null && virsh vol-dumpxml "$1" data | grep "<header type=" | grep -qv "state="
+    virsh pool-refresh vault >/dev/null && virsh vol-dumpxml "$1" data | grep "<header type=.volume." | grep -qv "state="
 }
 
 try "one host" host one

@@ -51,7 +51,7 @@ untouched() {
 # encrypted WHAT POOL: a new volume that asks for nothing is a linked one.
 encrypted() {
     virsh vol-create-as "$2" probe 4M >/dev/null
-    like "$1: new volumes are encrypted" "$(virsh vol-dumpxml probe "$2")" '<header type="volume"'
+    like "$1: new volumes are encrypted" "$(virsh vol-dumpxml probe "$2")" "<header type='volume'"
     virsh vol-delete probe "$2" >/dev/null
 }
 

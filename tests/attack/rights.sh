@@ -231,7 +231,7 @@ no_more() {
 try "a plain one" call only-storage-vol.create virStorageVolCreateXML data "$PLAIN"
 no_more
 try "a linked one with a generated secret" call only-storage-vol.create virStorageVolCreateXML data "$NEW"
-like "which it is" "$(virsh vol-dumpxml other data)" '<header type="volume"'
+like "which it is" "$(virsh vol-dumpxml other data)" "<header type='volume'"
 no_more
 before=$(all_there)
 refuse "not where he may not make headers" "^denied" call tenant virStorageVolCreateXML data "$NEW"

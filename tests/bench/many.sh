@@ -20,7 +20,7 @@ many_pools() {
 
 # many_shows POOL VOLUME OTHER: whether VOLUME is shown as half of a linked volume whose other half is OTHER.
 many_shows() {
-    virsh vol-dumpxml "$2" "$1" | grep -qF "volume=\"$3\""
+    virsh vol-dumpxml "$2" "$1" | grep -qF "volume='$3'"
 }
 
 # many_grow N: from now on there are N linked volumes, by which one that vol-create did not make is shown

@@ -48,7 +48,7 @@ refuse "an inactive header pool is named, with what to do" "pool 'vault'.*not ac
 same "and nothing changed" "$(lies_there)" "$before"
 refuse "a volume whose header pool is inactive is not deleted, the pool is named" "pool 'vault'.*not active" \
     virsh vol-delete there data
-like "and is still shown with its header" "$(virsh vol-dumpxml there data)" 'pool="vault" volume="there.luks"'
+like "and is still shown with its header" "$(virsh vol-dumpxml there data)" "pool='vault' volume='there.luks'"
 virsh pool-start vault >/dev/null
 same "nor did anything of it change" "$(lies_there)" "$before"
 virsh pool-destroy data >/dev/null

@@ -384,7 +384,7 @@ for name in truncated digest absurd garbage foreign; do
     like "the log reports it: $name" "$(logged "$from")" "registry entry.*$(basename "${kept[$name]}").*damaged"
 done
 unlike "but not the good one" "$(logged "$from")" "$(basename "${kept[good]}")' is damaged"
-like "the good one is there" "$(virsh vol-dumpxml good data)" 'volume="good.luks"'
+like "the good one is there" "$(virsh vol-dumpxml good data)" "volume='good.luks'"
 for command in "vol-delete digest data" "vol-wipe digest data" "vol-resize digest 32M data" \
     "vol-delete digest.luks vault" "vol-wipe digest.luks vault"; do
     # shellcheck disable=SC2086 # words
@@ -406,10 +406,10 @@ nothing_left "after the damage"
 create new raw >/dev/null
 dd if=/dev/urandom of="$VAULT/new.luks" bs=1k seek=2048 count=300 conv=notrunc status=none
 linked_launch
-like "a label of noise: the link is there" "$(virsh vol-dumpxml new data)" 'volume="new.luks"'
+like "a label of noise: the link is there" "$(virsh vol-dumpxml new data)" "volume='new.luks'"
 printf 'LUKSHDR\n\0\0\0\1\377\377\377\377' | dd of="$VAULT/new.luks" bs=1k seek=2048 conv=notrunc status=none
 linked_launch
-like "a label that claims 4 GiB: the link is there" "$(virsh vol-dumpxml new data)" 'volume="new.luks"'
+like "a label that claims 4 GiB: the link is there" "$(virsh vol-dumpxml new data)" "volume='new.luks'"
 try "deleted" virsh vol-delete new data
 
 # What stands where a volume was, without being it, is not touched.

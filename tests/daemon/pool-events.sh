@@ -31,7 +31,7 @@ says() {
 }
 
 shows_missing() {
-    virsh vol-dumpxml "$1" "$2" | grep -q "<source pool=\"$3\" volume=\"$4\" state=\"missing\"/>"
+    virsh vol-dumpxml "$1" "$2" | grep -q "<source pool='$3' volume='$4' state='missing'/>"
 }
 
 # --- what has gone, and is back

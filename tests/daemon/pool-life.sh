@@ -33,10 +33,10 @@ for pool in data vault; do
     try "pool-start of $pool" virsh pool-start $pool
 done
 same "all pools are there" "$(virsh pool-list --all --name | sort | xargs)" "$pools"
-like "and the volume is linked" "$(virsh vol-dumpxml one data)" 'volume="one.luks"'
+like "and the volume is linked" "$(virsh vol-dumpxml one data)" "volume='one.luks'"
 
 virsh pool-destroy vault >/dev/null
-like "while the header pool is stopped the payload still is one" "$(virsh vol-dumpxml one data)" '<header type="volume"'
+like "while the header pool is stopped the payload still is one" "$(virsh vol-dumpxml one data)" "<header type='volume'"
 refuse "vol-delete names the pool that is missing" "pool 'vault'.*not active.*pool-start" virsh vol-delete one data
 try "pool-start" virsh pool-start vault
 
@@ -66,7 +66,7 @@ try "a transient pool of headers" passing
 try "a volume with its header there" create one raw '' "pool='passing'"
 try "pool-destroy of it" virsh pool-destroy passing
 refuse "it is gone" "not found|no storage pool" virsh pool-info passing
-like "the payload still is one" "$(virsh vol-dumpxml one data)" '<source pool="passing"'
+like "the payload still is one" "$(virsh vol-dumpxml one data)" "<source pool='passing'"
 refuse "vol-delete names the pool that is missing" "passing" virsh vol-delete one data
 refuse "it is not made anew over its volumes" "'passing' has the header of linked volume 'one'" passing --build --overwrite
 try "but as it was" passing

@@ -55,7 +55,7 @@ for format in raw qcow2; do
     for header in vault fsvault; do
         try "fs: a $format payload, its header in $header" eval \
             "linked_xml disk $format '' \"pool='$header'\" | create_in fsdata"
-        like "fs: is shown" "$(virsh vol-dumpxml disk fsdata)" "<source pool=\"$header\" volume=\"disk.luks\"/>"
+        like "fs: is shown" "$(virsh vol-dumpxml disk fsdata)" "<source pool='$header' volume='disk.luks'/>"
         try "fs: is written" io disk 'write -P 0x5a 0 1M' 'read -P 0x5a 0 1M'
         refuse "fs: other data is noticed" 'Pattern verification failed' io disk 'read -P 0x5b 0 1M'
         try "fs: grows" virsh vol-resize disk 24M --pool fsdata
@@ -68,7 +68,7 @@ for format in raw qcow2; do
 done
 try "fs: the header alone on one" create disk raw '' "pool='fsvault'"
 held fsvault header
-like "fs: mounted again, it is known" "$(virsh vol-dumpxml disk.luks fsvault)" '<source pool="data" volume="disk"'
+like "fs: mounted again, it is known" "$(virsh vol-dumpxml disk.luks fsvault)" "<source pool='data' volume='disk'"
 try "fs: deleted" virsh vol-delete disk data
 try "fs: both on one" eval "linked_xml disk raw '' \"pool='fsdata'\" | create_in fsdata"
 held fsdata payload
@@ -106,19 +106,19 @@ for type in netfs netfs-namespace; do
     xml_of $type
     try "$type: with an encryption default, is defined" virsh pool-define --validate "$DAEMON_DIR/xml/pool.xml"
     xml=$(virsh pool-dumpxml images)
-    like "$type: and shown with it" "$xml" "<source pool=\"vault-headers\"/>"
-    like "$type: and with the rest" "$xml" "<host name=\"nfs.example.org\"/>"
+    like "$type: and shown with it" "$xml" "<source pool='vault-headers'/>"
+    like "$type: and with the rest" "$xml" "<host name='nfs.example.org'/>"
     try "$type: is undefined" virsh pool-undefine images
 done
 xml_of rbd
 try "rbd: with an encryption default, is defined" virsh pool-define --validate "$DAEMON_DIR/xml/pool.xml"
 xml=$(virsh pool-dumpxml images)
-like "rbd: and shown with it" "$xml" "<source pool=\"vault-headers\"/>"
-like "rbd: and with the rest" "$xml" '<secret uuid="2ec115d7-3a88-3ceb-bc12-0ac909a6fd87"/>'
+like "rbd: and shown with it" "$xml" "<source pool='vault-headers'/>"
+like "rbd: and with the rest" "$xml" "<secret uuid='2ec115d7-3a88-3ceb-bc12-0ac909a6fd87'/>"
 virsh pool-dumpxml images >"$DAEMON_DIR/xml/pool.xml"
 try "rbd: what is shown can be sent again" virsh pool-define --validate "$DAEMON_DIR/xml/pool.xml"
 try "rbd: the daemon is restarted" linked_launch
-like "rbd: the default is there" "$(virsh pool-dumpxml images)" "<source pool=\"vault-headers\"/>"
+like "rbd: the default is there" "$(virsh pool-dumpxml images)" "<source pool='vault-headers'/>"
 sed -i '/<target>/,/<\/target>/d' "$DAEMON_DIR/xml/pool.xml"
 try "rbd: defined without" virsh pool-define --validate "$DAEMON_DIR/xml/pool.xml"
 unlike "rbd: it is gone" "$(virsh pool-dumpxml images)" "encryption"
@@ -142,18 +142,18 @@ if disk_there; then
     try "disk: a partition as payload, its header a file" eval \
         'partition_xml ${disk}p1 "pool=\"vault\" volume=\"p1.luks\"" | create_in parts'
     try "disk: is a block device" test -b "/dev/${disk}p1"
-    like "disk: is shown" "$(virsh vol-dumpxml "${disk}p1" parts)" '<source pool="vault" volume="p1.luks"/>'
+    like "disk: is shown" "$(virsh vol-dumpxml "${disk}p1" parts)" "<source pool='vault' volume='p1.luks'/>"
     try "disk: is written" io "${disk}p1" 'write -P 0x5a 0 1M' 'read -P 0x5a 0 1M'
     try "disk: a partition as header, its payload a file" create file qcow2 '' "pool='parts' volume='${disk}p2'"
-    like "disk: is shown" "$(virsh vol-dumpxml "${disk}p2" parts)" '<source pool="data" volume="file"/>'
+    like "disk: is shown" "$(virsh vol-dumpxml "${disk}p2" parts)" "<source pool='data' volume='file'/>"
     try "disk: is written" io file 'write -P 0x41 0 1M' 'read -P 0x41 0 1M'
     try "disk: another file shares that header" eval 'linked_xml sharer qcow2 "" "pool=\"parts\" volume=\"${disk}p2\"" |
         sed "s/<header type=.volume.>/<header type=\"volume\" link=\"share\">/; /<secret /d" | create_xml'
     try "disk: and is deleted" virsh vol-delete sharer data
     held parts "(payload|header)"
     virsh pool-refresh parts
-    like "disk: started and refreshed, the payload is known" "$(virsh vol-dumpxml "${disk}p1" parts)" 'volume="p1.luks"'
-    like "disk: and the header" "$(virsh vol-dumpxml "${disk}p2" parts)" 'volume="file"'
+    like "disk: started and refreshed, the payload is known" "$(virsh vol-dumpxml "${disk}p1" parts)" "volume='p1.luks'"
+    like "disk: and the header" "$(virsh vol-dumpxml "${disk}p2" parts)" "volume='file'"
     try "disk: the payload's content is there" io "${disk}p1" 'read -P 0x5a 0 1M'
     try "disk: decrypting it into a file" eval 'echo "<volume><name>plain</name><target><format type=\"raw\"/></target></volume>" \
         >"$DAEMON_DIR/xml/from.xml" &&

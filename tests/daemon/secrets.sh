@@ -90,7 +90,7 @@ looked
 try "a raw linked volume is created" create one raw
 try "a qcow2 one, its secret named by usage" eval \
     'linked_xml two qcow2 | sed "s/uuid=.[^ ]*./usage=\"usage-$SECRET_UUID\"\/>/;s/\/>\/>/\/>/" | create_xml'
-like "the other way of naming it gave the same secret" "$(virsh vol-dumpxml two data)" "uuid=\"$SECRET_UUID\""
+like "the other way of naming it gave the same secret" "$(virsh vol-dumpxml two data)" "uuid='$SECRET_UUID'"
 for format in raw qcow2; do
     refuse "a cipher that QEMU refuses: $format" "rot" create three $format "<cipher name='rot' size='13'/>"
 done

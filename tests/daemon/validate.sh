@@ -68,7 +68,7 @@ stock_refuses "libvirt's own schema refuses a <header>" storagevol <"$XML"
 try "with --validate a linked volume is created" virsh vol-create data "$XML" --validate
 virsh vol-dumpxml new data >"$DAEMON_DIR/payload.xml"
 virsh vol-dumpxml new.luks vault >"$DAEMON_DIR/header.xml"
-like "it is one" "$(cat "$DAEMON_DIR/payload.xml")" '<header type="volume">'
+like "it is one" "$(cat "$DAEMON_DIR/payload.xml")" "<header type='volume'>"
 valid "vol-dumpxml of the payload is valid" lukshdr-storagevol <"$DAEMON_DIR/payload.xml"
 valid "vol-dumpxml of the header is valid" lukshdr-storagevol <"$DAEMON_DIR/header.xml"
 stock_refuses "the payload's not by libvirt's own schema" storagevol <"$DAEMON_DIR/payload.xml"
@@ -81,7 +81,7 @@ virsh vol-delete new data >/dev/null
 same "nothing is left of it" "$(lies_there)" "$before"
 
 # A volume's own XML, with what stock shows of it, makes another.
-sed 's,<name>new</name>,<name>again</name>,; s,volume="new.luks",volume="again.luks",' \
+sed "s,<name>new</name>,<name>again</name>,; s,volume='new.luks',volume='again.luks'," \
     "$DAEMON_DIR/payload.xml" | xml
 try "with --validate vol-dumpxml's own output makes a volume" virsh vol-create data "$XML" --validate
 virsh vol-delete again data >/dev/null
@@ -100,7 +100,7 @@ linked_xml second raw "" "pool='vault' volume='first.luks'" | sed "s/<header /&l
 try "with --validate one with another's header is created" virsh vol-create data "$XML" --validate
 virsh vol-dumpxml second data >"$DAEMON_DIR/payload.xml"
 virsh vol-dumpxml first.luks vault >"$DAEMON_DIR/header.xml"
-like "that it shares it is shown" "$(cat "$DAEMON_DIR/payload.xml")" '<header type="volume" link="share">'
+like "that it shares it is shown" "$(cat "$DAEMON_DIR/payload.xml")" "<header type='volume' link='share'>"
 same "the header with both payloads" "$(grep -c '<source pool' "$DAEMON_DIR/header.xml")" 2
 valid "the payload is shown as is valid" lukshdr-storagevol <"$DAEMON_DIR/payload.xml"
 valid "the header, too" lukshdr-storagevol <"$DAEMON_DIR/header.xml"
@@ -161,7 +161,7 @@ linked_xml from raw | sed 's,<target>,<new/><target>,' | xml
 refuse "vol-create-from validates, too" "$OURS" create_from plain
 linked_xml from raw | xml
 try "and takes what is right" create_from plain
-like "a linked volume" "$(virsh vol-dumpxml from data)" '<header type="volume">'
+like "a linked volume" "$(virsh vol-dumpxml from data)" "<header type='volume'>"
 xml <<'XML'
 <volume><name>back</name><capacity>1</capacity><target><format type='raw'/></target></volume>
 XML
@@ -211,7 +211,7 @@ try "with --validate a pool with a default is defined" virsh pool-define "$XML" 
 valid "what is kept of it is valid" lukshdr-poolfile <"$DAEMON_DIR/kept.xml"
 virsh pool-start pool >/dev/null
 virsh pool-dumpxml pool >"$DAEMON_DIR/shown.xml"
-like "pool-dumpxml shows the default" "$(cat "$DAEMON_DIR/shown.xml")" 'format="luks"'
+like "pool-dumpxml shows the default" "$(cat "$DAEMON_DIR/shown.xml")" "format='luks'"
 valid "and is valid" lukshdr-storagepool <"$DAEMON_DIR/shown.xml"
 stock_refuses "though not by libvirt's own schema" storagepool <"$DAEMON_DIR/shown.xml"
 
@@ -239,7 +239,7 @@ XML
 try "with --validate a volume that says nothing gets the default" virsh vol-create pool "$XML" --validate
 virsh vol-dumpxml default pool >"$DAEMON_DIR/payload.xml"
 valid "and is shown as is valid" lukshdr-storagevol <"$DAEMON_DIR/payload.xml"
-like "linked" "$(cat "$DAEMON_DIR/payload.xml")" '<header type="volume">'
+like "linked" "$(cat "$DAEMON_DIR/payload.xml")" "<header type='volume'>"
 virsh vol-delete default pool >/dev/null
 xml <<'XML'
 <volume><name>none</name><capacity>1</capacity><target><encryption format='none'/></target></volume>

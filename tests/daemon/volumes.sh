@@ -103,13 +103,13 @@ $(dumped disk.raw 'Hash spec') $(dumped disk.raw 'MK bits')" "aes xts-plain64 sh
 same "the header is detached" "$(dumped disk.raw 'Payload offset')" 0
 
 xml=$(virsh vol-dumpxml disk.raw data)
-like "vol-dumpxml of the payload shows the secret" "$xml" "<secret type=\"passphrase\" uuid=\"$SECRET_UUID\"/>"
+like "vol-dumpxml of the payload shows the secret" "$xml" "<secret type='passphrase' uuid='$SECRET_UUID'/>"
 like "vol-dumpxml of the payload shows the header" "$(tr -d '\n' <<<"$xml")" \
-    '<encryption format="luks">.*<header type="volume"> *<source pool="vault" volume="disk.raw.luks"/>'
-like "vol-dumpxml of the payload shows its format" "$xml" '<format type="raw"/>'
+    "<encryption format='luks'>.*<header type='volume'> *<source pool='vault' volume='disk.raw.luks'/>"
+like "vol-dumpxml of the payload shows its format" "$xml" "<format type='raw'/>"
 xml=$(virsh vol-dumpxml disk.raw.luks vault)
 like "vol-dumpxml of the header shows its payload" "$(tr -d '\n' <<<"$xml")" \
-    '<encryption format="luks">.*<payload type="volume"> *<source pool="data" volume="disk.raw"/>'
+    "<encryption format='luks'>.*<payload type='volume'> *<source pool='data' volume='disk.raw'/>"
 virsh pool-refresh vault && virsh pool-refresh data
 same "a refresh changes nothing of that" "$(virsh vol-dumpxml disk.raw.luks vault | grep -v time)" \
     "$(grep -v time <<<"$xml")"
@@ -178,12 +178,12 @@ try "the backup is the header" cmp "$DAEMON_IMAGES/backup" "$VAULT/disk.raw.luks
 "$DAEMON_IN" ln -s "$VAULT" "$DAEMON_IMAGES/vault2"
 try "second pools over both directories" eval \
     'pool_make data2 "$DAEMON_IMAGES/data2" && pool_make vault2 "$DAEMON_IMAGES/vault2"'
-like "a second pool shows the header" "$(virsh vol-dumpxml small.raw data2)" 'volume="small.raw.luks"'
-like "a second pool shows the payload" "$(virsh vol-dumpxml small.raw.luks vault2)" 'volume="small.raw"'
+like "a second pool shows the header" "$(virsh vol-dumpxml small.raw data2)" "volume='small.raw.luks'"
+like "a second pool shows the payload" "$(virsh vol-dumpxml small.raw.luks vault2)" "volume='small.raw'"
 refuse "a second pool does not delete a header" 'holds the LUKS header' virsh vol-delete small.raw.luks vault2
 "$DAEMON_IN" ln "$DATA/small.raw" "$DATA/hardlink"
 virsh pool-refresh data
-like "nor is a hard link of a payload a plain volume" "$(virsh vol-dumpxml hardlink data)" 'volume="small.raw.luks"'
+like "nor is a hard link of a payload a plain volume" "$(virsh vol-dumpxml hardlink data)" "volume='small.raw.luks'"
 rm "$DATA/hardlink"
 virsh pool-refresh data
 
@@ -227,7 +227,7 @@ nothing_left "after the last"
 for format in qcow2 qcow qed vmdk vdi vpc; do
     try "$format: created" create "disk.$format" "$format"
     like "$format: vol-dumpxml" "$(virsh vol-dumpxml "disk.$format" data | tr -d '\n')" \
-        "<format type=\"$format\"/>.*<header type=\"volume\"> *<source pool=\"vault\" volume=\"disk.$format.luks\"/>"
+        "<format type='$format'/>.*<header type='volume'> *<source pool='vault' volume='disk.$format.luks'/>"
     like "$format: qemu-img calls it that" "$(qemu-img info "$DATA/disk.$format")" "file format: $format"
     try "$format: written through the chain" io "disk.$format" 'write -P 0x5a 0 1M' 'read -P 0x5a 0 1M'
     refuse "$format: other data is noticed" 'Pattern verification failed' io "disk.$format" 'read -P 0x5b 0 1M'
@@ -246,14 +246,14 @@ nothing_left "after the formats"
 # --- names
 
 try "the header's own name" create own raw "" "pool='vault' volume='the header'"
-like "is shown" "$(virsh vol-dumpxml own data)" 'volume="the header"'
+like "is shown" "$(virsh vol-dumpxml own data)" "volume='the header'"
 try "deleted" virsh vol-delete own data
 name=$'a "b" \x27c\x27, d\\e {f} %s $g k\xc3\xa4\xe2\x82\xac'
 try "an awkward name" create "${name//&/&amp;}" qcow2
 try "deleted" virsh vol-delete "$name" data
 name=$'two\nlines'
 try "a name of two lines" create "$name" raw
-like "is shown with its header" "$(virsh vol-dumpxml "$name" data | tr '\n' ' ')" 'volume="two&#10;lines.luks"'
+like "is shown with its header" "$(virsh vol-dumpxml "$name" data | tr '\n' ' ')" "volume='two&#10;lines.luks'"
 try "deleted" virsh vol-delete "$name" data
 try "header and payload in one pool" create both raw "" "pool='data'"
 try "deleted" virsh vol-delete both data

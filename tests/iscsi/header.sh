@@ -46,7 +46,7 @@ unchanged "a unit as its own header" "." create_in units <<<"$(link_xml existing
 try "payload and header are units" create_in units <<<"$(link_xml existing unit:0:0:1 unit:0:0:2 "$SECRET" units)" || finish
 try "either shows the other" is_linked unit:0:0:1 unit:0:0:2 units
 try "the payload is a file" create_in data <<<"$(link_xml existing file unit:0:0:4 "$SECRET" units)"
-like "which shows the unit" "$(shown file data)" '<source pool="units" volume="unit:0:0:4"/>'
+like "which shows the unit" "$(shown file data)" "<source pool='units' volume='unit:0:0:4'/>"
 unchanged "a header of two" "already" create_in units <<<"$(link_xml existing unit:0:0:3 unit:0:0:2 "$SECRET" units)"
 like "the tool lists both" "$(vl list)" '^data/file .*units/unit:0:0:4'
 try "and has no complaint" vl check

@@ -66,7 +66,7 @@ refuse "nor one of no guest" "Operation not permitted" on lab1 'reads g "$(ls /d
 refuse "the other guest opens none of them" "Operation not permitted" on lab1 'reads other /dev/vg0/filehdr'
 try "a clone is plugged in" on lab1 'virsh attach-disk g /dev/vg0/both2 vdd --subdriver raw'
 try "it writes and reads there" on lab1 'writes_and_reads g vdd 0x5b'
-try "the header of that is open to it" on lab1 'reads g "$(virsh vol-path --pool vg "$(virsh vol-dumpxml both2 vg | sed -n "s/.*<source .*volume=.\([^\"]*\)\".*/\1/p")")"'
+try "the header of that is open to it" on lab1 'reads g "$(virsh vol-path --pool vg "$(virsh vol-dumpxml both2 vg | sed -n "s|.*<source .*volume=.\([^/]*\)./>.*|\1|p")")"'
 try "the daemon starts again" on lab1 'systemctl restart libvirtd && virsh -q list'
 try "its headers still are, the others' are not" on lab1 'reads g /dev/vg0/filehdr && reads g /dev/vg0/bothhdr && ! reads g /dev/vg0/otherhdr'
 try "it reads what it wrote" on lab1 'io g vdb "read -P 0x5a 1M 64k" && io g vdd "read -P 0x5b 1M 64k"'

@@ -91,7 +91,7 @@ meanwhile wipe virsh vol-wipe two images
 meanwhile resize virsh vol-resize two 32M images
 others_answer "meanwhile"
 try "vol-dumpxml of the header answers" within virsh -q vol-dumpxml one.luks vault
-like "with its payload" "$OUT" '<source pool="images" volume="one"'
+like "with its payload" "$OUT" "<source pool='images' volume='one'"
 meanwhile both virsh create --paused "$both"
 try "a guest without a disk there is started" within virsh create --paused "$local"
 meanwhile plug virsh attach-device local "$plugged" --live

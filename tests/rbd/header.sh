@@ -38,11 +38,11 @@ same "the header's image has its full size" "$(size_of vault/one.luks)" $((4 * M
 try "it opens with the passphrase" opens "$(exported vault/one.luks)"
 like "its label names the payload" "$(label one.luks)" '<payload pool="data" volume="one" format="raw"'
 like "and itself, without the key" "$(label one.luks)" '<remote protocol="rbd"'
-like "vol-dumpxml of the payload shows it" "$(shown one data)" '<source pool="keys" volume="one.luks"/>'
-like "vol-dumpxml of the header shows the payload" "$(shown one.luks keys)" '<source pool="data" volume="one"/>'
+like "vol-dumpxml of the payload shows it" "$(shown one data)" "<source pool='keys' volume='one.luks'/>"
+like "vol-dumpxml of the header shows the payload" "$(shown one.luks keys)" "<source pool='data' volume='one'/>"
 try "pool-refresh data" virsh pool-refresh data
 try "pool-refresh keys" virsh pool-refresh keys
-like "it is shown still" "$(shown one data)" '<source pool="keys" volume="one.luks"/>'
+like "it is shown still" "$(shown one data)" "<source pool='keys' volume='one.luks'/>"
 refuse "the header alone is deleted" "holds the LUKS header of volume 'one'" virsh vol-delete one.luks keys
 refuse "the header alone is wiped" "holds the LUKS header of volume 'one'" virsh vol-wipe one.luks keys
 try "the tool lists it" vl list

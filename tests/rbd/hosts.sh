@@ -57,8 +57,8 @@ try "host two starts" linked_start two || finish
 quick_keys
 try "with the same cluster" with_cluster || finish
 try "and takes the header pool" declare_headers shared "$shared"
-try "the volume is linked there, too" waited shows same images '<source pool="shared" volume="same.luks"'
-like "its header shows whose it is" "$(virsh vol-dumpxml same.luks shared)" '<source pool="images" volume="same"/>'
+try "the volume is linked there, too" waited shows same images "<source pool='shared' volume='same.luks'"
+like "its header shows whose it is" "$(virsh vol-dumpxml same.luks shared)" "<source pool='images' volume='same'/>"
 same "by the same ids" "$(identities same)" "$id"
 try "the tool lists it" vl list
 like "as one that is whole" "$OUT" '^images/same .*shared/same\.luks .*ok'
@@ -68,7 +68,7 @@ like "and the tool says what that means" "$(vl list 2>&1)" "not the volume that 
 same "there is one link" "$(links | wc -l)" 1
 try "the other comes back to its name" eval 'rbd mv images/elsewhere images/renamed && virsh pool-refresh images'
 try "when the headers are looked at again it is linked as well" eval 'virsh pool-refresh shared &&
-    waited shows renamed images "<source pool=\"shared\" volume=\"renamed.luks\""'
+    waited shows renamed images "<source pool=.shared. volume=.renamed.luks."'
 same "no header was touched" "$(sha256sum "$shared"/*)" "$before"
 try "the copy is deleted" virsh vol-delete copied images
 same "which no header notices" "$(sha256sum "$shared"/*)" "$before"
@@ -79,8 +79,8 @@ quick_keys
 try "and calls the cluster's pool otherwise" eval 'ceph_secret libvirt "$CEPH_UUID" &&
     ceph_pool remote libvirt "$CEPH_UUID" "" images' || finish
 try "it takes the header pool" declare_headers shared "$shared"
-try "the volume is linked there, too" waited shows same remote '<source pool="shared" volume="same.luks"'
-like "its header shows whose it is" "$(virsh vol-dumpxml same.luks shared)" '<source pool="remote" volume="same"/>'
+try "the volume is linked there, too" waited shows same remote "<source pool='shared' volume='same.luks'"
+like "its header shows whose it is" "$(virsh vol-dumpxml same.luks shared)" "<source pool='remote' volume='same'/>"
 same "by the same ids" "$(identities same)" "$id"
 try "the tool lists it" vl list
 like "as one that is whole" "$OUT" '^remote/same .*shared/same\.luks .*ok'

@@ -23,7 +23,7 @@ host() {
 
 # linked_there: the host in use has the link.
 linked_there() {
-    virsh vol-dumpxml one images | grep -q '<source pool="headers" volume="one.luks"/>'
+    virsh vol-dumpxml one images | grep -q "<source pool='headers' volume='one.luks'/>"
 }
 
 # open_at IMAGE NUMBER: so many clients have the image open.

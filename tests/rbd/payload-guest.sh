@@ -106,7 +106,7 @@ try "what is not in use can grow" virsh vol-resize first 24M images
 note "An image under another name"
 rbd rename images/second images/renamed
 virsh pool-refresh images
-like "it is the payload still" "$(shown renamed images)" '<source pool="vault" volume="second.luks"/>'
+like "it is the payload still" "$(shown renamed images)" "<source pool='vault' volume='second.luks'/>"
 define_other() {
     virsh undefine other >/dev/null 2>&1
     guest_define other "$(image_disk vda renamed "${1:-}")"
@@ -134,7 +134,7 @@ cat >"$DAEMON_DIR/xml/pool.xml" <<XML
 XML
 try "it takes the header pool" eval 'virsh pool-define "$DAEMON_DIR/xml/pool.xml" && virsh pool-start shared'
 found() {
-    virsh vol-dumpxml first.luks shared | grep -q 'state="found"'
+    virsh vol-dumpxml first.luks shared | grep -q "state='found'"
 }
 try "whose payload is not here, says the tool" vl list
 like "and which it is" "$OUT" 'shared/first\.luks.*orphaned header'
@@ -153,7 +153,7 @@ rbd rm vault/first --no-progress
 try "it gets the pool with the image itself" ceph_pool images libvirt "$CEPH_UUID"
 known() {
     virsh pool-refresh shared
-    shown first images | grep -q '<source pool="shared" volume="first.luks"/>'
+    shown first images | grep -q "<source pool='shared' volume='first.luks'/>"
 }
 try "that is linked by itself" waited known
 daemon_stop

@@ -31,7 +31,7 @@ try "is made" image one 64 || finish
 same "the image has its capacity" "$(size_of one)" $((64 * MIB))
 same "the header its size and mode" "$(stat -c '%s %a' "$VAULT/one.luks")" "$((4 * MIB)) 600"
 try "either end shows the other" is_linked one
-like "and the secret" "$(shown one images)" "<secret type=\"passphrase\" uuid=\"$SECRET_UUID\"/>"
+like "and the secret" "$(shown one images)" "<secret type='passphrase' uuid='$SECRET_UUID'/>"
 like "libvirt shows the capacity" "$(virsh vol-dumpxml one images)" "<capacity unit=.bytes.>$((64 * MIB))</capacity>"
 same "one link is registered" "$(links | wc -l)" 1
 try "the header opens" opens "$VAULT/one.luks"
@@ -107,7 +107,7 @@ try "the copy is deleted" virsh vol-delete copy images
 same "and nothing else" "$(state)" "$(grep -v '^copy ' <<<"$before")"
 rbd rename images/one images/other
 virsh pool-refresh images
-like "an image that was renamed is the payload" "$(shown other images)" '<source pool="vault" volume="one.luks"/>'
+like "an image that was renamed is the payload" "$(shown other images)" "<source pool='vault' volume='one.luks'/>"
 rbd create images/one --size 16M
 virsh pool-refresh images
 try "another in its place is plain" is_plain one
@@ -134,7 +134,7 @@ log_end() {
     echo $(($(wc -l <"$DAEMON_LOG") + 1))
 }
 missing() {
-    virsh vol-dumpxml "$1.luks" vault | grep -q "<source pool=\"images\" volume=\"$1\" state=\"missing\"/>"
+    virsh vol-dumpxml "$1.luks" vault | grep -q "<source pool='images' volume='$1' state='missing'/>"
 }
 try "another linked volume" image gone
 from=$(log_end)
@@ -210,7 +210,7 @@ nothing_left "that"
 
 note "A generated secret"
 try "a volume without a secret in its XML is made" image own 16 ""
-uuid=$(shown own images | grep -o 'uuid="[^"]*"' | cut -d '"' -f 2)
+uuid=$(shown own images | sed -n "s|.* uuid='\([^']*\)'.*|\1|p")
 same "one secret more" "$(comm -13 <(echo "$BEFORE") <(secrets))" "$uuid"
 like "which says whose it is" "$(virsh secret-dumpxml "$uuid")" "images/own"
 try "it is deleted" virsh vol-delete own images

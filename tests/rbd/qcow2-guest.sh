@@ -132,7 +132,7 @@ try "with the images" eval 'ceph_secret libvirt "$CEPH_UUID" && ceph_pool images
 try "and the headers" eval 'virsh pool-define "$DAEMON_DIR/xml/pool.xml" && virsh pool-start shared'
 known() {
     virsh pool-refresh shared
-    shown first images | grep -q '<source pool="shared" volume="first.luks"/>'
+    shown first images | grep -q "<source pool='shared' volume='first.luks'/>"
 }
 try "what is there is linked by itself" waited known
 like "as what it is" "$(virsh vol-dumpxml first images)" "<format type=.qcow2./>"

@@ -208,7 +208,7 @@ try "the other has its header still" alike "$FILE" "$(whole_of two)"
 note "The header on the cluster as well"
 try "a pool for it" ceph_pool cephvault libvirt "$CEPH_UUID" "" vault
 try "a volume" qcow pair 16 "<secret type='passphrase' uuid='$SECRET_UUID'/>" "pool='cephvault'"
-like "shows where it is" "$(shown pair images)" '<source pool="cephvault" volume="pair.luks"/>'
+like "shows where it is" "$(shown pair images)" "<source pool='cephvault' volume='pair.luks'/>"
 header=$(image_url vault/pair.luks libvirt)
 PAIR="json:{\"driver\":\"luks\",\"key-secret\":\"pass\",\"file\":$(node pair),\"header\":${header#json:}}"
 try "QEMU opens the two" qemu qemu-io -c "write -s $DAEMON_WORK/text 5M 1M" "$PAIR"
@@ -287,7 +287,7 @@ for how in backing data; do
         "$(image_url images/victim libvirt)"
     unchanged "$how: nor cloned" "'victim'.*$names" eval 'linked_xml no qcow2 | from images victim images'
     unchanged "$how: nor resized" "'victim'.*$names" virsh vol-resize victim 32M images
-    like "$how: it is shown" "$(virsh vol-dumpxml victim images)" '<source pool="vault" volume="victim.luks"/>'
+    like "$how: it is shown" "$(virsh vol-dumpxml victim images)" "<source pool='vault' volume='victim.luks'/>"
 done
 try "what is no qcow2 at all" qemu-io --object "$(image_key libvirt)" -c "write -z 0 64k" "$(image_url images/victim libvirt)"
 unchanged "is not cloned" "'victim'.*not of format 'qcow2'" eval 'linked_xml no qcow2 | from images victim images'

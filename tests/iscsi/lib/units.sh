@@ -60,8 +60,8 @@ is_linked() {
     local pool=${3:-vault}
     virsh vol-dumpxml "$1" units
     virsh vol-dumpxml "$2" "$pool"
-    shown "$1" units | grep -q "<header type=\"volume\"><source pool=\"$pool\" volume=\"$2\"/></header>" &&
-        shown "$2" "$pool" | grep -q "<payload type=\"volume\"><source pool=\"units\" volume=\"$1\"/></payload>"
+    shown "$1" units | grep -q "<header type='volume'><source pool='$pool' volume='$2'/></header>" &&
+        shown "$2" "$pool" | grep -q "<payload type='volume'><source pool='units' volume='$1'/></payload>"
 }
 
 # is_plain UNIT: it is there, and shows no <encryption>.

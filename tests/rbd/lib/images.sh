@@ -66,8 +66,8 @@ is_linked() {
     local header=${2:-$1.luks}
     virsh vol-dumpxml "$1" images
     virsh vol-dumpxml "$header" vault
-    shown "$1" images | grep -q "<header type=\"volume\"><source pool=\"vault\" volume=\"$header\"/></header>" &&
-        shown "$header" vault | grep -q "<payload type=\"volume\"><source pool=\"images\" volume=\"$1\"/></payload>"
+    shown "$1" images | grep -q "<header type='volume'><source pool='vault' volume='$header'/></header>" &&
+        shown "$header" vault | grep -q "<payload type='volume'><source pool='images' volume='$1'/></payload>"
 }
 
 # is_plain IMAGE: it is there, and shows no <encryption>.
