@@ -185,6 +185,23 @@ lukshdrBusySetError(const lukshdrStorageBusy *there, const lukshdrBusyVolume *vo
     }
 }
 
+/* If @wanted is a whole pool, in which @vol is, gives @error the code and the beginning of stock's
+ * (virStorageObj asyncjobs).  Clients that wait for a pool look for both. */
+static void
+lukshdrBusySetPool(const lukshdrStorageBusy *wanted, const lukshdrBusyVolume *vol, GError **error)
+{
+    const lukshdrBusyVolume *pool = &g_array_index(wanted->volumes, lukshdrBusyVolume, 0);
+    g_autofree char *why = NULL;
+
+    if (pool->volume || !vol->volume || !error)
+        return;
+
+    why = g_strdup((*error)->message);
+    g_clear_error(error);
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_INTERNAL_ERROR,
+                _("pool '%s' has asynchronous jobs running: %s"), pool->pool, why);
+}
+
 typedef const lukshdrBusyVolume *(*lukshdrBusyMeet)(const lukshdrStorageBusy *there,
                                                     const lukshdrStorageBusy *wanted);
 
@@ -227,6 +244,7 @@ lukshdrBusyBegin(lukshdrStorageBusy *wanted, bool take, GError **error)
             g_cond_wait_until(&lukshdrBusyEnded, &lukshdrBusyLock, deadline))
             continue;
         lukshdrBusySetError(there, vol, error);
+        lukshdrBusySetPool(wanted, vol, error);
         lukshdrBusyFree(wanted);
         return false;
     }

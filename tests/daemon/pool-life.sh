@@ -123,11 +123,12 @@ nobody_but_readers() {
     try "$1: vol-dumpxml" virsh vol-dumpxml "$1" "$2"
 }
 
-# pools_held WHY POOL...
+# pools_held WHY POOL...: with the code and the words that clients know from libvirt.
 pools_held() {
-    local why=$1 pool
+    local said=$1 pool why
     shift
     for pool; do
+        why="internal error: pool '$pool' has asynchronous jobs running.*($said)"
         refuse "pool-destroy of $pool" "$why" virsh pool-destroy "$pool"
         refuse "pool-refresh of $pool" "$why" virsh pool-refresh "$pool"
     done
