@@ -202,17 +202,26 @@ lukshdrStorageSecretRandom(GError **error)
     return secret;
 }
 
-/* The usage of a secret for @path: no two secrets may have the same */
+/* The usage of a secret for @link's payload: no two secrets may have the same.  libvirt's documents
+ * have people give the path of a volume as the usage of its secret. */
 static char *
-lukshdrStorageSecretUsage(virConnectPtr conn, const char *path, const char *uuid)
+lukshdrStorageSecretUsage(virConnectPtr conn, const lukshdrLink *link)
 {
+    g_autofree char *path = lukshdrVolumeWhere(&link->payload);
     g_autoptr(virSecret) taken = virSecretLookupByUsage(conn, VIR_SECRET_USAGE_TYPE_VOLUME, path);
     char found[VIR_UUID_STRING_BUFLEN];
 
-    if (taken && virSecretGetUUIDString(taken, found) == 0 && !lukshdrTextSameUUID(found, uuid))
-        return g_strdup_printf("%s (%s)", path, uuid);
+    if (taken && virSecretGetUUIDString(taken, found) == 0 &&
+        !lukshdrTextSameUUID(found, link->secretUUID)) {
+        LUKSHDR_LOG_WARN(
+            _("Linked volume '%1$s' of pool '%2$s' is opened with a generated secret, not with "
+              "secret '%3$s', although that has the volume's path as its usage: a secret is used if the "
+              "volume's XML names it, with <secret type='passphrase' usage='%4$s'/>"),
+            link->payload.volume, link->payload.pool, found, path);
+        return g_strdup_printf("%s (%s)", path, link->secretUUID);
+    }
     virResetLastError();
-    return g_strdup(path);
+    return g_steal_pointer(&path);
 }
 
 lukshdrSecret *
@@ -233,9 +242,7 @@ lukshdrStorageSecretGenerate(const lukshdrLink *link, const lukshdrSecret *from,
 
     client = lukshdrStorageBecomeSystem();
     if ((conn = lukshdrStorageState.abi.virGetConnectSecret())) {
-        g_autofree char *where = lukshdrVolumeWhere(&link->payload);
-
-        usage = lukshdrStorageSecretUsage(conn, where, link->secretUUID);
+        usage = lukshdrStorageSecretUsage(conn, link);
         xml = lukshdrStorageSecretXML(link->secretUUID, usage);
         ok = (secret = virSecretDefineXML(conn, xml, 0)) &&
              virSecretSetValue(secret, lukshdrSecretData(value), lukshdrSecretLength(value), 0) ==

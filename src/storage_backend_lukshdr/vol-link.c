@@ -33,6 +33,7 @@
 #include "vol-link.h"
 
 #include <glib/gi18n-lib.h>
+#include <string.h>
 
 #include "util/error.h"
 #include "util/io.h"
@@ -208,17 +209,40 @@ lukshdrExistingCheckLuks(lukshdrLink *link, int fd, GError **error)
     return true;
 }
 
+/* What QEMU says if no key slot takes the passphrase (qcrypto_block_luks_find_key) */
+#define LUKSHDR_EXISTING_WRONG "Invalid password"
+
+/* @fd is the open header */
 static bool
-lukshdrExistingOpens(const lukshdrLink *link, const lukshdrSecret *secret, GError **error)
+lukshdrExistingOpens(const lukshdrLink *link, int fd, const lukshdrSecret *secret, GError **error)
 {
     g_auto(lukshdrConvertSide) side = { 0 };
+    g_autoptr(GError) local = NULL;
+    lukshdrLuksHeader luks;
 
     if (lukshdrConvertSideLinked(&side, link, secret, LUKSHDR_HANDLE_READ, error) &&
-        lukshdrStorageOpens(&side, error))
+        lukshdrStorageOpens(&side, &local))
         return true;
+    if (!local)
+        return false;
 
-    g_prefix_error(error, _("the secret '%s' does not open header '%s' of pool '%s': "),
-                   link->secretUUID, link->header.volume, link->header.pool);
+    /* cryptsetup knows ciphers and hashes that QEMU does not */
+    if (!strstr(local->message, LUKSHDR_EXISTING_WRONG) && lukshdrLuksRead(fd, &luks, NULL)) {
+        g_autofree char *cipher = g_strndup(luks.cipher, sizeof(luks.cipher));
+        g_autofree char *mode = g_strndup(luks.mode, sizeof(luks.mode));
+        g_autofree char *hash = g_strndup(luks.hash, sizeof(luks.hash));
+
+        g_propagate_prefixed_error(
+            error, g_steal_pointer(&local),
+            _("QEMU cannot open header '%1$s' of pool '%2$s', whose cipher is '%3$s-%4$s' and "
+              "whose hash is '%5$s': "),
+            link->header.volume, link->header.pool, cipher, mode, hash);
+        return false;
+    }
+
+    g_propagate_prefixed_error(error, g_steal_pointer(&local),
+                               _("the secret '%s' does not open header '%s' of pool '%s': "),
+                               link->secretUUID, link->header.volume, link->header.pool);
     return false;
 }
 
@@ -437,7 +461,8 @@ lukshdrExistingLinkNew(virStorageVolPtr vol,
 
     if (!header || !lukshdrExistingCheckLuks(link, header->fd, error) ||
         !lukshdrExistingCheckLabel(conn, link, header->fd, error) ||
-        !lukshdrExistingOpens(link, secret, error) || !lukshdrStorageSecretOwn(link, error))
+        !lukshdrExistingOpens(link, header->fd, secret, error) ||
+        !lukshdrStorageSecretOwn(link, error))
         return false;
 
     own = link->secretGenerated;
@@ -592,7 +617,7 @@ lukshdrExistingLinkAgain(lukshdrLink *link,
                     known->luksUUID ? known->luksUUID : "-");
         return false;
     }
-    if (!lukshdrExistingOpens(link, secret, error))
+    if (!lukshdrExistingOpens(link, header->fd, secret, error))
         return false;
 
     link->generation = MIN(lukshdrExistingGeneration(link), G_MAXUINT32 - 1) + 1;

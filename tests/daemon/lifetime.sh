@@ -54,6 +54,15 @@ like "QEMU was asked for little stretching" \
     "$("$DAEMON_IN" cryptsetup luksDump "$VAULT/gen.raw.luks" | grep Iterations)" "Iterations:[^0-9]*[0-9]{4,5}\$"
 try "vol-delete" virsh vol-delete gen.raw data
 same "the secret has gone with it" "$(secrets)" 0
+echo "<secret private='yes'><usage type='volume'><volume>$DATA/gen.raw</volume></usage></secret>" >"$DAEMON_DIR/xml/named.xml"
+try "somebody's secret has the path as its usage" virsh secret-define "$DAEMON_DIR/xml/named.xml"
+try "vol-create without a secret" generated gen.raw raw
+named=$(virsh secret-list | sed -n "s|^ *\([0-9a-f-]*\) .*$DATA/gen\.raw\$|\1|p")
+unlike "makes another" "$(virsh vol-dumpxml gen.raw data)" "$named"
+like "the log says whose it is, and how that is used" "$(cat "$DAEMON_LOG")" \
+    "'gen\.raw' of pool 'data' .*not with secret '$named'.*<secret type='passphrase' usage='$DATA/gen.raw'/>"
+try "vol-delete" virsh vol-delete gen.raw data
+try "leaves that secret" virsh secret-undefine "$named"
 try "a volume with a secret of its own" create own.raw raw
 try "is deleted" virsh vol-delete own.raw data
 like "and the secret stays" "$(virsh secret-list)" "$SECRET_UUID"

@@ -67,6 +67,16 @@ refuse "with a secret that does not open it" "does not open" create_xml <<<"$(li
     "<secret type='passphrase' uuid='$OTHER'/>")"
 refuse "a header that does not exist" "no storage vol" create_xml <<<"$(link_xml existing hand.raw none.luks "$secret")"
 refuse "a payload that does not exist" "no storage vol" create_xml <<<"$(link_xml existing none.raw hand.luks "$secret")"
+"$DAEMON_IN" truncate -s 16M "$DATA/alien.raw"
+printf %s "$PASSPHRASE" | "$DAEMON_IN" cryptsetup luksFormat -q --type luks1 --iter-time 10 --hash whirlpool \
+    --header "$VAULT/alien.luks" "$DATA/alien.raw" -
+virsh pool-refresh data && virsh pool-refresh vault
+refuse "a header with a hash that QEMU does not know" \
+    "QEMU cannot open header 'alien.luks' .*'aes-xts-plain64'.*'whirlpool': .*not supported" \
+    create_xml <<<"$(link_xml existing alien.raw alien.luks "$secret")"
+unlike "the secret is not blamed" "$OUT" "secret"
+rm -f "$DATA/alien.raw" "$VAULT/alien.luks"
+virsh pool-refresh data && virsh pool-refresh vault
 same "all of which leaves the header as it was" "$(stat -c %s "$VAULT/hand.luks") $(digest "$VAULT/hand.luks")" \
     "$size $before"
 same "and registers nothing" "$(links)" ""
