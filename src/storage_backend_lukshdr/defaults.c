@@ -408,6 +408,16 @@ lukshdrStorageDefaultApply(const char *text, xmlDoc *ours, GError **error)
 }
 
 bool
+lukshdrStorageDefaultGives(const char *text, xmlDoc *ours)
+{
+    g_autoptr(xmlDoc) doc = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_VOLUME, NULL);
+
+    return doc && ours && lukshdrXMLChild(xmlDocGetRootElement(ours), LUKSHDR_XML_ENCRYPTION) &&
+           !lukshdrXMLChild(lukshdrXMLChild(xmlDocGetRootElement(doc), LUKSHDR_XML_TARGET),
+                            LUKSHDR_XML_ENCRYPTION);
+}
+
+bool
 lukshdrStorageDefaultDeclares(const char *dir, const char *uuid, const char *name)
 {
     g_autoptr(GDir) entries = g_dir_open(dir, 0, NULL);

@@ -143,6 +143,16 @@ char *
 lukshdrStorageDefaultApply(const char *text, xmlDoc *ours, GError **error);
 
 /**
+ * lukshdrStorageDefaultGives:
+ * @text: volume XML as a client sent it
+ * @ours: what is kept of its pool, or NULL
+ *
+ * Returns: true if the volume gets its <encryption> from the pool (lukshdrStorageDefaultApply).
+ */
+bool
+lukshdrStorageDefaultGives(const char *text, xmlDoc *ours);
+
+/**
  * lukshdrStorageDefaultDeclares:
  * @dir: directory of the files
  * @uuid: a pool's

@@ -54,6 +54,78 @@ lukshdrStoragePoolDefault(virStoragePoolPtr pool, xmlDoc **ours, GError **error)
     return false;
 }
 
+/* Returns the first pool that the encryption default in @ours names and that does not exist, or
+ * NULL */
+static char *
+lukshdrStoragePoolMissing(virConnectPtr conn, xmlDoc *ours)
+{
+    g_autoptr(GPtrArray) names = lukshdrStorageDefaultPools(ours);
+    virIdentity *client = lukshdrStorageBecomeSystem();
+    char *missing = NULL;
+    guint i;
+
+    for (i = 0; i < names->len && !missing; i++) {
+        const char *name = g_ptr_array_index(names, i);
+        g_autoptr(virStoragePool)
+            pool = lukshdrStorageState.stock.storagePoolLookupByName(conn, name);
+
+        if (!pool && virGetLastErrorCode() == VIR_ERR_NO_STORAGE_POOL)
+            missing = g_strdup(name);
+    }
+    virResetLastError();
+    lukshdrStorageBecomeClient(client);
+    return missing;
+}
+
+/* A default may come before the pool that it names: that is no error, but nobody may have meant it */
+static void
+lukshdrStoragePoolWarnMissing(virStoragePoolPtr pool, xmlDoc *ours)
+{
+    g_autofree char *missing = lukshdrStoragePoolMissing(virStoragePoolGetConnect(pool), ours);
+
+    if (missing)
+        LUKSHDR_LOG_WARN(
+            _("The encryption default of pool '%1$s' names pool '%2$s' for headers, which does not "
+              "exist: until it does, no encrypted volume can be created in pool '%1$s'"),
+            virStoragePoolGetName(pool), missing);
+}
+
+void
+lukshdrStoragePoolExplain(virStoragePoolPtr pool, const char *xmldesc, xmlDoc *ours, GError **error)
+{
+    const char *name = virStoragePoolGetName(pool);
+    g_autofree char *said = NULL;
+    g_autofree char *missing = NULL;
+
+    if (!*error || !lukshdrStorageDefaultGives(xmldesc, ours))
+        return;
+
+    said = g_strdup((*error)->message);
+    switch (lukshdrErrorCode(*error)) {
+    case VIR_ERR_NO_STORAGE_POOL:
+        if (!(missing = lukshdrStoragePoolMissing(virStoragePoolGetConnect(pool), ours)))
+            return;
+        g_clear_error(error);
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_NO_STORAGE_POOL,
+                    _("the encryption default of pool '%1$s' (<encryption> in its <target>) names "
+                      "pool '%2$s' for headers, which does not exist: create that pool, or change "
+                      "the default"),
+                    name, missing);
+        return;
+    case VIR_ERR_CONFIG_UNSUPPORTED:
+    case VIR_ERR_OPERATION_UNSUPPORTED:
+        g_clear_error(error);
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
+                    _("%1$s (volumes of pool '%2$s' are encrypted by the pool's encryption "
+                      "default; for one that is not, use another pool, or put <encryption "
+                      "format='none'/> into the volume's <target>)"),
+                    said, name);
+        return;
+    default:
+        return;
+    }
+}
+
 /* Returns the pool with that UUID, or NULL with a libvirt error if there is none */
 static virStoragePoolPtr
 lukshdrStoragePoolFind(virConnectPtr conn, const char *uuid)
@@ -216,6 +288,8 @@ lukshdrStoragePoolMake(virConnectPtr conn,
     }
     if (there && changed && !lukshdrStoragePoolStore(pool, uuid, ours, error))
         return NULL;
+    if (changed)
+        lukshdrStoragePoolWarnMissing(pool, ours);
     return g_steal_pointer(&pool);
 }
 

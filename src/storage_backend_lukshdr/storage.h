@@ -263,6 +263,22 @@ bool
 lukshdrStoragePoolDefault(virStoragePoolPtr pool, xmlDoc **ours, GError **error);
 
 /**
+ * lukshdrStoragePoolExplain:
+ * @pool: a pool, in which a volume could not be created
+ * @xmldesc: the volume's XML, as the client sent it
+ * @ours: what we keep for @pool
+ * @error: why it could not, or NULL
+ *
+ * If the volume would have got the pool's encryption default, of which its creator may know
+ * nothing, says so in @error where that matters.
+ */
+void
+lukshdrStoragePoolExplain(virStoragePoolPtr pool,
+                          const char *xmldesc,
+                          xmlDoc *ours,
+                          GError **error);
+
+/**
  * lukshdrStoragePoolDefineXML:
  * @conn: connection
  * @xmldesc: pool XML

@@ -458,6 +458,7 @@ lukshdrStorageVolCreateXMLFrom(virStoragePoolPtr pool,
         !lukshdrVolumeXMLParse(applied, &xml, &error) ||
         !lukshdrStorageRecognise(clonevol, state->abi.virStorageVolDownloadEnsureACL, &what,
                                  &error)) {
+        lukshdrStoragePoolExplain(pool, xmldesc, ours, &error);
         lukshdrReportError(error);
         return NULL;
     }
@@ -480,7 +481,9 @@ lukshdrStorageVolCreateXMLFrom(virStoragePoolPtr pool,
             vol = lukshdrClone(pool, applied, flags, clonevol, g_steal_pointer(&what.link), &error);
     }
 
-    if (!vol)
+    if (!vol) {
+        lukshdrStoragePoolExplain(pool, xmldesc, ours, &error);
         lukshdrReportError(error);
+    }
     return vol;
 }

@@ -556,6 +556,7 @@ lukshdrStorageVolCreateXML(virStoragePoolPtr pool, const char *xmldesc, unsigned
         !lukshdrStorageValidateVolume(xmldesc, flags, ours, &error) ||
         !(applied = lukshdrStorageDefaultApply(xmldesc, ours, &error)) ||
         !lukshdrVolumeXMLParse(applied, &xml, &error)) {
+        lukshdrStoragePoolExplain(pool, xmldesc, ours, &error);
         lukshdrReportError(error);
         return NULL;
     }
@@ -574,7 +575,9 @@ lukshdrStorageVolCreateXML(virStoragePoolPtr pool, const char *xmldesc, unsigned
         vol = lukshdrStorageCreateLinked(pool, xml, flags, NULL, &error);
     else
         vol = lukshdrStorageActOnExisting(pool, xml, flags, &error);
-    if (!vol)
+    if (!vol) {
+        lukshdrStoragePoolExplain(pool, xmldesc, ours, &error);
         lukshdrReportError(error);
+    }
     return vol;
 }

@@ -357,7 +357,8 @@ lukshdrVolumeXMLNameOf(const char *text, GError **error)
 static bool
 lukshdrVolumeXMLCheckBacking(xmlNode *root, GError **error)
 {
-    if (!lukshdrXMLChild(root, LUKSHDR_XML_BACKING_STORE))
+    /* without a path it is none to stock, which shows it so */
+    if (!lukshdrXMLChild(lukshdrXMLChild(root, LUKSHDR_XML_BACKING_STORE), LUKSHDR_XML_PATH))
         return true;
 
     g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,

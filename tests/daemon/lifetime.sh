@@ -106,7 +106,27 @@ like "and is a linked volume" "$(virsh vol-dumpxml copy crypt)" "<header type=.v
 for volume in auto own plain copy; do
     try "$volume is deleted" virsh vol-delete "$volume" crypt
 done
+# What a default makes impossible says so: who creates a volume may not know that there is one.
+iso="<volume><name>cd</name><capacity unit='M'>1</capacity><target><format type='iso'/></target></volume>"
+over="<volume><name>over</name><capacity unit='M'>1</capacity><target><format type='qcow2'/></target>
+<backingStore><path>$DATA/base</path><format type='raw'/></backingStore></volume>"
+for xml in "$iso" "$over"; do
+    refuse "what cannot be encrypted: $(sed -n 's/.*<name>\(.*\)<.name>.*/\1/p' <<<"$xml")" \
+        "pool 'crypt' are encrypted by the pool's encryption default.*<encryption format='none'/>" \
+        create_in crypt <<<"$xml"
+done
+try "as the message says, an iso is created" create_in crypt <<<"${iso/<format/<encryption format=\'none\'/><format}"
+try "an empty backing store is none" create_in crypt <<<"${over/<path>*<\/backingStore>/<\/backingStore>}"
+for volume in cd over; do
+    try "$volume is deleted" virsh vol-delete "$volume" crypt
+done
 same "generated secrets are gone" "$(secrets)" 0
+try "a default that names a pool that is not there" virsh pool-define \
+    "$(pool_xml crypt "$DATA/crypt" "${default//vault/nowhere}" "$uuid")"
+like "the log says so" "$(tail -n 1 "$DAEMON_LOG")" "default of pool 'crypt' names pool 'nowhere'.*does not exist"
+refuse "a volume says where the name stands" "^error: Storage pool not found: the encryption default of pool 'crypt' \
+.*names pool 'nowhere' for headers" virsh vol-create-as crypt auto 8M
+try "the default from before" virsh pool-define "$(pool_xml crypt "$DATA/crypt" "$default" "$uuid")"
 
 try "redefined without it" virsh pool-define "$(pool_xml crypt "$DATA/crypt" "" "$uuid")"
 unlike "the default is gone" "$(virsh pool-dumpxml crypt --inactive)" "<encryption"
