@@ -165,6 +165,15 @@ testNames(void)
     checkDisk(reg, payload, own, NULL, "OPERATION_INVALID names.raw");
 }
 
+/* A header is nobody's disk, by its path as well */
+static void
+testHeader(void)
+{
+    g_autofree char *header = utilTestPath("data.luks");
+
+    checkDisk(host.registry, header, NULL, NULL, "OPERATION_DENIED header volume 'data.luks'");
+}
+
 /* A registry that cannot say what a file is refuses it */
 static void
 testDamaged(void)
@@ -260,6 +269,7 @@ main(int argc, char **argv)
     g_test_add_func("/configxml-names", testNames);
     g_test_add_func("/configxml-damaged", testDamaged);
     g_test_add_func("/configxml-exchanged", testExchanged);
+    g_test_add_func("/configxml-header", testHeader);
     rc = g_test_run();
     lukshdrRegistryFree(host.registry);
     return rc;

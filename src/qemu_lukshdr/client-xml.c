@@ -75,6 +75,15 @@ lukshdrQemuConfigXMLEncryption(xmlNode *encryption, const lukshdrLink *link)
     lukshdrXMLSetAttribute(secret, LUKSHDR_XML_UUID, link->secretUUID);
 }
 
+/* Sets @found to the payload of @link (@index 0), or its header (1) */
+static void
+lukshdrQemuConfigXMLFound(lukshdrRecognised *found, lukshdrLink *link, guint index)
+{
+    found->as = index == 0 ? LUKSHDR_RECOGNISED_PAYLOAD : LUKSHDR_RECOGNISED_HEADER;
+    found->link = lukshdrLinkRef(link);
+    found->vol = lukshdrLinkVolumeAt(found->link, index);
+}
+
 /* Finds the volume that @source names by pool and volume, also where another pool over the same
  * directory has it.  If the pool is not active or the volume is not there, nothing can be
  * examined.  Then the names decide; no guest can start from such a volume anyway. */
@@ -87,6 +96,8 @@ lukshdrQemuConfigXMLFindVolume(const lukshdrQemuHost *host,
 {
     g_autofree char *pool = lukshdrXMLAttribute(source, LUKSHDR_XML_POOL);
     g_autofree char *volume = lukshdrXMLAttribute(source, LUKSHDR_XML_VOLUME);
+    g_autoptr(lukshdrLink) payload = NULL;
+    g_autoptr(lukshdrLink) header = NULL;
 
     if (!pool || !volume)
         return true;
@@ -99,12 +110,11 @@ lukshdrQemuConfigXMLFindVolume(const lukshdrQemuHost *host,
         g_clear_pointer(path, g_free);
     }
 
-    if (!lukshdrRegistryLookup(host->registry, pool, volume, &found->link, NULL, error))
+    if (!lukshdrRegistryLookup(host->registry, pool, volume, &payload, &header, error))
         return false;
-    if (!found->link)
+    if (!payload && !header)
         return true;
-    found->as = LUKSHDR_RECOGNISED_PAYLOAD;
-    found->vol = &found->link->payload;
+    lukshdrQemuConfigXMLFound(found, payload ? payload : header, payload ? 0 : 1);
 
     /* the pool is active, but of a type whose volumes' paths do not follow from their names */
     if (found->vol->path && access(found->vol->path, F_OK) == 0 &&
@@ -137,12 +147,14 @@ lukshdrQemuConfigXMLFindRemote(const lukshdrQemuHost *host,
 
     for (i = 0; i < links->len && !found->link; i++) {
         lukshdrLink *link = g_ptr_array_index(links, i);
+        const lukshdrVolume *vol;
+        guint n;
 
-        if (!link->payload.remote || !lukshdrRemoteIsOwnName(link->payload.remote, remote))
-            continue;
-        found->as = LUKSHDR_RECOGNISED_PAYLOAD;
-        found->link = lukshdrLinkRef(link);
-        found->vol = &link->payload;
+        /* the payload, and the header */
+        for (n = 0; n < 2 && !found->link && (vol = lukshdrLinkVolumeAt(link, n)); n++) {
+            if (vol->remote && lukshdrRemoteIsOwnName(vol->remote, remote))
+                lukshdrQemuConfigXMLFound(found, link, n);
+        }
     }
     return true;
 }
@@ -179,8 +191,10 @@ lukshdrQemuConfigXMLFind(const lukshdrQemuHost *host,
             return false;
     }
 
-    if (found.as == LUKSHDR_RECOGNISED_PAYLOAD)
-        *link = lukshdrLinkRef(found.link);
+    /* a header is refused here, too, so that a client hears of it when it adds the disk */
+    if (found.as != LUKSHDR_RECOGNISED_PLAIN &&
+        !lukshdrQemuLookupJudge(&found, absolute ? absolute : found.vol->volume, link, error))
+        return false;
     if (path)
         *path = g_steal_pointer(&absolute);
     return true;

@@ -60,7 +60,7 @@ lukshdrQemuConfigXMLEncryption(xmlNode *encryption, const lukshdrLink *link);
  * @path: set to the path by which @source names it, freed with g_free; set to NULL if @source names
  *        it as registered, either by pool and volume where nothing is that could be examined, or
  *        as an image of a cluster, which this function does not ask; may be NULL
- * @error: as lukshdrRecognise
+ * @error: as lukshdrRecognise and lukshdrQemuLookupJudge
  *
  * Returns: true, or false with @error set.
  */

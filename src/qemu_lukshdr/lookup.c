@@ -15,11 +15,8 @@
 #include "util/error.h"
 #include "util/text.h"
 #include "link/handle.h"
-#include "link/recognise.h"
 
-/* Judges @found, which the domain names @where, as a disk: sets @link for a payload, refuses a
- * header */
-static bool
+bool
 lukshdrQemuLookupJudge(const lukshdrRecognised *found,
                        const char *where,
                        lukshdrLink **link,

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "link/header-pools.h"
+#include "link/recognise.h"
 #include "link/registry.h"
 
 /* What this host knows of links and secrets */
@@ -26,6 +27,21 @@ struct _lukshdrQemuHost {
     /* false only if it is certain that no secret has that UUID */
     bool (*secretExists)(const char *uuid);
 };
+
+/**
+ * lukshdrQemuLookupJudge:
+ * @found: what an image is that a domain names as a disk
+ * @where: how the domain names it
+ * @link: set to the link (a reference) if @found is a payload
+ * @error: VIR_ERR_OPERATION_DENIED if it is a header volume, with the linked volume to use
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrQemuLookupJudge(const lukshdrRecognised *found,
+                       const char *where,
+                       lukshdrLink **link,
+                       GError **error);
 
 /**
  * lukshdrQemuLookup:

@@ -69,6 +69,15 @@ try "the schema is right with it (--validate)" virsh define --validate \
     <(guest_xml victim "$(disk_xml vda "$DATA/q.qcow2" qcow2)" "$(disk_xml vdb data/r.raw raw)")
 same "and both disks have it" "$(stored victim | grep -cF "$ENCRYPTION")" 2
 
+refuse "a header as a disk is refused at once" "header volume 'r.raw.luks' .*use its linked volume 'r.raw'" \
+    define "$(disk_xml vda "$VAULT/r.raw.luks" raw)"
+define "$(disk_xml vda data/plain.img raw)"
+for disk in "$VAULT/r.raw.luks" vault/r.raw.luks; do
+    refuse "$disk: it does not get into a configuration" "header volume 'r.raw.luks' of pool 'vault' and cannot be a disk" \
+        virsh attach-device victim "$(disk_file "$(disk_xml vdb "$disk" raw)")" --config
+done
+virsh undefine victim
+
 other_names() {
     ln -s "$DATA/r.raw" "$DAEMON_IMAGES/symlink.img"
     ln "$DATA/r.raw" "$DAEMON_IMAGES/hardlink.img"

@@ -132,8 +132,8 @@ try "unplugged" unplug demo vdb
 note "Its header as a disk"
 unchanged_guest demo "plugged in" "header volume 'file.luks' of pool 'headers' and cannot be a disk" \
     attach demo "$(header_disk vdb file.luks)"
-guest_define refused "$(header_disk vda file.luks)"
-refuse "started from" "header volume 'file.luks' of pool 'headers' and cannot be a disk" virsh start refused
+refuse "defined as one" "header volume 'file.luks' of pool 'headers' and cannot be a disk" \
+    guest_define refused "$(header_disk vda file.luks)"
 "$DAEMON_IN" qemu-img create -q -f qcow2 -F raw \
     -b "rbd:vault/file.luks:mon_host=127.0.0.1\\:$CEPH_PORT" "$DATA/above" 16M -u
 unchanged_guest demo "behind an overlay" "." attach demo "$(disk_xml vdb "$DATA/above" qcow2)"
