@@ -194,7 +194,7 @@ testSecretUse(void)
         g_test_message("%s", cases[i].text);
         utilTestWrite(file, cases[i].text, -1);
         g_assert_true(
-            lukshdrSecretUseFind(false, UTIL_TEST_SECRET_UUID, "u", &payload, &user, &error));
+            lukshdrSecretUseFind(false, UTIL_TEST_SECRET_UUID, "u", &payload, NULL, &user, &error));
         g_assert_no_error(error);
         g_assert_cmpstr(user, ==, cases[i].used ? file : NULL);
     }

@@ -34,11 +34,62 @@ struct _lukshdrSecretUse {
     const char *uuid;
     const char *usage;
     const lukshdrVolume *except;
+    lukshdrRegistry *registry; /* while definitions of domains are looked at, else NULL */
     char *user;
 };
 
-/* Whether @node, an element with the secret's name, is the encryption of a disk whose source is the
- * payload: <source> has the <encryption>, or, as older releases write it, <disk> has both */
+/* Whether @vol is what a disk names: as volume @volume of pool @pool, as an image, or by its path */
+static bool
+lukshdrSecretUseIsVolume(const lukshdrVolume *vol,
+                         const char *pool,
+                         const char *volume,
+                         const lukshdrRemote *remote,
+                         const char *path)
+{
+    if (lukshdrTextSame(pool, vol->pool) && lukshdrTextSame(volume, vol->volume))
+        return true;
+    if (remote)
+        return vol->remote && lukshdrRemoteIsOwnName(vol->remote, remote);
+    return path && (lukshdrTextSame(path, vol->path) || lukshdrHandleIsOwnName(vol, path));
+}
+
+/* Whether what a disk names is the payload of a link that has another secret.  A domain whose XML
+ * was copied from another one (virt-clone) names the secret of that one's volume until it starts:
+ * then it gets the right one (the QEMU half's renew.c). */
+static bool
+lukshdrSecretUseIsOthers(const lukshdrSecretUse *use,
+                         const char *pool,
+                         const char *volume,
+                         const lukshdrRemote *remote,
+                         const char *path)
+{
+    g_autofree char *where = remote ? lukshdrRemoteDescribe(remote) : g_strdup(path);
+    g_autoptr(lukshdrLink) named = NULL;
+    g_autoptr(GPtrArray) links = NULL;
+    guint i;
+
+    if (where)
+        links = lukshdrRegistryListAt(use->registry, where, NULL);
+    else if (pool && volume)
+        (void)lukshdrRegistryLookup(use->registry, pool, volume, &named, NULL, NULL);
+    if (!links)
+        links = g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrLinkUnref);
+    if (named)
+        g_ptr_array_add(links, g_steal_pointer(&named));
+
+    for (i = 0; i < links->len; i++) {
+        const lukshdrLink *link = g_ptr_array_index(links, i);
+
+        if (link->state == LUKSHDR_LINK_STATE_ACTIVE && link->secretUUID &&
+            !lukshdrTextSameUUID(link->secretUUID, use->uuid) &&
+            lukshdrSecretUseIsVolume(&link->payload, pool, volume, remote, path))
+            return true;
+    }
+    return false;
+}
+
+/* Whether @node, an element with the secret's name, is the encryption of a disk that does not count:
+ * <source> has the <encryption>, or, as older releases write it, <disk> has both */
 static bool
 lukshdrSecretUseIsExcepted(const lukshdrSecretUse *use, xmlNode *node)
 {
@@ -49,8 +100,8 @@ lukshdrSecretUseIsExcepted(const lukshdrSecretUse *use, xmlNode *node)
     g_autofree char *volume = NULL;
     g_autoptr(lukshdrRemote) remote = NULL;
 
-    if (!use->except || !xmlStrEqual(node->name, BAD_CAST LUKSHDR_XML_SECRET) || !parent ||
-        parent->type != XML_ELEMENT_NODE ||
+    if ((!use->except && !use->registry) || !xmlStrEqual(node->name, BAD_CAST LUKSHDR_XML_SECRET) ||
+        !parent || parent->type != XML_ELEMENT_NODE ||
         !xmlStrEqual(node->parent->name, BAD_CAST LUKSHDR_XML_ENCRYPTION))
         return false;
 
@@ -62,16 +113,12 @@ lukshdrSecretUseIsExcepted(const lukshdrSecretUse *use, xmlNode *node)
 
     pool = lukshdrXMLAttribute(source, LUKSHDR_XML_POOL);
     volume = lukshdrXMLAttribute(source, LUKSHDR_XML_VOLUME);
-    if (lukshdrTextSame(pool, use->except->pool) && lukshdrTextSame(volume, use->except->volume))
-        return true;
-
-    if ((remote = lukshdrRemoteFromDisk(source)))
-        return use->except->remote && lukshdrRemoteIsOwnName(use->except->remote, remote);
-
-    if (!(path = lukshdrXMLAttribute(source, LUKSHDR_XML_FILE)))
+    if (!(remote = lukshdrRemoteFromDisk(source)) &&
+        !(path = lukshdrXMLAttribute(source, LUKSHDR_XML_FILE)))
         path = lukshdrXMLAttribute(source, LUKSHDR_XML_DEV);
-    return path &&
-           (lukshdrTextSame(path, use->except->path) || lukshdrHandleIsOwnName(use->except, path));
+
+    return (use->except && lukshdrSecretUseIsVolume(use->except, pool, volume, remote, path)) ||
+           (use->registry && lukshdrSecretUseIsOthers(use, pool, volume, remote, path));
 }
 
 static bool
@@ -212,6 +259,7 @@ lukshdrSecretUseFind(bool privileged,
                      const char *uuid,
                      const char *usage,
                      const lukshdrVolume *except,
+                     lukshdrRegistry *registry,
                      char **user,
                      GError **error)
 {
@@ -221,8 +269,12 @@ lukshdrSecretUseFind(bool privileged,
     bool ok = true;
     guint i;
 
-    for (i = 0; ok && !use.user && dirs[i]; i++)
+    for (i = 0; ok && !use.user && dirs[i]; i++) {
+        /* the first has the definitions; nothing corrects what is in the others */
+        use.registry = i == 0 ? registry : NULL;
         ok = lukshdrSecretUseSearch(&use, dirs[i], false, error);
+    }
+    use.registry = NULL;
     for (i = 0; ok && !use.user && deep[i]; i++)
         ok = lukshdrSecretUseSearch(&use, deep[i], true, error);
 

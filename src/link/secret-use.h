@@ -10,6 +10,7 @@
 
 #pragma once
 
+#include "registry.h"
 #include "volume.h"
 
 /**
@@ -18,6 +19,8 @@
  * @uuid: UUID of a secret
  * @usage: its usage, of type volume
  * @except: a payload; a disk with it as the source does not count.  NULL: every disk counts
+ * @registry: the links; in the definition of a domain, a disk with the payload of a link that has
+ *            another secret does not count.  NULL: it counts
  * @user: set to the path of a file that names the secret, to be freed with g_free, or to NULL
  * @error: VIR_ERR_SYSTEM_ERROR, VIR_ERR_XML_ERROR, naming the file: what it says is uncertain
  *
@@ -32,5 +35,6 @@ lukshdrSecretUseFind(bool privileged,
                      const char *uuid,
                      const char *usage,
                      const lukshdrVolume *except,
+                     lukshdrRegistry *registry,
                      char **user,
                      GError **error);

@@ -334,6 +334,19 @@ lukshdrQemuConfigXMLCorrect(lukshdrQemuConfigXML *state,
         lukshdrQemuConfigXMLSecret(state, encryption, link);
 }
 
+/* Says in @disk, which says nothing of it, what format @link's payload has.  libvirt looks a volume's
+ * format up where the disk has no <encryption>, and refuses one that has. */
+static void
+lukshdrQemuConfigXMLFormat(lukshdrQemuConfigXML *state, xmlNode *disk, const lukshdrLink *link)
+{
+    xmlNode *driver = lukshdrXMLChild(disk, LUKSHDR_XML_DRIVER);
+
+    if (!driver)
+        driver = lukshdrXMLAddChild(disk, LUKSHDR_XML_DRIVER, NULL);
+    lukshdrXMLSetAttribute(driver, LUKSHDR_XML_TYPE, link->format);
+    state->changed = true;
+}
+
 /* Corrects one image: @image is a <disk> or a <backingStore>, @format the format that it declares.
  * Sets @encrypted to whether it has an <encryption> in the end. */
 static bool
@@ -375,6 +388,11 @@ lukshdrQemuConfigXMLImage(lukshdrQemuConfigXML *state,
                 link->payload.volume, link->payload.pool, link->payload.remote->name);
             return false;
         }
+
+        /* any other type is raw to libvirt then */
+        if (!format && g_strcmp0(type, "volume") == 0 &&
+            xmlStrEqual(image->name, BAD_CAST LUKSHDR_XML_DISK))
+            lukshdrQemuConfigXMLFormat(state, image, link);
 
         if (inner || outer)
             secret = lukshdrQemuConfigXMLSecretUUID(state->host, inner ? inner : outer);

@@ -64,6 +64,9 @@ for disk in "$DATA/r.raw raw" "data/r.raw raw" "$DATA/q.qcow2 qcow2" "data/q.qco
     same "$disk: its configuration has the link's <encryption>" "$(stored victim)" \
         "$(source_of "${disk% *}" "$ENCRYPTION")"
 done
+try "data/q.qcow2 without a format: a domain is defined" \
+    define "$(disk_xml vda data/q.qcow2 qcow2 | sed "/<driver/d")"
+like "it is the volume's" "$(virsh dumpxml victim --inactive)" "<driver name='qemu' type='qcow2'/>"
 virsh undefine victim
 try "the schema is right with it (--validate)" virsh define --validate \
     <(guest_xml victim "$(disk_xml vda "$DATA/q.qcow2" qcow2)" "$(disk_xml vdb data/r.raw raw)")
@@ -227,6 +230,24 @@ refuse "while a registry entry is damaged, a domain with a file is not defined" 
 try "one without is" define
 "$DAEMON_IN" sh -c 'cp "$1" "$2.new" && mv "$2.new" "$2"' sh "$DAEMON_DIR/entry" "$entry"
 try "with the entry put back, both are" define "$(disk_xml vda "$DATA/r.raw" raw)"
+
+# --- a domain that was copied, and outlives what it was copied from
+
+clone_defined() {
+    linked_xml one.raw raw | sed '/<secret /d' | create_xml || return
+    FIRST=$(virsh vol-dumpxml one.raw data | sed -n "s/.*<secret .*uuid='\([^']*\)'.*/\1/p")
+    # as virt-manager does it: before the disk exists
+    define "$(disk_xml vda "$DATA/two.raw" raw "$FIRST")" && virsh vol-clone one.raw two.raw --pool data
+}
+try "a clone is defined with the first's secret, then made" clone_defined
+try "the first is deleted" virsh vol-delete one.raw data
+unlike "its secret goes with it" "$(virsh secret-list)" "${FIRST:-no secret}"
+try "the clone starts" virsh start victim --paused
+virsh destroy victim
+like "with the second's secret" "$(virsh secret-list)" \
+    "$(stored victim | sed -n "s/.*uuid='\([^']*\)'.*/\1/p") +volume +$DATA/two\.raw"
+virsh undefine victim
+try "it is deleted" virsh vol-delete two.raw data
 
 # --- the same configuration without the plugin
 
