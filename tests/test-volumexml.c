@@ -147,7 +147,7 @@ testDump(const char *name, const char *dump)
     g_assert_nonnull(link);
     g_ptr_array_add(links, link);
     found = g_str_has_prefix(name, "header") ? lukshdrVolumeXMLShowHeader(dump, links)
-                                             : lukshdrVolumeXMLShowPayload(dump, link);
+                                             : lukshdrVolumeXMLShowPayload(dump, link, NULL);
     if (shown)
         utilTestGolden(VOLUME_DIR, name, ".shown.xml", found);
     else

@@ -261,6 +261,15 @@ lukshdrToolCheckOrphan(lukshdrToolCheck *check, const lukshdrToolState *state)
     }
 }
 
+/* Prints a state and its reason, which says what can be done */
+static void
+lukshdrToolCheckWrong(lukshdrToolCheck *check, const lukshdrToolState *state)
+{
+    g_autofree char *text = lukshdrToolStateText(state);
+
+    lukshdrToolCheckFinding(check, &state->payloadName, "%s: %s", text, state->reason);
+}
+
 static void
 lukshdrToolCheckState(lukshdrToolCheck *check, lukshdrToolState *state)
 {
@@ -286,6 +295,15 @@ lukshdrToolCheckState(lukshdrToolCheck *check, lukshdrToolState *state)
     case LUKSHDR_TOOL_STATE_FOUND:
         /* nothing is wrong: it may be another host's header, in a pool that both hosts have */
         lukshdrToolCheckFinding(check, &state->headerName, "%s", state->reason);
+        break;
+    case LUKSHDR_TOOL_STATE_PAYLOAD_REPLACED:
+    case LUKSHDR_TOOL_STATE_CREATING:
+    case LUKSHDR_TOOL_STATE_DELETING:
+    case LUKSHDR_TOOL_STATE_WIPING:
+    case LUKSHDR_TOOL_STATE_WIPED:
+    case LUKSHDR_TOOL_STATE_UNLINKING:
+        check->links++;
+        lukshdrToolCheckWrong(check, state);
         break;
     case LUKSHDR_TOOL_STATE_ORPHANED:
     default:

@@ -169,10 +169,21 @@ static bool
 lukshdrToolLinkConfirm(const lukshdrToolVolume *payload, bool yes, GError **error)
 {
     g_autofree char *name = lukshdrTextShown(payload->name);
-    g_autofree char *question = g_strdup_printf(
-        _("Take the header of volume '%s' in pool '%s' as it is now? If it is an older one, "
-          "passphrases that were removed since open the volume again."),
-        name, payload->pool);
+    const lukshdrToolName *header = lukshdrToolVolumeOther(payload);
+    g_autofree char *size = g_format_size_full(payload->capacity, G_FORMAT_SIZE_IEC_UNITS);
+    g_autofree char *question = NULL;
+
+    if (g_strcmp0(payload->linkState, LUKSHDR_XML_STATE_REPLACED) == 0)
+        question = g_strdup_printf(
+            _("Volume '%s' in pool '%s' is another file than the one that was linked to header "
+              "'%s' in pool '%s', such as one from a backup. It has format %s and a size of %s. "
+              "Take it as the payload, and the header as it is now?"),
+            name, payload->pool, header->volume, header->pool, payload->format, size);
+    else
+        question = g_strdup_printf(
+            _("Take the header of volume '%s' in pool '%s' as it is now? If it is an older one, "
+              "passphrases that were removed since open the volume again."),
+            name, payload->pool);
 
     return lukshdrToolConfirm(question, yes || !isatty(STDIN_FILENO), error);
 }

@@ -14,7 +14,26 @@
 
 #include "util/error.h"
 #include "util/text.h"
+#include "util/xml.h"
 #include "use.h"
+
+static const struct {
+    const char *name; /* in JSON; of a link's own state, in vol-dumpxml as well */
+    const char *text;
+} lukshdrToolStateKinds[] = {
+    [LUKSHDR_TOOL_STATE_OK] = { "ok", N_("ok") },
+    [LUKSHDR_TOOL_STATE_HEADER_MISSING] = { "header-missing", N_("header missing") },
+    [LUKSHDR_TOOL_STATE_HEADER_DAMAGED] = { "header-damaged", N_("header damaged") },
+    [LUKSHDR_TOOL_STATE_PAYLOAD_MISSING] = { "payload-missing", N_("payload missing") },
+    [LUKSHDR_TOOL_STATE_ORPHANED] = { "orphaned", N_("orphaned header") },
+    [LUKSHDR_TOOL_STATE_FOUND] = { "found", N_("found") },
+    [LUKSHDR_TOOL_STATE_PAYLOAD_REPLACED] = { LUKSHDR_XML_STATE_REPLACED, N_("payload replaced") },
+    [LUKSHDR_TOOL_STATE_CREATING] = { "creating", N_("being created") },
+    [LUKSHDR_TOOL_STATE_DELETING] = { "deleting", N_("being deleted") },
+    [LUKSHDR_TOOL_STATE_WIPING] = { "wiping", N_("being wiped") },
+    [LUKSHDR_TOOL_STATE_WIPED] = { "wiped", N_("wiped") },
+    [LUKSHDR_TOOL_STATE_UNLINKING] = { "unlinking", N_("being unlinked") },
+};
 
 void
 lukshdrToolStateFree(lukshdrToolState *state)
@@ -37,23 +56,13 @@ lukshdrToolStateFree(lukshdrToolState *state)
 const char *
 lukshdrToolStateName(lukshdrToolStateKind kind)
 {
-    static const char *const names[] = {
-        "ok", "header-missing", "header-damaged", "payload-missing", "orphaned", "found"
-    };
-
-    return names[kind];
+    return lukshdrToolStateKinds[kind].name;
 }
 
 char *
 lukshdrToolStateText(const lukshdrToolState *state)
 {
-    static const char *const texts[] = { N_("ok"),
-                                         N_("header missing"),
-                                         N_("header damaged"),
-                                         N_("payload missing"),
-                                         N_("orphaned header"),
-                                         N_("found") };
-    g_autoptr(GString) text = g_string_new(_(texts[state->kind]));
+    g_autoptr(GString) text = g_string_new(_(lukshdrToolStateKinds[state->kind].text));
     guint i;
 
     for (i = 0; i < state->users->len; i++) {
@@ -165,6 +174,51 @@ lukshdrToolStateReadHeader(lukshdrTool *tool, lukshdrToolState *state, GError **
     return true;
 }
 
+/* The daemon says that the link is not in order: then what its header looks like is not the point */
+static void
+lukshdrToolStateJudgeLink(lukshdrToolState *state)
+{
+    const lukshdrToolVolume *payload = state->payload;
+    g_autofree char *name = lukshdrTextShellName(payload->pool, payload->name);
+    g_autofree char *header = NULL;
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(lukshdrToolStateKinds); i++) {
+        if (g_str_equal(lukshdrToolStateKinds[i].name, payload->linkState))
+            break;
+    }
+    if (i == G_N_ELEMENTS(lukshdrToolStateKinds))
+        return;
+
+    header = g_steal_pointer(&state->reason);
+    state->kind = i;
+    switch (state->kind) {
+    case LUKSHDR_TOOL_STATE_PAYLOAD_REPLACED:
+        state->reason = g_strdup_printf(
+            _("what stands there is another file than the one that was linked; if it was put back "
+              "from a backup: virt-lukshdr link %s; if it is something else: virt-lukshdr forget "
+              "%s%s%s"),
+            name, name, header ? "; " : "", header ? header : "");
+        break;
+    case LUKSHDR_TOOL_STATE_WIPED:
+        state->reason = g_strdup_printf(
+            _("its key material has been destroyed, and it can only be deleted: virsh vol-delete "
+              "--pool %s %s"),
+            payload->pool, payload->name);
+        break;
+    case LUKSHDR_TOOL_STATE_CREATING:
+        state->reason = g_strdup_printf(
+            _("it is not whole yet; if nobody is making it any more, this removes what is left of "
+              "it: virsh pool-refresh %s"),
+            payload->pool);
+        break;
+    default:
+        state->reason = g_strdup_printf(
+            _("that is under way, or was interrupted; this completes it: virsh pool-refresh %s"),
+            payload->pool);
+    }
+}
+
 static lukshdrToolState *
 lukshdrToolStateNew(void)
 {
@@ -190,9 +244,10 @@ lukshdrToolStateOfPayload(lukshdrTool *tool,
     state->headerName.volume = g_strdup(header->volume);
     lukshdrToolUseFind(use, payload, state->users);
 
-    if (!lukshdrToolStateReadHeader(tool, state, error)) {
+    if (!lukshdrToolStateReadHeader(tool, state, error))
         return NULL;
-    }
+    if (payload->linkState)
+        lukshdrToolStateJudgeLink(state);
     return g_steal_pointer(&state);
 }
 

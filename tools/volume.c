@@ -51,6 +51,7 @@ lukshdrToolVolumeFree(lukshdrToolVolume *volume)
     g_free(volume->path);
     lukshdrRemoteFree(volume->remote);
     g_free(volume->format);
+    g_free(volume->linkState);
     g_free(volume->secretUUID);
     g_ptr_array_unref(volume->others);
     g_free(volume);
@@ -128,6 +129,7 @@ lukshdrToolVolumeReadEncryption(lukshdrToolVolume *volume, xmlNode *encryption)
 
         volume->role = LUKSHDR_TOOL_ROLE_PAYLOAD;
         volume->shared = g_strcmp0(link, "share") == 0;
+        volume->linkState = lukshdrXMLAttribute(header, LUKSHDR_XML_STATE);
         lukshdrToolVolumeReadOthers(volume, header);
     } else if (payload) {
         xmlNode *source = lukshdrXMLChild(payload, LUKSHDR_XML_SOURCE);

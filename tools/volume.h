@@ -52,6 +52,7 @@ struct _lukshdrToolVolume {
     guint64 capacity;   /* bytes */
     guint64 allocation; /* bytes */
     lukshdrToolRole role;
+    char *linkState;   /* of a payload: its link's state where that is not in order, or NULL */
     char *secretUUID;  /* NULL if there is none */
     bool shared;       /* it is a payload, and other payloads use its header, too */
     GPtrArray *others; /* lukshdrToolName *: for a payload, its header and then the replicas;

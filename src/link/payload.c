@@ -24,6 +24,12 @@
 /* what keeps all in one file: dirty, corrupt, compression type, extended L2 entries */
 #define LUKSHDR_PAYLOAD_QCOW2_KNOWN G_GUINT64_CONSTANT(0x1b)
 
+#define LUKSHDR_PAYLOAD_QCOW2_BITS 20 /* of its clusters' size */
+#define LUKSHDR_PAYLOAD_QCOW2_L1 40   /* where the first table is */
+#define LUKSHDR_PAYLOAD_QCOW2_OFFSET G_GUINT64_CONSTANT(0x00fffffffffffe00)
+#define LUKSHDR_PAYLOAD_QCOW2_COMPRESSED (G_GUINT64_CONSTANT(1) << 62)
+#define LUKSHDR_PAYLOAD_QCOW2_ZERO (G_GUINT64_CONSTANT(1) << 0)
+
 #define LUKSHDR_PAYLOAD_QED_FEATURES 16
 #define LUKSHDR_PAYLOAD_QED_BACKING (G_GUINT64_CONSTANT(1) << 0)
 
@@ -33,6 +39,9 @@
 
 /* as much as any of them needs: 20 sectors of a vmdk's descriptor behind the first */
 #define LUKSHDR_PAYLOAD_LEN (21 * 512)
+
+/* up to where a disk says what it is: Btrfs, 64 KiB behind its beginning */
+#define LUKSHDR_PAYLOAD_DISK_LEN (68 * 1024)
 
 static guint64
 lukshdrPayloadNumber64(const guint8 *at)
@@ -226,5 +235,143 @@ lukshdrPayloadCapacity(const lukshdrHandle *volume, guint64 *capacity, GError **
     }
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                 _("its content is not of format '%s'; put it back from a backup"), "qcow2");
+    return false;
+}
+
+/* Is there a table of partitions, as the first sector of a disk has it?  Of random bytes, one in 10^14 looks like
+ * one. */
+static bool
+lukshdrPayloadIsMBR(const guint8 *disk)
+{
+    bool any = false;
+    size_t i;
+
+    if (disk[510] != 0x55 || disk[511] != 0xaa)
+        return false;
+    for (i = 0; i < 4; i++) {
+        const guint8 *partition = disk + 446 + i * 16;
+
+        if (partition[0] & 0x7f)
+            return false;
+        any = any || (partition[4] && lukshdrPayloadNumber32(partition + 12));
+    }
+    return any;
+}
+
+/* ext2, 3 and 4: the magic is short, so what else is known of the superblock counts as well */
+static bool
+lukshdrPayloadIsExt(const guint8 *disk)
+{
+    const guint8 *super = disk + 1024;
+
+    return super[56] == 0x53 && super[57] == 0xef &&
+           GUINT32_FROM_LE(lukshdrPayloadNumber32(super + 24)) <= 6 &&
+           GUINT32_FROM_LE(lukshdrPayloadNumber32(super + 76)) <= 1;
+}
+
+/* Returns what is recognised in @disk, of LUKSHDR_PAYLOAD_DISK_LEN bytes, zeroes where nothing is known */
+static const char *
+lukshdrPayloadLookAt(const guint8 *disk)
+{
+    static const struct {
+        gsize at;
+        const char *magic;
+        gsize len;
+        const char *what;
+    } magics[] = {
+        { 512, "EFI PART", 8, N_("a partition table") },
+        { 4096, "EFI PART", 8, N_("a partition table") },
+        { 512, "LABELONE", 8, N_("a physical volume of LVM") },
+        { 0, "XFSB", 4, N_("an XFS file system") },
+        { 3, "NTFS    ", 8, N_("an NTFS file system") },
+        { 82, "FAT32   ", 8, N_("a FAT file system") },
+        { 54, "FAT16   ", 8, N_("a FAT file system") },
+        { 4086, "SWAPSPACE2", 10, N_("swap space") },
+        { 32769, "CD001", 5, N_("an image of a CD or DVD") },
+        { 65600, "_BHRfS_M", 8, N_("a Btrfs file system") },
+        { 0, "QFI\xfb", 4, N_("an image of format qcow2") },
+        { 0, "KDMV", 4, N_("an image of format vmdk") },
+        { 0, "vhdxfile", 8, N_("an image of format vhdx") },
+        { 0, "conectix", 8, N_("an image of format vpc") },
+        { 0, "LUKS\xba\xbe", 6, N_("a LUKS header of its own") },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(magics); i++) {
+        if (memcmp(disk + magics[i].at, magics[i].magic, magics[i].len) == 0)
+            return _(magics[i].what);
+    }
+    if (lukshdrPayloadIsMBR(disk))
+        return _("a partition table");
+    return lukshdrPayloadIsExt(disk) ? _("an ext4 file system") : NULL;
+}
+
+/* Sets @at to where the first bytes of the disk in a qcow2 image are, or to 0 if that has none or they are
+ * compressed.  Returns whether they are: ciphertext never is, since it does not become smaller. */
+static bool
+lukshdrPayloadFindFirst(const guint8 *head, lukshdrPayloadReader read, void *opaque, guint64 *at)
+{
+    guint64 l1 = GUINT64_FROM_BE(lukshdrPayloadNumber64(head + LUKSHDR_PAYLOAD_QCOW2_L1));
+    guint64 entry;
+
+    *at = 0;
+    if (read(&entry, sizeof(entry), l1, opaque) != sizeof(entry))
+        return false;
+    entry = GUINT64_FROM_BE(entry) & LUKSHDR_PAYLOAD_QCOW2_OFFSET;
+    if (!entry || read(&entry, sizeof(entry), entry, opaque) != sizeof(entry))
+        return false;
+    entry = GUINT64_FROM_BE(entry);
+    if (entry & LUKSHDR_PAYLOAD_QCOW2_COMPRESSED)
+        return true;
+    if (!(entry & LUKSHDR_PAYLOAD_QCOW2_ZERO))
+        *at = entry & LUKSHDR_PAYLOAD_QCOW2_OFFSET;
+    return false;
+}
+
+const char *
+lukshdrPayloadFindPlain(const char *format, lukshdrPayloadReader read, void *opaque)
+{
+    g_autofree guint8 *disk = g_malloc0(LUKSHDR_PAYLOAD_DISK_LEN);
+    guint64 at = 0;
+    guint32 bits;
+    gsize len = LUKSHDR_PAYLOAD_DISK_LEN;
+
+    if (g_str_equal(format, "qcow2")) {
+        if (read(disk, LUKSHDR_PAYLOAD_LEN, 0, opaque) <= 0 || !lukshdrPayloadIsQcow2(disk))
+            return NULL;
+        if (lukshdrPayloadFindFirst(disk, read, opaque, &at))
+            return _("compressed data");
+        bits = GUINT32_FROM_BE(lukshdrPayloadNumber32(disk + LUKSHDR_PAYLOAD_QCOW2_BITS));
+        if (!at || bits < 9 || bits > 21)
+            return NULL;
+        memset(disk, 0, LUKSHDR_PAYLOAD_DISK_LEN);
+        len = MIN(len, (gsize)1 << bits);
+    } else if (!g_str_equal(format, "raw")) {
+        return NULL;
+    }
+    return read(disk, len, at, opaque) > 0 ? lukshdrPayloadLookAt(disk) : NULL;
+}
+
+/* A lukshdrPayloadReader */
+static gssize
+lukshdrPayloadReadHandle(void *buf, gsize len, guint64 offset, void *opaque)
+{
+    const lukshdrHandle *volume = opaque;
+
+    return volume->remote ? lukshdrRemoteHandleRead(volume->remote, buf, len, offset, NULL)
+                          : lukshdrIORead(volume->fd, buf, len, offset, NULL);
+}
+
+bool
+lukshdrPayloadCheckCipher(const lukshdrHandle *volume, const char *format, GError **error)
+{
+    const char *what = lukshdrPayloadFindPlain(format, lukshdrPayloadReadHandle, (void *)volume);
+
+    if (!what)
+        return true;
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                _("it holds %s in clear, so it is not encrypted by the header; put the encrypted "
+                  "volume back, or encrypt this one into a new volume (virt-lukshdr convert)"),
+                what);
     return false;
 }

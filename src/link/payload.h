@@ -56,3 +56,40 @@ lukshdrPayloadImageFormat(const lukshdrHandle *volume, GError **error);
  */
 bool
 lukshdrPayloadCapacity(const lukshdrHandle *volume, guint64 *capacity, GError **error);
+
+/**
+ * lukshdrPayloadReader:
+ * @buf: gets the bytes
+ * @len: how many are wanted
+ * @offset: of the first in the volume, bytes
+ * @opaque: the caller's
+ *
+ * Returns: how many there are, fewer at the volume's end; -1 if they cannot be read.
+ */
+typedef gssize (*lukshdrPayloadReader)(void *buf, gsize len, guint64 offset, void *opaque);
+
+/**
+ * lukshdrPayloadFindPlain:
+ * @format: its format, libvirt's name
+ * @read: reads the volume
+ * @opaque: for @read
+ *
+ * Looks at the beginning of the disk that is in a payload: where ciphertext must be, a partition table, a file system
+ * or another image can be recognised.  Tells what is cheap to tell, of "raw" and "qcow2"; that nothing is recognised
+ * does not mean that all is encrypted.
+ *
+ * Returns: what was recognised, in the user's language, static; or NULL.
+ */
+const char *
+lukshdrPayloadFindPlain(const char *format, lukshdrPayloadReader read, void *opaque);
+
+/**
+ * lukshdrPayloadCheckCipher:
+ * @volume: an open volume
+ * @format: its format, libvirt's name
+ * @error: VIR_ERR_OPERATION_INVALID, saying what is in it and how to encrypt that
+ *
+ * Returns: true unless lukshdrPayloadFindPlain recognises something in it; or false with @error set.
+ */
+bool
+lukshdrPayloadCheckCipher(const lukshdrHandle *volume, const char *format, GError **error);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "util/error.h"
+#include "util/text.h"
 #include "registry-priv.h"
 
 typedef enum {
@@ -46,9 +47,11 @@ lukshdrRegistrySetUndecided(const lukshdrRegistryEntry *entry,
                             lukshdrRegistrySide side,
                             const lukshdrVolume *vol,
                             const char *path,
+                            const lukshdrIdentity *found,
                             GError **error)
 {
     g_autofree char *where = lukshdrVolumeWhere(vol);
+    g_autofree char *payload = NULL;
     g_autofree char *command = NULL;
     const char *role = side == LUKSHDR_REGISTRY_PAYLOAD ? _("payload") : _("header");
 
@@ -77,6 +80,20 @@ lukshdrRegistrySetUndecided(const lukshdrRegistryEntry *entry,
                       "pool '%s'; give the two their names back (rbd rename), or give up the link "
                       "with \"%s\""),
                     path, role, vol->volume, vol->pool, command);
+        return;
+    }
+
+    if (found && side == LUKSHDR_REGISTRY_PAYLOAD &&
+        entry->link->state == LUKSHDR_LINK_STATE_ACTIVE &&
+        lukshdrIdentityCompare(&vol->identity, found) == LUKSHDR_IDENTITY_DIFFERENT) {
+        payload = lukshdrTextShellName(vol->pool, vol->volume);
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("'%s', volume '%s' of pool '%s', was replaced: it is not what was linked to "
+                      "header '%s' of pool '%s'. If it was put back from a backup, take it with "
+                      "\"virt-lukshdr link %s\"; if it is something else, give up the link with "
+                      "\"%s\""),
+                    path, vol->volume, vol->pool, entry->link->header.volume,
+                    entry->link->header.pool, payload, command);
         return;
     }
 
@@ -247,7 +264,7 @@ lukshdrRegistryFindInBucket(const GList *bucket,
         return true;
     }
     if (undecided) {
-        lukshdrRegistrySetUndecided(undecided, side, undecidedVol, path, error);
+        lukshdrRegistrySetUndecided(undecided, side, undecidedVol, path, found, error);
         return false;
     }
     return true;
@@ -288,7 +305,7 @@ lukshdrRegistryFindUnexaminable(lukshdrRegistry *reg,
         const lukshdrVolume *vol = lukshdrRegistryRecordedAt(entry, side, key);
 
         if (vol) {
-            lukshdrRegistrySetUndecided(entry, side, vol, path, error);
+            lukshdrRegistrySetUndecided(entry, side, vol, path, NULL, error);
             return false;
         }
     }
@@ -561,7 +578,7 @@ lukshdrRegistryByName(const GList *bucket,
 
         /* nobody may act on what a damaged entry says */
         if (entry->damage) {
-            lukshdrRegistrySetUndecided(entry, side, vol, volume, error);
+            lukshdrRegistrySetUndecided(entry, side, vol, volume, NULL, error);
             return false;
         }
         *link = lukshdrLinkRef(entry->link);

@@ -112,6 +112,32 @@ lukshdrStorageFindReplaced(virStorageVolPtr vol, lukshdrLink **header)
     return !lukshdrHeaderCheck(link, copy, handle->fd, NULL, NULL);
 }
 
+lukshdrLink *
+lukshdrStorageFindReplacedPayload(virStorageVolPtr vol)
+{
+    g_auto(lukshdrVolume) where = { 0 };
+    g_autoptr(GPtrArray) links = NULL;
+    g_autofree char *path = NULL;
+    guint i;
+
+    if (!lukshdrStoragePlace(vol, &where, NULL))
+        return NULL;
+    path = lukshdrVolumeWhere(&where);
+    links = lukshdrRegistryListAt(lukshdrStorageState.registry, path, NULL);
+
+    for (i = 0; links && i < links->len; i++) {
+        lukshdrLink *link = g_ptr_array_index(links, i);
+        g_autoptr(lukshdrHandle) handle = NULL;
+
+        if (lukshdrVolumeIsSamePlace(&link->payload, &where) &&
+            (handle = lukshdrHandleOpen(&link->payload, LUKSHDR_HANDLE_READ | LUKSHDR_HANDLE_ANY,
+                                        NULL)) &&
+            handle->match == LUKSHDR_IDENTITY_DIFFERENT)
+            return lukshdrLinkRef(link);
+    }
+    return NULL;
+}
+
 void
 lukshdrStorageSetHeaderInUse(const lukshdrLink *header, GError **error)
 {

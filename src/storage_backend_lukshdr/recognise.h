@@ -56,6 +56,19 @@ bool
 lukshdrStorageFindReplaced(virStorageVolPtr vol, lukshdrLink **header);
 
 /**
+ * lukshdrStorageFindReplacedPayload:
+ * @vol: a volume that lukshdrStorageRecognise has called uncertain
+ *
+ * A payload that was put back from a backup (cp, tar, rsync, qemu-img convert and mv) is another file than
+ * the recorded one.  So is whatever else somebody put there: nobody uses it until a client links it again.
+ *
+ * Returns: the link whose payload is recorded where @vol is and was another file, image or device (a reference); or
+ * NULL.
+ */
+lukshdrLink *
+lukshdrStorageFindReplacedPayload(virStorageVolPtr vol);
+
+/**
  * lukshdrStorageSetHeaderInUse:
  * @header: the link of a header volume that somebody wants to change
  * @error: set to VIR_ERR_OPERATION_INVALID, naming the volume that needs it

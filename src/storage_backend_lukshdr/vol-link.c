@@ -26,6 +26,9 @@
  *   4 the earlier secret removed            a crash before that leaves it, with the payload's name
  *
  * Of the two secrets, the one goes that the entry does not name.
+ *
+ * A payload that was put back from a backup, or moved to another pool, is linked again like that: until
+ * step 3 the entry has the payload as it was.
  */
 
 #include "config.h"
@@ -42,6 +45,7 @@
 #include "link/label.h"
 #include "util/log.h"
 #include "link/luks.h"
+#include "link/payload.h"
 #include "link/replica.h"
 #include "busy.h"
 #include "convert.h"
@@ -478,6 +482,17 @@ lukshdrExistingLinkNew(virStorageVolPtr vol,
     return false;
 }
 
+/* Is the payload of @now another one than that of @before, or somewhere else? */
+static bool
+lukshdrExistingPayloadDiffers(const lukshdrLink *now, const lukshdrLink *before)
+{
+    return g_strcmp0(now->payload.pool, before->payload.pool) ||
+           g_strcmp0(now->payload.volume, before->payload.volume) ||
+           !lukshdrVolumeIsSamePlace(&now->payload, &before->payload) ||
+           lukshdrIdentityCompare(&before->payload.identity, &now->payload.identity) ==
+               LUKSHDR_IDENTITY_DIFFERENT;
+}
+
 /* A lukshdrStorageChange: puts what linking again has found into an entry that may have changed
  * since */
 static bool
@@ -493,6 +508,11 @@ lukshdrExistingChange(lukshdrLink *link, void *opaque)
     link->digest = g_strdup(found->digest);
     link->generation = found->generation;
     link->header.identity = found->header.identity;
+    /* others that share the header have payloads of their own */
+    if (g_str_equal(link->uuid, found->uuid) && lukshdrExistingPayloadDiffers(found, link)) {
+        lukshdrVolumeClear(&link->payload);
+        lukshdrVolumeCopy(&link->payload, &found->payload);
+    }
 
     g_ptr_array_set_size(link->replicas, 0);
     for (i = 1; i <= found->replicas->len; i++) {
@@ -670,6 +690,40 @@ lukshdrExistingCheckXML(const lukshdrVolumeXML *xml, GError **error)
     return false;
 }
 
+/* Is the payload of @known no longer where it was recorded?  Then @link has where it is now. */
+static bool
+lukshdrExistingHasMoved(const lukshdrLink *known, virConnectPtr conn)
+{
+    g_autoptr(lukshdrHandle)
+        handle = lukshdrHandleOpen(&known->payload, LUKSHDR_HANDLE_READ | LUKSHDR_HANDLE_ANY, NULL);
+    g_autoptr(virStorageVol) vol = NULL;
+
+    if (!handle || handle->match == LUKSHDR_IDENTITY_DIFFERENT)
+        return true;
+    vol = lukshdrStorageLookupVolume(&known->payload, conn, NULL);
+    virResetLastError();
+    return !vol;
+}
+
+/* Checks what stands in the place of a payload, and is another file: nobody can tell from ciphertext alone what
+ * it was encrypted with, but what is no ciphertext can be told. */
+static bool
+lukshdrExistingCheckReplaced(const lukshdrLink *link, const lukshdrLink *known, GError **error)
+{
+    g_autoptr(lukshdrHandle) handle = NULL;
+
+    if (!lukshdrStorageCheckUnused(known, false, error) ||
+        !lukshdrExistingCheckIdle(&link->payload, error) ||
+        !(handle = lukshdrHandleOpen(&link->payload, LUKSHDR_HANDLE_READ, error)))
+        return false;
+    if (lukshdrPayloadCheck(handle, link->format, error) &&
+        lukshdrPayloadCheckCipher(handle, link->format, error))
+        return true;
+    g_prefix_error(error, _("volume '%s' of pool '%s' cannot be taken as the payload: "),
+                   link->payload.volume, link->payload.pool);
+    return false;
+}
+
 static bool
 lukshdrExistingLink(virStoragePoolPtr pool,
                     virStorageVolPtr vol,
@@ -702,6 +756,10 @@ lukshdrExistingLink(virStoragePoolPtr pool,
         !lukshdrExistingCheckHeaders(link, known, error) ||
         (!known && (!lukshdrExistingReadPayload(vol, xml, link, error) ||
                     !lukshdrExistingCheckIdle(&link->payload, error))) ||
+        (known &&
+         lukshdrIdentityCompare(&known->payload.identity, &link->payload.identity) ==
+             LUKSHDR_IDENTITY_DIFFERENT &&
+         !lukshdrExistingCheckReplaced(link, known, error)) ||
         !(secret = lukshdrExistingSecret(link, xml, error)))
         return false;
 
@@ -716,16 +774,30 @@ lukshdrStorageLinkExisting(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError
     g_autoptr(lukshdrLink) link = lukshdrLinkNew();
     g_autoptr(virStorageVol) vol = NULL;
     g_auto(lukshdrRecognised) what = { 0 };
+    g_autoptr(lukshdrLink) replaced = NULL;
+    g_autoptr(GError) local = NULL;
     const lukshdrLink *known;
 
     if (!lukshdrExistingCheckXML(xml, error) ||
-        !(vol = lukshdrExistingFind(pool, xml->name, &link->payload, error)) ||
-        !lukshdrStorageRecognise(vol, state->abi.virStorageVolUploadEnsureACL, &what, error))
+        !(vol = lukshdrExistingFind(pool, xml->name, &link->payload, error)))
         return NULL;
+    if (!lukshdrStorageRecognise(vol, state->abi.virStorageVolUploadEnsureACL, &what, &local) &&
+        !(replaced = lukshdrStorageFindReplacedPayload(vol))) {
+        g_propagate_error(error, g_steal_pointer(&local));
+        return NULL;
+    }
 
-    if ((known = lukshdrStorageRecognisedPayload(&what))) {
+    if ((known = replaced ? replaced : lukshdrStorageRecognisedPayload(&what))) {
+        g_auto(lukshdrVolume) found = { 0 };
+
+        lukshdrVolumeCopy(&found, &link->payload);
         lukshdrLinkUnref(link);
         link = lukshdrLinkCopy(known);
+        /* it was put back from a backup, or into another pool: from now on this is the payload */
+        if (replaced || lukshdrExistingHasMoved(known, virStoragePoolGetConnect(pool))) {
+            lukshdrVolumeClear(&link->payload);
+            lukshdrVolumeCopy(&link->payload, &found);
+        }
     } else if (what.as != LUKSHDR_RECOGNISED_PLAIN) {
         lukshdrStorageSetHeaderInUse(what.link, error);
         return NULL;

@@ -85,9 +85,16 @@ lukshdrStorageVolGetXMLDesc(virStorageVolPtr vol, unsigned int flags)
         return NULL;
 
     if (!lukshdrStorageRecognise(vol, NULL, &what, &error)) {
+        g_autoptr(lukshdrLink) replaced = lukshdrStorageFindReplacedPayload(vol);
+
         /* show the volume even if nobody knows what it is */
-        LUKSHDR_LOG_WARN("%s", error->message);
         virResetLastError();
+        if (replaced &&
+            (shown = lukshdrVolumeXMLShowPayload(xml, replaced, LUKSHDR_XML_STATE_REPLACED))) {
+            free(xml);
+            return lukshdrStorageMarkLost(shown);
+        }
+        LUKSHDR_LOG_WARN("%s", error->message);
         return xml;
     }
 
@@ -98,7 +105,7 @@ lukshdrStorageVolGetXMLDesc(virStorageVolPtr vol, unsigned int flags)
             free(xml);
             xml = shown;
         }
-        shown = lukshdrVolumeXMLShowPayload(xml, what.link);
+        shown = lukshdrVolumeXMLShowPayload(xml, what.link, NULL);
     } else if (what.link && (links = lukshdrStorageHeadersSharers(what.link, &error))) {
         g_ptr_array_insert(links, 0, lukshdrLinkRef(what.link));
         shown = lukshdrVolumeXMLShowHeader(xml, links);

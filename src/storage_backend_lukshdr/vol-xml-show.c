@@ -136,7 +136,7 @@ lukshdrVolumeXMLAddSource(xmlNode *parent, const lukshdrVolume *vol)
 }
 
 char *
-lukshdrVolumeXMLShowPayload(const char *text, const lukshdrLink *link)
+lukshdrVolumeXMLShowPayload(const char *text, const lukshdrLink *link, const char *state)
 {
     g_autoptr(xmlDoc) doc = lukshdrXMLParse(text, strlen(text), LUKSHDR_XML_VOLUME, NULL);
     const lukshdrVolume *copy;
@@ -152,6 +152,10 @@ lukshdrVolumeXMLShowPayload(const char *text, const lukshdrLink *link)
     if (link->headerShared)
         lukshdrXMLSetAttribute(header, LUKSHDR_XML_HEADER_LINK,
                                lukshdrHeaderLinkActionToString(LUKSHDR_HEADER_LINK_SHARE));
+    if (link->state != LUKSHDR_LINK_STATE_ACTIVE)
+        state = lukshdrLinkStateToString(link->state);
+    if (state)
+        lukshdrXMLSetAttribute(header, LUKSHDR_XML_STATE, state);
     for (i = 0; (copy = lukshdrLinkHeaderCopy(link, i)); i++) {
         /* do not show a replica that a label names and nobody here has seen */
         if (i == 0 || lukshdrVolumeLocation(copy) != LUKSHDR_LOCATION_NONE ||

@@ -197,12 +197,13 @@ lukshdrVolumeXMLFormatOf(const char *text, GError **error);
  * lukshdrVolumeXMLShowPayload:
  * @text: vol-dumpxml of a payload volume as stock writes it
  * @link: its link
+ * @state: what else is to be said of an active link, such as LUKSHDR_XML_STATE_REPLACED, or NULL
  *
- * Returns: @text with the link's <encryption> with <header> in <target>, to be
- * freed with free(3) as an API result; NULL if @text is not as expected.
+ * Returns: @text with the link's <encryption> with <header> in <target>, which has the link's state
+ * unless that is active; to be freed with free(3) as an API result; NULL if @text is not as expected.
  */
 char *
-lukshdrVolumeXMLShowPayload(const char *text, const lukshdrLink *link);
+lukshdrVolumeXMLShowPayload(const char *text, const lukshdrLink *link, const char *state);
 
 /**
  * lukshdrVolumeXMLShowHeader:

@@ -61,10 +61,12 @@
 #define LUKSHDR_XML_PAYLOAD "payload"
 #define LUKSHDR_XML_HEADERS "headers"
 #define LUKSHDR_XML_FORMAT_NONE "none" /* of <encryption>: the volume is to be a plain one */
-#define LUKSHDR_XML_STATE "state"      /* attribute of <source> */
+#define LUKSHDR_XML_STATE "state"      /* attribute of <source>, and of <header>: the link's */
 #define LUKSHDR_XML_STATE_MISSING "missing"
 #define LUKSHDR_XML_STATE_FOUND "found" /* a label says so, and it is not followed */
-#define LUKSHDR_XML_HEADER_LINK "link"  /* attribute of <header>: what is to be done */
+#define LUKSHDR_XML_STATE_REPLACED \
+    "payload-replaced"                 /* of a link: another file stands in its payload's place */
+#define LUKSHDR_XML_HEADER_LINK "link" /* attribute of <header>: what is to be done */
 
 /* registry, label and guest records */
 #define LUKSHDR_XML_LINK "link"

@@ -77,7 +77,7 @@ static void
 fuzzShown(const char *text, size_t size, lukshdrLink *link)
 {
     g_autoptr(GPtrArray) links = g_ptr_array_new();
-    char *payload = lukshdrVolumeXMLShowPayload(text, link);
+    char *payload = lukshdrVolumeXMLShowPayload(text, link, NULL);
     char *image = lukshdrVolumeXMLShowImage(text, "qcow2", size);
     g_autofree char *said = image ? lukshdrVolumeXMLFormatSaid(image) : NULL;
     char *header;

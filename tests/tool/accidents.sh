@@ -1,0 +1,107 @@
+#!/bin/bash
+# What happens to volumes by accident, and the one command out of each: a payload put back from a backup or moved, a
+# volume that is lost.
+
+# shellcheck disable=SC2317,SC2016 # functions and commands in quotes are called by way of try
+. "$(dirname "$0")/lib/vl.sh"
+
+need_command jq
+
+# state [NAME]: what "list" says of it.
+state() {
+    said vl list --json | jq -r --arg name "${1:-one}" '.[]|select(.payload.volume==$name).state' | sort -u
+}
+# here COMMAND...: where the daemon lives
+here() { "$DAEMON_IN" "$@"; }
+# plain_of NAME FILE: the decrypted content becomes FILE, or that is refused.
+plain_of() {
+    virsh vol-delete clear data >/dev/null 2>&1
+    printf "<volume><name>clear</name><capacity unit='M'>16</capacity><target><format type='raw'/></target></volume>" |
+        from data "$1" data && cp "$DATA/clear" "$2"
+}
+
+try "a daemon starts" linked_start || finish
+quick_format
+OTHER=$DAEMON_IMAGES/other
+here mkdir -p "$OTHER"
+pool_make other "$OTHER" >/dev/null
+(yes 'what stands in it' | head -c 1M && head -c 15M /dev/zero) >"$DAEMON_DIR/content"
+virsh vol-create-as data content 16M >/dev/null
+virsh vol-upload content "$DAEMON_DIR/content" --pool data
+# made NAME FORMAT: a linked volume with content
+made() { linked_xml "$1" "$2" | from data content data; }
+
+note "A payload that was put back from a backup"
+for way in cp tar rsync 'qemu-img convert'; do
+    name=$(tr -dc '[:lower:]' <<<"$way")
+    command -v "${way%% *}" >/dev/null || {
+        skip "$way" "there is no ${way%% *}"
+        continue
+    }
+    made "$name" raw >/dev/null
+    backup=$DAEMON_DIR/$name
+    case $way in
+        tar) here tar -C "$DATA" -cf "$backup" "$name" && here rm "$DATA/$name" && here tar -C "$DATA" -xf "$backup" ;;
+        qemu-img*) here qemu-img convert -f raw -O raw "$DATA/$name" "$backup" && here mv "$backup" "$DATA/$name" ;;
+        rsync) here rsync -a "$DATA/$name" "$backup" && here rsync -a -I "$backup" "$DATA/$name" ;;
+        *) here cp "$DATA/$name" "$backup" && here rm "$DATA/$name" && here cp "$backup" "$DATA/$name" ;;
+    esac
+    same "$way: the list says so" "$(state "$name")" payload-replaced
+    refuse "$way: it is not used" "was replaced: .*\"virt-lukshdr link data/$name\"" plain_of "$name" "$DAEMON_DIR/plain"
+    command=$(sed -n 's/.*"virt-lukshdr \(link [^"]*\)".*/\1/p' <<<"$OUT" | head -n 1)
+    try "$way: what the message says takes it again" eval "vl $command"
+    same "$way: it is well" "$(state "$name")" ok
+    try "$way: it opens" plain_of "$name" "$DAEMON_DIR/plain"
+    try "$way: it has its content" cmp "$DAEMON_DIR/plain" "$DAEMON_DIR/content"
+    virsh vol-delete "$name" data >/dev/null
+done
+
+made one qcow2 >/dev/null
+here cp "$DATA/one" "$DAEMON_DIR/one.kept"
+here cp "$VAULT/one.luks" "$DAEMON_DIR/header.kept"
+# back: as after a backup
+back() { here cp "$DAEMON_DIR/one.kept" "$DATA/one.new" && here mv "$DATA/one.new" "$DATA/one"; }
+back
+status "info" 0 'payload replaced' vl info data/one
+like "says what to do" "$OUT" 'virt-lukshdr link data/one;.*virt-lukshdr forget data/one'
+status "check" 7 'data/one: payload replaced: .*virt-lukshdr link data/one' vl check
+try "a refresh" virsh pool-refresh data
+same "it is remembered" "$(state)" payload-replaced
+try "a new daemon" linked_launch
+same "also after a restart" "$(state)" payload-replaced
+like "vol-dumpxml" "$(virsh vol-dumpxml one data)" '<header type="volume" state="payload-replaced">'
+virsh vol-dumpxml one data >"$DAEMON_DIR/xml/shown.xml"
+try "is as the schema says" xmllint --noout --relaxng "$BUILDDIR/schemas/lukshdr-storagevol.rng" "$DAEMON_DIR/xml/shown.xml"
+
+note "What is not the payload is not taken"
+here truncate -s 16M "$DATA/one.new" && here mv "$DATA/one.new" "$DATA/one"
+status "another format" 1 "cannot be taken as the payload: its content is not of format 'qcow2'" vl link data/one
+truncate -s 16M "$DAEMON_DIR/disk"
+printf 'EFI PART' | dd of="$DAEMON_DIR/disk" bs=512 seek=1 conv=notrunc status=none
+for compressed in '' -c; do
+    here qemu-img convert $compressed -f raw -O qcow2 "$DAEMON_DIR/disk" "$DATA/one.new" && here mv "$DATA/one.new" "$DATA/one"
+    status "a plain image${compressed:+, compressed}" 1 "cannot be taken as the payload: it holds (a partition table|compressed data) in clear.*convert" \
+        vl link data/one
+done
+back
+flip "$VAULT/one.luks"
+status "a header that the secret does not open" 1 "does not open header 'one.luks'" vl link data/one
+here cp "$DAEMON_DIR/header.kept" "$VAULT/one.new" && here mv "$VAULT/one.new" "$VAULT/one.luks"
+try "payload and header put back: one command" vl link data/one
+same "all is well" "$(state)" ok
+try "a new daemon" linked_launch
+same "the label says the same" "$(state)" ok
+
+note "A payload that was moved to another pool"
+here mv "$DATA/one" "$OTHER/one"
+virsh pool-refresh data && virsh pool-refresh other
+try "one command" vl link other/one
+same "it is known there" "$(said vl list --json | jq -r '.[]|.payload.pool+"/"+.payload.volume+" "+.state')" "other/one ok"
+like "the label as well" "$(tail -c +2097201 "$VAULT/one.luks" | head -c 65536 | tr -d '\0')" 'pool="other" volume="one"'
+try "its earlier name is free" virsh vol-create-as data one 1M
+virsh vol-delete one data >/dev/null
+try "it is deleted there" virsh vol-delete one other
+same "with its header" "$(here ls "$VAULT")" ""
+
+unlike "the passphrase is in no log" "$(cat "$DAEMON_DIR"/*.log "$DAEMON_DIR/log"/* 2>/dev/null)" "$PASSPHRASE"
+finish
