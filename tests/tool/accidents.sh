@@ -69,7 +69,7 @@ try "a refresh" virsh pool-refresh data
 same "it is remembered" "$(state)" payload-replaced
 try "a new daemon" linked_launch
 same "also after a restart" "$(state)" payload-replaced
-like "vol-dumpxml" "$(virsh vol-dumpxml one data)" '<header type="volume" state="payload-replaced">'
+like "vol-dumpxml" "$(virsh vol-dumpxml one data)" '<header type=.volume. state=.payload-replaced.>'
 virsh vol-dumpxml one data >"$DAEMON_DIR/xml/shown.xml"
 try "is as the schema says" xmllint --noout --relaxng "$BUILDDIR/schemas/lukshdr-storagevol.rng" "$DAEMON_DIR/xml/shown.xml"
 
