@@ -1,6 +1,6 @@
 #!/bin/bash
-# README.md's tour says what happens: it is typed, as a newcomer would, at a terminal, into the shell that
-# ./demo --shell opens.
+# README.md and docs/tour.md, which goes on from it, say what happens: they are typed, as a newcomer would, at a
+# terminal, into the shell that ./demo --shell opens.
 set -u
 . "$(dirname "$0")/../lib/docs.sh"
 
@@ -82,6 +82,7 @@ for mode in ${DAEMON_MODE:-system session}; do
     # What differs from one run to the next
     DOCS_UNIQUE=()
     docs_page "$SOURCE/README.md" 2
+    docs_page "$SOURCE/docs/tour.md" 0
     like "it lives in a directory of its own" "$(ls "$WORK/t")" '^lukshdr\.'
     echo exit >&8
     status=0
