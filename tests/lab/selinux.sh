@@ -49,4 +49,14 @@ try "the guest ends" on lab1 'virsh destroy guest'
 same "all headers are as before" "$(on lab1 'stat -c "%n %U %C" /srv/vault/*')" "$BEFORE"
 refused "start, plug, unplug, end"
 lab_spent "guest"
+
+note "It ends while the plugin is switched off"
+try "the guest starts" on lab1 'virsh start guest'
+try "the daemon runs without the plugin" on lab1 plugin_off
+try "it destroys the guest" on lab1 destroyed guest
+unlike "stock leaves the header as the guest had it" "$(on lab1 'stat -c "%n %U %C" /srv/vault/one.qcow2.luks')" "$(grep one.qcow2 <<<"$BEFORE")"
+try "the plugin is there again" on lab1 plugin_on
+same "all headers are as before" "$(on lab1 'stat -c "%n %U %C" /srv/vault/*')" "$BEFORE"
+refused "start, end without the plugin, and the plugin back"
+lab_spent "without the plugin"
 finish

@@ -9,6 +9,8 @@
 #   io NAME TARGET COMMAND        reads or writes the disk of a running guest, as QEMU's device does, by a command
 #                                 of qemu-io; prints what came of it, and fails if it failed
 #   unplugged NAME TARGET         unplugs the disk of a guest without a system: it resets, so that the machine lets go
+#   destroyed NAME                destroys a guest, also with a daemon that has only just started
+#   plugin_off, plugin_on         libvirtd restarts without the plugin, whose drop-in is masked; and with it again
 #   hmp NAME COMMAND              QEMU's monitor
 #   profile NAME                  the file of AppArmor rules that libvirt wrote for the guest
 #   denied                        what AppArmor or SELinux denied since it was last asked, a line for each, once
@@ -54,6 +56,29 @@ guest_make() {
 $*
 </devices></domain>
 XML
+}
+
+# A daemon that has not found its guests yet kills the guest and says that it does not run.
+destroyed() {
+    local i
+    virsh destroy "$1"
+    for ((i = 0; i < 600; i++)); do
+        [ "$(virsh domstate "$1")" != "shut off" ] || return 0
+        sleep 0.5
+    done
+    return 1
+}
+
+plugin_off() {
+    local dir=/etc/systemd/system/libvirtd.service.d dropin
+    dropin=$(systemctl show -P DropInPaths libvirtd | tr " " "\n" | grep lukshdr) && mkdir -p "$dir" &&
+        ln -s /dev/null "$dir/${dropin##*/}" && systemctl daemon-reload && systemctl restart libvirtd &&
+        ! grep lukshdr "/proc/$(pidof libvirtd)/maps"
+}
+
+plugin_on() {
+    find /etc/systemd/system/libvirtd.service.d -name '*lukshdr*' -delete && systemctl daemon-reload &&
+        systemctl restart libvirtd && virt-lukshdr check
 }
 
 hmp() {
