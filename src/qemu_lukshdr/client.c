@@ -295,7 +295,8 @@ lukshdrQemuConfigCheckDisks(const char *xml)
     return lukshdrQemuConfigRewrite(&checked, &rewritten);
 }
 
-/* Checks the disks of a domain that does not run.  For one that runs, Prepare does so (prepare.c).
+/* Checks the disks of a domain that does not run.  For one that runs, Prepare does so (prepare.c),
+ * and only internal snapshots are left to check.
  * If the domain starts after our question, Prepare refuses the overlay.  If the domain stops after
  * our question, it may get an overlay that is not encrypted. */
 static bool
@@ -303,18 +304,19 @@ lukshdrQemuConfigCheckSnapshot(virDomainPtr domain, const char *xml, unsigned in
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *config = NULL;
+    bool diskOnly = flags & VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY;
     int active;
 
     if (flags & VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE)
         return true;
-    if ((active = lukshdrQemuLookState(domain, virDomainIsActive)) != 0)
-        return active > 0;
-    if (!(config = lukshdrQemuLook(domain, VIR_DOMAIN_XML_INACTIVE)) ||
-        !lukshdrQemuConfigCheckDisks(config))
+    if ((active = lukshdrQemuLookState(domain, virDomainIsActive)) < 0 ||
+        !(config = lukshdrQemuLook(domain, active ? 0 : VIR_DOMAIN_XML_INACTIVE)) ||
+        (!active && !lukshdrQemuConfigCheckDisks(config)))
         return false;
 
-    if (lukshdrQemuSnapshotXMLCheck(&lukshdrQemu.host, config, xml,
-                                    flags & VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY, &error))
+    if (active
+            ? lukshdrQemuSnapshotXMLCheckRunning(&lukshdrQemu.host, config, xml, diskOnly, &error)
+            : lukshdrQemuSnapshotXMLCheck(&lukshdrQemu.host, config, xml, diskOnly, &error))
         return true;
     lukshdrReportError(error);
     return false;

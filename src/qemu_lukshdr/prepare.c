@@ -37,6 +37,7 @@
 #include "prepare.h"
 #include "props.h"
 #include "remote-header.h"
+#include "snapshot-xml.h"
 
 /* A disk without <encryption> gets the link's, and libvirt then makes the secret
  * object, the format layer and their removal by itself. */
@@ -382,6 +383,7 @@ static bool
 lukshdrQemuPrepareOther(virDomainDiskDef *disk, virStorageSource *src, GError **error)
 {
     g_autoptr(lukshdrGuestDisk) below = NULL;
+    g_autofree char *ways = NULL;
 
     if (disk)
         below = lukshdrQemuPrepareFindBelow(lukshdrQemuDomainDiskSource(disk), src);
@@ -399,12 +401,13 @@ lukshdrQemuPrepareOther(virDomainDiskDef *disk, virStorageSource *src, GError **
     if (lukshdrQemuContextFind(LUKSHDR_QEMU_CONTEXT_COPY, NULL) || lukshdrQemuSourceEncryption(src))
         return true;
 
+    ways = lukshdrQemuSnapshotXMLWays(below->format);
     g_set_error(
         error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
-        _("an overlay above disk '%s' would hold data of linked payload '%s' unencrypted: "
-          "give it an 'encryption' in the 'source' of the snapshot's XML, or leave the disk "
-          "out of the snapshot"),
-        lukshdrQemuDomainDiskTarget(disk), below->payloadPath);
+        _("an overlay above disk '%1$s' would hold data of linked payload '%2$s' unencrypted: "
+          "%3$s; or give the overlay an 'encryption' in the 'source' of the snapshot's XML, or "
+          "leave the disk out of the snapshot"),
+        lukshdrQemuDomainDiskTarget(disk), below->payloadPath, ways);
     return false;
 }
 

@@ -1,5 +1,5 @@
 /*
- * snapshot-xml.c: on which disks a snapshot would put an overlay
+ * snapshot-xml.c: which disks of a domain a snapshot would keep in a way that does not work
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -34,28 +34,36 @@ lukshdrQemuSnapshotXMLDisk(xmlNode *snapshot, const char *target, const char *fi
     return NULL;
 }
 
-/* Does the snapshot put an overlay on @disk?  As libvirt decides it (virDomainSnapshotAlignDisks):
- * the snapshot's XML says so, or else the disk's, or else @diskOnly. */
-static bool
-lukshdrQemuSnapshotXMLIsExternal(xmlNode *disk, xmlNode *asked, bool diskOnly)
-{
-    g_autofree char *own = lukshdrXMLAttribute(disk, "snapshot");
-    g_autofree char *said = asked ? lukshdrXMLAttribute(asked, "snapshot") : NULL;
+/* How a snapshot keeps a disk: names of libvirt's virDomainSnapshotLocation */
+#define LUKSHDR_QEMU_SNAPSHOT_EXTERNAL "external"
+#define LUKSHDR_QEMU_SNAPSHOT_INTERNAL "internal"
+#define LUKSHDR_QEMU_SNAPSHOT_NO "no"
 
-    if (said)
-        return g_str_equal(said, "external");
-    if (asked && lukshdrXMLChild(asked, LUKSHDR_XML_SOURCE))
-        return true;
+/* How does the snapshot keep @disk?  As libvirt decides it (virDomainSnapshotAlignDisks): the
+ * snapshot's XML says so, or else the disk's, or else it is @other.  Freed with g_free. */
+static char *
+lukshdrQemuSnapshotXMLHow(xmlNode *disk, xmlNode *asked, const char *other)
+{
+    char *own = lukshdrXMLAttribute(disk, "snapshot");
+    char *said = asked ? lukshdrXMLAttribute(asked, "snapshot") : NULL;
+
+    if (!said && asked && lukshdrXMLChild(asked, LUKSHDR_XML_SOURCE))
+        said = g_strdup(LUKSHDR_QEMU_SNAPSHOT_EXTERNAL);
+    if (said) {
+        g_free(own);
+        return said;
+    }
     if (own)
-        return g_str_equal(own, "external");
-    return diskOnly;
+        return own;
+    return g_strdup(lukshdrXMLChild(disk, "readonly") ? LUKSHDR_QEMU_SNAPSHOT_NO : other);
 }
 
 /* Sets @link to the link of the first linked payload among the images that the XML lists for
- * @disk */
+ * @disk.  @top: only the topmost counts, which is where an internal snapshot is made. */
 static bool
 lukshdrQemuSnapshotXMLFind(const lukshdrQemuHost *host,
                            xmlNode *disk,
+                           bool top,
                            lukshdrLink **link,
                            GError **error)
 {
@@ -68,15 +76,29 @@ lukshdrQemuSnapshotXMLFind(const lukshdrQemuHost *host,
 
         if (source && !lukshdrQemuConfigXMLFind(host, type, source, link, NULL, error))
             return false;
+        if (top)
+            break;
     }
     return true;
 }
 
+char *
+lukshdrQemuSnapshotXMLWays(const char *format)
+{
+    return g_strdup(g_strcmp0(format, "qcow2") == 0
+                        ? _("an internal snapshot, while the domain is shut off, keeps the disk "
+                            "encrypted")
+                        : _("an internal snapshot, while the domain is shut off, keeps a disk "
+                            "encrypted, but only a volume of format 'qcow2' can have one"));
+}
+
+/* @how: what must not be on a linked disk */
 static bool
 lukshdrQemuSnapshotXMLCheckDisk(const lukshdrQemuHost *host,
                                 xmlNode *disk,
                                 xmlNode *snapshot,
-                                bool diskOnly,
+                                const char *other,
+                                const char *how,
                                 GError **error)
 {
     xmlNode *source = lukshdrXMLChild(disk, LUKSHDR_XML_SOURCE);
@@ -84,35 +106,51 @@ lukshdrQemuSnapshotXMLCheckDisk(const lukshdrQemuHost *host,
     g_autofree char *dev = target ? lukshdrXMLAttribute(target, LUKSHDR_XML_DEV) : NULL;
     g_autofree char *file = source ? lukshdrXMLAttribute(source, LUKSHDR_XML_FILE) : NULL;
     xmlNode *asked = lukshdrQemuSnapshotXMLDisk(snapshot, dev, file);
+    bool inside = g_str_equal(how, LUKSHDR_QEMU_SNAPSHOT_INTERNAL);
+    g_autofree char *kept = lukshdrQemuSnapshotXMLHow(disk, asked, other);
+    g_autofree char *ways = NULL;
     g_autoptr(lukshdrLink) link = NULL;
 
-    if (!lukshdrQemuSnapshotXMLIsExternal(disk, asked, diskOnly))
+    if (!g_str_equal(kept, how))
         return true;
-    if (!lukshdrQemuSnapshotXMLFind(host, disk, &link, error))
+    if (!lukshdrQemuSnapshotXMLFind(host, disk, inside, &link, error))
         return false;
     if (!link)
         return true;
 
-    g_set_error(
-        error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
-        _("an overlay above disk '%s' would hold data of linked volume '%s' of pool '%s' "
-          "unencrypted: libvirt can encrypt only those of snapshots that are taken while the "
-          "domain runs, with an 'encryption' in the 'source' of the snapshot's XML"),
-        dev ? dev : "", link->payload.volume, link->payload.pool);
+    ways = lukshdrQemuSnapshotXMLWays(link->format);
+    if (inside)
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+                    _("the domain runs, and disk '%1$s' is linked volume '%2$s' of pool '%3$s', of "
+                      "which there can be no internal snapshot then: %4$s"),
+                    dev ? dev : "", link->payload.volume, link->payload.pool, ways);
+    else
+        g_set_error(
+            error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+            _("an overlay above disk '%1$s' would hold data of linked volume '%2$s' of pool '%3$s' "
+              "unencrypted: %4$s; libvirt can encrypt only overlays of snapshots that are taken "
+              "while the domain runs, with an 'encryption' in the 'source' of the snapshot's XML"),
+            dev ? dev : "", link->payload.volume, link->payload.pool, ways);
     return false;
 }
 
-bool
-lukshdrQemuSnapshotXMLCheck(const lukshdrQemuHost *host,
-                            const char *domain,
-                            const char *snapshot,
-                            bool diskOnly,
-                            GError **error)
+static bool
+lukshdrQemuSnapshotXMLCheckAll(const lukshdrQemuHost *host,
+                               const char *domain,
+                               const char *snapshot,
+                               bool diskOnly,
+                               const char *how,
+                               GError **error)
 {
     g_autoptr(xmlDoc) domainDoc = lukshdrQemuConfigXMLRead(domain);
     g_autoptr(xmlDoc) snapshotDoc = lukshdrQemuConfigXMLRead(snapshot);
     xmlNode *root = domainDoc ? xmlDocGetRootElement(domainDoc) : NULL;
     xmlNode *asked = snapshotDoc ? xmlDocGetRootElement(snapshotDoc) : NULL;
+    xmlNode *memory = lukshdrXMLChild(asked, "memory");
+    g_autofree char *saved = memory ? lukshdrXMLAttribute(memory, "snapshot") : NULL;
+    const char *other = diskOnly || lukshdrTextSame(saved, LUKSHDR_QEMU_SNAPSHOT_EXTERNAL)
+                            ? LUKSHDR_QEMU_SNAPSHOT_EXTERNAL
+                            : LUKSHDR_QEMU_SNAPSHOT_INTERNAL;
     xmlNode *devices;
     xmlNode *disk;
 
@@ -122,8 +160,30 @@ lukshdrQemuSnapshotXMLCheck(const lukshdrQemuHost *host,
 
     for (disk = lukshdrXMLChild(devices, LUKSHDR_XML_DISK); disk;
          disk = lukshdrXMLNext(disk, LUKSHDR_XML_DISK)) {
-        if (!lukshdrQemuSnapshotXMLCheckDisk(host, disk, asked, diskOnly, error))
+        if (!lukshdrQemuSnapshotXMLCheckDisk(host, disk, asked, other, how, error))
             return false;
     }
     return true;
+}
+
+bool
+lukshdrQemuSnapshotXMLCheck(const lukshdrQemuHost *host,
+                            const char *domain,
+                            const char *snapshot,
+                            bool diskOnly,
+                            GError **error)
+{
+    return lukshdrQemuSnapshotXMLCheckAll(host, domain, snapshot, diskOnly,
+                                          LUKSHDR_QEMU_SNAPSHOT_EXTERNAL, error);
+}
+
+bool
+lukshdrQemuSnapshotXMLCheckRunning(const lukshdrQemuHost *host,
+                                   const char *domain,
+                                   const char *snapshot,
+                                   bool diskOnly,
+                                   GError **error)
+{
+    return lukshdrQemuSnapshotXMLCheckAll(host, domain, snapshot, diskOnly,
+                                          LUKSHDR_QEMU_SNAPSHOT_INTERNAL, error);
 }

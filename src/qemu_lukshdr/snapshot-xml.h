@@ -28,3 +28,31 @@ lukshdrQemuSnapshotXMLCheck(const lukshdrQemuHost *host,
                             const char *snapshot,
                             bool diskOnly,
                             GError **error);
+
+/**
+ * lukshdrQemuSnapshotXMLCheckRunning:
+ * @host: what this host knows
+ * @domain: XML of a domain that runs
+ * @snapshot: XML of the snapshot that a client wants to make of it
+ * @diskOnly: as for lukshdrQemuSnapshotXMLCheck
+ * @error: VIR_ERR_OPERATION_UNSUPPORTED, naming the disk and what works
+ *
+ * QEMU's luks node has no internal snapshots, which QEMU says in words that nobody can use.
+ *
+ * Returns: true, or false with @error set if a linked disk would get one.
+ */
+bool
+lukshdrQemuSnapshotXMLCheckRunning(const lukshdrQemuHost *host,
+                                   const char *domain,
+                                   const char *snapshot,
+                                   bool diskOnly,
+                                   GError **error);
+
+/**
+ * lukshdrQemuSnapshotXMLWays:
+ * @format: of a linked volume, or NULL
+ *
+ * Returns: what kind of snapshot there can be of it, for a person, freed with g_free.
+ */
+char *
+lukshdrQemuSnapshotXMLWays(const char *format);

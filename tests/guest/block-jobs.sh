@@ -107,7 +107,7 @@ same "nothing is in clear" "$(in_clear "$TEXT" "$DATA"/* "$VAULT"/*)" ""
 # --- overlays
 
 for target in vda vdb; do
-    refused "an overlay above $target that is not encrypted" "overlay above disk '$target'.*unencrypted.*encryption" \
+    refused "an overlay above $target that is not encrypted" "overlay above disk '$target'.*unencrypted.*shut off.*encryption" \
         virsh snapshot-create demo "$(snapshot_xml "$target" "$OUT_DIR/plain")" --disk-only
 done
 refused "a snapshot of all disks with overlays" "overlay above disk.*unencrypted" virsh snapshot-create-as demo --disk-only
@@ -191,7 +191,10 @@ virsh destroy demo
 virsh undefine demo
 rm -f "$OUT_DIR"/*
 try "a guest with a linked disk in qcow2 alone" guest_boot demo "$(disk_xml vda "$DATA/t.qcow2" qcow2)"
-refused "an internal snapshot while it runs" "snapshot" virsh snapshot-create-as demo inside
+refused "an internal snapshot while it runs" "disk 'vda' is linked volume 't\.qcow2' of pool 'data'.*while the domain is shut off" \
+    virsh snapshot-create-as demo inside
+refused "also where the XML asks for it" "disk 'vda' is linked volume" virsh snapshot-create-as demo inside \
+    --diskspec vda,snapshot=internal
 virsh destroy demo
 try "an internal snapshot of the domain that does not run" virsh snapshot-create-as demo inside
 try "the guest starts" guest_start demo
