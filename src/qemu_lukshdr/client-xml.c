@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "util/error.h"
+#include "link/decrypted.h"
 #include "link/handle.h"
 #include "util/text.h"
 #include "link/pool-state.h"
@@ -34,6 +35,7 @@ struct _lukshdrQemuConfigXML {
     const lukshdrQemuHost *host;
     GHashTable *headers; /* from metadata, by disk target; NULL if there is none */
     bool ownHeader;      /* the disk at hand is one of @headers */
+    bool domain;         /* the disks at hand are those of a domain */
     bool changed;
 };
 
@@ -334,6 +336,36 @@ lukshdrQemuConfigXMLCorrect(lukshdrQemuConfigXML *state,
         lukshdrQemuConfigXMLSecret(state, encryption, link);
 }
 
+/* Takes the <encryption> away that a domain has from the linked volume of which its disk at @path
+ * was made, a plain volume (link/decrypted.h).  Returns true if there is none any more.  A disk that
+ * is plugged in or copied to is what its client says. */
+static bool
+lukshdrQemuConfigXMLStripPlain(lukshdrQemuConfigXML *state,
+                               const char *path,
+                               xmlNode **outer,
+                               xmlNode *inner)
+{
+    g_autofree char *secret = NULL;
+
+    if (!state->domain || state->ownHeader || !state->host->decryptedDir || (!*outer && !inner))
+        return false;
+    if (!(secret = lukshdrQemuConfigXMLSecretUUID(state->host, inner ? inner : *outer)) ||
+        !lukshdrDecryptedIs(state->host->decryptedDir, path, secret))
+        return false;
+
+    if (inner) {
+        xmlUnlinkNode(inner);
+        xmlFreeNode(inner);
+    }
+    if (*outer) {
+        xmlUnlinkNode(*outer);
+        xmlFreeNode(*outer);
+        *outer = NULL;
+    }
+    state->changed = true;
+    return true;
+}
+
 /* Says in @disk, which says nothing of it, what format @link's payload has.  libvirt looks a volume's
  * format up where the disk has no <encryption>, and refuses one that has. */
 static void
@@ -374,8 +406,11 @@ lukshdrQemuConfigXMLImage(lukshdrQemuConfigXML *state,
             *encrypted = true;
         if (!lukshdrQemuConfigXMLFind(state->host, type, source, &link, &path, error))
             return false;
-        if (!link)
+        if (!link) {
+            if (path && lukshdrQemuConfigXMLStripPlain(state, path, &outer, inner))
+                *encrypted = false;
             continue;
+        }
 
         if (g_strcmp0(type, "volume") == 0 &&
             lukshdrVolumeLocation(&link->payload) == LUKSHDR_LOCATION_RBD) {
@@ -520,6 +555,7 @@ lukshdrQemuConfigXMLDomain(lukshdrQemuConfigXML *state, xmlNode *domain, GError 
     if (metadata && !(headers = lukshdrQemuMetadataParse(metadata, error)))
         return false;
     state->headers = headers;
+    state->domain = true;
 
     for (devices = lukshdrXMLChild(domain, LUKSHDR_XML_DEVICES); devices;
          devices = lukshdrXMLNext(devices, LUKSHDR_XML_DEVICES)) {
@@ -529,6 +565,7 @@ lukshdrQemuConfigXMLDomain(lukshdrQemuConfigXML *state, xmlNode *domain, GError 
     }
 
     state->headers = NULL;
+    state->domain = false;
     return ok;
 }
 

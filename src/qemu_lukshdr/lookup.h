@@ -20,6 +20,7 @@ typedef struct _lukshdrQemuHost lukshdrQemuHost;
 struct _lukshdrQemuHost {
     bool privileged; /* the daemon runs as root */
     lukshdrRegistry *registry;
+    char *decryptedDir; /* link/decrypted.h; NULL: none */
     lukshdrHeaderPools *headerPools;
     /* the UUID of the secret with that usage (type 'volume'), freed with g_free; NULL if none has
      * it */

@@ -111,6 +111,7 @@ lukshdrQemuActivate(void *stock)
 
     lukshdrQemuSharedLoad(conf);
     lukshdrQemu.host.registry = lukshdrRegistryNew(registry);
+    lukshdrQemu.host.decryptedDir = lukshdrPathDecrypted(lukshdrQemu.host.privileged);
     lukshdrQemu.host.headerPools = lukshdrHeaderPoolsNew(pools, configs, states);
     lukshdrQemu.host.secretByUsage = lukshdrQemuSecretByUsage;
     lukshdrQemu.host.secretExists = lukshdrQemuSecretExists;

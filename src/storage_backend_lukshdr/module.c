@@ -94,6 +94,7 @@ lukshdrStorageActivate(GError **error)
     state->registry = lukshdrRegistryNew(links);
     state->guests = lukshdrGuestUsersNew(guests);
     state->poolsDir = lukshdrPathPools(state->privileged);
+    state->decryptedDir = lukshdrPathDecrypted(state->privileged);
 
     lukshdrStorageStart(conn);
     lukshdrStorageTableTakeOver(table, &lukshdrStorageMap);

@@ -28,6 +28,7 @@ struct _lukshdrStorage {
     bool privileged;
     lukshdrRegistry *registry;
     lukshdrGuestUsers *guests;
+    char *decryptedDir;
     char *poolsDir;
 };
 

@@ -26,9 +26,13 @@
 #include "config.h"
 
 #include <glib/gi18n-lib.h>
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "chain/chain.h"
+#include "link/decrypted.h"
 #include "util/error.h"
 #include "util/text.h"
 #include "util/log.h"
@@ -290,6 +294,61 @@ lukshdrCloneCheckAction(const lukshdrVolumeXML *xml, const lukshdrLink *source, 
     g_return_val_if_reached(false);
 }
 
+/* Says, and remembers for the configuration of a domain that is cloned with it (link/decrypted.h),
+ * that the new volume is not encrypted.  Without the record, that configuration is for its owner to
+ * change. */
+static void
+lukshdrCloneRecordPlain(const lukshdrLink *journal, const lukshdrLink *source)
+{
+    const lukshdrVolume *vol = &journal->payload;
+    g_autoptr(GError) error = NULL;
+
+    LUKSHDR_LOG_WARN(
+        _("Linked volume '%1$s' of pool '%2$s' was decrypted into volume '%3$s' of pool "
+          "'%4$s', which is not encrypted"),
+        source->payload.volume, source->payload.pool, vol->volume, vol->pool);
+    if (vol->path &&
+        !lukshdrDecryptedStore(lukshdrStorageState.decryptedDir, vol, source->secretUUID, &error))
+        LUKSHDR_LOG_WARN("%s", error->message);
+}
+
+/* Sets @size to the length of the file open as @handle, bytes */
+static bool
+lukshdrClonePlainSize(const lukshdrHandle *handle, off_t *size, GError **error)
+{
+    struct stat st;
+
+    if (fstat(handle->fd, &st) < 0) {
+        lukshdrErrorSetErrno(error, errno, "fstat");
+        return false;
+    }
+    *size = st.st_size;
+    return true;
+}
+
+/* Fills @to, as long as it is: QEMU writes whole sectors, and makes a raw file longer for the last */
+static bool
+lukshdrClonePlainConvert(const lukshdrCloneSource *source,
+                         const lukshdrConvertSide *to,
+                         GError **error)
+{
+    const lukshdrHandle *handle = to->volume;
+    bool cut = g_str_equal(to->format, "raw") && handle->identity.type == LUKSHDR_IDENTITY_FILE;
+    off_t before = 0;
+    off_t after = 0;
+
+    if ((cut && !lukshdrClonePlainSize(handle, &before, error)) ||
+        !lukshdrStorageConvert(&source->side, to, error) ||
+        (cut && !lukshdrClonePlainSize(handle, &after, error)))
+        return false;
+
+    if (after > before && ftruncate(handle->fd, before) < 0) {
+        lukshdrErrorSetErrno(error, errno, "ftruncate");
+        return false;
+    }
+    return true;
+}
+
 /* Fills the plain volume @vol.  Until it is whole, a link of its own records it: so no guest gets
  * half of it, and it does not stay after a crash. */
 static bool
@@ -318,9 +377,12 @@ lukshdrClonePlainFill(virStorageVolPtr vol,
     if (!lukshdrRegistryStore(state->registry, journal, error))
         return false;
 
-    return lukshdrCloneGrow(vol, NULL, source->capacity, error) &&
-           lukshdrStorageConvert(&source->side, &to, error) &&
-           lukshdrRegistryRemove(state->registry, journal->uuid, error);
+    if (!lukshdrCloneGrow(vol, NULL, source->capacity, error) ||
+        !lukshdrClonePlainConvert(source, &to, error))
+        return false;
+
+    lukshdrCloneRecordPlain(journal, source->link);
+    return lukshdrRegistryRemove(state->registry, journal->uuid, error);
 }
 
 /* Removes @vol, which is NULL if none was made, and @journal.  Runs as the system: a client that

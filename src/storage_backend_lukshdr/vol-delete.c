@@ -33,6 +33,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "link/handle.h"
+#include "link/decrypted.h"
 #include "util/error.h"
 #include "util/log.h"
 #include "storage.h"
@@ -275,6 +276,19 @@ lukshdrStorageDeletePayload(lukshdrLink *link,
            lukshdrStorageDeleteLinked(link, vol, headers, flags, error);
 }
 
+static int
+lukshdrStorageDeletePlain(virStorageVolPtr vol, unsigned int flags)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    g_autofree char *path = state->stock.storageVolGetPath(vol);
+    g_autoptr(GError) error = NULL;
+    int rc = state->stock.storageVolDelete(vol, flags);
+
+    if (rc == 0 && path && !lukshdrDecryptedForget(state->decryptedDir, path, &error))
+        LUKSHDR_LOG_WARN("%s", error->message);
+    return rc;
+}
+
 int
 lukshdrStorageVolDelete(virStorageVolPtr vol, unsigned int flags)
 {
@@ -293,7 +307,7 @@ lukshdrStorageVolDelete(virStorageVolPtr vol, unsigned int flags)
                                         LUKSHDR_STORAGE_BUSY_CHANGE, &busy, &error)) {
         switch (what.as) {
         case LUKSHDR_RECOGNISED_PLAIN:
-            return state->stock.storageVolDelete(vol, flags);
+            return lukshdrStorageDeletePlain(vol, flags);
         case LUKSHDR_RECOGNISED_PAYLOAD:
             if (lukshdrStorageDeletePayload(what.link, vol, flags, &error))
                 return 0;

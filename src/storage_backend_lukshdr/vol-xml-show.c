@@ -236,6 +236,34 @@ lukshdrVolumeXMLMarkLost(const char *text, bool (*isLost)(const char *pool, cons
     return encryption ? lukshdrVolumeXMLResult(xmlDocGetRootElement(doc)) : NULL;
 }
 
+/* Sets @bytes if @node is a number of bytes */
+static bool
+lukshdrVolumeXMLBytes(xmlNode *node, guint64 *bytes)
+{
+    g_autofree char *unit = lukshdrXMLAttribute(node, LUKSHDR_XML_UNIT);
+    g_autofree char *text = lukshdrXMLText(node);
+
+    return (!unit || g_str_equal(unit, "bytes") || g_str_equal(unit, "B")) &&
+           g_ascii_string_to_unsigned(g_strstrip(text), 10, 0, G_MAXUINT64, bytes, NULL);
+}
+
+/* The allocation of a file is whole blocks.  virsh vol-clone sends that of the source, and stock
+ * makes a raw file as long. */
+static void
+lukshdrVolumeXMLCutAllocation(xmlNode *root, xmlNode *capacity)
+{
+    xmlNode *allocation = lukshdrXMLChild(root, "allocation");
+    guint64 most;
+    guint64 now;
+
+    if (allocation && lukshdrVolumeXMLBytes(capacity, &most) &&
+        lukshdrVolumeXMLBytes(allocation, &now) && now > most) {
+        g_autofree char *text = g_strdup_printf("%" G_GUINT64_FORMAT, most);
+
+        xmlNodeSetContent(allocation, BAD_CAST text);
+    }
+}
+
 char *
 lukshdrVolumeXMLSetCapacity(const char *text, unsigned long long capacity, GError **error)
 {
@@ -250,13 +278,16 @@ lukshdrVolumeXMLSetCapacity(const char *text, unsigned long long capacity, GErro
     if ((node = lukshdrXMLChild(xmlDocGetRootElement(doc), LUKSHDR_XML_CAPACITY))) {
         there = lukshdrXMLText(node);
         /* libvirt makes no image of that size that would be grown later */
-        if (g_strcmp0(there, "0"))
-            return g_strdup(text);
+        if (g_strcmp0(there, "0")) {
+            lukshdrVolumeXMLCutAllocation(xmlDocGetRootElement(doc), node);
+            return lukshdrXMLFormat(xmlDocGetRootElement(doc));
+        }
         xmlUnlinkNode(node);
         xmlFreeNode(node);
     }
 
-    lukshdrXMLAddChild(xmlDocGetRootElement(doc), LUKSHDR_XML_CAPACITY, bytes);
+    node = lukshdrXMLAddChild(xmlDocGetRootElement(doc), LUKSHDR_XML_CAPACITY, bytes);
+    lukshdrVolumeXMLCutAllocation(xmlDocGetRootElement(doc), node);
     return lukshdrXMLFormat(xmlDocGetRootElement(doc));
 }
 

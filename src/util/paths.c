@@ -23,6 +23,12 @@ lukshdrPathRegistry(bool privileged)
 }
 
 char *
+lukshdrPathDecrypted(bool privileged)
+{
+    return lukshdrPathConfig(privileged, "decrypted");
+}
+
+char *
 lukshdrPathPools(bool privileged)
 {
     return lukshdrPathConfig(privileged, "pools");

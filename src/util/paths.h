@@ -27,6 +27,15 @@ char *
 lukshdrPathRegistry(bool privileged);
 
 /**
+ * lukshdrPathDecrypted:
+ * @privileged: whether the daemon runs as root
+ *
+ * Returns: the directory of the records of decrypted volumes, to be freed with g_free.
+ */
+char *
+lukshdrPathDecrypted(bool privileged);
+
+/**
  * lukshdrPathPools:
  * @privileged: whether the daemon runs as root
  *

@@ -196,6 +196,17 @@ try "linked to plain" create_from four <<<"$(plain_xml back.qcow2 qcow2)"
 unlike "which is plain" "$(virsh vol-dumpxml back.qcow2 data)" "<encryption"
 same "and has what was written at first" "$(content back.qcow2)" "$written"
 same "the registry has no entry of it" "$(links | wc -l)" 4
+# Ciphertext is whole sectors of 512 bytes, plaintext is what it was.
+for size in 1049088 1000; do
+    linked_xml odd raw | sed "s|<capacity.*</allocation>|<capacity>$size</capacity>|" | create_xml
+    try "vol-clone of $size bytes" virsh vol-clone odd even --pool data
+    same "makes no more than whole sectors" "$(stat -c %s "$DATA/even")" $(((size + 511) / 512 * 512))
+    try "decrypting $size bytes" create_from odd <<<"$(plain_xml exact raw)"
+    same "makes as many" "$(stat -c %s "$DATA/exact")" $size
+    for volume in odd even exact; do
+        virsh vol-delete $volume data
+    done
+done
 refuse "a clone that shares blocks" "share" virsh vol-clone four five --pool data --reflink
 refuse "a clone with attached LUKS" "attached LUKS" create_from four <<<"<volume><name>five</name><target>
     <encryption format='luks'><secret type='passphrase' uuid='$SECRET_UUID'/></encryption></target></volume>"

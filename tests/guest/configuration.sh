@@ -249,6 +249,28 @@ like "with the second's secret" "$(virsh secret-list)" \
 virsh undefine victim
 try "it is deleted" virsh vol-delete two.raw data
 
+# --- a domain that was copied into a plain volume
+
+plain_clone_defined() {
+    define "$(disk_xml vda "$DATA/open.raw" raw "$SECRET_UUID")" &&
+        echo "<volume><name>open.raw</name><capacity>0</capacity><target><format type='raw'/></target></volume>" |
+        from data r.raw data
+}
+try "a clone is defined with <encryption>, then decrypted into a plain volume" plain_clone_defined
+like "the log says so" "$(tail -n 1 "$DAEMON_LOG")" "'r\.raw' of pool 'data' was decrypted into volume 'open\.raw'"
+try "the clone starts" virsh start victim --paused
+virsh destroy victim
+same "its configuration says that its disk is plain" "$(stored victim)" "$(source_of "$DATA/open.raw" "")"
+try "(one that is defined now, too)" define "$(disk_xml vda "$DATA/open.raw" raw "$SECRET_UUID")"
+same "is corrected at once" "$(stored victim)" "$(source_of "$DATA/open.raw" "")"
+cp "$DATA/open.raw" "$DATA/other.raw" && mv "$DATA/other.raw" "$DATA/open.raw"
+define "$(disk_xml vda "$DATA/open.raw" raw "$SECRET_UUID")"
+like "with another file in its place, an <encryption> stays" "$(stored victim)" "<encryption"
+refuse "and the domain does not start" "LUKS|encrypt" virsh start victim
+virsh undefine victim
+try "the plain volume is deleted" virsh vol-delete open.raw data
+same "and nothing is remembered of it" "$("$DAEMON_IN" ls "$(dirname "$LINKS")/decrypted")" ""
+
 # --- the same configuration without the plugin
 
 try "two domains" eval 'guest_define raw "$(disk_xml vda "$DATA/r.raw" raw)" &&
