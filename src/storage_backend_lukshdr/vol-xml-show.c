@@ -166,6 +166,18 @@ lukshdrVolumeXMLShowPayload(const char *text, const lukshdrLink *link, const cha
     return lukshdrVolumeXMLResult(xmlDocGetRootElement(doc));
 }
 
+/* Says that a header is no raw disk.  virt-manager and its like show the format beside the name, and
+ * offer every volume as a disk.  The formats of partitions are others, and stay. */
+static void
+lukshdrVolumeXMLShowLuks(xmlNode *root)
+{
+    xmlNode *node = lukshdrXMLChild(lukshdrXMLChild(root, LUKSHDR_XML_TARGET), LUKSHDR_XML_FORMAT);
+    g_autofree char *format = node ? lukshdrXMLAttribute(node, LUKSHDR_XML_TYPE) : NULL;
+
+    if (g_strcmp0(format, "raw") == 0)
+        lukshdrXMLSetAttribute(node, LUKSHDR_XML_TYPE, "luks");
+}
+
 /* Shows the payloads of @links, each with @state if that is not NULL */
 static char *
 lukshdrVolumeXMLShowPayloads(const char *text, GPtrArray *links, const char *state)
@@ -180,6 +192,8 @@ lukshdrVolumeXMLShowPayloads(const char *text, GPtrArray *links, const char *sta
                                                   g_ptr_array_index(links, 0))))
         return NULL;
 
+    if (!state)
+        lukshdrVolumeXMLShowLuks(xmlDocGetRootElement(doc));
     payload = lukshdrXMLAddChild(encryption, LUKSHDR_XML_PAYLOAD, NULL);
     lukshdrXMLSetAttribute(payload, "type", "volume");
     for (i = 0; i < links->len; i++) {

@@ -110,6 +110,7 @@ like "vol-dumpxml of the payload shows its format" "$xml" "<format type='raw'/>"
 xml=$(virsh vol-dumpxml disk.raw.luks vault)
 like "vol-dumpxml of the header shows its payload" "$(tr -d '\n' <<<"$xml")" \
     "<encryption format='luks'>.*<payload type='volume'> *<source pool='data' volume='disk.raw'/>"
+like "and that it is no disk" "$xml" "<format type='luks'/>"
 virsh pool-refresh vault && virsh pool-refresh data
 same "a refresh changes nothing of that" "$(virsh vol-dumpxml disk.raw.luks vault | grep -v time)" \
     "$(grep -v time <<<"$xml")"
