@@ -26,6 +26,7 @@
 #include "renew.h"
 #include "rights.h"
 #include "snapshot-xml.h"
+#include "space.h"
 #include "table.h"
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virConnect, virConnectClose)
@@ -435,6 +436,8 @@ static const lukshdrQemuTableEntries lukshdrQemuConfigEntries = {
     .domainRevertToSnapshot = lukshdrQemuConfigRevertToSnapshot,
     .domainBlockCopy = lukshdrQemuConfigBlockCopy,
     .domainBlockRebase = lukshdrQemuConfigBlockRebase,
+    .domainGetBlockInfo = lukshdrQemuSpaceBlockInfo,
+    .connectGetAllDomainStats = lukshdrQemuSpaceStats,
     .domainSetMetadata = lukshdrQemuConfigSetMetadata,
     .domainMigrateBegin3 = lukshdrQemuMigrateBegin3,
     .domainMigrateBegin3Params = lukshdrQemuMigrateBegin3Params,

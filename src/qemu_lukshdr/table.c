@@ -113,7 +113,9 @@ lukshdrQemuTableCall(size_t which, virConnectPtr conn, virDomainPtr domain)
     static const char xml[] = "<domain/>";
     static const char file[] = "/nowhere";
     const lukshdrABIQemu *abi = &lukshdrQemu.libvirt;
+    virDomainStatsRecordPtr *records = NULL;
     virDomainSnapshotPtr snapshot;
+    virDomainBlockInfo info;
     char *cookie = NULL;
     char *uri = NULL;
     int len = 0;
@@ -173,6 +175,12 @@ lukshdrQemuTableCall(size_t which, virConnectPtr conn, virDomainPtr domain)
         break;
     case LUKSHDR_QEMU_TABLE_AT(domainBlockRebase):
         virDomainBlockRebase(domain, "vda", NULL, 0, 0);
+        break;
+    case LUKSHDR_QEMU_TABLE_AT(domainGetBlockInfo):
+        virDomainGetBlockInfo(domain, "vda", &info, 0);
+        break;
+    case LUKSHDR_QEMU_TABLE_AT(connectGetAllDomainStats):
+        virConnectGetAllDomainStats(conn, 0, &records, 0);
         break;
     case LUKSHDR_QEMU_TABLE_AT(domainSetMetadata):
         virDomainSetMetadata(domain, VIR_DOMAIN_METADATA_TITLE, NULL, NULL, NULL, 0);

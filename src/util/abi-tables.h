@@ -186,6 +186,13 @@ struct _lukshdrStorageTable {
       (virDomainPtr domain, const char *disk, const char *base, unsigned long bandwidth, \
        unsigned int flags), \
       (domain, disk, base, bandwidth, flags)) \
+    X(int, domainGetBlockInfo, \
+      (virDomainPtr domain, const char *disk, virDomainBlockInfoPtr info, unsigned int flags), \
+      (domain, disk, info, flags)) \
+    X(int, connectGetAllDomainStats, \
+      (virConnectPtr conn, virDomainPtr *doms, unsigned int ndoms, unsigned int stats, \
+       virDomainStatsRecordPtr **records, unsigned int flags), \
+      (conn, doms, ndoms, stats, records, flags)) \
     X(int, domainSetMetadata, \
       (virDomainPtr domain, int type, const char *metadata, const char *key, const char *uri, \
        unsigned int flags), \

@@ -231,6 +231,23 @@ try "one without is" define
 "$DAEMON_IN" sh -c 'cp "$1" "$2.new" && mv "$2.new" "$2"' sh "$DAEMON_DIR/entry" "$entry"
 try "with the entry put back, both are" define "$(disk_xml vda "$DATA/r.raw" raw)"
 
+# --- the space that a guest's disk takes
+
+# spaces: of the disk of "victim": allocation as domblkinfo says for its target and its path, as domstats
+# says, and as the file has it.
+spaces() {
+    local disk
+    for disk in vda "$DATA/q.qcow2"; do
+        virsh domblkinfo victim "$disk" | sed -n 's/^Allocation: *//p'
+    done
+    virsh domstats victim --block | sed -n 's/.*block\.0\.physical=//p'
+    echo $(($(stat -c %b "$DATA/q.qcow2") * 512))
+}
+try "a guest that runs" eval 'define "$(disk_xml vda data/q.qcow2 qcow2)" && virsh start victim --paused'
+same "libvirt counts the payload alone, not its header" "$(spaces | sort -u | wc -l)" 1
+virsh destroy victim
+virsh undefine victim
+
 # --- a domain that was copied, and outlives what it was copied from
 
 clone_defined() {
