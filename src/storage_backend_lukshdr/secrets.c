@@ -376,7 +376,8 @@ lukshdrStorageSecretWhyKeep(const lukshdrLink *link, bool stays)
     if (!lukshdrRegistryLoad(state->registry, &damaged, &error) ||
         !(links = lukshdrRegistryListSecret(state->registry, link->secretUUID, &error)) ||
         !lukshdrSecretUseFind(state->privileged, link->secretUUID, where,
-                              stays ? NULL : &link->payload, state->registry, &user, &error))
+                              stays ? NULL : &link->payload, stays ? NULL : state->registry, &user,
+                              &error))
         return g_strdup_printf(_("it is uncertain whether something else needs it: %s"),
                                error->message);
 

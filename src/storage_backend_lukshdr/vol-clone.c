@@ -510,6 +510,8 @@ lukshdrStorageVolCreateXMLFrom(virStoragePoolPtr pool,
     g_autoptr(lukshdrVolumeXML) xml = NULL;
     g_autoptr(xmlDoc) ours = NULL;
     g_autofree char *applied = NULL;
+    g_autofree char *asked = NULL;
+    g_autofree char *name = NULL;
     g_auto(lukshdrRecognised) what = { 0 };
     g_autoptr(GError) error = NULL;
     virStorageVolPtr vol = NULL;
@@ -532,7 +534,11 @@ lukshdrStorageVolCreateXMLFrom(virStoragePoolPtr pool,
         return NULL;
     }
 
-    if (lukshdrStorageMayCreate(pool, xml ? xml->stock : applied, &error)) {
+    /* virsh vol-clone sends what it was shown, and 'luks' is no format that stock makes */
+    if (what.as != LUKSHDR_RECOGNISED_PLAIN && what.as != LUKSHDR_RECOGNISED_PAYLOAD &&
+        (name = lukshdrVolumeXMLNameOf(applied, NULL)))
+        asked = lukshdrVolumeXMLHeader(name);
+    if (lukshdrStorageMayCreate(pool, asked ? asked : xml ? xml->stock : applied, &error)) {
         /* stock would take a header for a volume with attached LUKS, and would write a new
          * header */
         if (what.as != LUKSHDR_RECOGNISED_PLAIN && what.as != LUKSHDR_RECOGNISED_PAYLOAD)

@@ -74,7 +74,7 @@ same "with all that is known" \
     "$(jq -c '.[]|select(.payload.volume=="two")|del(.payload.allocation,.header.allocation)' <<<"$json")" \
     "{\"state\":\"ok\",\"reason\":null,\"payload\":{\"pool\":\"data\",\"volume\":\"two\",\"path\":\"$DATA/two\",\
 \"format\":\"raw\",\"capacity\":16777216},\
-\"header\":{\"pool\":\"vault\",\"volume\":\"second\",\"path\":\"$VAULT/second\",\"format\":\"raw\",\
+\"header\":{\"pool\":\"vault\",\"volume\":\"second\",\"path\":\"$VAULT/second\",\"format\":\"luks\",\
 \"capacity\":4194304},\"replicas\":[],\"secret\":\"$SECRET_UUID\",\"shared\":false,\"in-use-by\":[]}"
 same "--pool of headers" "$(said vl list --pool vault --json | jq length)" 2
 virsh pool-create-as other dir --target "$DAEMON_IMAGES" >/dev/null
