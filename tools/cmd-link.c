@@ -86,6 +86,12 @@ lukshdrToolLinkDo(const lukshdrToolVolume *payload,
 }
 
 bool
+lukshdrToolForget(virStoragePoolPtr pool, const char *name, GPtrArray *headers, GError **error)
+{
+    return lukshdrToolLinkCall(pool, name, "unlink", headers, NULL, error);
+}
+
+bool
 lukshdrToolLinkAgain(const lukshdrToolVolume *payload,
                      GPtrArray *headers,
                      const char *secret,
@@ -237,45 +243,13 @@ const lukshdrToolCommand lukshdrToolCommandLink = {
     .run = lukshdrToolLinkRun,
 };
 
-/* Gives a link up by the names of both volumes, either of which may be lost */
-static bool
-lukshdrToolUnlinkNames(lukshdrTool *tool,
-                       const char *payloadName,
-                       const char *headerName,
-                       GError **error)
-{
-    virConnectPtr conn = lukshdrToolConnect(tool, error);
-    g_autoptr(GPtrArray) payloads = g_ptr_array_new_with_free_func(lukshdrToolNameFree);
-    g_autoptr(GPtrArray) headers = g_ptr_array_new_with_free_func(lukshdrToolNameFree);
-    lukshdrToolName *payload = lukshdrToolNameNew(payloadName);
-    lukshdrToolName *header = lukshdrToolNameNew(headerName);
-    g_autoptr(virStoragePool) pool = NULL;
-
-    g_ptr_array_add(payloads, payload);
-    g_ptr_array_add(headers, header);
-    if (!conn)
-        return false;
-    if (!payload->volume || !header->volume) {
-        g_set_error(error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_USAGE,
-                    _("'%s' is no POOL/VOLUME, as both volumes have to be named"),
-                    payload->volume ? headerName : payloadName);
-        return false;
-    }
-
-    pool = virStoragePoolLookupByName(conn, payload->pool);
-    return lukshdrToolLinkCall(pool, payload->volume, "unlink", headers, NULL, error);
-}
-
 static bool
 lukshdrToolUnlinkRun(lukshdrTool *tool, char ***argv, GError **error)
 {
     g_autoptr(lukshdrToolVolume) payload = NULL;
 
-    if (!lukshdrToolParse(tool, NULL, 1, 2, argv, error))
-        return false;
-    if ((*argv)[2])
-        return lukshdrToolUnlinkNames(tool, (*argv)[1], (*argv)[2], error);
-    if (!(payload = lukshdrToolVolumeFindLinked(tool, (*argv)[1], error)) ||
+    if (!lukshdrToolParse(tool, NULL, 1, 1, argv, error) ||
+        !(payload = lukshdrToolVolumeFindLinked(tool, (*argv)[1], error)) ||
         !lukshdrToolLinkDo(payload, "unlink", payload->others, NULL, error))
         return false;
 
@@ -288,8 +262,8 @@ lukshdrToolUnlinkRun(lukshdrTool *tool, char ***argv, GError **error)
 
 const lukshdrToolCommand lukshdrToolCommandUnlink = {
     .name = "unlink",
-    .parameters = N_("VOLUME | PAYLOAD HEADER"),
-    .summary = N_("Unlink payload and header, which both stay; by both names also what is lost"),
+    .parameters = N_("VOLUME"),
+    .summary = N_("Unlink payload and header, which both stay"),
     .example = "  virt-lukshdr unlink images/data.qcow2",
     .run = lukshdrToolUnlinkRun,
 };

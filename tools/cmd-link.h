@@ -44,6 +44,20 @@ lukshdrToolLinkAgain(const lukshdrToolVolume *payload,
                      GError **error);
 
 /**
+ * lukshdrToolForget:
+ * @pool: pool of a payload, or NULL after an error of libvirt's
+ * @name: its name; it need not exist
+ * @headers: lukshdrToolName *: its header; or none, if the name says all
+ * @error: libvirt's
+ *
+ * Makes the daemon give up the link that has this payload, in whatever state it is.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrToolForget(virStoragePoolPtr pool, const char *name, GPtrArray *headers, GError **error);
+
+/**
  * lukshdrToolHeaderMake:
  * @tool: the tool, connected
  * @name: pool and name of a header volume that is gone

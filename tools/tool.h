@@ -190,6 +190,7 @@ extern const lukshdrToolCommand lukshdrToolCommandCheck;
 extern const lukshdrToolCommand lukshdrToolCommandConvert;
 extern const lukshdrToolCommand lukshdrToolCommandDetach;
 extern const lukshdrToolCommand lukshdrToolCommandErase;
+extern const lukshdrToolCommand lukshdrToolCommandForget;
 extern const lukshdrToolCommand lukshdrToolCommandHeaderBackup;
 extern const lukshdrToolCommand lukshdrToolCommandHeaderRestore;
 extern const lukshdrToolCommand lukshdrToolCommandInfo;

@@ -23,12 +23,12 @@
 #include "tool.h"
 
 static const lukshdrToolCommand *const lukshdrToolCommands[] = {
-    &lukshdrToolCommandList,         &lukshdrToolCommandInfo,          &lukshdrToolCommandChain,
-    &lukshdrToolCommandKeyList,      &lukshdrToolCommandAttach,        &lukshdrToolCommandDetach,
-    &lukshdrToolCommandLink,         &lukshdrToolCommandUnlink,        &lukshdrToolCommandErase,
-    &lukshdrToolCommandHeaderBackup, &lukshdrToolCommandHeaderRestore, &lukshdrToolCommandKeyAdd,
-    &lukshdrToolCommandKeyRemove,    &lukshdrToolCommandKeyChange,     &lukshdrToolCommandConvert,
-    &lukshdrToolCommandCheck,
+    &lukshdrToolCommandList,    &lukshdrToolCommandInfo,         &lukshdrToolCommandChain,
+    &lukshdrToolCommandKeyList, &lukshdrToolCommandAttach,       &lukshdrToolCommandDetach,
+    &lukshdrToolCommandLink,    &lukshdrToolCommandUnlink,       &lukshdrToolCommandForget,
+    &lukshdrToolCommandErase,   &lukshdrToolCommandHeaderBackup, &lukshdrToolCommandHeaderRestore,
+    &lukshdrToolCommandKeyAdd,  &lukshdrToolCommandKeyRemove,    &lukshdrToolCommandKeyChange,
+    &lukshdrToolCommandConvert, &lukshdrToolCommandCheck,
 };
 
 /* Prints nothing: libvirt's own handler would print each error, also expected ones */

@@ -509,10 +509,11 @@ lukshdrLinkListFind(GPtrArray *links, const char *uuid)
 }
 
 char *
-lukshdrLinkUnlinkCommand(const lukshdrLink *link)
+lukshdrLinkForgetCommand(const lukshdrLink *link, bool withHeader)
 {
     g_autofree char *payload = lukshdrTextShellName(link->payload.pool, link->payload.volume);
     g_autofree char *header = lukshdrTextShellName(link->header.pool, link->header.volume);
 
-    return g_strdup_printf("virt-lukshdr unlink %s %s", payload, header);
+    return withHeader ? g_strdup_printf("virt-lukshdr forget %s %s", payload, header)
+                      : g_strdup_printf("virt-lukshdr forget %s", payload);
 }

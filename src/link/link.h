@@ -215,15 +215,16 @@ lukshdrLink *
 lukshdrLinkListFind(GPtrArray *links, const char *uuid);
 
 /**
- * lukshdrLinkUnlinkCommand:
+ * lukshdrLinkForgetCommand:
  * @link: a link
+ * @withHeader: whether the command names the header as well: more than one link has a payload of that name
  *
  * The way out of every state: link='unlink', for what is lost as well.
  *
  * Returns: the command for a shell that gives @link up, to be freed with g_free.
  */
 char *
-lukshdrLinkUnlinkCommand(const lukshdrLink *link);
+lukshdrLinkForgetCommand(const lukshdrLink *link, bool withHeader);
 
 /**
  * lukshdrLinkStateToString:

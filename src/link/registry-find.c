@@ -42,6 +42,14 @@ lukshdrRegistryNext(const lukshdrRegistryEntry *entry, lukshdrRegistrySide side,
     return NULL;
 }
 
+/* Of a file that cannot be read, nothing but its name tells which link it was */
+static char *
+lukshdrRegistryForgetCommand(const lukshdrRegistryEntry *entry)
+{
+    return entry->link ? lukshdrLinkForgetCommand(entry->link, false)
+                       : g_strdup_printf("virt-lukshdr forget %s", entry->uuid);
+}
+
 static void
 lukshdrRegistrySetUndecided(const lukshdrRegistryEntry *entry,
                             lukshdrRegistrySide side,
@@ -55,15 +63,16 @@ lukshdrRegistrySetUndecided(const lukshdrRegistryEntry *entry,
     g_autofree char *command = NULL;
     const char *role = side == LUKSHDR_REGISTRY_PAYLOAD ? _("payload") : _("header");
 
+    command = lukshdrRegistryForgetCommand(entry);
     if (entry->damage) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                     _("'%s' seems to belong to a linked volume, but its link registry entry "
-                      "cannot be believed: %s"),
-                    path, entry->damage);
+                      "cannot be believed (put it back from a backup, or give up the link with "
+                      "\"%s\", after which the label of its header can make it anew): %s"),
+                    path, command, entry->damage);
         return;
     }
 
-    command = lukshdrLinkUnlinkCommand(entry->link);
     if (vol->identity.type == LUKSHDR_IDENTITY_ISCSI) {
         g_set_error(
             error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
@@ -238,8 +247,8 @@ lukshdrRegistryFindInBucket(const GList *bucket,
                 break;
             }
             if (certain) {
-                g_autofree char *one = lukshdrLinkUnlinkCommand(certain->link);
-                g_autofree char *other = lukshdrLinkUnlinkCommand(entry->link);
+                g_autofree char *one = lukshdrLinkForgetCommand(certain->link, true);
+                g_autofree char *other = lukshdrLinkForgetCommand(entry->link, true);
 
                 g_set_error(
                     error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
@@ -402,11 +411,14 @@ lukshdrRegistryFindLocked(lukshdrRegistry *reg,
 
     g_hash_table_iter_init(&iter, reg->damaged);
     if (!*link && g_hash_table_iter_next(&iter, (void **)&unknown, NULL)) {
+        g_autofree char *command = lukshdrRegistryForgetCommand(unknown);
+
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                     _("it is uncertain whether '%s' belongs to a linked volume, since an entry of "
-                      "the link registry cannot be believed (put it back from a backup, or remove "
-                      "it): %s"),
-                    question->path, unknown->damage);
+                      "the link registry cannot be believed (put it back from a backup, or give up "
+                      "the link with \"%s\", after which the label of its header can make it "
+                      "anew): %s"),
+                    question->path, command, unknown->damage);
         return false;
     }
     return true;
@@ -680,6 +692,25 @@ lukshdrRegistryGet(lukshdrRegistry *reg, const char *uuid)
         !(entry = g_hash_table_lookup(reg->entries, uuid)) || !entry->link || entry->damage)
         return NULL;
     return lukshdrLinkRef(entry->link);
+}
+
+char *
+lukshdrRegistryFindDamaged(lukshdrRegistry *reg, const char *pool, const char *volume)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reg->lock);
+    const lukshdrRegistryEntry *entry;
+    GHashTableIter iter;
+
+    if (!lukshdrRegistryLoadLocked(reg, NULL))
+        return NULL;
+    g_hash_table_iter_init(&iter, reg->damaged);
+    while (g_hash_table_iter_next(&iter, (void **)&entry, NULL)) {
+        if (entry->link ? g_str_equal(entry->link->payload.pool, pool) &&
+                              g_str_equal(entry->link->payload.volume, volume)
+                        : g_str_equal(entry->uuid, volume))
+            return g_strdup(entry->uuid);
+    }
+    return NULL;
 }
 
 gint64

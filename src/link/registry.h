@@ -237,6 +237,19 @@ lukshdrLink *
 lukshdrRegistryGet(lukshdrRegistry *reg, const char *uuid);
 
 /**
+ * lukshdrRegistryFindDamaged:
+ * @reg: a registry
+ * @pool: name of a pool
+ * @volume: name of a volume; or the UUID of a link of whose entry nothing can be read
+ *
+ * Says nothing of entries that are whole.  lukshdrRegistryRemove takes what it returns.
+ *
+ * Returns: the UUID of the damaged entry that seems to be of that payload, to be freed with g_free; or NULL.
+ */
+char *
+lukshdrRegistryFindDamaged(lukshdrRegistry *reg, const char *pool, const char *volume);
+
+/**
  * lukshdrRegistryWritten:
  * @reg: a registry
  * @uuid: UUID of a link

@@ -66,7 +66,7 @@ lukshdrPoolCheckUnlinked(const char *name, GError **error)
         return true;
 
     first = g_ptr_array_index(links, 0);
-    command = lukshdrLinkUnlinkCommand(first);
+    command = lukshdrLinkForgetCommand(first, false);
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                 _("storage pool '%s' has the %s of linked volume '%s' of pool '%s' (linked volumes "
                   "that need the pool: %u); delete them first, or, what is lost for good, give up "

@@ -229,7 +229,7 @@ lukshdrStorageCheckUnregistered(virConnectPtr conn,
         return (busy = lukshdrStorageBusyLink(link, LUKSHDR_STORAGE_BUSY_CHANGE, error)) &&
                lukshdrStorageDeleteFinish(link, conn, error);
 
-    command = lukshdrLinkUnlinkCommand(link);
+    command = lukshdrLinkForgetCommand(link, false);
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                 _("volume '%s' of pool '%s' has gone, but is still registered as part of linked "
                   "volume '%s' of pool '%s'; put it back, or give up the link with \"%s\""),

@@ -158,7 +158,7 @@ lukshdrStorageDeleteOpen(const lukshdrLink *link, virConnectPtr conn, GError **e
     g_autoptr(GError) local = NULL;
     GArray *headers = lukshdrStorageHeadersOpen(
         link, wiped ? LUKSHDR_HEADERS_KNOWN : LUKSHDR_HEADERS_ALL, conn, &local);
-    g_autofree char *command = headers ? NULL : lukshdrLinkUnlinkCommand(link);
+    g_autofree char *command = headers ? NULL : lukshdrLinkForgetCommand(link, false);
 
     if (headers)
         return headers;

@@ -4,7 +4,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * The way out of every state that a link can be in, also if one of its volumes is lost: nothing is overwritten but
- * labels, and whatever is left of the two is a volume like any other then.
+ * labels, and whatever is left of the two is a volume like any other then.  virt-lukshdr calls that unlink where both
+ * are there, and forget where something is lost.
  *
  * What a crash after each step leaves (lukshdrStorageStart goes on):
  *
@@ -20,7 +21,10 @@
 
 #include "vol-unlink.h"
 
+#include <errno.h>
 #include <glib/gi18n-lib.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "link/handle.h"
 #include "util/error.h"
@@ -85,7 +89,29 @@ lukshdrStorageUnlinkFinish(lukshdrLink *link, virConnectPtr conn, GError **error
     return headers && lukshdrUnlinkRemove(link, headers, error);
 }
 
-/* Sets @link to the one that has a payload of that name and the header that @xml names, or NULL */
+static bool
+lukshdrUnlinkHasHeader(const lukshdrLink *link, const lukshdrHeaderSource *header)
+{
+    return !header || (g_strcmp0(link->header.pool, header->pool) == 0 &&
+                       g_strcmp0(link->header.volume, header->volume) == 0);
+}
+
+/* Refuses: the volume has another header, or none */
+static void
+lukshdrUnlinkSetOther(const lukshdrVolumeXML *xml, const char *pool, GError **error)
+{
+    const lukshdrHeaderSource *header = lukshdrVolumeXMLPrimary(xml);
+
+    if (header)
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("volume '%s' is not linked to header '%s' of pool '%s'"), xml->name,
+                    header->volume, header->pool);
+    else
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("this host knows no link of a volume '%s' of pool '%s'"), xml->name, pool);
+}
+
+/* Sets @link to the one that has a payload of that name and the header that @xml names, if it names one; or NULL */
 static bool
 lukshdrUnlinkByName(const char *pool,
                     const lukshdrVolumeXML *xml,
@@ -97,14 +123,25 @@ lukshdrUnlinkByName(const char *pool,
     guint i;
 
     *link = NULL;
-    for (i = 0; links && i < links->len && !*link; i++) {
+    for (i = 0; links && i < links->len; i++) {
         lukshdrLink *candidate = g_ptr_array_index(links, i);
 
-        if (g_str_equal(candidate->payload.pool, pool) &&
-            g_str_equal(candidate->payload.volume, xml->name) &&
-            g_strcmp0(candidate->header.pool, header->pool) == 0 &&
-            g_strcmp0(candidate->header.volume, header->volume) == 0)
-            *link = lukshdrLinkRef(candidate);
+        if (!g_str_equal(candidate->payload.pool, pool) ||
+            !g_str_equal(candidate->payload.volume, xml->name) ||
+            !lukshdrUnlinkHasHeader(candidate, header))
+            continue;
+        if (*link) {
+            g_autofree char *one = lukshdrLinkForgetCommand(*link, true);
+            g_autofree char *other = lukshdrLinkForgetCommand(candidate, true);
+
+            g_clear_pointer(link, lukshdrLinkUnref);
+            g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                        _("two links have a payload '%s' in pool '%s'; say which is meant: \"%s\" "
+                          "or \"%s\""),
+                        xml->name, pool, one, other);
+            return false;
+        }
+        *link = lukshdrLinkRef(candidate);
     }
     return links != NULL;
 }
@@ -138,12 +175,10 @@ lukshdrUnlinkFind(virStoragePoolPtr pool,
     if (!lukshdrUnlinkByName(virStoragePoolGetName(pool), xml, &named, error))
         return NULL;
     if (!named) {
-        if (local)
+        if (local && vol)
             g_propagate_error(error, g_steal_pointer(&local));
         else
-            g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                        _("volume '%s' is not linked to header '%s' of pool '%s'"), xml->name,
-                        lukshdrVolumeXMLPrimary(xml)->volume, lukshdrVolumeXMLPrimary(xml)->pool);
+            lukshdrUnlinkSetOther(xml, virStoragePoolGetName(pool), error);
         return NULL;
     }
 
@@ -163,11 +198,8 @@ lukshdrUnlinkFind(virStoragePoolPtr pool,
 static bool
 lukshdrUnlinkCheck(const lukshdrLink *link, const lukshdrVolumeXML *xml, GError **error)
 {
-    if (g_strcmp0(link->header.pool, lukshdrVolumeXMLPrimary(xml)->pool) ||
-        g_strcmp0(link->header.volume, lukshdrVolumeXMLPrimary(xml)->volume)) {
-        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                    _("volume '%s' is not linked to header '%s' of pool '%s'"), xml->name,
-                    lukshdrVolumeXMLPrimary(xml)->volume, lukshdrVolumeXMLPrimary(xml)->pool);
+    if (!lukshdrUnlinkHasHeader(link, lukshdrVolumeXMLPrimary(xml))) {
+        lukshdrUnlinkSetOther(xml, link->payload.pool, error);
         return false;
     }
 
@@ -189,16 +221,92 @@ lukshdrUnlinkSecret(const lukshdrLink *link, GError **error)
            lukshdrStorageSecretRelease(link, false, error);
 }
 
+/* libvirt lists what somebody removed by hand until it looks again, and would say that the name is taken */
+static void
+lukshdrUnlinkRefresh(const lukshdrLink *link, virConnectPtr conn)
+{
+    virIdentity *client = lukshdrStorageBecomeSystem();
+    const lukshdrVolume *vol;
+    guint i;
+
+    for (i = 0; (vol = lukshdrLinkVolumeAt(link, i)); i++) {
+        g_autoptr(virStoragePool) pool = NULL;
+
+        if (vol->path && access(vol->path, F_OK) < 0 && errno == ENOENT &&
+            (pool = lukshdrStorageOpenPool(conn, vol->pool, NULL)))
+            (void)lukshdrStorageState.stock.storagePoolRefresh(pool, 0);
+    }
+    virResetLastError();
+    lukshdrStorageBecomeClient(client);
+}
+
+/* May the client delete volumes in all pools?  What cannot be read may be about any. */
+static bool
+lukshdrUnlinkMayAll(virConnectPtr conn, GError **error)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    virIdentity *client = lukshdrStorageBecomeSystem();
+    virStoragePoolPtr *pools = NULL;
+    int count = virConnectListAllStoragePools(conn, &pools, 0);
+    bool ok = count >= 0;
+    int i;
+
+    if (!ok)
+        lukshdrErrorFromLast(error);
+    lukshdrStorageBecomeClient(client);
+
+    for (i = 0; i < count; i++) {
+        const char *name = virStoragePoolGetName(pools[i]);
+        g_autoptr(virStorageVol)
+            vol = ok ? state->abi.virGetStorageVol(conn, name, "any", "any", NULL, NULL) : NULL;
+
+        if (ok && !vol)
+            lukshdrErrorFromLast(error);
+        ok = vol && lukshdrStorageMay(vol, state->abi.virStorageVolDeleteEnsureACL, error);
+    }
+    for (i = 0; i < count; i++)
+        virStoragePoolFree(pools[i]);
+    free(pools);
+    return ok;
+}
+
+/* Removes an entry of the registry that cannot be believed.  Nothing else is touched: where the header has its
+ * label, that makes the link anew. */
+static virStorageVolPtr
+lukshdrUnlinkDamaged(virStoragePoolPtr pool, const char *name, const char *uuid, GError **error)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    virConnectPtr conn = virStoragePoolGetConnect(pool);
+    g_autoptr(virStorageVol) vol = state->abi.virGetStorageVol(conn, virStoragePoolGetName(pool),
+                                                               name, name, NULL, NULL);
+
+    if (!vol) {
+        lukshdrErrorFromLast(error);
+        return NULL;
+    }
+    if (!lukshdrStorageMay(vol, state->abi.virStorageVolDeleteEnsureACL, error) ||
+        (g_str_equal(name, uuid) && !lukshdrUnlinkMayAll(conn, error)) ||
+        !lukshdrRegistryRemove(state->registry, uuid, error))
+        return NULL;
+    return g_steal_pointer(&vol);
+}
+
 virStorageVolPtr
 lukshdrStorageUnlink(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError **error)
 {
     virConnectPtr conn = virStoragePoolGetConnect(pool);
+    g_autofree char *damaged = lukshdrRegistryFindDamaged(lukshdrStorageState.registry,
+                                                          virStoragePoolGetName(pool), xml->name);
     g_autoptr(lukshdrLink) link = NULL;
-    g_autoptr(virStorageVol) vol = lukshdrUnlinkFind(pool, xml, &link, error);
+    g_autoptr(virStorageVol) vol = NULL;
     g_autoptr(lukshdrStorageBusy) busy = NULL;
     g_autoptr(GArray) headers = NULL;
 
-    if (!vol || !lukshdrUnlinkCheck(link, xml, error) ||
+    if (damaged)
+        return lukshdrUnlinkDamaged(pool, xml->name, damaged, error);
+
+    if (!(vol = lukshdrUnlinkFind(pool, xml, &link, error)) ||
+        !lukshdrUnlinkCheck(link, xml, error) ||
         !(busy = lukshdrStorageBusyLink(link, LUKSHDR_STORAGE_BUSY_CHANGE, error)) ||
         !(headers = lukshdrUnlinkOpen(link, conn, error)) ||
         !lukshdrStorageHeadersLookup(headers, conn,
@@ -206,5 +314,8 @@ lukshdrStorageUnlink(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError **err
         !lukshdrStorageClaim(link, LUKSHDR_LINK_STATE_UNLINKING, error) ||
         !lukshdrUnlinkSecret(link, error) || !lukshdrUnlinkRemove(link, headers, error))
         return NULL;
+
+    g_clear_pointer(&busy, lukshdrStorageBusyEnd);
+    lukshdrUnlinkRefresh(link, conn);
     return g_steal_pointer(&vol);
 }

@@ -167,7 +167,7 @@ lukshdrVolumeXMLCheckName(const char *what, const char *name, GError **error)
 const lukshdrHeaderSource *
 lukshdrVolumeXMLPrimary(const lukshdrVolumeXML *xml)
 {
-    return g_ptr_array_index(xml->headers, 0);
+    return xml->headers->len > 0 ? g_ptr_array_index(xml->headers, 0) : NULL;
 }
 
 void
@@ -278,7 +278,8 @@ lukshdrVolumeXMLParseHeader(xmlNode *header, lukshdrVolumeXML *xml, GError **err
             return false;
     }
 
-    if (xml->headers->len == 0) {
+    /* what is given up may have lost its header, and its name as well */
+    if (xml->headers->len == 0 && xml->action != LUKSHDR_HEADER_LINK_UNLINK) {
         g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
                             _("element 'header' needs a 'source'"));
         return false;

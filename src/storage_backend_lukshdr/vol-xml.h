@@ -70,7 +70,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(lukshdrVolumeXML, lukshdrVolumeXMLFree)
  * lukshdrVolumeXMLPrimary:
  * @xml: volume XML
  *
- * Returns: the source of the header itself, owned by @xml.
+ * Returns: the source of the header itself, owned by @xml; NULL if it names none, which only an action UNLINK does
+ * without.
  */
 const lukshdrHeaderSource *
 lukshdrVolumeXMLPrimary(const lukshdrVolumeXML *xml);

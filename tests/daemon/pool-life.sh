@@ -26,7 +26,7 @@ for pool in data vault; do
     try "pool-destroy of $pool" virsh pool-destroy $pool
     for command in pool-undefine pool-delete "pool-build --overwrite" "pool-start --build --overwrite"; do
         # shellcheck disable=SC2086 # words
-        refuse "$command of $pool" "'$pool' has the $part of linked volume 'one' .*virt-lukshdr unlink data/one vault/one.luks" \
+        refuse "$command of $pool" "'$pool' has the $part of linked volume 'one' .*virt-lukshdr forget data/one" \
             virsh $command $pool
     done
     try "pool-build of $pool, which makes what is missing alone" virsh pool-build $pool

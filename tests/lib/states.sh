@@ -21,7 +21,7 @@ state_is() {
 # given_up MESSAGE: the command runs that the message of a refusal names.
 given_up() {
     local command
-    command=$(sed -n 's/.*"virt-lukshdr \(unlink [^"]*\)".*/\1/p' <<<"$1" | head -n 1)
+    command=$(sed -n 's/.*"virt-lukshdr \(forget [^"]*\)".*/\1/p' <<<"$1" | head -n 1)
     [ -n "$command" ] || {
         echo "no command in: $1"
         return 1

@@ -159,8 +159,8 @@ try "it is removed while no daemon runs" daemon_kill
 from=$(log_end)
 try "which starts again" images_launch
 says "$from" "has lost volume 'gone' of pool 'images'"
-unchanged "its name is kept for it" "still registered .*virt-lukshdr unlink images/gone vault/gone.luks" image gone
-try "the link is given up" vl unlink images/gone vault/gone.luks
+unchanged "its name is kept for it" "still registered .*virt-lukshdr forget images/gone" image gone
+try "the link is given up" vl forget images/gone
 try "its header is deleted" virsh vol-delete gone.luks vault
 
 note "Once an operation connects to the cluster"

@@ -103,5 +103,78 @@ virsh vol-delete one data >/dev/null
 try "it is deleted there" virsh vol-delete one other
 same "with its header" "$(here ls "$VAULT")" ""
 
+note "A volume that is lost, and its name is to be used again"
+# new NAME: a plain volume of that name, which is removed again
+new() { virsh vol-create-as data "$1" 1M && virsh vol-delete "$1" data; }
+free() { create "$1" raw "" "pool='vault' volume='new.luks'" && virsh vol-delete "$1" data; }
+# last_command TEXT: what a message says that is to be done
+last_command() { sed -n 's/.*"virt-lukshdr \(forget [^"]*\)".*/\1/p' <<<"$1" | head -n 1; }
+made one raw >/dev/null
+here rm "$DATA/one"
+virsh pool-refresh data
+same "the payload removed by hand: listed" "$(state)" payload-missing
+refuse "its name is kept" 'is still registered.*"virt-lukshdr forget data/one"' free one
+status "the message's command" 0 '^Payload data/one: lost' eval "vl $(last_command "$OUT")"
+like "says what is left" "$OUT" '^Header vault/one.luks: it stays, and opens'
+try "the name is free" free one
+try "the header is a volume like any other" virsh vol-delete one.luks vault
+
+made one raw >/dev/null
+here rm "$DATA/one"
+virsh pool-refresh data
+try "something else takes the name" virsh vol-create-as data one 1M
+refuse "it is not used" 'was replaced: .* give up the link with "virt-lukshdr forget data/one"' virsh vol-delete one data
+try "the message's command" eval "vl $(last_command "$OUT")"
+try "it is a volume like any other" virsh vol-delete one data
+virsh vol-delete one.luks vault >/dev/null
+
+made one raw >/dev/null
+here rm "$VAULT/one.luks"
+virsh pool-refresh vault
+status "the header removed by hand" 0 '^Header vault/one.luks: lost, so nothing opens' vl forget data/one
+like "the payload stays" "$OUT" '^Payload data/one: it stays'
+same "as a volume like any other" "$(virsh vol-dumpxml one data | grep -c encryption)" 0
+try "it is deleted" virsh vol-delete one data
+
+made one raw >/dev/null
+here rm "$VAULT/one.luks" "$DATA/one"
+try "both removed by hand" vl forget data/one
+same "nothing is left" "$(links)" ""
+try "the name is free" new one
+made one raw >/dev/null
+here rm "$DATA/one"
+status "by the header's name" 0 '^Payload data/one: lost' vl forget vault/one.luks
+status "what is not linked" 1 "no link of a volume 'one' of pool 'data'" vl forget data/one
+status "nor its pool" 4 'nowhere' vl forget nowhere/one
+virsh vol-delete one.luks vault >/dev/null
+if command -v script >/dev/null; then
+    made one raw >/dev/null
+    answered() { here script -qec "$VL forget data/one" /dev/null; }
+    like "on a terminal it asks" "$(answered <<<n)" "Give up the link of volume 'one' in pool 'data'\?"
+    same "no is no" "$(state)" ok
+    answered <<<y >/dev/null
+    same "yes is yes" "$(links)" ""
+    virsh vol-delete one data >/dev/null
+    virsh vol-delete one.luks vault >/dev/null
+fi
+
+note "An entry of the registry that cannot be believed"
+made one raw >/dev/null
+here sed -i 's/volume="one"/volume="one" /' "$(link_of one)"
+refuse "no message says to remove a file" 'put it back from a backup, or give up the link with "virt-lukshdr forget data/one"' \
+    plain_of one "$DAEMON_DIR/plain"
+try "the message's command" eval "vl $(last_command "$OUT")"
+same "nothing is left of it" "$(links)" ""
+virsh pool-dumpxml vault | sed 's|<target>|&<headers/>|' >"$DAEMON_DIR/xml/pool.xml"
+virsh pool-define "$DAEMON_DIR/xml/pool.xml" >/dev/null
+try "a refresh of a header pool" virsh pool-refresh vault
+try "makes the link anew, by its label" waited eval '[ "$(state)" = ok ]'
+entry=$(link_of one)
+here sh -c 'echo rubbish >"$1"' sh "$entry"
+refuse "one that cannot be read" "virt-lukshdr forget $(basename "$entry" .xml)" plain_of one "$DAEMON_DIR/plain"
+try "the message's command" eval "vl $(last_command "$OUT")"
+try "the link is made anew" eval 'virsh pool-refresh vault && waited eval "[ \"\$(state)\" = ok ]"'
+try "it has its content" eval 'plain_of one "$DAEMON_DIR/plain" && cmp "$DAEMON_DIR/plain" "$DAEMON_DIR/content"'
+
 unlike "the passphrase is in no log" "$(cat "$DAEMON_DIR"/*.log "$DAEMON_DIR/log"/* 2>/dev/null)" "$PASSPHRASE"
 finish
