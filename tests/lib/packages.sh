@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs what building, demo and tests need and a Debian 12 (or newer) machine does not have; says so
 # before. With nothing missing it does nothing and needs neither root nor a network.
-# Usage: packages.sh [build|check|lab|package|chroot]: "build" is what building and the demo need, "check" more; "lab" is
-# "build" and what makes and drives the lab's machines; "package" is what ./package needs to build for this machine's
+# Usage: packages.sh [build|check|lab|gui|package|chroot]: "build" is what building and the demo need, "check" more; "lab" is
+# "build" and what makes and drives the lab's machines, "gui" what makes the desktop for programs with windows; "package" is what ./package needs to build for this machine's
 # Debian, "chroot" what it needs to build for another.
 set -eu
 
@@ -25,6 +25,7 @@ lab="mmdebstrap debian-archive-keyring openssh-client e2fsprogs python3"
 case ${1:-build} in
     build) check= ;;
     lab) check=$lab ;;
+    gui) check="mmdebstrap debian-archive-keyring" ;;
     package)
         build="$compile" virt="libvirt-dev qemu-utils" check="build-essential debhelper lintian python3-docutils"
         ;;
@@ -34,7 +35,7 @@ case ${1:-build} in
             libvirt-daemon-driver-storage-rbd"
         ;;
     *)
-        echo "usage: $0 [build|check|lab|package|chroot]" >&2
+        echo "usage: $0 [build|check|lab|gui|package|chroot]" >&2
         exit 2
         ;;
 esac
