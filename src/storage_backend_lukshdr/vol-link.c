@@ -5,7 +5,8 @@
  *
  * The steps of linking two volumes that exist, and what a crash after each leaves:
  *
- *   1 header volume grown to its size       a longer header volume
+ *   1 header volume grown to its size,      a longer header volume, which its owner may write to,
+ *     made writable, without an offset      and which says that it is detached
  *   2 label written, replicas filled        a header whose label names the payload; in a declared
  *                                           header pool, the next refresh makes the link; in any
  *                                           other, a client can link the two again
@@ -35,7 +36,10 @@
 
 #include "vol-link.h"
 
+#include <errno.h>
 #include <glib/gi18n-lib.h>
+#include <stddef.h>
+#include <sys/stat.h>
 #include <string.h>
 
 #include "util/error.h"
@@ -189,28 +193,41 @@ lukshdrExistingCheckLabel(virConnectPtr conn, lukshdrLink *link, int fd, GError 
     return true;
 }
 
-/* QEMU supports detached headers for LUKS1 only, and only if the header itself says that it is
- * detached */
+/* QEMU supports detached headers for LUKS1 only.  @offset: where the header says that its payload begins, sectors. */
 static bool
-lukshdrExistingCheckLuks(lukshdrLink *link, int fd, GError **error)
+lukshdrExistingCheckLuks(lukshdrLink *link, int fd, guint32 *offset, GError **error)
 {
-    guint32 offset;
-
     g_clear_pointer(&link->luksUUID, g_free);
     g_clear_pointer(&link->digest, g_free);
-    if (!lukshdrLuksReadUUID(fd, &link->luksUUID, error) ||
-        !lukshdrLuksPayloadOffset(fd, &offset, error) ||
-        !lukshdrLuksDigest(fd, &link->digest, error))
-        return false;
+    return lukshdrLuksReadUUID(fd, &link->luksUUID, error) &&
+           lukshdrLuksPayloadOffset(fd, offset, error) &&
+           lukshdrLuksDigest(fd, &link->digest, error);
+}
 
-    if (offset) {
-        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                    _("the LUKS header is not a detached one: it says that its payload begins at "
-                      "sector %u"),
-                    offset);
+/* Makes the header one that stays usable: cryptsetup luksHeaderBackup makes files of mode 0400, which a guest's user
+ * could not write to.  The header of an attached volume that was taken apart says that its payload begins behind it;
+ * QEMU ignores that, and cryptsetup would look there, so it becomes 0. */
+static bool
+lukshdrExistingPrepare(lukshdrLink *link, lukshdrHandle *header, guint32 offset, GError **error)
+{
+    const mode_t wanted = S_IRUSR | S_IWUSR;
+    const guint32 none = 0;
+    struct stat st;
+
+    if (!header->remote && fstat(header->fd, &st) == 0 && S_ISREG(st.st_mode) &&
+        (st.st_mode & wanted) != wanted && fchmod(header->fd, (st.st_mode & 07777) | wanted) < 0) {
+        lukshdrErrorSetErrno(error, errno,
+                             _("Unable to make header '%s' of pool '%s' writable for its owner"),
+                             link->header.volume, link->header.pool);
         return false;
     }
-    return true;
+    if (offset == 0)
+        return true;
+
+    g_clear_pointer(&link->digest, g_free);
+    return lukshdrIOWrite(header->fd, &none, sizeof(none),
+                          offsetof(lukshdrLuksHeader, payloadOffset), error) &&
+           lukshdrIOSync(header->fd, error) && lukshdrLuksDigest(header->fd, &link->digest, error);
 }
 
 /* What QEMU says if no key slot takes the passphrase (qcrypto_block_luks_find_key) */
@@ -461,10 +478,13 @@ lukshdrExistingLinkNew(virStorageVolPtr vol,
     g_autoptr(lukshdrHandle) header = lukshdrHandleOpen(
         &link->header, LUKSHDR_HANDLE_WRITE | LUKSHDR_HANDLE_HEADER, error);
     virConnectPtr conn = virStorageVolGetConnect(vol);
+    guint32 offset;
     bool own;
 
-    if (!header || !lukshdrExistingCheckLuks(link, header->fd, error) ||
+    /* QEMU opens no header that is shorter than its payload's offset */
+    if (!header || !lukshdrExistingCheckLuks(link, header->fd, &offset, error) ||
         !lukshdrExistingCheckLabel(conn, link, header->fd, error) ||
+        (offset && !lukshdrHandleGrow(header, error)) ||
         !lukshdrExistingOpens(link, header->fd, secret, error) ||
         !lukshdrStorageSecretOwn(link, error))
         return false;
@@ -472,7 +492,8 @@ lukshdrExistingLinkNew(virStorageVolPtr vol,
     own = link->secretGenerated;
     link->state = LUKSHDR_LINK_STATE_ACTIVE;
     if ((!own || lukshdrExistingMakeSecret(link, secret, error)) &&
-        lukshdrHandleGrow(header, error) && lukshdrExistingWrite(link, header, error) &&
+        lukshdrHandleGrow(header, error) && lukshdrExistingPrepare(link, header, offset, error) &&
+        lukshdrExistingWrite(link, header, error) &&
         lukshdrRegistryStore(lukshdrStorageState.registry, link, error))
         return true;
 
@@ -625,9 +646,10 @@ lukshdrExistingLinkAgain(lukshdrLink *link,
 {
     g_autoptr(lukshdrHandle) header = lukshdrHandleOpen(
         &link->header, LUKSHDR_HANDLE_WRITE | LUKSHDR_HANDLE_HEADER, error);
+    guint32 offset;
     bool own = false;
 
-    if (!header || !lukshdrExistingCheckLuks(link, header->fd, error))
+    if (!header || !lukshdrExistingCheckLuks(link, header->fd, &offset, error))
         return false;
     if (!lukshdrTextSameUUID(link->luksUUID, known->luksUUID)) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
@@ -642,6 +664,7 @@ lukshdrExistingLinkAgain(lukshdrLink *link,
 
     link->generation = MIN(lukshdrExistingGeneration(link), G_MAXUINT32 - 1) + 1;
     if (lukshdrExistingRenewSecret(link, secret, &own, error) && lukshdrHandleGrow(header, error) &&
+        lukshdrExistingPrepare(link, header, offset, error) &&
         lukshdrExistingWrite(link, header, error) && lukshdrExistingStore(link, error)) {
         if (known->secretGenerated)
             lukshdrExistingReleaseEarlier(known);
@@ -705,16 +728,14 @@ lukshdrExistingHasMoved(const lukshdrLink *known, virConnectPtr conn)
     return !vol;
 }
 
-/* Checks what stands in the place of a payload, and is another file: nobody can tell from ciphertext alone what
- * it was encrypted with, but what is no ciphertext can be told. */
+/* Nobody can tell from ciphertext alone what it was encrypted with, but what is no ciphertext can be told: an image
+ * that somebody put there, or an attached volume with its own header in front */
 static bool
-lukshdrExistingCheckReplaced(const lukshdrLink *link, const lukshdrLink *known, GError **error)
+lukshdrExistingCheckContent(const lukshdrLink *link, GError **error)
 {
-    g_autoptr(lukshdrHandle) handle = NULL;
+    g_autoptr(lukshdrHandle) handle = lukshdrHandleOpen(&link->payload, LUKSHDR_HANDLE_READ, error);
 
-    if (!lukshdrStorageCheckUnused(known, false, error) ||
-        !lukshdrExistingCheckIdle(&link->payload, error) ||
-        !(handle = lukshdrHandleOpen(&link->payload, LUKSHDR_HANDLE_READ, error)))
+    if (!handle)
         return false;
     if (lukshdrPayloadCheck(handle, link->format, error) &&
         lukshdrPayloadCheckCipher(handle, link->format, error))
@@ -733,6 +754,9 @@ lukshdrExistingLink(virStoragePoolPtr pool,
                     GError **error)
 {
     virConnectPtr conn = virStoragePoolGetConnect(pool);
+    bool isReplaced = known &&
+                      lukshdrIdentityCompare(&known->payload.identity, &link->payload.identity) ==
+                          LUKSHDR_IDENTITY_DIFFERENT;
     g_autoptr(lukshdrSecret) secret = NULL;
     g_autoptr(lukshdrStorageBusy) busy = NULL;
 
@@ -756,10 +780,9 @@ lukshdrExistingLink(virStoragePoolPtr pool,
         !lukshdrExistingCheckHeaders(link, known, error) ||
         (!known && (!lukshdrExistingReadPayload(vol, xml, link, error) ||
                     !lukshdrExistingCheckIdle(&link->payload, error))) ||
-        (known &&
-         lukshdrIdentityCompare(&known->payload.identity, &link->payload.identity) ==
-             LUKSHDR_IDENTITY_DIFFERENT &&
-         !lukshdrExistingCheckReplaced(link, known, error)) ||
+        (isReplaced && (!lukshdrStorageCheckUnused(known, false, error) ||
+                        !lukshdrExistingCheckIdle(&link->payload, error))) ||
+        ((!known || isReplaced) && !lukshdrExistingCheckContent(link, error)) ||
         !(secret = lukshdrExistingSecret(link, xml, error)))
         return false;
 

@@ -111,7 +111,7 @@ done
 printf %s "$PASSPHRASE" | "$DAEMON_IN" cryptsetup luksFormat -q --type luks1 --iter-time 10 "$DATA/plain" -
 "$DAEMON_IN" dd if="$DATA/plain" of="$VAULT/bad.luks" bs=1M count=4 status=none
 virsh pool-refresh vault
-refuse "a header that is not detached" "not a detached" create_xml <<<"$(link_xml existing plain bad.luks "$secret")"
+refuse "an attached volume with its own header" "a LUKS header of its own" create_xml <<<"$(link_xml existing plain bad.luks "$secret")"
 virsh pool-refresh data
 refuse "a payload with attached LUKS" "of its own" create_xml <<<"$(link_xml existing plain bad.luks "$secret")"
 rm "$VAULT/bad.luks"

@@ -158,6 +158,33 @@ if command -v script >/dev/null; then
     virsh vol-delete one.luks vault >/dev/null
 fi
 
+note "Headers that cryptsetup made"
+# An attached volume, taken apart: everything behind its header is the payload.
+printf %s "$PASSPHRASE" >"$DAEMON_DIR/key"
+qemu-img convert -f raw -O luks --object secret,id=s,file="$DAEMON_DIR/key" -o key-secret=s,iter-time=10 \
+    "$DAEMON_DIR/content" "$DAEMON_DIR/attached"
+offset=$((512 * $(cryptsetup luksDump "$DAEMON_DIR/attached" | sed -n 's/^Payload offset:[[:space:]]*//p')))
+apart() {
+    here dd if="$DAEMON_DIR/attached" of="$DATA/apart" bs=4k skip=$((offset / 4096)) status=none
+    virsh pool-refresh data && virsh pool-refresh vault
+}
+for how in backup short; do
+    here rm -f "$VAULT/apart.luks"
+    case $how in
+        backup) here cryptsetup luksHeaderBackup "$DAEMON_DIR/attached" --header-backup-file "$VAULT/apart.luks" ;;
+        *) here sh -c 'head -c "$1" "$2" >"$3"' sh $((offset - 1024)) "$DAEMON_DIR/attached" "$VAULT/apart.luks" ;;
+    esac
+    apart >/dev/null
+    try "$how: one with a payload offset is linked" vl link data/apart vault/apart.luks --secret "$SECRET_UUID"
+    same "$how: it can be written to" "$(stat -c %a "$VAULT/apart.luks" | grep -c '^6')" 1
+    try "$how: it opens" plain_of apart "$DAEMON_DIR/plain"
+    try "$how: it has its content" cmp -n 16777216 "$DAEMON_DIR/plain" "$DAEMON_DIR/content"
+    same "$how: cryptsetup looks for it where it is" \
+        "$(cryptsetup luksDump "$VAULT/apart.luks" | sed -n 's/^Payload offset:[[:space:]]*//p')" 0
+    same "$how: all is well" "$(state apart)" ok
+    virsh vol-delete apart data >/dev/null
+done
+
 note "An entry of the registry that cannot be believed"
 made one raw >/dev/null
 here sed -i 's/volume="one"/volume="one" /' "$(link_of one)"

@@ -153,7 +153,7 @@ same "none is listed" "$(said vl info one --json | jq -c .link.replicas)" '[]'
 status "erase asks, and there is nobody" 6 'no terminal to ask at.*--yes' vl erase data/two
 same "nothing happened" "$(state two)" ok
 try "erased" vl erase --yes data/two
-same "the key material is gone" "$(state two)" header-damaged
+same "the key material is gone" "$(state two)" wiped
 
 unset LIBVIRT_DRIVER_DIR
 linked_launch

@@ -138,7 +138,7 @@ run "virt-lukshdr erase one"
 shows 'y/N'
 type_in y Enter
 try "yes erases" ended 0
-same "the header is gone" "$(said vl info one --json | jq -r .link.state)" header-damaged
+same "the header is gone" "$(said vl info one --json | jq -r .link.state)" wiped
 
 # --- completion
 
