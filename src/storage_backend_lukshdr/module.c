@@ -12,6 +12,7 @@
 #include "config.h"
 
 #include "link/auth.h"
+#include "events.h"
 #include "secrets.h"
 #include "storage.h"
 
@@ -44,6 +45,9 @@ lukshdrStorageStayAway(const GError *error)
  * other entries stay stock's. */
 static const lukshdrStorageOurs lukshdrStorageMap = {
     .connectGetStoragePoolCapabilities = lukshdrStorageCapabilities, /* capabilities.c */
+
+    .connectStoragePoolEventRegisterAny = lukshdrStorageEventsRegister,     /* events.c */
+    .connectStoragePoolEventDeregisterAny = lukshdrStorageEventsDeregister, /* events.c */
 
     .storageVolCreateXML = lukshdrStorageVolCreateXML,         /* vol-create.c */
     .storageVolCreateXMLFrom = lukshdrStorageVolCreateXMLFrom, /* vol-clone.c */

@@ -57,7 +57,8 @@ lukshdrStorageTableIsIt(const lukshdrModuleMap *module, const void *candidate, c
            table->storageVolDelete && table->storageVolWipe && table->storageVolWipePattern &&
            table->storageVolGetXMLDesc && table->storageVolGetPath && table->storageVolResize &&
            table->storageVolGetInfo && table->storageVolGetInfoFlags &&
-           table->connectGetStoragePoolCapabilities && table->storagePoolIsActive;
+           table->connectGetStoragePoolCapabilities && table->storagePoolIsActive &&
+           table->connectStoragePoolEventRegisterAny && table->connectStoragePoolEventDeregisterAny;
 }
 
 lukshdrStorageTable *

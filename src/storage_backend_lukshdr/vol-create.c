@@ -50,6 +50,7 @@
 #include "busy.h"
 #include "vol-create.h"
 #include "defaults.h"
+#include "events.h"
 #include "image.h"
 #include "remote.h"
 #include "secrets.h"
@@ -493,6 +494,7 @@ lukshdrStorageCreateLinked(virStoragePoolPtr pool,
     g_autoptr(lukshdrStorageBusy) busy = NULL;
     g_autoptr(GError) undo = NULL;
     virStorageVolPtr vol;
+    guint i;
 
     if (!lukshdrStorageCheckPool(pool, xml, LUKSHDR_ROLE_PAYLOAD, error) ||
         !(headerPools = lukshdrStorageHeaderPools(conn, xml, error)) ||
@@ -512,6 +514,8 @@ lukshdrStorageCreateLinked(virStoragePoolPtr pool,
         LUKSHDR_LOG_ERROR(_("Linked volume '%s' of pool '%s' was not created, and this is left "
                             "behind of it until the next start: %s"),
                           xml->name, link->payload.pool, undo->message);
+    for (i = 0; vol && i < headerPools->len; i++)
+        lukshdrStorageEventsPool(g_ptr_array_index(headerPools, i));
     return vol;
 }
 

@@ -39,6 +39,7 @@
 #include "storage.h"
 #include "busy.h"
 #include "entry.h"
+#include "events.h"
 #include "headers.h"
 #include "lookup.h"
 #include "recognise.h"
@@ -309,8 +310,10 @@ lukshdrStorageVolDelete(virStorageVolPtr vol, unsigned int flags)
         case LUKSHDR_RECOGNISED_PLAIN:
             return lukshdrStorageDeletePlain(vol, flags);
         case LUKSHDR_RECOGNISED_PAYLOAD:
-            if (lukshdrStorageDeletePayload(what.link, vol, flags, &error))
+            if (lukshdrStorageDeletePayload(what.link, vol, flags, &error)) {
+                lukshdrStorageEventsHeaders(virStorageVolGetConnect(vol), what.link);
                 return 0;
+            }
             break;
         case LUKSHDR_RECOGNISED_HEADER:
         case LUKSHDR_RECOGNISED_REPLICA:

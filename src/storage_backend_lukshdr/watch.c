@@ -115,9 +115,10 @@ static void
 lukshdrWatchFree(lukshdrWatch *watch)
 {
     if (watch->lifecycle >= 0)
-        virConnectStoragePoolEventDeregisterAny(watch->conn, watch->lifecycle);
+        lukshdrStorageState.stock.connectStoragePoolEventDeregisterAny(watch->conn,
+                                                                       watch->lifecycle);
     if (watch->refresh >= 0)
-        virConnectStoragePoolEventDeregisterAny(watch->conn, watch->refresh);
+        lukshdrStorageState.stock.connectStoragePoolEventDeregisterAny(watch->conn, watch->refresh);
     virConnectClose(watch->conn);
     g_hash_table_unref(watch->pools);
     g_mutex_clear(&watch->lock);
@@ -170,7 +171,8 @@ lukshdrStorageWatchStart(virConnectPtr conn, GError **error)
 {
     g_autoptr(lukshdrWatch) watch = lukshdrWatchNew(conn);
 
-    watch->lifecycle = virConnectStoragePoolEventRegisterAny(
+    /* stock's: what events.c tells clients is nothing to look at for us */
+    watch->lifecycle = lukshdrStorageState.stock.connectStoragePoolEventRegisterAny(
         conn, NULL, VIR_STORAGE_POOL_EVENT_ID_LIFECYCLE,
         VIR_STORAGE_POOL_EVENT_CALLBACK(lukshdrWatchLifecycle), watch, NULL);
     if (watch->lifecycle < 0) {
@@ -178,7 +180,7 @@ lukshdrStorageWatchStart(virConnectPtr conn, GError **error)
         return false;
     }
 
-    watch->refresh = virConnectStoragePoolEventRegisterAny(
+    watch->refresh = lukshdrStorageState.stock.connectStoragePoolEventRegisterAny(
         conn, NULL, VIR_STORAGE_POOL_EVENT_ID_REFRESH, lukshdrWatchRefresh, watch, NULL);
     if (watch->refresh < 0) {
         lukshdrErrorFromLast(error);

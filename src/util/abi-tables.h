@@ -26,8 +26,13 @@ struct _lukshdrStorageTable {
     lukshdrStorageEntry connectListDefinedStoragePools;
     lukshdrStorageEntry connectListAllStoragePools;
     lukshdrStorageEntry connectFindStoragePoolSources;
-    lukshdrStorageEntry connectStoragePoolEventRegisterAny;
-    lukshdrStorageEntry connectStoragePoolEventDeregisterAny;
+    int (*connectStoragePoolEventRegisterAny)(virConnectPtr conn,
+                                              virStoragePoolPtr pool,
+                                              int event,
+                                              virConnectStoragePoolEventGenericCallback callback,
+                                              void *opaque,
+                                              virFreeCallback freeOpaque);
+    int (*connectStoragePoolEventDeregisterAny)(virConnectPtr conn, int id);
     char *(*connectGetStoragePoolCapabilities)(virConnectPtr conn, unsigned int flags);
     virStoragePoolPtr (*storagePoolLookupByName)(virConnectPtr conn, const char *name);
     virStoragePoolPtr (*storagePoolLookupByUUID)(virConnectPtr conn, const unsigned char *uuid);
@@ -91,6 +96,12 @@ struct _lukshdrStorageTable {
 
 /* What the plugin stands in front of, with the names of the arguments */
 #define LUKSHDR_STORAGE_TABLE_OURS(X) \
+    X(int, connectStoragePoolEventRegisterAny, \
+      (virConnectPtr conn, virStoragePoolPtr pool, int event, \
+       virConnectStoragePoolEventGenericCallback callback, void *opaque, \
+       virFreeCallback freeOpaque), \
+      (conn, pool, event, callback, opaque, freeOpaque)) \
+    X(int, connectStoragePoolEventDeregisterAny, (virConnectPtr conn, int id), (conn, id)) \
     X(char *, connectGetStoragePoolCapabilities, \
       (virConnectPtr conn, unsigned int flags), (conn, flags)) \
     X(virStoragePoolPtr, storagePoolCreateXML, \

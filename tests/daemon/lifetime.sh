@@ -167,6 +167,28 @@ for format in raw qcow2; do
     like "$format: it is still linked" "$(virsh vol-dumpxml "size.$format" data)" "<header type=.volume"
 done
 
+note "Clients hear that a header pool has changed"
+EVENTS=$DAEMON_DIR/events
+"$DAEMON_IN" stdbuf -oL virsh -q pool-event --event refresh --loop >"$EVENTS" 2>&1 &
+listener=$!
+# It hears of other pools once it is there.
+try "a client waits for events" waited eval 'virsh pool-refresh data && grep -q "pool data" "$EVENTS"'
+heard() {
+    grep -c "event 'refresh' for storage pool vault" "$EVENTS"
+}
+# hears COMMAND...: by COMMAND it hears of the header pool.
+hears() {
+    local before
+    before=$(heard)
+    "$@" && waited eval '[ "$(heard)" -gt "$before" ]'
+}
+try "by vol-create" hears create heard raw
+try "by vol-clone" hears virsh vol-clone heard seen --pool data
+try "by vol-delete" hears virsh vol-delete seen data
+virsh vol-delete heard data
+kill "$listener"
+wait "$listener" 2>/dev/null
+
 note "Cloning encrypts, decrypts and changes keys"
 try "a plain volume with content" virsh vol-create-as data plain.raw 4M
 head -c 4M /dev/urandom >"$DATA/plain.raw"
