@@ -18,6 +18,7 @@
 #include "qemu.h"
 #include "domain.h"
 #include "guest.h"
+#include "left.h"
 #include "shared-fs.h"
 
 typedef struct _lukshdrQemuGrant lukshdrQemuGrant;
@@ -99,6 +100,8 @@ lukshdrQemuAccessGrant(virQEMUDriver *driver,
         return -1;
     }
 
+    if (remember && added && !lukshdrQemuGuestUsesHeader(name, disk))
+        lukshdrQemuLeftReclaim(disk);
     if (!remote &&
         LUKSHDR_STOCK(qemuSecuritySetImageLabel)(driver, vm, header, false, remember) < 0) {
         /* the stock function has undone its own part, so nothing is to be restored */

@@ -1,5 +1,5 @@
 /*
- * left.c: what guests have left that ended under a daemon without the plugin
+ * left.c: what guests have left that ended under a daemon without the plugin, or with the host
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "link/handle.h"
@@ -35,6 +36,9 @@
 #define LUKSHDR_QEMU_LEFT_XATTR "trusted.libvirt.security."
 #define LUKSHDR_QEMU_LEFT_XATTR_REF "ref_"
 #define LUKSHDR_QEMU_LEFT_XATTR_TIME "timestamp_"
+
+/* Two daemons may take the host's boot for one second more or less each; a boot takes longer than that */
+#define LUKSHDR_QEMU_LEFT_BOOT_SECONDS 5
 
 /* VIR_DOMAIN_SHORT_NAME_MAX in libvirt's domain_conf.c: of a longer name it takes so many characters */
 #define LUKSHDR_QEMU_LEFT_SHORT 20
@@ -109,6 +113,20 @@ lukshdrQemuLeftConfRead(lukshdrQemuLeftConf *settings, const char *conf)
         abi->virConfFree(parsed);
     }
     lukshdrQemuErrorRestore(saved);
+}
+
+/* Whether what @driver remembers is of an earlier boot of the host: its guests are gone. */
+static bool
+lukshdrQemuLeftIsOfEarlierBoot(int fd, const char *driver)
+{
+    g_autofree char *recorded = lukshdrQemuLeftGet(fd, LUKSHDR_QEMU_LEFT_XATTR_TIME, driver);
+    struct timespec up;
+    guint64 then;
+
+    return recorded && g_ascii_string_to_unsigned(recorded, 10, 0, G_MAXINT64, &then, NULL) &&
+           clock_gettime(CLOCK_BOOTTIME, &up) == 0 &&
+           (gint64)then + LUKSHDR_QEMU_LEFT_BOOT_SECONDS <
+               g_get_real_time() / G_USEC_PER_SEC - up.tv_sec;
 }
 
 /* As stock's drivers restore an image: the remembered owner or, where none could be remembered, root; the remembered
@@ -297,5 +315,30 @@ lukshdrQemuLeftRestore(const char *states, const char *conf, bool privileged)
         }
         if (!state)
             lukshdrQemuGuestDrop(names[i]);
+    }
+}
+
+void
+lukshdrQemuLeftReclaim(const lukshdrGuestDisk *disk)
+{
+    static const lukshdrQemuLeftConf nothing = { .dynamic = false, .remember = true };
+    g_autoptr(lukshdrLink) link = lukshdrQemuDiskLink(disk);
+    g_autoptr(lukshdrHandle) handle = NULL;
+    g_autoptr(GError) error = NULL;
+
+    if (!lukshdrQemu.host.privileged || lukshdrQemuSharedHas(disk->headerPath))
+        return;
+
+    /* what cannot be opened is told of by those who need it */
+    if (!(handle = lukshdrHandleOpen(&link->header, LUKSHDR_HANDLE_READ, NULL)) ||
+        !(lukshdrQemuLeftIsOfEarlierBoot(handle->fd, "dac") ||
+          lukshdrQemuLeftIsOfEarlierBoot(handle->fd, "selinux")))
+        return;
+
+    if (!lukshdrQemuLeftGiveBack(disk, G_MAXUINT, &nothing, &error)) {
+        LUKSHDR_LOG_WARN(
+            _("A guest had header volume '%s' when the host went down. It must be given back to its "
+              "owner by hand: %s"),
+            disk->headerPath, error->message);
     }
 }

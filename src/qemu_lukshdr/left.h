@@ -1,5 +1,5 @@
 /*
- * left.h: what guests have left that ended under a daemon without the plugin
+ * left.h: what guests have left that ended under a daemon without the plugin, or with the host
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -7,6 +7,8 @@
 #pragma once
 
 #include <stdbool.h>
+
+#include "link/guest-record.h"
 
 /**
  * lukshdrQemuLeftRestore:
@@ -24,3 +26,15 @@
  */
 void
 lukshdrQemuLeftRestore(const char *states, const char *conf, bool privileged);
+
+/**
+ * lukshdrQemuLeftReclaim:
+ * @disk: a disk whose header a guest is about to get; nobody else has that header
+ *
+ * A host that goes down while a guest runs leaves the guest's headers to QEMU's user.  Stock does not believe what it
+ * remembered before a boot, and takes QEMU's user for the owner when the next guest starts; so nobody would ever give them
+ * back.  This function gives the header back to the owner that was remembered, before stock looks.  If it cannot, the log
+ * says so.
+ */
+void
+lukshdrQemuLeftReclaim(const lukshdrGuestDisk *disk);

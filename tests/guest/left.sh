@@ -47,6 +47,14 @@ start() {
     virsh start "$1" --paused
 }
 
+# host_down: what is left of daemon, guest and /run when a host loses its power.
+host_down() {
+    local pids
+    # shellcheck disable=SC2086 # numbers
+    pids=$(qemu_pids demo) && daemon_kill && "$DAEMON_IN" kill -KILL $pids &&
+        "$DAEMON_IN" find /run/libvirt/qemu /run/libvirt/lukshdr -type f -delete && [ -z "$(records)" ]
+}
+
 try "a host with a header pool and a payload pool" linked_start
 quick_keys
 [ "$("$DAEMON_IN" id -u libvirt-qemu 2>/dev/null)" ] || skip_all "QEMU's user is not libvirt-qemu here"
@@ -89,6 +97,21 @@ same "the guest runs" "$(virsh domstate demo)" paused
 as_before "the plugin back"
 destroy demo
 define demo "$(disk vda r.raw)" "$(disk vdb q.qcow2)"
+
+note "A host that goes down while a guest runs"
+start demo
+# as if the guest had started before the host's last boot
+find "$DAEMON_DIR" -type f -exec sh -c 'getfattr -n trusted.libvirt.security.timestamp_dac "$1" &&
+    setfattr -n trusted.libvirt.security.timestamp_dac -v 1000000000 "$1"' sh {} \; >/dev/null 2>&1
+try "daemon and guest are killed, and /run is empty" host_down
+left "after the boot" r.raw q.qcow2
+try "the daemon starts" linked_launch
+try "the guest starts" start demo
+try "and is destroyed" destroy demo
+same "the headers are their owner's, and no record is left" "$(owner r.raw) $(owner q.qcow2)$(records)" "root root"
+# stock takes QEMU's user for the owner of the payloads from now on
+chown root:root "$DATA"/*
+as_before "with the payloads given back by hand"
 
 note "Two guests on one header"
 start demo
