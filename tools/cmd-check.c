@@ -297,6 +297,10 @@ lukshdrToolCheckState(lukshdrToolCheck *check, lukshdrToolState *state)
         lukshdrToolCheckFinding(check, &state->headerName, "%s", state->reason);
         break;
     case LUKSHDR_TOOL_STATE_PAYLOAD_REPLACED:
+    case LUKSHDR_TOOL_STATE_PAYLOAD_PLAIN:
+    case LUKSHDR_TOOL_STATE_PAYLOAD_FORMAT:
+    case LUKSHDR_TOOL_STATE_SECRET_MISSING:
+    case LUKSHDR_TOOL_STATE_SECRET_EMPTY:
     case LUKSHDR_TOOL_STATE_CREATING:
     case LUKSHDR_TOOL_STATE_DELETING:
     case LUKSHDR_TOOL_STATE_WIPING:

@@ -149,6 +149,17 @@ lukshdrToolHeaderSink(virStreamPtr stream G_GNUC_UNUSED, const char *data, size_
 lukshdrToolHeader *
 lukshdrToolHeaderDownload(lukshdrTool *tool, virStorageVolPtr vol, GError **error)
 {
+    lukshdrToolHeader *header = lukshdrToolHeaderFetch(tool, vol, LUKSHDR_HEADER_VOLUME_SIZE,
+                                                       error);
+
+    if (header)
+        lukshdrToolHeaderExamine(header);
+    return header;
+}
+
+lukshdrToolHeader *
+lukshdrToolHeaderFetch(lukshdrTool *tool, virStorageVolPtr vol, guint64 most, GError **error)
+{
     g_autoptr(lukshdrToolHeader) header = lukshdrToolHeaderNew(error);
     g_autoptr(virStream) stream = NULL;
     virStorageVolInfo info;
@@ -159,8 +170,7 @@ lukshdrToolHeaderDownload(lukshdrTool *tool, virStorageVolPtr vol, GError **erro
     /* ask how long the file is, not what its content says */
     if (virStorageVolGetInfoFlags(vol, &info, VIR_STORAGE_VOL_GET_PHYSICAL) < 0 ||
         !(stream = virStreamNew(tool->conn, 0)) ||
-        virStorageVolDownload(vol, stream, 0, MIN(info.allocation, LUKSHDR_HEADER_VOLUME_SIZE), 0) <
-            0) {
+        virStorageVolDownload(vol, stream, 0, MIN(info.allocation, most), 0) < 0) {
         lukshdrToolSetLast(error);
         return NULL;
     }
@@ -174,7 +184,6 @@ lukshdrToolHeaderDownload(lukshdrTool *tool, virStorageVolPtr vol, GError **erro
         return NULL;
     }
 
-    lukshdrToolHeaderExamine(header);
     return g_steal_pointer(&header);
 }
 

@@ -56,6 +56,20 @@ lukshdrToolHeader *
 lukshdrToolHeaderDownload(lukshdrTool *tool, virStorageVolPtr vol, GError **error);
 
 /**
+ * lukshdrToolHeaderFetch:
+ * @tool: the tool
+ * @vol: a volume
+ * @most: how many of its first bytes are wanted, up to LUKSHDR_HEADER_VOLUME_SIZE
+ * @error: as lukshdrToolHeaderDownload
+ *
+ * Fetches bytes that need not be a header's: sets fd and bytes of the result alone.
+ *
+ * Returns: as lukshdrToolHeaderDownload.
+ */
+lukshdrToolHeader *
+lukshdrToolHeaderFetch(lukshdrTool *tool, virStorageVolPtr vol, guint64 most, GError **error);
+
+/**
  * lukshdrToolHeaderLoad:
  * @path: a file
  * @error: VIR_ERR_SYSTEM_ERROR

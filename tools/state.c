@@ -13,9 +13,15 @@
 #include <string.h>
 
 #include "util/error.h"
+#include "util/io.h"
+#include "link/payload.h"
 #include "util/text.h"
 #include "util/xml.h"
+#include "pass.h"
 #include "use.h"
+
+/* How much of a payload is looked at, bytes: where qemu-img puts the first cluster of a qcow2, and what says what it is */
+#define LUKSHDR_TOOL_STATE_PEEK (512 * 1024)
 
 static const struct {
     const char *name; /* in JSON; of a link's own state, in vol-dumpxml as well */
@@ -28,6 +34,10 @@ static const struct {
     [LUKSHDR_TOOL_STATE_ORPHANED] = { "orphaned", N_("orphaned header") },
     [LUKSHDR_TOOL_STATE_FOUND] = { "found", N_("found") },
     [LUKSHDR_TOOL_STATE_PAYLOAD_REPLACED] = { LUKSHDR_XML_STATE_REPLACED, N_("payload replaced") },
+    [LUKSHDR_TOOL_STATE_PAYLOAD_PLAIN] = { "payload-plain", N_("payload not encrypted") },
+    [LUKSHDR_TOOL_STATE_PAYLOAD_FORMAT] = { "payload-format", N_("payload of another format") },
+    [LUKSHDR_TOOL_STATE_SECRET_MISSING] = { "secret-missing", N_("secret missing") },
+    [LUKSHDR_TOOL_STATE_SECRET_EMPTY] = { "secret-empty", N_("secret without a value") },
     [LUKSHDR_TOOL_STATE_CREATING] = { "creating", N_("being created") },
     [LUKSHDR_TOOL_STATE_DELETING] = { "deleting", N_("being deleted") },
     [LUKSHDR_TOOL_STATE_WIPING] = { "wiping", N_("being wiped") },
@@ -174,6 +184,92 @@ lukshdrToolStateReadHeader(lukshdrTool *tool, lukshdrToolState *state, GError **
     return true;
 }
 
+/* A lukshdrPayloadReader: of what was fetched */
+static gssize
+lukshdrToolStatePeek(void *buf, gsize len, guint64 offset, void *opaque)
+{
+    const lukshdrToolHeader *fetched = opaque;
+
+    return offset < fetched->bytes ? lukshdrIORead(fetched->fd, buf, len, offset, NULL) : 0;
+}
+
+/* Payload and header are there, and the header is whole: is what is in the payload ciphertext, in the format that was
+ * linked?  Somebody may have uploaded an image into it. */
+static void
+lukshdrToolStateJudgePayload(lukshdrTool *tool, lukshdrToolState *state)
+{
+    const lukshdrToolVolume *payload = state->payload;
+    const lukshdrLink *label = lukshdrToolStateLabelOf(payload, state->content);
+    g_autofree char *name = lukshdrTextShellName(payload->pool, payload->name);
+    g_autoptr(lukshdrToolHeader) fetched = NULL;
+    const char *plain;
+    char magic[4] = "";
+
+    /* libvirt has no way to the bytes of a volume without a path */
+    if (!label || !label->format || payload->remote ||
+        !(fetched = lukshdrToolHeaderFetch(tool, payload->vol, LUKSHDR_TOOL_STATE_PEEK, NULL)))
+        return;
+
+    if ((plain = lukshdrPayloadFindPlain(label->format, lukshdrToolStatePeek, fetched))) {
+        state->kind = LUKSHDR_TOOL_STATE_PAYLOAD_PLAIN;
+        state->reason = g_strdup_printf(
+            _("there is %s in it in clear, as after the upload of an image; guests see garbage. "
+              "To encrypt the image, give up the link (virt-lukshdr forget %s) and make a new volume of it "
+              "(virt-lukshdr convert %s POOL/NEW --header POOL)"),
+            plain, name, name);
+    } else if (g_str_equal(label->format, "qcow2") &&
+               (lukshdrToolStatePeek(magic, sizeof(magic), 0, fetched) != sizeof(magic) ||
+                memcmp(magic, "QFI\xfb", sizeof(magic)))) {
+        state->kind = LUKSHDR_TOOL_STATE_PAYLOAD_FORMAT;
+        state->reason = g_strdup_printf(
+            _("it was linked as %s, and what is in it is not: it was overwritten. Put it back from a "
+              "backup, or give up the link: virt-lukshdr forget %s"),
+            label->format, name);
+    }
+}
+
+/* All else is in order: is there the secret? */
+static void
+lukshdrToolStateJudgeSecret(lukshdrTool *tool, lukshdrToolState *state)
+{
+    const char *uuid = state->payload->secretUUID;
+    g_autoptr(lukshdrSecret) value = NULL;
+    g_autoptr(GError) local = NULL;
+    virSecretPtr *secrets = NULL;
+    bool found = false;
+    int count;
+    int i;
+
+    /* the daemon logs an error when it is asked for one that is not there */
+    if (!uuid || (count = virConnectListAllSecrets(tool->conn, &secrets, 0)) < 0)
+        return;
+    for (i = 0; i < count; i++) {
+        char text[VIR_UUID_STRING_BUFLEN];
+
+        found = found ||
+                (virSecretGetUUIDString(secrets[i], text) == 0 && lukshdrTextSameUUID(text, uuid));
+        virSecretFree(secrets[i]);
+    }
+    free(secrets);
+
+    if (!found) {
+        state->kind = LUKSHDR_TOOL_STATE_SECRET_MISSING;
+        state->reason = g_strdup_printf(
+            _("libvirt has no secret %s, which opens the header; define it with that UUID (virsh "
+              "secret-define), and give it the passphrase (virsh secret-set-value)"),
+            uuid);
+        return;
+    }
+    if ((value = lukshdrToolPassOf(tool, uuid, &local)) ||
+        !g_error_matches(local, LUKSHDR_STOCK_ERROR, VIR_ERR_NO_SECRET))
+        return;
+    state->kind = LUKSHDR_TOOL_STATE_SECRET_EMPTY;
+    state->reason = g_strdup_printf(
+        _("secret %s, which opens the header, has no value; give it the passphrase: virsh "
+          "secret-set-value %s"),
+        uuid, uuid);
+}
+
 /* The daemon says that the link is not in order: then what its header looks like is not the point */
 static void
 lukshdrToolStateJudgeLink(lukshdrToolState *state)
@@ -248,6 +344,10 @@ lukshdrToolStateOfPayload(lukshdrTool *tool,
         return NULL;
     if (payload->linkState)
         lukshdrToolStateJudgeLink(state);
+    if (state->kind == LUKSHDR_TOOL_STATE_OK)
+        lukshdrToolStateJudgePayload(tool, state);
+    if (state->kind == LUKSHDR_TOOL_STATE_OK)
+        lukshdrToolStateJudgeSecret(tool, state);
     return g_steal_pointer(&state);
 }
 

@@ -158,6 +158,34 @@ if command -v script >/dev/null; then
     virsh vol-delete one.luks vault >/dev/null
 fi
 
+note "list and check tell the truth"
+made one qcow2 >/dev/null
+here cp "$DATA/one" "$DAEMON_DIR/one.kept"
+here qemu-img convert -f raw -O qcow2 "$DAEMON_DIR/disk" "$DAEMON_DIR/plain.qcow2"
+try "an image is uploaded into it" virsh vol-upload one "$DAEMON_DIR/plain.qcow2" --pool data
+same "it is not encrypted" "$(state)" payload-plain
+status "check says what to do" 7 'data/one: payload not encrypted: there is a partition table .*virt-lukshdr convert data/one' vl check
+here sh -c 'cat "$1" >"$2"' sh "$DAEMON_DIR/content" "$DATA/one"
+same "it has another format" "$(state)" payload-format
+here sh -c 'cat "$1" >"$2"' sh "$DAEMON_DIR/one.kept" "$DATA/one"
+same "all is well" "$(state)" ok
+uuid=$(uuidgen)
+SECRET_EPHEMERAL=no secret_make "$uuid" volume "$PASSPHRASE" >/dev/null
+try "another secret" vl link data/one --secret "$uuid"
+virsh secret-undefine "$uuid" >/dev/null
+same "it has gone" "$(state)" secret-missing
+status "check says which" 7 "data/one: secret missing: libvirt has no secret $uuid" vl check
+cat >"$DAEMON_DIR/xml/secret.xml" <<XML
+<secret private='no'><uuid>$uuid</uuid><usage type='volume'><volume>usage-$uuid</volume></usage></secret>
+XML
+virsh secret-define "$DAEMON_DIR/xml/secret.xml" >/dev/null
+same "it is there again, without a value" "$(state)" secret-empty
+virsh vol-wipe one data >/dev/null
+same "wiped" "$(state)" wiped
+status "check says so" 7 'data/one: wiped: .*virsh vol-delete' vl check
+virsh vol-delete one data >/dev/null
+virsh secret-undefine "$uuid" >/dev/null
+
 note "Headers that cryptsetup made"
 # An attached volume, taken apart: everything behind its header is the payload.
 printf %s "$PASSPHRASE" >"$DAEMON_DIR/key"
