@@ -59,6 +59,11 @@ def volume_delete(name, shown=None):
     answer("^Yes$", shown)
 
 
+def press_row(guest, button):
+    row(find(manager, "tree table", "vm-list"), f"^{guest}\n")
+    click(find(manager, "button", button))
+
+
 manager = window("Virtual Machine Manager")
 ok("QEMU/KVM" in cells(find(manager, "tree table", "vm-list")), "virt-manager shows the host", tree())
 
@@ -88,10 +93,10 @@ ok(linked("web.img"), "so is a raw one", complaints() or virsh("vol-dumpxml", "w
 until(lambda: {"mail.qcow2", "web.img"} <= set(volumes()))
 picture("volumes", details)
 pool("headers")
-picture("headers", details)
 press(find(details, "button", "vol-refresh"))
-until(lambda: "mail.qcow2.luks" in volumes())
+until(lambda: {"mail.qcow2.luks", "web.img.luks"} <= set(volumes()))
 ok(True, "the header pool has their headers")
+picture("headers", details)
 volume_delete("mail.qcow2.luks")
 said = answer("^Close$")
 ok("mail.qcow2" in said and os.path.exists("/srv/headers/mail.qcow2.luks"),
@@ -102,8 +107,53 @@ until(lambda: complaints() or "mail.qcow2" not in volumes(), why="mail.qcow2 is 
 ok(sorted(os.listdir("/srv/images")) == ["web.img"] and sorted(os.listdir("/srv/headers")) == ["web.img.luks"] and
    len(virsh("secret-list").splitlines()) == 1, "with a volume its header and secret go",
    complaints() or virsh("secret-list"))
-volume_delete("web.img")
-until(lambda: complaints() or "web.img" not in volumes(), why="web.img is deleted")
+volume_new("system", "qcow2", 1)
+
+# A guest that runs gets a disk, and loses it
+run("virsh", "-q", "-c", "qemu:///system", "define", "/run/tests/gui/guest.xml")
+press_row("desk", "^Run$")
+until(lambda: complaints() or virsh("domstate", "desk") == "running", why="the guest runs")
+ok(not complaints(), "a guest with an encrypted disk starts", complaints())
+until(lambda: "init: ready" in open("/run/out/desk.console", errors="replace").read(), why="the guest is up")
+press_row("desk", "^Open$")
+desk = window("^desk on")
+press(find(desk, "radio button", "^Details$"))
+size("^desk on", 900, 620)
+click(find(desk, "button", "^add-hardware$"))
+add = window("Add New Virtual Hardware")
+press(find(add, "radio button", "Select or create custom"))
+click(find(add, "button", "^storage-browse$"))
+browser = window("vmm-storage-browser")
+# it chooses the first pool by itself, whenever it comes to it
+until(lambda: row(find(browser, "table", "pool-list"), "^images\n") or
+      "web.img" in cells(find(browser, "table", "vol-list")), why="the browser shows web.img")
+row(find(browser, "table", "vol-list"), "^web.img$")
+click(find(browser, "button", "^Choose Volume$"))
+until(lambda: look(add, "text", "storage-entry") and text(look(add, "text", "storage-entry")), why="the path is there")
+picture("add-hardware", add)
+click(find(add, "button", "^Finish$"))
+until(lambda: complaints() or "/srv/images/web.img" in virsh("domblklist", "desk"), why="web.img is plugged in")
+ok("luks" in virsh("dumpxml", "desk", "--xpath", "//disk[source/@file='/srv/images/web.img']"),
+   "an encrypted volume is plugged in", complaints() or virsh("dumpxml", "desk"))
+row(find(desk, "table", "hw-list"), "^VirtIO Disk 2")
+picture("disk", desk)
+click(find(desk, "button", "^config-remove$"))
+remove = window("Remove Disk Device")
+tick(find(remove, "check box", "Delete associated"))
+picture("unplug", remove)
+click(find(remove, "button", "^Delete$"))
+answer("^Yes$")
+until(lambda: complaints() or not os.path.exists("/srv/images/web.img"), why="web.img is unplugged and deleted")
+ok("web.img" not in virsh("domblklist", "desk") and not os.path.exists("/srv/headers/web.img.luks"),
+   "it is unplugged and deleted, with its header", complaints() or virsh("domblklist", "desk"))
+
+# It goes, with its disk
+virsh("destroy", "desk")
+virsh("undefine", "desk")
+pool("images")
+until(lambda: "system.qcow2" in volumes())
+volume_delete("system.qcow2")
+until(lambda: complaints() or "system.qcow2" not in volumes(), why="system.qcow2 is deleted")
 ok(not os.listdir("/srv/images") and not os.listdir("/srv/headers") and not virsh("secret-list"), "nothing is left",
    complaints() or virsh("secret-list"))
 finish()
