@@ -64,6 +64,16 @@ def press_row(guest, button):
     click(find(manager, "button", button))
 
 
+def guest_delete(name):
+    row(find(manager, "tree table", "vm-list"), f"^{name}\n")
+    menu(manager, "^Edit$", "^Delete$")
+    delete = window("Delete Virtual Machine")
+    click(find(delete, "button", "^Delete$"))
+    answer("^Yes$")
+    until(lambda: complaints() or name not in virsh("list", "--all", "--name").split(), why=f"{name} is deleted")
+    until(lambda: complaints() or not any("Delet" in w.get_name() for w in windows()), why="the deletion's end")
+
+
 manager = window("Virtual Machine Manager")
 ok("QEMU/KVM" in cells(find(manager, "tree table", "vm-list")), "virt-manager shows the host", tree())
 
@@ -147,13 +157,26 @@ until(lambda: complaints() or not os.path.exists("/srv/images/web.img"), why="we
 ok("web.img" not in virsh("domblklist", "desk") and not os.path.exists("/srv/headers/web.img.luks"),
    "it is unplugged and deleted, with its header", complaints() or virsh("domblklist", "desk"))
 
-# It goes, with its disk
+# It is cloned, and goes before its clone starts
 virsh("destroy", "desk")
-virsh("undefine", "desk")
-pool("images")
-until(lambda: "system.qcow2" in volumes())
-volume_delete("system.qcow2")
-until(lambda: complaints() or "system.qcow2" not in volumes(), why="system.qcow2 is deleted")
+until(lambda: has(look(desk, "button", "^Run$"), "SENSITIVE"), why="the window knows that it is off")
+menu(desk, "^Virtual Machine$", "^Clone")
+cloning = window("Clone Virtual Machine")
+write(find(cloning, "text", "^Name:"), "copy")
+picture("clone", cloning)
+click(find(cloning, "button", "^Clone$"))
+until(lambda: complaints() or not any("Clon" in w.get_name() or "clone" in w.get_name() for w in windows()), why="it is cloned")
+ok(virsh("domstate", "copy") == "shut off" and len(os.listdir("/srv/headers")) == 2,
+   "a guest is cloned, and its disk has a header of its own", complaints() or os.listdir("/srv/headers"))
+guest_delete("desk")
+ok(len(os.listdir("/srv/images")) == 1 and len(os.listdir("/srv/headers")) == 1, "it is deleted with its disk",
+   complaints() or os.listdir("/srv/headers"))
+press_row("copy", "^Run$")
+until(lambda: complaints() or virsh("domstate", "copy") == "running", why="the clone runs")
+ok(not complaints(), "the clone starts without its original", complaints())
+picture("manager", manager)
+virsh("destroy", "copy")
+guest_delete("copy")
 ok(not os.listdir("/srv/images") and not os.listdir("/srv/headers") and not virsh("secret-list"), "nothing is left",
    complaints() or virsh("secret-list"))
 finish()

@@ -53,7 +53,10 @@ def until(what, *arguments, why=None):
     """Waits until what(*arguments) is true, and returns it."""
     end = time.monotonic() + PATIENCE
     while True:
-        result = what(*arguments)
+        try:
+            result = what(*arguments)
+        except GLib.Error:  # something has gone while it was looked at
+            result = None
         if result:
             return result
         if time.monotonic() > end:
@@ -114,7 +117,7 @@ def walk(node, depth=0):
 
 
 def windows():
-    return [window for program in children(Atspi.get_desktop(0)) for window in children(program) if has(window, "SHOWING")]
+    return [window for program in children(Atspi.get_desktop(0)) for window in children(program) if is_shown(window)]
 
 
 def tree():
