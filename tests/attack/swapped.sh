@@ -103,7 +103,7 @@ exchange "$DATA/ann.raw" "$DATA/ben.raw"
 
 exchange "$DATA/ann.raw" "$DATA/plain.raw"
 bystanders
-not_started "Ann's payload and a plain disk exchanged" "uncertain.*ann\.raw" ann
+not_started "Ann's payload and a plain disk exchanged" "ann\.raw.*was replaced" ann
 not_started "Ann's payload and a plain disk exchanged" "ann\.raw.*not its name" carl
 exchange "$DATA/ann.raw" "$DATA/plain.raw"
 
