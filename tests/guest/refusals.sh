@@ -206,8 +206,8 @@ refused "the XML says that it has a backing file" "q\.qcow2.*backing" \
     "$(disk q.qcow2 | sed "s|<target |<backingStore type='file'><format type='raw'/><source file='$DATA/base.raw'/><backingStore/></backingStore><target |")"
 mv "$DATA/q.qcow2" "$DAEMON_DIR/away"
 cp -p "$DAEMON_DIR/away" "$DATA/q.qcow2"
-refused "a copy is in the payload's place" "uncertain.*q\.qcow2" "$(disk q.qcow2)"
-refused "a copy is in the payload's place, without <encryption>" "uncertain.*q\.qcow2" "$(disk q.qcow2 qcow2 "")"
+refused "a copy is in the payload's place" "q\.qcow2.*was replaced" "$(disk q.qcow2)"
+refused "a copy is in the payload's place, without <encryption>" "q\.qcow2.*was replaced" "$(disk q.qcow2 qcow2 "")"
 mv -f "$DAEMON_DIR/away" "$DATA/q.qcow2"
 
 # --- a bus that has no chain
