@@ -12,7 +12,6 @@
 #include <glib/gi18n.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "util/text.h"
 #include "cmd-link.h"
@@ -195,7 +194,7 @@ lukshdrToolForgetRun(lukshdrTool *tool, char ***argv, GError **error)
               "the two belong together."),
             name, link.name->pool);
     }
-    if (!lukshdrToolConfirm(question, yes || !isatty(STDIN_FILENO), error))
+    if (!lukshdrToolConfirm(question, yes, error))
         return false;
 
     pool = virStoragePoolLookupByName(tool->conn, link.name->pool);

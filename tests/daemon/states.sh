@@ -23,7 +23,7 @@ settled() { waited virsh pool-refresh "$POOL" && waited eval '! under_way' && re
 settled_not() { virsh pool-refresh data && waited cannot && under_way; }
 cannot() { tail -n 5 "$DAEMON_LOG" | grep -q 'cannot be cleared up'; }
 under_way() { "$DAEMON_IN" grep -qrE '<link state="(creating|deleting|wiping|unlinking)"' "$LINKS"; }
-by_names() { vl forget data/one; }
+by_names() { vl forget --yes data/one; }
 header_gone() { virsh vol-delete one.luks vault; }
 both_gone() { gone && header_gone; }
 replica_gone() { virsh vol-delete one.luks vault2; }
@@ -129,7 +129,7 @@ both_named() {
     local said name='"virt-lukshdr forget data/one vault/(one|two).luks"'
     ! said=$(virsh vol-resize one 1G --pool data 2>&1) && echo "$said" && grep -Eq "$name or $name" <<<"$said"
 }
-row "recorded twice" 'create one raw' twice both_named 'vl forget data/one vault/two.luks' gone
+row "recorded twice" 'create one raw' twice both_named 'vl forget --yes data/one vault/two.luks' gone
 
 note "Pools that are lost"
 row "the payload's, which is not active" 'create one raw' 'virsh pool-destroy data' by_names 'virsh pool-undefine data' \
@@ -150,7 +150,7 @@ if disk_there; then
     STATE_POOLS=(data vault parts)
     D=/dev/$one
     make="create one raw '' \"pool='parts' volume='$one'\""
-    by_names() { vl forget data/one; }
+    by_names() { vl forget --yes data/one; }
     POOL=parts
     header_gone() { virsh vol-delete "$one" parts; }
     row "header: active" "$make" gone
@@ -169,7 +169,7 @@ if disk_there; then
         "[ ! -e $D ] || partx -d $LOOP" 'virsh pool-start parts' gone
 
     make="partition_xml $one \"pool='vault' volume='one.luks'\" | create_in parts"
-    by_names() { vl forget "parts/$one"; }
+    by_names() { vl forget --yes "parts/$one"; }
     gone() { virsh vol-delete "$one" parts; }
     header_gone() { virsh vol-delete one.luks vault; }
     row "payload: wiped" "$make" "virsh vol-wipe $one parts" gone

@@ -95,7 +95,7 @@ note "Every state has a way out"
 STATE_POOLS=(data vault)
 U="$ISCSI_UNITS/2"
 linked() { on_unit 2 && file_volume && create_in data <<<"$(link_xml existing file unit:0:0:2 "$SECRET" units)"; }
-by_names() { vl forget data/file; }
+by_names() { vl forget --yes data/file; }
 gone() { virsh vol-delete file data; }
 settled() { waited virsh pool-refresh data && waited eval '! "$DAEMON_IN" grep -qr "state=.unlinking" "$LINKS"'; }
 row "active" linked 'not gone' by_names gone 'is_plain unit:0:0:2'

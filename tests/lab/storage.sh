@@ -164,7 +164,7 @@ try "logged out and in, it starts again" on lab1 'virsh pool-destroy san && virs
 try "the volume is wiped" on lab1 'read -r payload _ < <(sed -n 1p /run/units); virsh vol-wipe "$payload" san'
 refuse "libvirt deletes no units" "does not support vol deletion" on lab1 'read -r payload _ < <(sed -n 1p /run/units); virsh vol-delete "$payload" san'
 try "it is unlinked" on lab1 'read -r payload _ < <(sed -n 1p /run/units); read -r header _ < <(sed -n 2p /run/units)
-    virt-lukshdr forget "san/$payload"'
+    virt-lukshdr forget --yes "san/$payload"'
 try "the pool is nobody's" on lab1 'virsh pool-destroy san && virsh pool-undefine san'
 same "AppArmor denied nothing" "$(denied lab1)" ""
 lab_spent "iSCSI"

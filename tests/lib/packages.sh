@@ -18,7 +18,7 @@ virt="libvirt-dev libvirt-daemon libvirt-daemon-driver-qemu libvirt-daemon-drive
     libvirt-daemon-driver-secret libvirt-clients qemu-system-x86 qemu-utils qemu-block-extra"
 check="clang clang-format clang-tidy cppcheck valgrind shellcheck libxml2-utils nbdkit libnbd-bin
     cryptsetup-bin attr e2fsprogs parted jq tmux python3-docutils man-db virtinst polkitd dbus
-    libglib2.0-bin tgt ceph-mon ceph-osd ceph-common rpm rpmlint"
+    libglib2.0-bin rsync tgt ceph-mon ceph-osd ceph-common rpm rpmlint"
 
 lab="mmdebstrap debian-archive-keyring openssh-client e2fsprogs python3"
 

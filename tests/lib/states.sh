@@ -26,7 +26,7 @@ given_up() {
         echo "no command in: $1"
         return 1
     }
-    eval "vl $command"
+    eval "vl $command --yes"
 }
 
 # refused_until_given_up COMMAND...: the command is refused, and the message names the way out, which works.

@@ -135,7 +135,7 @@ anew() { rbd rm "images/$1" --no-progress && rbd create "images/$1" --size 4M; }
 # emptied IMAGE: the same, with nothing in it.
 emptied() { rbd resize "images/$1" --size 0 --allow-shrink --no-progress && rbd resize "images/$1" --size 4M --no-progress; }
 both_gone() { virsh vol-delete one images && virsh vol-delete one.luks vault; }
-by_names() { vl forget images/one; }
+by_names() { vl forget --yes images/one; }
 make='image one 1'
 row "image: wiped" "$make" 'virsh vol-wipe one images' 'gone one'
 row "image: half-way creating" "$make" 'state_set one creating' 'settled vault'
@@ -158,7 +158,7 @@ row "header: another in its place" "$make" 'anew one.luks' 'refreshed data' 'ref
     'virsh vol-delete one.luks images'
 row "header: wiped, and another in its place" "$make" 'virsh vol-wipe one data' 'anew one.luks' 'refreshed data' gone \
     'virsh vol-delete one.luks images'
-row "header: without the payload" "$make" 'rm $DATA/one' 'refreshed data' 'vl forget data/one' \
+row "header: without the payload" "$make" 'rm $DATA/one' 'refreshed data' 'vl forget --yes data/one' \
     'virsh vol-delete one.luks images'
 virsh pool-destroy images >/dev/null
 try "pool-undefine" virsh pool-undefine images

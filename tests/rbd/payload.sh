@@ -160,7 +160,7 @@ from=$(log_end)
 try "which starts again" images_launch
 says "$from" "has lost volume 'gone' of pool 'images'"
 unchanged "its name is kept for it" "still registered .*virt-lukshdr forget images/gone" image gone
-try "the link is given up" vl forget images/gone
+try "the link is given up" vl forget --yes images/gone
 try "its header is deleted" virsh vol-delete gone.luks vault
 
 note "Once an operation connects to the cluster"

@@ -114,7 +114,7 @@ here rm "$DATA/one"
 virsh pool-refresh data
 same "the payload removed by hand: listed" "$(state)" payload-missing
 refuse "its name is kept" 'is still registered.*"virt-lukshdr forget data/one"' free one
-status "the message's command" 0 '^Payload data/one: lost' eval "vl $(last_command "$OUT")"
+status "the message's command" 0 '^Payload data/one: lost' eval "vl $(last_command "$OUT") --yes"
 like "says what is left" "$OUT" '^Header vault/one.luks: it stays, and opens'
 try "the name is free" free one
 try "the header is a volume like any other" virsh vol-delete one.luks vault
@@ -124,39 +124,39 @@ here rm "$DATA/one"
 virsh pool-refresh data
 try "something else takes the name" virsh vol-create-as data one 1M
 refuse "it is not used" 'was replaced: .* give up the link with "virt-lukshdr forget data/one"' virsh vol-delete one data
-try "the message's command" eval "vl $(last_command "$OUT")"
+try "the message's command" eval "vl $(last_command "$OUT") --yes"
 try "it is a volume like any other" virsh vol-delete one data
 virsh vol-delete one.luks vault >/dev/null
 
 made one raw >/dev/null
 here rm "$VAULT/one.luks"
 virsh pool-refresh vault
-status "the header removed by hand" 0 '^Header vault/one.luks: lost, so nothing opens' vl forget data/one
+status "the header removed by hand" 0 '^Header vault/one.luks: lost, so nothing opens' vl forget --yes data/one
 like "the payload stays" "$OUT" '^Payload data/one: it stays'
 same "as a volume like any other" "$(virsh vol-dumpxml one data | grep -c encryption)" 0
 try "it is deleted" virsh vol-delete one data
 
 made one raw >/dev/null
 here rm "$VAULT/one.luks" "$DATA/one"
-try "both removed by hand" vl forget data/one
+try "both removed by hand" vl forget --yes data/one
 same "nothing is left" "$(links)" ""
 try "the name is free" new one
 made one raw >/dev/null
 here rm "$DATA/one"
-status "by the header's name" 0 '^Payload data/one: lost' vl forget vault/one.luks
-status "what is not linked" 1 "no link of a volume 'one' of pool 'data'" vl forget data/one
-status "nor its pool" 4 'nowhere' vl forget nowhere/one
+status "by the header's name" 0 '^Payload data/one: lost' vl forget --yes vault/one.luks
+status "what is not linked" 1 "no link of a volume 'one' of pool 'data'" vl forget --yes data/one
+status "nor its pool" 4 'nowhere' vl forget --yes nowhere/one
 virsh vol-delete one.luks vault >/dev/null
-if command -v script >/dev/null; then
-    made one raw >/dev/null
-    answered() { here script -qec "$VL forget data/one" /dev/null; }
-    like "on a terminal it asks" "$(answered <<<n)" "Give up the link of volume 'one' in pool 'data'\?"
-    same "no is no" "$(state)" ok
-    answered <<<y >/dev/null
-    same "yes is yes" "$(links)" ""
-    virsh vol-delete one data >/dev/null
-    virsh vol-delete one.luks vault >/dev/null
-fi
+made one raw >/dev/null
+refuse "without a terminal it does nothing" "say --yes to: Give up the link of volume 'one'" vl forget data/one
+same "and nothing is what it did" "$(state)" ok
+answered() { here script -qec "$VL forget data/one" /dev/null; }
+like "on a terminal it asks" "$(answered <<<n)" "Give up the link of volume 'one' in pool 'data'\?"
+same "no is no" "$(state)" ok
+answered <<<y >/dev/null
+same "yes is yes" "$(links)" ""
+virsh vol-delete one data >/dev/null
+virsh vol-delete one.luks vault >/dev/null
 
 note "list and check tell the truth"
 made one qcow2 >/dev/null
@@ -218,7 +218,7 @@ made one raw >/dev/null
 here sed -i 's/volume="one"/volume="one" /' "$(link_of one)"
 refuse "no message says to remove a file" 'put it back from a backup, or give up the link with "virt-lukshdr forget data/one"' \
     plain_of one "$DAEMON_DIR/plain"
-try "the message's command" eval "vl $(last_command "$OUT")"
+try "the message's command" eval "vl $(last_command "$OUT") --yes"
 same "nothing is left of it" "$(links)" ""
 virsh pool-dumpxml vault | sed 's|<target>|&<headers/>|' >"$DAEMON_DIR/xml/pool.xml"
 virsh pool-define "$DAEMON_DIR/xml/pool.xml" >/dev/null
@@ -227,7 +227,7 @@ try "makes the link anew, by its label" waited eval '[ "$(state)" = ok ]'
 entry=$(link_of one)
 here sh -c 'echo rubbish >"$1"' sh "$entry"
 refuse "one that cannot be read" "virt-lukshdr forget $(basename "$entry" .xml)" plain_of one "$DAEMON_DIR/plain"
-try "the message's command" eval "vl $(last_command "$OUT")"
+try "the message's command" eval "vl $(last_command "$OUT") --yes"
 try "the link is made anew" eval 'virsh pool-refresh vault && waited eval "[ \"\$(state)\" = ok ]"'
 try "it has its content" eval 'plain_of one "$DAEMON_DIR/plain" && cmp "$DAEMON_DIR/plain" "$DAEMON_DIR/content"'
 

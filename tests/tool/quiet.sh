@@ -76,7 +76,7 @@ quiet header-restore --force one "$KEPT/one"
 quiet convert one data/copy --secret "$SECRET_UUID"
 quiet unlink copy
 quiet link data/copy vault/copy.luks --secret "$SECRET_UUID"
-quiet forget data/copy
+quiet forget --yes data/copy
 quiet link data/copy vault/copy.luks --secret "$SECRET_UUID"
 quiet check --repair
 quiet erase --yes copy
