@@ -100,8 +100,10 @@ lukshdrXMLSkip(const char *text)
     size_t i;
 
     for (i = 0; i < G_N_ELEMENTS(kinds); i++) {
-        const char *end = g_str_has_prefix(text, kinds[i].begin) ? strstr(text, kinds[i].end)
-                                                                 : NULL;
+        gsize begin = strlen(kinds[i].begin);
+        const char *end = strncmp(text, kinds[i].begin, begin) == 0
+                              ? strstr(text + begin, kinds[i].end)
+                              : NULL;
 
         if (end)
             return end + strlen(kinds[i].end);
