@@ -100,6 +100,8 @@ static const unsigned char nobody[VIR_UUID_BUFLEN] = { 1 };
 static char *cookie;
 static char *uri;
 static int len;
+static virDomainBlockInfo blockInfo;
+static virDomainStatsRecordPtr *records;
 
 #define BAD 0x40000000 /* a flag that no call knows */
 
@@ -316,6 +318,12 @@ static const char noMetadata[] = "<a";
     X(domainBlockCopy, disk, INT(virDomainBlockCopy(domain("on"), "vdx", thereDisk, NULL, 0, 0))) \
     X(domainBlockRebase, off, INT(virDomainBlockRebase(domain("off"), "vda", NULL, 0, 0))) \
     X(domainBlockRebase, disk, INT(virDomainBlockRebase(domain("on"), "vdx", NULL, 0, 0))) \
+    X(domainGetBlockInfo, gone, INT(virDomainGetBlockInfo(domain("off"), "vda", &blockInfo, 0))) \
+    X(domainGetBlockInfo, disk, INT(virDomainGetBlockInfo(domain("on"), "vdx", &blockInfo, 0))) \
+    X(domainGetBlockInfo, nodomain, INT(virDomainGetBlockInfo(domain("no"), "vda", &blockInfo, 0))) \
+    X(connectGetAllDomainStats, stats, INT(virConnectGetAllDomainStats(conn, BAD, &records, \
+                                           VIR_CONNECT_GET_ALL_DOMAINS_STATS_ENFORCE_STATS))) \
+    X(connectGetAllDomainStats, flags, INT(virConnectGetAllDomainStats(conn, 0, &records, BAD))) \
     X(domainSetMetadata, text, INT(virDomainSetMetadata(domain("off"), 2, noMetadata, "k", "u", 0))) \
     X(domainSetMetadata, live, INT(virDomainSetMetadata(domain("off"), 1, "t", NULL, NULL, 1))) \
     X(domainMigrateBegin3, off, PTR(begin(domain("off"), NULL, &cookie, &len, 1, NULL, 0))) \
