@@ -145,7 +145,7 @@ in_metadata() {
     guest_xml refused "$(file_disk vda file)" | sed "s|<os>|<metadata><lukshdr:disks xmlns:lukshdr='$URI'>\
 <lukshdr:disk target='vda'><lukshdr:header type='volume'><lukshdr:source pool='headers' volume='file.luks'/>\
 </lukshdr:header></lukshdr:disk></lukshdr:disks></metadata>&|" >"$DAEMON_DIR/guests/refused.xml" &&
-        virsh undefine refused && virsh define "$DAEMON_DIR/guests/refused.xml"
+        virsh define "$DAEMON_DIR/guests/refused.xml"
 }
 try "metadata names it" in_metadata
 refuse "that does not start" "volumes of pool 'headers' of type 'rbd' have no path" virsh start refused

@@ -110,7 +110,7 @@ virsh pool-refresh images
 like "an image that was renamed is the payload" "$(shown other images)" "<source pool='vault' volume='one.luks'/>"
 rbd create images/one --size 16M
 virsh pool-refresh images
-try "another in its place is plain" is_plain one
+like "another in its place is shown as that" "$(shown one images)" "state='payload-replaced'"
 for command in "vol-delete one images" "vol-wipe one images" "vol-resize one 24M images"; do
     # shellcheck disable=SC2086 # words
     unchanged "and is left alone: $command" \
