@@ -129,24 +129,30 @@ lukshdrQemuLeftIsOfEarlierBoot(int fd, const char *driver)
                g_get_real_time() / G_USEC_PER_SEC - up.tv_sec;
 }
 
+/* Opens the header of @disk */
+static lukshdrHandle *
+lukshdrQemuLeftOpen(const lukshdrGuestDisk *disk, GError **error)
+{
+    g_autoptr(lukshdrLink) link = lukshdrQemuDiskLink(disk);
+
+    return lukshdrHandleOpen(&link->header, LUKSHDR_HANDLE_READ, error);
+}
+
 /* As stock's drivers restore an image: the remembered owner or, where none could be remembered, root; the remembered
  * SELinux label.  AppArmor's rules ended with the guest. */
 static bool
 lukshdrQemuLeftGiveBack(const lukshdrGuestDisk *disk,
+                        const lukshdrHandle *handle,
                         unsigned int times,
                         const lukshdrQemuLeftConf *settings,
                         GError **error)
 {
-    g_autoptr(lukshdrLink) link = lukshdrQemuDiskLink(disk);
-    g_autoptr(lukshdrHandle) handle = lukshdrHandleOpen(&link->header, LUKSHDR_HANDLE_READ, error);
     g_autofree char *owner = NULL;
     g_autofree char *label = NULL;
     unsigned int uid = 0;
     unsigned int gid = 0;
     struct stat st;
 
-    if (!handle)
-        return false;
     if (fstat(handle->fd, &st) < 0) {
         lukshdrErrorSetErrno(error, errno, _("Unable to examine '%s'"), disk->headerPath);
         return false;
@@ -256,6 +262,7 @@ lukshdrQemuLeftDisk(const char *name,
                     const lukshdrQemuLeftConf *settings,
                     bool privileged)
 {
+    g_autoptr(lukshdrHandle) handle = NULL;
     g_autoptr(GError) error = NULL;
     unsigned int times;
 
@@ -275,7 +282,8 @@ lukshdrQemuLeftDisk(const char *name,
             _("Guest '%s' ended, or lost a disk, while the daemon ran without the plugin. Other hosts have "
               "header volume '%s' as well, so its owner stays as it is"),
             name, disk->headerPath);
-    } else if (lukshdrQemuLeftGiveBack(disk, times, settings, &error)) {
+    } else if ((handle = lukshdrQemuLeftOpen(disk, &error)) &&
+               lukshdrQemuLeftGiveBack(disk, handle, times, settings, &error)) {
         LUKSHDR_LOG_INFO(
             "guest '%s' ended, or lost a disk, while the daemon ran without the plugin: header volume "
             "'%s' is given back",
@@ -322,7 +330,6 @@ void
 lukshdrQemuLeftReclaim(const lukshdrGuestDisk *disk)
 {
     static const lukshdrQemuLeftConf nothing = { .dynamic = false, .remember = true };
-    g_autoptr(lukshdrLink) link = lukshdrQemuDiskLink(disk);
     g_autoptr(lukshdrHandle) handle = NULL;
     g_autoptr(GError) error = NULL;
 
@@ -330,12 +337,12 @@ lukshdrQemuLeftReclaim(const lukshdrGuestDisk *disk)
         return;
 
     /* what cannot be opened is told of by those who need it */
-    if (!(handle = lukshdrHandleOpen(&link->header, LUKSHDR_HANDLE_READ, NULL)) ||
+    if (!(handle = lukshdrQemuLeftOpen(disk, NULL)) ||
         !(lukshdrQemuLeftIsOfEarlierBoot(handle->fd, "dac") ||
           lukshdrQemuLeftIsOfEarlierBoot(handle->fd, "selinux")))
         return;
 
-    if (!lukshdrQemuLeftGiveBack(disk, G_MAXUINT, &nothing, &error)) {
+    if (!lukshdrQemuLeftGiveBack(disk, handle, G_MAXUINT, &nothing, &error)) {
         LUKSHDR_LOG_WARN(
             _("A guest had header volume '%s' when the host went down. It must be given back to its "
               "owner by hand: %s"),
