@@ -228,6 +228,31 @@ lukshdrToolStateJudgePayload(lukshdrTool *tool, lukshdrToolState *state)
     }
 }
 
+/* Asks for all secrets, once for all volumes: the daemon logs an error when it is asked for one that is not there */
+static bool
+lukshdrToolStateListSecrets(lukshdrTool *tool)
+{
+    virSecretPtr *secrets = NULL;
+    int count;
+    int found = 0;
+    int i;
+
+    if (tool->secrets)
+        return true;
+    if ((count = virConnectListAllSecrets(tool->conn, &secrets, 0)) < 0)
+        return false;
+    tool->secrets = g_new0(char *, count + 1);
+    for (i = 0; i < count; i++) {
+        char text[VIR_UUID_STRING_BUFLEN];
+
+        if (virSecretGetUUIDString(secrets[i], text) == 0)
+            tool->secrets[found++] = g_strdup(text);
+        virSecretFree(secrets[i]);
+    }
+    free(secrets);
+    return true;
+}
+
 /* All else is in order: is there the secret? */
 static void
 lukshdrToolStateJudgeSecret(lukshdrTool *tool, lukshdrToolState *state)
@@ -235,24 +260,14 @@ lukshdrToolStateJudgeSecret(lukshdrTool *tool, lukshdrToolState *state)
     const char *uuid = state->payload->secretUUID;
     g_autoptr(lukshdrSecret) value = NULL;
     g_autoptr(GError) local = NULL;
-    virSecretPtr *secrets = NULL;
-    bool found = false;
-    int count;
     int i;
 
-    /* the daemon logs an error when it is asked for one that is not there */
-    if (!uuid || (count = virConnectListAllSecrets(tool->conn, &secrets, 0)) < 0)
+    if (!uuid || !lukshdrToolStateListSecrets(tool))
         return;
-    for (i = 0; i < count; i++) {
-        char text[VIR_UUID_STRING_BUFLEN];
+    for (i = 0; tool->secrets[i] && !lukshdrTextSameUUID(tool->secrets[i], uuid);)
+        i++;
 
-        found = found ||
-                (virSecretGetUUIDString(secrets[i], text) == 0 && lukshdrTextSameUUID(text, uuid));
-        virSecretFree(secrets[i]);
-    }
-    free(secrets);
-
-    if (!found) {
+    if (!tool->secrets[i]) {
         state->kind = LUKSHDR_TOOL_STATE_SECRET_MISSING;
         state->reason = g_strdup_printf(
             _("libvirt has no secret %s, which opens the header; define it with that UUID (virsh "

@@ -59,6 +59,7 @@ struct _lukshdrTool {
     virConnectPtr conn; /* NULL until lukshdrToolConnect */
     bool color;         /* whether stdout shows colours */
     bool utf8;          /* whether it shows more than ASCII */
+    char **secrets;     /* UUIDs of libvirt's secrets; NULL until state.c asks for them */
     const lukshdrToolCommand *command;
 };
 

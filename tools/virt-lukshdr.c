@@ -205,6 +205,7 @@ main(int argc G_GNUC_UNUSED, char **args)
 
     if (tool.conn)
         virConnectClose(tool.conn);
+    g_strfreev(tool.secrets);
     g_free(tool.uri);
 
     /* if stdout could not be written, for example to a full disk, the tool must fail; nobody who has had
