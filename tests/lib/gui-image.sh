@@ -13,9 +13,9 @@
 #   GUI_CACHE     the directory in which these are kept (~/.cache/libvirt-lukshdr/gui)
 set -eu
 
-suite=${LAB_SUITE:-trixie}
-cache=${GUI_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/libvirt-lukshdr/gui}
+. "$(dirname "$0")/image.sh"
 
+# shellcheck disable=SC2034 # for image.sh
 packages=(
     # what is tested
     virt-manager gir1.2-gtk-vnc-2.0
@@ -30,48 +30,11 @@ packages=(
     libjson-glib-1.0-0
 )
 
-dir=$cache/$suite-$(cat "$0" - <<<"$suite" | sha256sum | cut -c 1-16)
-[ "${1:-}" != --where ] || {
-    echo "$dir"
-    exit
-}
-
-mkdir -p "$cache"
-exec 9>"$cache/lock"
-flock 9
-[ ! -e "$dir/packages" ] || {
-    echo "$dir"
-    exit
-}
-[ "$(id -u)" -eq 0 ] || {
-    echo "gui-image.sh: needs root" >&2
-    exit 1
-}
-mirror=${LAB_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' \
-    "Codename: $(. /etc/os-release && echo "${VERSION_CODENAME:-}")" | sed -n 1p)}
-[ -n "$mirror" ] || {
-    echo "gui-image.sh: apt knows no archive of this machine's own release; set LAB_MIRROR" >&2
-    exit 1
-}
-
-new=$dir.new
-# whoever made this did not come to an end: there is the lock
-rm -rf --one-file-system "$new"
-mkdir "$new"
-trap 'rm -rf --one-file-system "$new"' EXIT
+image_begin "${GUI_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/libvirt-lukshdr/gui}" "${1:-}"
 echo "gui-image.sh: packages of $suite from $mirror" >&2
-mmdebstrap --quiet --mode=root --variant=minbase --include="$(IFS=, && echo "${packages[*]}")" \
-    --aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Languages "none"' \
-    --dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
-    --dpkgopt='path-exclude=/usr/share/locale/*' \
-    "$suite" "$new/root" "$mirror" >&2
+image_system --aptopt='APT::Install-Recommends "false"'
 chroot "$new/root" dpkg-query -W >"$new/versions"
 # where a test mounts its own changes on top, in a namespace of its own
 mkdir "$new/over"
-# last of all, since it says that all the others are whole
-sync -f "$new"
-mv "$new/versions" "$new/packages"
-mv "$new" "$dir"
-trap - EXIT
-echo "gui-image.sh: made in $SECONDS s: $(du -sh "$dir/root" | cut -f 1), $(wc -l <"$dir/packages") packages" >&2
-echo "$dir"
+echo "gui-image.sh: made in $SECONDS s: $(du -sh "$new/root" | cut -f 1), $(wc -l <"$new/versions") packages" >&2
+image_end

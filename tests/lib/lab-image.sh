@@ -14,9 +14,9 @@
 #   LAB_CACHE     the directory in which images are kept (~/.cache/libvirt-lukshdr/lab)
 set -eu
 
-suite=${LAB_SUITE:-trixie}
-cache=${LAB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/libvirt-lukshdr/lab}
+. "$(dirname "$0")/image.sh"
 
+# shellcheck disable=SC2034 # for image.sh
 packages=(
     # a machine that boots, and an administrator who looks around
     linux-image-cloud-amd64 initramfs-tools zstd systemd-sysv udev dbus openssh-server iproute2 kmod procps
@@ -33,38 +33,11 @@ packages=(
     libjson-glib-1.0-0
 )
 
-dir=$cache/$suite-$(cat "$0" - <<<"$suite" | sha256sum | cut -c 1-16)
-[ "${1:-}" != --where ] || {
-    echo "$dir"
-    exit
-}
-
-mkdir -p "$cache"
-exec 9>"$cache/lock"
-flock 9
-[ ! -e "$dir/packages" ] || {
-    echo "$dir"
-    exit
-}
-[ "$(id -u)" -eq 0 ] || {
-    echo "lab-image.sh: needs root" >&2
-    exit 1
-}
-mirror=${LAB_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' \
-    "Codename: $(. /etc/os-release && echo "${VERSION_CODENAME:-}")" | sed -n 1p)}
-[ -n "$mirror" ] || {
-    echo "lab-image.sh: apt knows no archive of this machine's own release; set LAB_MIRROR" >&2
-    exit 1
-}
+image_begin "${LAB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/libvirt-lukshdr/lab}" "${1:-}"
 say() {
     echo "lab-image.sh: after $SECONDS s: $*" >&2
 }
 
-new=$dir.new
-# whoever made this did not come to an end: there is the lock
-rm -rf --one-file-system "$new"
-mkdir "$new"
-trap 'rm -rf --one-file-system "$new"' EXIT
 ssh-keygen -q -t ed25519 -N '' -C lab -f "$new/key"
 
 # These run on the host; $1 is the machine's root directory. Before the kernel is there, what the initramfs is to have:
@@ -123,22 +96,12 @@ HOOK
 chmod 755 "$new/early" "$new/customize"
 
 say "packages of $suite from $mirror"
-LAB_NEW=$new mmdebstrap --quiet --mode=root --variant=minbase \
-    --include="$(IFS=, && echo "${packages[*]}")" \
-    --essential-hook="$new/early" --customize-hook="$new/customize" \
-    --dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
-    --dpkgopt='path-exclude=/usr/share/locale/*' --aptopt='Acquire::Languages "none"' \
-    "$suite" "$new/root" "$mirror" >&2
+LAB_NEW=$new image_system --essential-hook="$new/early" --customize-hook="$new/customize"
 mv "$new"/root/boot/vmlinuz-* "$new/vmlinuz"
 mv "$new"/root/boot/initrd.img-* "$new/initrd"
 chroot "$new/root" dpkg-query -W >"$new/versions"
 say "disk"
 mke2fs -q -t ext4 -E lazy_itable_init=1,lazy_journal_init=1 -d "$new/root" "$new/disk" 10G >&2
 rm -rf --one-file-system "$new/root" "$new/early" "$new/customize"
-# last of all, since it says that all the others are whole
-sync -f "$new"
-mv "$new/versions" "$new/packages"
-mv "$new" "$dir"
-trap - EXIT
-say "made: $(du -h "$dir/disk" | cut -f 1), $(wc -l <"$dir/packages") packages"
-echo "$dir"
+say "made: $(du -h "$new/disk" | cut -f 1), $(wc -l <"$new/versions") packages"
+image_end
