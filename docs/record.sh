@@ -1,13 +1,13 @@
 #!/bin/bash
-# Records the terminal pictures of ../tour.md: types the commands of README.md and of the tour at a real terminal, tmux's,
+# Records the terminal pictures of tour.md: types the commands of README.md and of the tour at a real terminal, tmux's,
 # into the shell that ./demo --shell opens, and draws what then stands on the screen. Run it, as root, when the output of a
 # command on a picture has changed.
 #
-# Usage: docs/pictures/record.sh
+# Usage: docs/record.sh
 #
 # Debian packages: tmux, python3-rich, and what ./demo needs.
 set -u
-cd "$(dirname "$0")/../.." || exit 1
+cd "$(dirname "$0")/.." || exit 1
 export LC_ALL=C.UTF-8
 
 PATIENCE=300 # seconds for one command; the build and a guest's boot are among them
