@@ -348,7 +348,7 @@ lukshdrQemuConfigRevertToSnapshot(virDomainSnapshotPtr snapshot, unsigned int fl
         !(xml = lukshdrQemuLookSnapshot(snapshot)) || !lukshdrQemuConfigCheckDisks(xml))
         return -1;
 
-    if (!lukshdrQemuSnapshotXMLCheck(&lukshdrQemu.host, xml, xml, false, &error)) {
+    if (!lukshdrQemuSnapshotXMLCheckRevert(&lukshdrQemu.host, xml, &error)) {
         lukshdrReportError(error);
         return -1;
     }

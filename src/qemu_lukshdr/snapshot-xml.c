@@ -154,8 +154,6 @@ lukshdrQemuSnapshotXMLCheckAll(const lukshdrQemuHost *host,
     xmlNode *devices;
     xmlNode *disk;
 
-    if (root && xmlStrEqual(root->name, BAD_CAST LUKSHDR_XML_DOMAIN_SNAPSHOT))
-        root = lukshdrXMLChild(root, LUKSHDR_XML_DOMAIN);
     devices = asked ? lukshdrXMLChild(root, LUKSHDR_XML_DEVICES) : NULL;
 
     for (disk = lukshdrXMLChild(devices, LUKSHDR_XML_DISK); disk;
@@ -186,4 +184,63 @@ lukshdrQemuSnapshotXMLCheckRunning(const lukshdrQemuHost *host,
 {
     return lukshdrQemuSnapshotXMLCheckAll(host, domain, snapshot, diskOnly,
                                           LUKSHDR_QEMU_SNAPSHOT_INTERNAL, error);
+}
+
+/* Does the snapshot keep the domain's memory in a file, or any disk by an overlay?  As libvirt decides it
+ * (virDomainSnapshotIsExternal). */
+static bool
+lukshdrQemuSnapshotXMLIsExternal(xmlNode *snapshot)
+{
+    xmlNode *memory = lukshdrXMLChild(snapshot, "memory");
+    g_autofree char *saved = memory ? lukshdrXMLAttribute(memory, "snapshot") : NULL;
+    xmlNode *disks = lukshdrXMLChild(snapshot, LUKSHDR_XML_DISKS);
+    xmlNode *disk;
+
+    if (lukshdrTextSame(saved, LUKSHDR_QEMU_SNAPSHOT_EXTERNAL))
+        return true;
+    for (disk = lukshdrXMLChild(disks, LUKSHDR_XML_DISK); disk;
+         disk = lukshdrXMLNext(disk, LUKSHDR_XML_DISK)) {
+        g_autofree char *how = lukshdrXMLAttribute(disk, "snapshot");
+
+        if (lukshdrTextSame(how, LUKSHDR_QEMU_SNAPSHOT_EXTERNAL))
+            return true;
+    }
+    return false;
+}
+
+bool
+lukshdrQemuSnapshotXMLCheckRevert(const lukshdrQemuHost *host, const char *snapshot, GError **error)
+{
+    g_autoptr(xmlDoc) doc = lukshdrQemuConfigXMLRead(snapshot);
+    xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
+    xmlNode *devices = lukshdrXMLChild(lukshdrXMLChild(root, LUKSHDR_XML_DOMAIN),
+                                       LUKSHDR_XML_DEVICES);
+    xmlNode *disk;
+
+    if (!lukshdrQemuSnapshotXMLIsExternal(root))
+        return true;
+
+    for (disk = lukshdrXMLChild(devices, LUKSHDR_XML_DISK); disk;
+         disk = lukshdrXMLNext(disk, LUKSHDR_XML_DISK)) {
+        g_autofree char *dev = lukshdrQemuConfigXMLTarget(disk);
+        g_autoptr(lukshdrLink) link = NULL;
+
+        /* what cannot be written to gets no overlay */
+        if (lukshdrXMLChild(disk, "readonly"))
+            continue;
+        if (!lukshdrQemuSnapshotXMLFind(host, disk, false, &link, error))
+            return false;
+        if (!link)
+            continue;
+
+        g_set_error(
+            error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+            _("libvirt would go back to this snapshot with an overlay above disk '%1$s' that holds "
+              "data of linked volume '%2$s' of pool '%3$s' unencrypted; to go back by hand, shut the "
+              "domain off, remove its snapshots (virsh snapshot-delete --metadata), and define it "
+              "as this snapshot has it (the 'domain' in virsh snapshot-dumpxml)"),
+            dev ? dev : "", link->payload.volume, link->payload.pool);
+        return false;
+    }
+    return true;
 }

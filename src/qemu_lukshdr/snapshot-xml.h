@@ -11,14 +11,13 @@
 /**
  * lukshdrQemuSnapshotXMLCheck:
  * @host: what this host knows
- * @domain: XML of a domain that does not run, or of the snapshot that holds it
- * @snapshot: XML of the snapshot that a client wants to make of it, or to which it shall go back
+ * @domain: XML of a domain that does not run
+ * @snapshot: XML of the snapshot that a client wants to make of it
  * @diskOnly: whether disks are external unless they say otherwise (--disk-only)
  * @error: VIR_ERR_OPERATION_UNSUPPORTED, naming the disk and what to do
  *
- * libvirt makes two kinds of overlays with qemu-img: those of a domain that does not run, and
- * those in which a domain goes on from an external snapshot.  It makes them unencrypted, whatever
- * the XML says, and calls nothing else that we wrap.  Text that is not XML is left to stock.
+ * libvirt makes the overlays of a domain that does not run with qemu-img.  It makes them unencrypted,
+ * whatever the XML says, and calls nothing else that we wrap.  Text that is not XML is left to stock.
  *
  * Returns: true, or false with @error set if a linked disk would get one.
  */
@@ -47,6 +46,23 @@ lukshdrQemuSnapshotXMLCheckRunning(const lukshdrQemuHost *host,
                                    const char *snapshot,
                                    bool diskOnly,
                                    GError **error);
+
+/**
+ * lukshdrQemuSnapshotXMLCheckRevert:
+ * @host: what this host knows
+ * @snapshot: XML of a snapshot, with the domain in it, to which a client wants to go back
+ * @error: VIR_ERR_OPERATION_UNSUPPORTED, naming the disk and what to do
+ *
+ * libvirt goes back to an external snapshot with new overlays above all disks of the domain in it, also those
+ * that the snapshot left out (virDomainSnapshotAlignDisks with force_default_location, since 9.9).  It makes
+ * them unencrypted.
+ *
+ * Returns: true, or false with @error set if a linked disk would get one.
+ */
+bool
+lukshdrQemuSnapshotXMLCheckRevert(const lukshdrQemuHost *host,
+                                  const char *snapshot,
+                                  GError **error);
 
 /**
  * lukshdrQemuSnapshotXMLWays:

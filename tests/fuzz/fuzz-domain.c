@@ -190,6 +190,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ok = lukshdrQemuSnapshotXMLCheck(&host, own, other, size & 1, &error);
     fuzzError(ok, error);
     g_clear_error(&error);
+    ok = lukshdrQemuSnapshotXMLCheckRevert(&host, own, &error);
+    fuzzError(ok, error);
+    g_clear_error(&error);
     ok = lukshdrQemuMigrateXMLCheck(&host, own, other, &error);
     fuzzError(ok, error);
     g_clear_error(&error);
