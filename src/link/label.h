@@ -18,7 +18,7 @@
  * behind it; version 1 writes the second, flushes, then writes the first and
  * flushes, and believes the first that is intact: a crash leaves the old or
  * the new.  A label is nothing but a claim of those who can write to the header's
- * pool: docs/security.md says what follows from it.
+ * pool: docs/trust.md says what follows from it.
  */
 
 #pragma once

@@ -5,7 +5,7 @@
  *
  * An image that QEMU reaches over a network protocol may be a file that this host has as well: this
  * host exports it, or has mounted the same share.  This file finds what can be found without asking
- * anybody over the network; docs/security.md says what it cannot find.
+ * anybody over the network; docs/trust.md says what it cannot find.
  */
 
 #pragma once

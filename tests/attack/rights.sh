@@ -15,7 +15,7 @@ API=$(pkg-config --variable=libvirt_api libvirt 2>/dev/null || echo /usr/share/l
 
 # The calls and the rights that libvirt asks for: to the volume, and, where it is a payload, the plugin to its
 # headers as well. What is asked for besides, for secrets, sources and headers that others have, stands below;
-# docs/security.md tells it all.
+# docs/rights.md tells it all.
 TABLE='
 virStorageVolDelete          storage-vol.delete
 virStorageVolWipe            storage-vol.format
