@@ -38,7 +38,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(lukshdrQemuHeaderSource, lukshdrQemuHeaderSourceFr
 
 /**
  * lukshdrQemuHeaderSourceParse:
- * @node: a <header> of the form that docs/xml.md describes
+ * @node: a <header> of the form that docs/xml-domains.md describes
  * @error: VIR_ERR_XML_ERROR
  *
  * Returns: what it says, to be freed with lukshdrQemuHeaderSourceFree, or NULL with @error set.

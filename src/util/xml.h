@@ -3,8 +3,8 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * All names of the XML of docs/xml.md and of the registry, label and record
- * files stand here and nowhere else.
+ * All names of the XML of docs/xml.md and docs/xml-domains.md, and of the registry, label and
+ * record files, stand here and nowhere else.
  */
 
 #pragma once
