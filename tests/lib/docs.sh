@@ -22,8 +22,8 @@
 # Somewhere else a page can be run by defining docs_host, docs_type and docs_file anew.
 #
 # Read from the environment:
-#   DOCS_RECORD   a file: write the page there as it should be, with output that did not match replaced (docs-tasks.sh, which
-#                 runs several, adds ".PAGE" to its name)
+#   DOCS_RECORD   a file: write the page there as it should be, with output that did not match replaced (docs-tasks.sh and
+#                 docs-ceph.sh, which run several pages, add ".PAGE" to its name)
 
 . "$(dirname "${BASH_SOURCE[0]}")/linked.sh"
 

@@ -1,5 +1,5 @@
 #!/bin/bash
-# docs/ceph.md says what happens. The monitor that it speaks of is that of the test's cluster.
+# docs/ceph.md and docs/ceph-headers.md say what happens. The monitor that they speak of is that of the test's cluster.
 set -u
 . "$(dirname "$0")/../lib/docs.sh"
 . "$(dirname "$0")/../lib/ceph.sh"
@@ -17,7 +17,12 @@ try "a host is there" docs_host host || finish
 try "and a cluster" ceph_start || finish
 try "which Ceph's tools find there" "$DAEMON_IN" mount --bind "$CEPH_DIR" /etc/ceph || finish
 "$DAEMON_IN" test -x /usr/bin/virt-lukshdr || ln -s "$BUILDDIR/tools/virt-lukshdr" "$BIN/virt-lukshdr"
-docs_page "$(dirname "$0")/../../docs/ceph.md" 0
+record=${DOCS_RECORD:-}
+for page in ceph ceph-headers; do
+    note "docs/$page.md"
+    [ -z "$record" ] || DOCS_RECORD=$record.$page
+    docs_page "$(dirname "$0")/../../docs/$page.md" 0
+done
 try "the cluster ends in good order" ceph_stop
 daemon_stop
 finish
