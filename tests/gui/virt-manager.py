@@ -1,4 +1,5 @@
 import os
+import re
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + "/lib")
@@ -11,9 +12,26 @@ DEFAULT = """  <encryption format='luks'>
     </encryption>
   </target>"""
 
+# What the test's guest is asked by (gui.py), in place of a terminal
+PORTS = """<serial type="file"><source path="/run/out/desk.console"/></serial>
+<serial type="unix"><source mode="bind" path="/run/out/desk.serial"/></serial>"""
+
+WORDS = "for the guest alone"
+READ = "dd if=/dev/vda bs=4096 skip=16 count=1 2>/dev/null | head -n 1"
+
 
 def linked(volume):
     return "<source pool='headers'" in virsh("vol-dumpxml", volume, "images").replace('"', "'")
+
+
+def content(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def one_line(said):
+    """A dialog breaks its lines where they fit."""
+    return " ".join(said.split())
 
 
 def complaints():
@@ -40,8 +58,9 @@ def volumes():
     return cells(find(details, "table", "vol-list"))
 
 
-def volume_new(name, kind, gibibytes, shown=None):
-    press(find(details, "button", "vol-new"))
+def volume_new(name, kind, gibibytes, shown=None, where=None):
+    """In the connection's details, or in where, which shows the pool as well."""
+    press(find(where or details, "button", "vol-new"))
     new = window("Add a Storage Volume")
     write(find(new, "text", "^Name:"), name)
     pick(find(new, "combo box", "^Format:"), f"^{kind}$")
@@ -59,9 +78,71 @@ def volume_delete(name, shown=None):
     answer("^Yes$", shown)
 
 
-def press_row(guest, button):
-    row(find(manager, "tree table", "vm-list"), f"^{guest}\n")
+def browse(where, pool_name, volume, make=None):
+    """Chooses a volume by the browser that a window has for it, and comes back there. make: makes it first, in that."""
+    press(find(where, "radio button", "Select or create custom"))
+    click(find(where, "button", "^storage-browse$"))
+    browser = window("vmm-storage-browser")
+    # it chooses the first pool by itself, whenever it comes to it
+    until(lambda: row(find(browser, "table", "pool-list"), f"^{pool_name}\n") or
+          text(find(browser, "label", "^pool-location$")) == f"/srv/{pool_name}", why=f"it shows {pool_name}")
+    if make:
+        make(browser)
+    row(find(browser, "table", "vol-list"), f"^{volume}$")
+    click(find(browser, "button", "^Choose Volume$"))
+    until(lambda: look(where, "text", "storage-entry") and text(look(where, "text", "storage-entry")), why="the path is there")
+
+
+def disk_add(guest_name, pool_name, volume, shown=None):
+    click(find(window(f"^{guest_name} on"), "button", "^add-hardware$"))
+    add = window("Add New Virtual Hardware")
+    browse(add, pool_name, volume)
+    if shown:
+        picture(shown, add)
+    click(find(add, "button", "^Finish$"))
+    return add
+
+
+def snapshot_new(guest_window, kind):
+    press(find(guest_window, "button", "^snapshot-add$"))
+    new = window("Create snapshot")
+    press(find(new, "radio button", f"^{kind}$"))
+    click(find(new, "button", "^Finish$"))
+    return new
+
+
+def press_row(guest_name, button):
+    row(find(manager, "tree table", "vm-list"), f"^{guest_name}\n")
     click(find(manager, "button", button))
+
+
+def guest_disks(name, *flags):
+    return virsh("dumpxml", name, "--xpath", "//disk", *flags).replace('"', "'")
+
+
+def guest_starts(name):
+    """Whether it runs, and takes commands."""
+    until(lambda: complaints() or virsh("domstate", name) == "running", why=f"{name} runs")
+    return not complaints() and guest(name, "echo up") == "up\n"
+
+
+def guest_clone(where, name, path=None, shown=None):
+    """path: where the clone's disk is to be, if not beside the first."""
+    menu(where, "^Virtual Machine$", "^Clone")
+    cloning = window("Clone Virtual Machine")
+    write(find(cloning, "text", "^Name:"), name)
+    if path:
+        row(find(cloning, "table", "storage-list"), "^/srv/images/")
+        click(find(cloning, "button", "^Details"))
+        change = window("Change storage path")
+        write(find(change, "text", "new-path"), path)
+        click(find(change, "button", "^OK$"))
+        gone("Change storage path")
+    if shown:
+        picture(shown, cloning)
+    click(find(cloning, "button", "^Clone$"))
+    until(lambda: complaints() or not any("Clon" in w.get_name() or "clone" in w.get_name() for w in windows()),
+          why=f"{name} is cloned")
 
 
 def guest_delete(name):
@@ -103,9 +184,9 @@ ok(linked("web.img"), "so is a raw one", complaints() or virsh("vol-dumpxml", "w
 until(lambda: {"mail.qcow2", "web.img"} <= set(volumes()))
 picture("volumes", details)
 pool("headers")
-press(find(details, "button", "vol-refresh"))
-until(lambda: {"mail.qcow2.luks", "web.img.luks"} <= set(volumes()))
-ok(True, "the header pool has their headers")
+ok(eventually(lambda: {"mail.qcow2.luks", "web.img.luks"} <= set(volumes())),
+   "the header pool shows their headers, though nobody refreshed it", volumes())
+ok([cell for cell in volumes() if cell in ("luks", "raw")] == ["luks", "luks"], "as volumes of format luks", volumes())
 picture("headers", details)
 volume_delete("mail.qcow2.luks")
 said = answer("^Close$")
@@ -117,31 +198,67 @@ until(lambda: complaints() or "mail.qcow2" not in volumes(), why="mail.qcow2 is 
 ok(sorted(os.listdir("/srv/images")) == ["web.img"] and sorted(os.listdir("/srv/headers")) == ["web.img.luks"] and
    len(virsh("secret-list").splitlines()) == 1, "with a volume its header and secret go",
    complaints() or virsh("secret-list"))
-volume_new("system", "qcow2", 1)
+pool("headers")
+ok(eventually(lambda: "mail.qcow2.luks" not in volumes()), "and the header pool shows that", volumes())
 
-# A guest that runs gets a disk, and loses it
-run("virsh", "-q", "-c", "qemu:///system", "define", "/run/tests/gui/guest.xml")
-press_row("desk", "^Run$")
-until(lambda: complaints() or virsh("domstate", "desk") == "running", why="the guest runs")
-ok(not complaints(), "a guest with an encrypted disk starts", complaints())
-until(lambda: "init: ready" in open("/run/out/desk.console", errors="replace").read(), why="the guest is up")
-press_row("desk", "^Open$")
+# A new guest, whose disk is made on the way. Its kernel is given to it: nothing has to be installed
+press(find(manager, "button", "^New$"))
+new = window("^New VM$")
+press(find(new, "radio button", "^Manual install$"))
+press(find(new, "button", "^Forward$"))
+write(find(new, "text", "^oslist-entry$"), "linux2022")
+click(find(new, "table cell", "^Generic Linux 2022"))
+until(lambda: text(find(new, "text", "^oslist-entry$")).startswith("Generic Linux 2022"), why="the system is chosen")
+press(find(new, "button", "^Forward$"))
+find(new, "spin button", "^cpus$")
+number(next(node for node, _ in walk(new) if role(node) == "spin button" and not names(node)), 256)
+press(find(new, "button", "^Forward$"))
+find(new, "radio button", "Select or create custom")
+browse(new, "images", "system.qcow2", lambda browser: volume_new("system", "qcow2", 0.1, where=browser))
+picture("new-guest", new)
+press(find(new, "button", "^Forward$"))
+write(find(new, "text", "^Name:"), "desk")
+tick(find(new, "check box", "^Customize"))
+click(find(new, "button", "^Finish$"))
+answer("^No$")  # it is to start a network, which it does not need
 desk = window("^desk on")
-press(find(desk, "radio button", "^Details$"))
+row(find(desk, "table", "hw-list"), "^Boot Options")
+press(find(desk, "toggle button", "^Direct kernel boot"))
+tick(find(desk, "check box", "direct kernel boot"))
+write(find(desk, "text", "^Kernel path"), "/run/guest/vmlinuz")
+write(find(desk, "text", "^Initrd path"), "/run/guest/initramfs")
+write(find(desk, "text", "^Kernel args"), "console=ttyS0 quiet loglevel=4 mitigations=off")
+press(find(desk, "button", "^config-apply$"))
+row(find(desk, "table", "hw-list"), "^Overview")
+tab(desk, "^XML")
+editor = find(desk, "text", "XML editor")
+until(lambda: "initramfs" in text(editor), why="the kernel is in its XML")
+write(editor, re.sub("<interface.*</interface>", "", text(editor), flags=re.DOTALL).replace('<console type="pty"/>', PORTS))
+press(find(desk, "button", "^config-apply$"))
+until(lambda: not has(find(desk, "button", "^config-apply$"), "SENSITIVE"), why="it is taken")
+press(find(desk, "button", "^Begin Installation$"))
+ok(guest_starts("desk"), "a new guest starts from a volume that was made on the way", complaints())
+ok(linked("system.qcow2") and "<encryption format='luks'" in guest_disks("desk"), "its disk is encrypted",
+   virsh("vol-dumpxml", "system.qcow2", "images"))
+
+# What it writes
+guest("desk", f"echo '{WORDS}' | dd of=/dev/vda bs=4096 seek=16 conv=sync,fsync && echo 3 >/proc/sys/vm/drop_caches")
+ok(guest("desk", READ) == f"{WORDS}\n", "it reads what it wrote", guest("desk", READ))
+ok(WORDS.encode() not in content("/srv/images/system.qcow2"), "and its volume does not show it")
+
+# A header is no disk
+press(until(lambda: look(window("^desk on"), "radio button", "^Details$"), why="the guest's own window"))
+desk = window("^desk on")
 size("^desk on", 900, 620)
-click(find(desk, "button", "^add-hardware$"))
-add = window("Add New Virtual Hardware")
-press(find(add, "radio button", "Select or create custom"))
-click(find(add, "button", "^storage-browse$"))
-browser = window("vmm-storage-browser")
-# it chooses the first pool by itself, whenever it comes to it
-until(lambda: row(find(browser, "table", "pool-list"), "^images\n") or
-      "web.img" in cells(find(browser, "table", "vol-list")), why="the browser shows web.img")
-row(find(browser, "table", "vol-list"), "^web.img$")
-click(find(browser, "button", "^Choose Volume$"))
-until(lambda: look(add, "text", "storage-entry") and text(look(add, "text", "storage-entry")), why="the path is there")
-picture("add-hardware", add)
-click(find(add, "button", "^Finish$"))
+add = disk_add("desk", "headers", "web.img.luks")
+refused = [answer("^Yes$"), answer("^Close$")]  # it asks whether the disk is to be there after the next start, then
+press(find(add, "button", "^Cancel$"))
+ok(all("'web.img.luks' of pool 'headers'" in said and "use its linked volume 'web.img' of pool 'images'" in said
+       for said in map(one_line, refused)) and "web.img" not in virsh("domblklist", "desk", "--inactive"),
+   "a header is refused as a disk, now and for later, and both dialogs name what to choose", "\n".join(refused))
+
+# The guest gets a disk while it runs, and loses it
+disk_add("desk", "images", "web.img", "add-hardware")
 until(lambda: complaints() or "/srv/images/web.img" in virsh("domblklist", "desk"), why="web.img is plugged in")
 ok("luks" in virsh("dumpxml", "desk", "--xpath", "//disk[source/@file='/srv/images/web.img']"),
    "an encrypted volume is plugged in", complaints() or virsh("dumpxml", "desk"))
@@ -157,23 +274,51 @@ until(lambda: complaints() or not os.path.exists("/srv/images/web.img"), why="we
 ok("web.img" not in virsh("domblklist", "desk") and not os.path.exists("/srv/headers/web.img.luks"),
    "it is unplugged and deleted, with its header", complaints() or virsh("domblklist", "desk"))
 
-# It is cloned, and goes before its clone starts
+# Snapshots
+press(find(desk, "radio button", "^Snapshots$"))
+new = snapshot_new(desk, "external")
+said = one_line(answer("^Close$", "snapshot-refused"))
+press(find(new, "button", "^Cancel$"))
+ok("would hold data of linked payload '/srv/images/system.qcow2' unencrypted" in said and
+   "an internal snapshot, while the domain is shut off, keeps the disk encrypted" in said and
+   not virsh("snapshot-list", "desk", "--name") and sorted(os.listdir("/srv/images")) == ["system.qcow2"],
+   "an external snapshot of a guest that runs is refused, and the dialog says what works", said)
 virsh("destroy", "desk")
 until(lambda: has(look(desk, "button", "^Run$"), "SENSITIVE"), why="the window knows that it is off")
-menu(desk, "^Virtual Machine$", "^Clone")
-cloning = window("Clone Virtual Machine")
-write(find(cloning, "text", "^Name:"), "copy")
-picture("clone", cloning)
-click(find(cloning, "button", "^Clone$"))
-until(lambda: complaints() or not any("Clon" in w.get_name() or "clone" in w.get_name() for w in windows()), why="it is cloned")
+snapshot_new(desk, "internal")
+until(lambda: complaints() or look(desk, "table cell", "^snapshot1"), why="the snapshot is there")
+ok(virsh("snapshot-list", "desk", "--name") == "snapshot1", "an internal one of a guest that is off is made", complaints())
+gone("Create snapshot")
+picture("snapshots", desk)
+row(find(desk, "table", "snapshot-list"), "^snapshot1")
+click(find(desk, "button", "^snapshot-delete$"))
+answer("^Yes$")
+until(lambda: complaints() or not look(desk, "table cell", "^snapshot1"), why="the snapshot has gone")
+ok(not virsh("snapshot-list", "desk", "--name"), "and deleted", complaints())
+
+# It is cloned, into a pool of plain volumes first
+guest_clone(desk, "plain", "/var/lib/libvirt/images/plain.qcow2")
+press_row("plain", "^Run$")
+ok(guest_starts("plain") and guest("plain", READ) == f"{WORDS}\n", "a clone in a pool without a default starts, and reads its disk",
+   complaints())
+ok(WORDS.encode() in content("/var/lib/libvirt/images/plain.qcow2"), "which is plain")
+ok(b"of pool 'images' was decrypted into volume 'plain.qcow2' of pool 'default'" in content("/run/out/libvirtd.log"),
+   "as libvirt's log says")
+disks = [guest_disks("plain"), guest_disks("plain", "--inactive")]
+ok(all("plain.qcow2" in disk and "encryption" not in disk for disk in disks), "so says its configuration", "\n".join(disks))
+virsh("destroy", "plain")
+guest_delete("plain")
+guest_clone(desk, "copy", shown="clone")
 ok(virsh("domstate", "copy") == "shut off" and len(os.listdir("/srv/headers")) == 2,
    "a guest is cloned, and its disk has a header of its own", complaints() or os.listdir("/srv/headers"))
+
+# It goes before its clone starts
 guest_delete("desk")
 ok(len(os.listdir("/srv/images")) == 1 and len(os.listdir("/srv/headers")) == 1, "it is deleted with its disk",
    complaints() or os.listdir("/srv/headers"))
 press_row("copy", "^Run$")
-until(lambda: complaints() or virsh("domstate", "copy") == "running", why="the clone runs")
-ok(not complaints(), "the clone starts without its original", complaints())
+ok(guest_starts("copy") and guest("copy", READ) == f"{WORDS}\n", "the clone starts without its original, and has what that wrote",
+   complaints())
 picture("manager", manager)
 virsh("destroy", "copy")
 guest_delete("copy")

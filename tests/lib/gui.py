@@ -5,8 +5,11 @@ Nothing waits for a time: what was done is followed by what it leads to, which f
 limit, TAP_PATIENCE seconds, is there for what never happens.
 """
 
+import base64
+import hashlib
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -65,6 +68,49 @@ def until(what, *arguments, why=None):
         while GLib.MainContext.default().iteration(False):
             pass
         time.sleep(0.1)
+
+
+def eventually(what, *arguments):
+    """Whether that becomes true."""
+    try:
+        until(what, *arguments)
+    except TimeoutError:
+        return False
+    return True
+
+
+def guest(name, command):
+    """What the shell command prints in the guest, which guest.sh's first program runs there; see there. The guest's second
+    serial port is a socket. What gets lost on the way is said again until the guest has answered."""
+    path = re.search(r"<serial type='unix'>\s*<source mode='bind' path='([^']*)'", virsh("dumpxml", name)).group(1)
+    token = str(time.time_ns())
+    encoded = base64.b64encode(command.encode()).decode()
+    digest = hashlib.md5(f"{encoded}\n".encode()).hexdigest()
+    request = f"\n{token} {PATIENCE} {digest} {encoded}\n".encode()
+    end = time.monotonic() + PATIENCE
+    taken, printed, got = False, "", b""
+    with socket.socket(socket.AF_UNIX) as port:
+        port.settimeout(3)
+        port.connect(path)
+        port.sendall(request)
+        while time.monotonic() < end:
+            try:
+                got += port.recv(4096)
+            except TimeoutError:
+                port.sendall(b"\n" if taken else request)
+                continue
+            *lines, got = got.split(b"\n")
+            for line in (line.decode(errors="replace").strip() for line in lines):
+                if line == f"{token} +":
+                    taken = True
+                elif line.startswith(f"{token}|"):
+                    printed += line.split("|", 1)[1]
+                elif re.fullmatch(f"{token} [0-9]+", line):  # and not the request, which comes back before the guest is up
+                    said = base64.b64decode(printed).decode(errors="replace")
+                    if line != f"{token} 0":
+                        raise RuntimeError(f"{name}: {command}: {said}")
+                    return said
+    raise TimeoutError(f"{name} never answered: {command}")
 
 
 # What is in the windows
@@ -174,6 +220,17 @@ def picture(name, of=None):
 
 # What a person does
 
+def activate(title):
+    """Brings a window to the front, and returns its number in X; None where it has none of its own."""
+    def found():
+        shown = run("xdotool", "search", "--onlyvisible", "--name", f"^{re.escape(title)}$", check=False).split("\n")[:-1]
+        # xdotool ends with an X error if any window goes while it looks
+        if all(map(str.isdigit, shown)) and (not shown or not run("xdotool", "windowactivate", "--sync", shown[-1], check=False)):
+            return shown or [None]
+        return None
+    return until(found, why=f"{title} is in front")[-1]
+
+
 def press(node):
     """Clicks a button, a menu's item or a box that can be ticked, as soon as it lets itself be clicked."""
     until(has, node, "SENSITIVE", why=f"{role(node)} {names(node)} can be clicked")
@@ -186,9 +243,7 @@ def click(node):
     top = node
     while top.get_parent() and role(top.get_parent()) != "application":
         top = top.get_parent()
-    shown = run("xdotool", "search", "--onlyvisible", "--name", f"^{re.escape(top.get_name())}$", check=False).split()
-    if shown:
-        run("xdotool", "windowactivate", "--sync", shown[-1])
+    activate(top.get_name())
     box = node.get_extents(Atspi.CoordType.SCREEN)
     run("xdotool", "mousemove", str(box.x + box.width // 2), str(box.y + box.height // 2), "click", "1")
 
@@ -256,6 +311,7 @@ def words(where):
     more = look(where, "toggle button", "Details")
     if more:
         tick(more)
+        find(where, "text")
     return "\n".join(text(node) for node, _ in walk(where) if role(node) in ("label", "text") and text(node))
 
 
@@ -279,9 +335,8 @@ def is_shown(node):
 
 def size(title, width, height, x=40, y=30):
     """Moves and sizes a window, for a picture."""
-    number_ = run("xdotool", "search", "--name", title).split()[-1]
-    run("xdotool", "windowactivate", "--sync", number_, "windowmove", number_, str(x), str(y),
-        "windowsize", number_, str(width), str(height))
+    shown = activate(window(title).get_name())
+    run("xdotool", "windowmove", shown, str(x), str(y), "windowsize", shown, str(width), str(height))
 
 
 def finish():
