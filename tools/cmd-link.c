@@ -12,7 +12,6 @@
 
 #include <glib/gi18n.h>
 #include <libxml/tree.h>
-#include <unistd.h>
 
 #include "util/error.h"
 #include "link/label.h"
@@ -170,7 +169,7 @@ lukshdrToolLinkNew(lukshdrTool *tool,
     return lukshdrToolLinkDo(payload, "existing", replicas, secret, error);
 }
 
-/* Asks the user if there is a terminal; a script that calls the command means it */
+/* Says what would be taken, and asks */
 static bool
 lukshdrToolLinkConfirm(const lukshdrToolVolume *payload, bool yes, GError **error)
 {
@@ -191,7 +190,7 @@ lukshdrToolLinkConfirm(const lukshdrToolVolume *payload, bool yes, GError **erro
               "passphrases that were removed since open the volume again."),
             name, payload->pool);
 
-    return lukshdrToolConfirm(question, yes || !isatty(STDIN_FILENO), error);
+    return lukshdrToolConfirm(question, yes, error);
 }
 
 static bool

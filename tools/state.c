@@ -203,7 +203,6 @@ lukshdrToolStateJudgePayload(lukshdrTool *tool, lukshdrToolState *state)
     g_autofree char *name = lukshdrTextShellName(payload->pool, payload->name);
     g_autoptr(lukshdrToolHeader) fetched = NULL;
     const char *plain;
-    char magic[4] = "";
 
     /* libvirt has no way to the bytes of a volume without a path */
     if (!label || !label->format || payload->remote ||
@@ -217,9 +216,7 @@ lukshdrToolStateJudgePayload(lukshdrTool *tool, lukshdrToolState *state)
               "To encrypt the image, give up the link (virt-lukshdr forget %s) and make a new volume of it "
               "(virt-lukshdr convert %s POOL/NEW --header POOL)"),
             plain, name, name);
-    } else if (g_str_equal(label->format, "qcow2") &&
-               (lukshdrToolStatePeek(magic, sizeof(magic), 0, fetched) != sizeof(magic) ||
-                memcmp(magic, "QFI\xfb", sizeof(magic)))) {
+    } else if (!lukshdrPayloadIsFormat(label->format, lukshdrToolStatePeek, fetched)) {
         state->kind = LUKSHDR_TOOL_STATE_PAYLOAD_FORMAT;
         state->reason = g_strdup_printf(
             _("it was linked as %s, and what is in it is not: it was overwritten. Put it back from a "
@@ -280,9 +277,9 @@ lukshdrToolStateJudgeSecret(lukshdrTool *tool, lukshdrToolState *state)
         return;
     state->kind = LUKSHDR_TOOL_STATE_SECRET_EMPTY;
     state->reason = g_strdup_printf(
-        _("secret %s, which opens the header, has no value; give it the passphrase: virsh "
-          "secret-set-value %s"),
-        uuid, uuid);
+        _("secret %1$s, which opens the header, has no value; give it the passphrase: virsh "
+          "secret-set-value %1$s --interactive"),
+        uuid);
 }
 
 /* The daemon says that the link is not in order: then what its header looks like is not the point */

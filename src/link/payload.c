@@ -328,6 +328,21 @@ lukshdrPayloadFindFirst(const guint8 *head, lukshdrPayloadReader read, void *opa
     return false;
 }
 
+bool
+lukshdrPayloadIsFormat(const char *format, lukshdrPayloadReader read, void *opaque)
+{
+    g_autofree guint8 *head = g_malloc0(LUKSHDR_PAYLOAD_LEN);
+    const char *names;
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(lukshdrPayloadFormats); i++) {
+        if (g_str_equal(lukshdrPayloadFormats[i].format, format))
+            return read(head, LUKSHDR_PAYLOAD_LEN, 0, opaque) >= 0 &&
+                   lukshdrPayloadFormats[i].read(head, &names);
+    }
+    return true;
+}
+
 const char *
 lukshdrPayloadFindPlain(const char *format, lukshdrPayloadReader read, void *opaque)
 {

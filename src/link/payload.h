@@ -69,6 +69,18 @@ lukshdrPayloadCapacity(const lukshdrHandle *volume, guint64 *capacity, GError **
 typedef gssize (*lukshdrPayloadReader)(void *buf, gsize len, guint64 offset, void *opaque);
 
 /**
+ * lukshdrPayloadIsFormat:
+ * @format: its format, libvirt's name
+ * @read: reads the volume
+ * @opaque: for @read
+ *
+ * Returns: false if it begins with something else than a volume of @format does; true also of a format that has
+ * nothing that could be told, as "raw".
+ */
+bool
+lukshdrPayloadIsFormat(const char *format, lukshdrPayloadReader read, void *opaque);
+
+/**
  * lukshdrPayloadFindPlain:
  * @format: its format, libvirt's name
  * @read: reads the volume

@@ -37,6 +37,7 @@
 #include "prepare.h"
 #include "props.h"
 #include "remote-header.h"
+#include "secret.h"
 #include "snapshot-xml.h"
 
 /* A disk without <encryption> gets the link's, and libvirt then makes the secret
@@ -428,7 +429,7 @@ lukshdrQemuPrepareWarnCopy(virDomainDiskDef *disk, virStorageSource *src, const 
 
 /* Stock could not get the secret's value.  A linked volume that came with its header from another
  * host (in a shared pool, or with a guest that migrates) leaves its secret there.  libvirt's
- * message does not say what to do, so add that. */
+ * message names no volume and does not say what to do. */
 static void
 lukshdrQemuPrepareExplainSecret(const lukshdrLink *link)
 {
@@ -442,12 +443,20 @@ lukshdrQemuPrepareExplainSecret(const lukshdrLink *link)
     /* take only libvirt's own words (str2): libvirt puts the text that belongs to the error code
      * (str1 is its format) in front of ours again */
     said = g_strdup(last->str2 ? last->str2 : last->message);
-    error = g_error_new(
-        LUKSHDR_ERROR, VIR_ERR_NO_SECRET,
-        _("%s; define secret '%s' of linked volume '%s' of pool '%s' on this host (virsh "
-          "secret-define, secret-set-value) with the value that it has on the host that made the "
-          "volume; if it was generated, that host keeps it in libvirt/secrets"),
-        said, link->secretUUID, link->payload.volume, link->payload.pool);
+    if (strstr(said, link->secretUUID) && lukshdrQemuSecretExists(link->secretUUID))
+        error = g_error_new(
+            LUKSHDR_ERROR, VIR_ERR_NO_SECRET,
+            _("secret '%1$s' of linked volume '%2$s' of pool '%3$s' has no value on this host; "
+              "give it the passphrase: virsh secret-set-value %1$s --interactive; if it was "
+              "generated, the host that made the volume keeps it in libvirt/secrets"),
+            link->secretUUID, link->payload.volume, link->payload.pool);
+    else
+        error = g_error_new(
+            LUKSHDR_ERROR, VIR_ERR_NO_SECRET,
+            _("%s; define secret '%s' of linked volume '%s' of pool '%s' on this host (virsh "
+              "secret-define, secret-set-value) with the value that it has on the host that made the "
+              "volume; if it was generated, that host keeps it in libvirt/secrets"),
+            said, link->secretUUID, link->payload.volume, link->payload.pool);
     lukshdrReportError(error);
 }
 

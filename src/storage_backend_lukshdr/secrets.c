@@ -72,6 +72,8 @@ lukshdrStorageSecretFetch(const char *uuid,
         return NULL;
     }
 
+    /* set already: who asked says in what words that it has no value */
+    *foundUUID = g_strdup(found);
     if (!(value = virSecretGetValue(secret, &len, 0))) {
         lukshdrErrorFromLast(error);
         return NULL;
@@ -80,7 +82,8 @@ lukshdrStorageSecretFetch(const char *uuid,
     if (len == 0) {
         free(value);
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_INVALID_SECRET,
-                    _("secret '%s' has an empty value; set one with virsh secret-set-value"),
+                    _("secret '%1$s' has an empty value; give it one: virsh secret-set-value %1$s "
+                      "--interactive"),
                     found);
         return NULL;
     }
@@ -88,16 +91,42 @@ lukshdrStorageSecretFetch(const char *uuid,
     result = lukshdrSecretNew(value, len);
     gnutls_memset(value, 0, len);
     free(value);
-
-    *foundUUID = g_strdup(found);
     return result;
 }
 
+/* libvirt has one code for a secret that is not there and for one without a value, and says neither what it is for
+ * nor what to do.  @found is its UUID, or NULL if it is not there. */
+static void
+lukshdrStorageSecretExplain(const lukshdrVolume *opens,
+                            const char *named,
+                            const char *found,
+                            GError **error)
+{
+    g_clear_error(error);
+    if (found)
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_NO_SECRET,
+                    _("secret '%1$s' of volume '%2$s' of pool '%3$s' has no value; give "
+                      "it the passphrase: virsh secret-set-value %1$s --interactive"),
+                    found, opens->volume, opens->pool);
+    else
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_NO_SECRET,
+                    _("there is no secret '%1$s' for volume '%2$s' of pool '%3$s'; define "
+                      "it (virsh secret-define) and give it the passphrase (virsh "
+                      "secret-set-value)"),
+                    named, opens->volume, opens->pool);
+}
+
 lukshdrSecret *
-lukshdrStorageSecretGet(const char *uuid, const char *usage, char **foundUUID, GError **error)
+lukshdrStorageSecretGet(const lukshdrVolume *opens,
+                        const char *uuid,
+                        const char *usage,
+                        char **foundUUID,
+                        GError **error)
 {
     const lukshdrABIStorage *abi = &lukshdrStorageState.abi;
     virIdentity *client = abi->virIdentityElevateCurrent();
+    g_autofree char *found = NULL;
+    g_autoptr(GError) local = NULL;
     lukshdrSecret *secret;
 
     *foundUUID = NULL;
@@ -107,9 +136,16 @@ lukshdrStorageSecretGet(const char *uuid, const char *usage, char **foundUUID, G
         return NULL;
     }
 
-    secret = lukshdrStorageSecretFetch(uuid, usage, VIR_SECRET_USAGE_TYPE_VOLUME, foundUUID, error);
+    secret = lukshdrStorageSecretFetch(uuid, usage, VIR_SECRET_USAGE_TYPE_VOLUME, &found, &local);
 
     lukshdrStorageBecomeClient(client);
+    if (secret) {
+        *foundUUID = g_steal_pointer(&found);
+    } else {
+        if (g_error_matches(local, LUKSHDR_STOCK_ERROR, VIR_ERR_NO_SECRET))
+            lukshdrStorageSecretExplain(opens, uuid ? uuid : usage, found, &local);
+        g_propagate_error(error, g_steal_pointer(&local));
+    }
     return secret;
 }
 

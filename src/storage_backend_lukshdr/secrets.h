@@ -114,6 +114,7 @@ lukshdrStorageSecretRelease(const lukshdrLink *link, bool stays, GError **error)
 
 /**
  * lukshdrStorageSecretGet:
+ * @opens: the volume that it opens, or is to open; for messages
  * @uuid: UUID of a libvirt secret, or NULL
  * @usage: its usage, of type volume, if @uuid is NULL
  * @foundUUID: set to its UUID, freed with g_free
@@ -125,4 +126,8 @@ lukshdrStorageSecretRelease(const lukshdrLink *link, bool stays, GError **error)
  * Returns: the passphrase, freed with lukshdrSecretFree, or NULL with @error set.
  */
 lukshdrSecret *
-lukshdrStorageSecretGet(const char *uuid, const char *usage, char **foundUUID, GError **error);
+lukshdrStorageSecretGet(const lukshdrVolume *opens,
+                        const char *uuid,
+                        const char *usage,
+                        char **foundUUID,
+                        GError **error);

@@ -150,7 +150,8 @@ lukshdrCloneReadSource(virStorageVolPtr vol,
         }
         if (!lukshdrStorageCheckUnwritten(link, error) || !lukshdrStorageHeaderReady(link, error))
             return false;
-        return (source->secret = lukshdrStorageSecretGet(link->secretUUID, NULL, &uuid, error)) &&
+        return (source->secret = lukshdrStorageSecretGet(&link->payload, link->secretUUID, NULL,
+                                                         &uuid, error)) &&
                lukshdrConvertSideLinked(&source->side, link, source->secret, LUKSHDR_HANDLE_READ,
                                         error) &&
                lukshdrCloneCheckImage(source, error);

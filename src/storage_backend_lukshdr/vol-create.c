@@ -435,15 +435,16 @@ lukshdrStorageChooseSecret(lukshdrLink *link,
     g_autofree char *uuid = NULL;
 
     if (xml->action == LUKSHDR_HEADER_LINK_SHARE)
-        return (*secret = lukshdrStorageSecretGet(link->secretUUID, NULL, &uuid, error));
+        return (*secret = lukshdrStorageSecretGet(&link->payload, link->secretUUID, NULL, &uuid,
+                                                  error));
 
     if (xml->action == LUKSHDR_HEADER_LINK_COPY)
-        return (*secret = lukshdrStorageSecretGet(source->secretUUID, NULL, &link->secretUUID,
-                                                  error)) &&
+        return (*secret = lukshdrStorageSecretGet(&source->payload, source->secretUUID, NULL,
+                                                  &link->secretUUID, error)) &&
                lukshdrStorageSecretOwn(link, error);
 
     if (xml->secretUUID || xml->secretUsage)
-        return (*secret = lukshdrStorageSecretGet(xml->secretUUID, xml->secretUsage,
+        return (*secret = lukshdrStorageSecretGet(&link->payload, xml->secretUUID, xml->secretUsage,
                                                   &link->secretUUID, error)) &&
                lukshdrStorageSecretOwn(link, error);
 

@@ -691,9 +691,9 @@ lukshdrExistingSecret(lukshdrLink *link, const lukshdrVolumeXML *xml, GError **e
         return NULL;
     }
 
-    if (!(secret = lukshdrStorageSecretGet(xml->secretUUID || xml->secretUsage ? xml->secretUUID
-                                                                               : before,
-                                           xml->secretUsage, &link->secretUUID, error)))
+    if (!(secret = lukshdrStorageSecretGet(
+              &link->payload, xml->secretUUID || xml->secretUsage ? xml->secretUUID : before,
+              xml->secretUsage, &link->secretUUID, error)))
         return NULL;
 
     if (!lukshdrTextSameUUID(link->secretUUID, before))

@@ -12,7 +12,7 @@ quick_keys
 try "a linked volume" create one.raw raw
 header=$VAULT/one.raw.luks
 renew() {
-    "$DAEMON_IN" "$BUILDDIR/tools/virt-lukshdr" link data/one.raw
+    "$DAEMON_IN" "$BUILDDIR/tools/virt-lukshdr" link data/one.raw --yes
 }
 read_out() {
     virsh vol-create-from data <(echo "<volume><name>x</name><target><format type='raw'/></target></volume>") \

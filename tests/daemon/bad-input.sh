@@ -79,9 +79,9 @@ with "volume='new.luks'" "volume='$long'" | bad "a header's name of 300 bytes" "
 # --- the secret
 
 other=11111111-2222-3333-4444-555555555555
-with "$SECRET_UUID" "$other" | bad "an unknown secret" "[Ss]ecret not found.*$other"
+with "$SECRET_UUID" "$other" | bad "an unknown secret" "no secret '$other' for volume 'new' of pool 'data'; define it"
 secret_make $other volume >/dev/null
-with "$SECRET_UUID" "$other" | bad "a secret without a value" "[Ss]ecret.*$other.*(value|does not have)"
+with "$SECRET_UUID" "$other" | bad "a secret without a value" "secret '$other' of volume 'new' of pool 'data' has no value.*secret-set-value $other"
 printf '' | secret_file
 if "$DAEMON_IN" virsh -q secret-set-value $other --file "$DAEMON_DIR/xml/value" --plain >/dev/null 2>&1; then
     with "$SECRET_UUID" "$other" | bad "a secret with an empty value" "empty value.*secret-set-value"

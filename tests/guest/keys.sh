@@ -67,13 +67,13 @@ note "Changed on the host"
 try "cryptsetup adds a key" "$DAEMON_IN" cryptsetup luksAddKey --pbkdf-force-iterations 1000 \
     --key-file "$P/1" "$VAULT/k.raw.luks" "$P/2"
 like "which the label does not fit any more" "$(state k.raw)" "header-damaged"
-try "the volume is linked again while the guest runs" vl link data/k.raw
+try "the volume is linked again while the guest runs" vl link data/k.raw --yes
 same "the label fits" "$(state k.raw)" ok
 try "the replica has followed" cmp -n 2300000 "$VAULT/k.raw.luks" "$VAULT2/k.raw.luks"
 try "the new passphrase opens" opens k.raw 2
 try "cryptsetup adds one to the header that is shared" "$DAEMON_IN" cryptsetup luksAddKey \
     --pbkdf-force-iterations 1000 --key-file "$P/1" "$VAULT/a.raw.luks" "$P/2"
-try "of the two volumes the one is linked again" vl link data/a.raw
+try "of the two volumes the one is linked again" vl link data/a.raw --yes
 same "which does for the other" "$(state b.raw)" ok
 try "the guest goes on: it reads" guest_filled one vda kept
 try "and writes" guest_fill one vda more

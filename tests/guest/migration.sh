@@ -208,7 +208,7 @@ stays "a host without the secret" "define secret '$SECRET_UUID'.*(r\.raw|q\.qcow
 hosts_use there
 secret_make "$SECRET_UUID" volume
 hosts_use here
-stays "a host without the secret's value" "define secret '$SECRET_UUID'.*(r\.raw|q\.qcow2).*secret-set-value" \
+stays "a host without the secret's value" "secret '$SECRET_UUID'.*(r\.raw|q\.qcow2).*has no value.*secret-set-value" \
     migrate demo there --live --persistent
 hosts_use there
 try "there it gets its value" secret_make "$SECRET_UUID" volume "$PASSPHRASE"

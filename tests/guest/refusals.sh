@@ -188,7 +188,7 @@ virsh secret-undefine "$SECRET_UUID"
 refused "the secret is gone" "$SECRET_UUID" "$(disk q.qcow2)"
 refused "the secret is gone, without <encryption>" "$SECRET_UUID" "$(disk q.qcow2 qcow2 "")"
 secret_make "$SECRET_UUID" volume
-refused "the secret has no value" "[Ss]ecret.*value|$SECRET_UUID" "$(disk q.qcow2)"
+refused "the secret has no value" "secret '$SECRET_UUID' of .*'q.qcow2' of pool 'data' has no value.*secret-set-value" "$(disk q.qcow2)"
 secret_make "$SECRET_UUID" volume "something else"
 refused "the secret is the wrong one" "[Pp]assword|[Ss]ecret|key" "$(disk q.qcow2)"
 secret_make "$SECRET_UUID" volume "$PASSPHRASE"

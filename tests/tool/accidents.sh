@@ -49,7 +49,7 @@ for way in cp tar rsync 'qemu-img convert'; do
     same "$way: the list says so" "$(state "$name")" payload-replaced
     refuse "$way: it is not used" "was replaced: .*\"virt-lukshdr link data/$name\"" plain_of "$name" "$DAEMON_DIR/plain"
     command=$(sed -n 's/.*"virt-lukshdr \(link [^"]*\)".*/\1/p' <<<"$OUT" | head -n 1)
-    try "$way: what the message says takes it again" eval "vl $command"
+    try "$way: what the message says takes it again" eval "vl $command --yes"
     same "$way: it is well" "$(state "$name")" ok
     try "$way: it opens" plain_of "$name" "$DAEMON_DIR/plain"
     try "$way: it has its content" cmp "$DAEMON_DIR/plain" "$DAEMON_DIR/content"
@@ -75,19 +75,21 @@ try "is as the schema says" xmllint --noout --relaxng "$BUILDDIR/schemas/lukshdr
 
 note "What is not the payload is not taken"
 here truncate -s 16M "$DATA/one.new" && here mv "$DATA/one.new" "$DATA/one"
-status "another format" 1 "cannot be taken as the payload: its content is not of format 'qcow2'" vl link data/one
+status "without a terminal it takes nothing" 6 "say --yes to: Volume 'one' in pool 'data' is another file" vl link data/one
+same "nothing was taken" "$(state)" payload-replaced
+status "another format" 1 "cannot be taken as the payload: its content is not of format 'qcow2'" vl link data/one --yes
 truncate -s 16M "$DAEMON_DIR/disk"
 printf 'EFI PART' | dd of="$DAEMON_DIR/disk" bs=512 seek=1 conv=notrunc status=none
 for compressed in '' -c; do
     here qemu-img convert $compressed -f raw -O qcow2 "$DAEMON_DIR/disk" "$DATA/one.new" && here mv "$DATA/one.new" "$DATA/one"
     status "a plain image${compressed:+, compressed}" 1 "cannot be taken as the payload: it holds (a partition table|compressed data) in clear.*convert" \
-        vl link data/one
+        vl link data/one --yes
 done
 back
 flip "$VAULT/one.luks"
-status "a header that the secret does not open" 1 "does not open header 'one.luks'" vl link data/one
+status "a header that the secret does not open" 1 "does not open header 'one.luks'" vl link data/one --yes
 here cp "$DAEMON_DIR/header.kept" "$VAULT/one.new" && here mv "$VAULT/one.new" "$VAULT/one.luks"
-try "payload and header put back: one command" vl link data/one
+try "payload and header put back: one command" vl link data/one --yes
 same "all is well" "$(state)" ok
 try "a new daemon" linked_launch
 same "the label says the same" "$(state)" ok
@@ -95,7 +97,7 @@ same "the label says the same" "$(state)" ok
 note "A payload that was moved to another pool"
 here mv "$DATA/one" "$OTHER/one"
 virsh pool-refresh data && virsh pool-refresh other
-try "one command" vl link other/one
+try "one command" vl link other/one --yes
 same "it is known there" "$(said vl list --json | jq -r '.[]|.payload.pool+"/"+.payload.volume+" "+.state')" "other/one ok"
 like "the label as well" "$(tail -c +2097201 "$VAULT/one.luks" | head -c 65536 | tr -d '\0')" 'pool="other" volume="one"'
 try "its earlier name is free" virsh vol-create-as data one 1M
@@ -171,7 +173,7 @@ here sh -c 'cat "$1" >"$2"' sh "$DAEMON_DIR/one.kept" "$DATA/one"
 same "all is well" "$(state)" ok
 uuid=$(uuidgen)
 SECRET_EPHEMERAL=no secret_make "$uuid" volume "$PASSPHRASE" >/dev/null
-try "another secret" vl link data/one --secret "$uuid"
+try "another secret" vl link data/one --secret "$uuid" --yes
 virsh secret-undefine "$uuid" >/dev/null
 same "it has gone" "$(state)" secret-missing
 status "check says which" 7 "data/one: secret missing: libvirt has no secret $uuid" vl check
@@ -180,6 +182,8 @@ cat >"$DAEMON_DIR/xml/secret.xml" <<XML
 XML
 virsh secret-define "$DAEMON_DIR/xml/secret.xml" >/dev/null
 same "it is there again, without a value" "$(state)" secret-empty
+status "link says so" 1 "secret '$uuid' of volume 'one' of pool 'data' has no value.*secret-set-value $uuid" \
+    vl link data/one --yes
 virsh vol-wipe one data >/dev/null
 same "wiped" "$(state)" wiped
 status "check says so" 7 'data/one: wiped: .*virsh vol-delete' vl check
@@ -196,20 +200,25 @@ apart() {
     here dd if="$DAEMON_DIR/attached" of="$DATA/apart" bs=4k skip=$((offset / 4096)) status=none
     virsh pool-refresh data && virsh pool-refresh vault
 }
-for how in backup short; do
+for how in backup none short; do
     here rm -f "$VAULT/apart.luks"
     case $how in
+        # a backup of the header that was linked first, which has no payload offset any more
+        none) here cp -p "$DAEMON_DIR/none" "$VAULT/apart.luks" ;;
         backup) here cryptsetup luksHeaderBackup "$DAEMON_DIR/attached" --header-backup-file "$VAULT/apart.luks" ;;
         *) here sh -c 'head -c "$1" "$2" >"$3"' sh $((offset - 1024)) "$DAEMON_DIR/attached" "$VAULT/apart.luks" ;;
     esac
     apart >/dev/null
-    try "$how: one with a payload offset is linked" vl link data/apart vault/apart.luks --secret "$SECRET_UUID"
+    [ "$how" = short ] || same "$how: nobody may write to it" "$(stat -c %a "$VAULT/apart.luks")" 400
+    try "$how: it is linked" vl link data/apart vault/apart.luks --secret "$SECRET_UUID"
     same "$how: it can be written to" "$(stat -c %a "$VAULT/apart.luks" | grep -c '^6')" 1
     try "$how: it opens" plain_of apart "$DAEMON_DIR/plain"
     try "$how: it has its content" cmp -n 16777216 "$DAEMON_DIR/plain" "$DAEMON_DIR/content"
     same "$how: cryptsetup looks for it where it is" \
         "$(cryptsetup luksDump "$VAULT/apart.luks" | sed -n 's/^Payload offset:[[:space:]]*//p')" 0
     same "$how: all is well" "$(state apart)" ok
+    [ "$how" != backup ] ||
+        here cryptsetup luksHeaderBackup "$VAULT/apart.luks" --header-backup-file "$DAEMON_DIR/none"
     virsh vol-delete apart data >/dev/null
 done
 

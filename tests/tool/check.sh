@@ -14,7 +14,7 @@ SPARE=$DAEMON_IMAGES/spare
 status "nothing there" 0 '^links checked: 0, things found: 0, repaired: 0$' vl check
 create one raw >/dev/null && create two qcow2 >/dev/null
 virsh vol-create-as spare one.luks 4M
-try "a replica" vl link one --replica spare/one.luks
+try "a replica" vl link one --yes --replica spare/one.luks
 status "all is well" 0 '^links checked: 2, things found: 0, repaired: 0$' vl check
 cp "$VAULT/one.luks" "$DAEMON_DIR/kept"
 

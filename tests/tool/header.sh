@@ -93,7 +93,7 @@ printf new-passphrase >"$DAEMON_DIR/new"
 chmod 644 "$DAEMON_DIR/new"
 try "a key is added by another tool" cryptsetup_in --iter-time 10 luksAddKey --key-file "$PASS" "$VAULT/one.luks" "$DAEMON_DIR/new"
 same "which the label does not know" "$(state one)" header-damaged
-try "until the link is renewed" vl link data/one
+try "until the link is renewed" vl link data/one --yes
 same "then it is well" "$(state one)" ok
 status "the backup would take the new key back" 6 'in good order and its keys were changed.*--force' \
     vl header-restore data/one "$KEPT/one"
@@ -142,10 +142,10 @@ try "linked again" vl link data/one vault/one.luks --secret "$SECRET_UUID"
 same "it is well" "$(state one)" ok
 try "and has its data" io one 'read -P 0x61 0 1M'
 virsh vol-create-as vault copy.luks 4M
-try "with a replica" vl link data/one --replica vault/copy.luks
+try "with a replica" vl link data/one --yes --replica vault/copy.luks
 same "it is listed" "$(said vl info one --json | jq -c .link.replicas)" '[{"pool":"vault","volume":"copy.luks"}]'
 try "it is a copy" cmp -n 2097152 "$VAULT/one.luks" "$VAULT/copy.luks"
-try "and without one" vl link data/one --no-replicas
+try "and without one" vl link data/one --yes --no-replicas
 same "none is listed" "$(said vl info one --json | jq -c .link.replicas)" '[]'
 
 # --- erase

@@ -104,7 +104,7 @@ cat >"$P/open.xml" <<XML
 XML
 virsh secret-define "$P/open.xml"
 virsh secret-set-value 6b0e5a1a-0a44-4b8e-8f3f-2f0f8c1f9c22 --file "$P/2" --plain
-try "the link gets another secret" vl link one --secret 6b0e5a1a-0a44-4b8e-8f3f-2f0f8c1f9c22
+try "the link gets another secret" vl link one --yes --secret 6b0e5a1a-0a44-4b8e-8f3f-2f0f8c1f9c22
 try "its key is changed" vl key-change one --new-passphrase-file "$P/3" "${TIME[@]}"
 same "and the secret's value" "$(virsh secret-get-value 6b0e5a1a-0a44-4b8e-8f3f-2f0f8c1f9c22 | base64 -d)" \
     "third-$PASSPHRASE"
@@ -114,7 +114,7 @@ refuse "the old one does not" 'No key available' opens one 2
 # --- replicas follow
 
 virsh vol-create-as vault copy.luks 4M
-vl link one --replica vault/copy.luks
+vl link one --yes --replica vault/copy.luks
 try "a key more" vl key-add one --new-passphrase-file "$P/2" "${TIME[@]}"
 try "the replica has it, too" cmp -n 2300000 "$VAULT/one.luks" "$VAULT/copy.luks"
 
