@@ -144,7 +144,7 @@ testGenerations(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
     testAssertWhole(fix);
 
     fix->link->generation = 3;
-    testAssertRefused(fix, "OPERATION_INVALID an older header");
+    testAssertRefused(fix, "OPERATION_INVALID another header than this host knows");
     testAssertRefused(fix, "OPERATION_INVALID virt-lukshdr link images/data.qcow2");
     fix->link->generation = 4;
     testAssertRefused(fix, "OPERATION_INVALID keys are of generation 3");

@@ -261,7 +261,7 @@ testHead(void)
     testWrite(fd, link);
     testSetNumber(fd, 0, 8, 2);
     testSetNumber(fd, 1, 8, 2);
-    testAssertRefused(fd, "OPERATION_INVALID format version 2, this release knows 1");
+    testAssertRefused(fd, "OPERATION_INVALID knows version 1; install a newer one");
     testSetNumber(fd, 0, 8, 0);
     testSetNumber(fd, 1, 8, 0);
     testAssertRefused(fd, "OPERATION_INVALID format version 0");

@@ -508,7 +508,7 @@ lukshdrToolChainPrintPlug(lukshdrToolForm form,
         lukshdrToolChainPrintText(lukshdrChainToCommandline(chain, plug));
         lukshdrToolNote(
             _("It goes below <domain>. libvirt knows nothing of these files: QEMU's user must "
-              "be able to open them and the passphrase's."));
+              "be able to open them and the file with the passphrase."));
     }
 }
 

@@ -288,8 +288,8 @@ lukshdrToolCheckState(lukshdrToolCheck *check, lukshdrToolState *state)
         lukshdrToolCheckFinding(check, &state->payloadName, _("the payload is missing: %s"),
                                 state->reason);
         lukshdrToolCheckAdvice(
-            _("header '%s' of pool '%s' waits for it; if it is gone for good, the "
-              "header opens nothing any more"),
+            _("header '%s' of pool '%s' is there and waits for the payload; if the payload is "
+              "gone for good, the header opens nothing any more"),
             state->headerName.volume, state->headerName.pool);
         break;
     case LUKSHDR_TOOL_STATE_FOUND:

@@ -127,7 +127,7 @@ lukshdrToolConvertWatch(const lukshdrToolConvert *convert)
             told = interrupts;
             lukshdrToolNote(
                 _("\nThe daemon cannot be stopped; when it is done the new volume is removed. "
-                  "Once more leaves it alone."));
+                  "Press Ctrl-C once more to leave it alone."));
         }
         if (convert->progress && !interrupts) {
             guint64 done = lukshdrToolConvertDone(convert);

@@ -148,11 +148,12 @@ lukshdrToolForgetShow(lukshdrTool *tool, const lukshdrToolForgotten *link)
 
     if (link->header)
         content = lukshdrToolHeaderDownload(tool, link->header->vol, NULL);
-    if (!link->header)
-        lukshdrToolNote(_("Header %s%s%s: lost, so nothing opens the payload but a backup of the "
+    if (!link->header && header)
+        lukshdrToolNote(_("Header %s/%s: lost, so nothing opens the payload but a backup of the "
                           "header"),
-                        header ? header->pool : "", header ? "/" : "",
-                        header ? header->volume : _("volume"));
+                        header->pool, header->volume);
+    else if (!link->header)
+        lukshdrToolNote(_("Header: lost, so nothing opens the payload but a backup of the header"));
     else if (!content || content->damage)
         lukshdrToolNote(_("Header %s/%s: damaged; it stays as a volume"), link->header->pool,
                         link->header->name);

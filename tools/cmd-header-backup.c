@@ -227,7 +227,7 @@ lukshdrToolRestoreDo(lukshdrToolRestore *restore, GError **error)
                     restore->path, local->message);
     } else {
         g_set_error(error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_FAILED,
-                    _("the header from '%s' stands in its place, but the link was not renewed: %s; "
+                    _("the header from '%s' is in place, but the link was not renewed: %s; "
                       "when that is mended say: virt-lukshdr link %s/%s"),
                     restore->path, local->message, state->payload->pool, state->payload->name);
     }

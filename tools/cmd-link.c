@@ -187,7 +187,7 @@ lukshdrToolLinkConfirm(const lukshdrToolVolume *payload, bool yes, GError **erro
     else
         question = g_strdup_printf(
             _("Take the header of volume '%s' in pool '%s' as it is now? If it is an older one, "
-              "passphrases that were removed since open the volume again."),
+              "passphrases that have been removed since then open the volume again."),
             name, payload->pool);
 
     return lukshdrToolConfirm(question, yes, error);

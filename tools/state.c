@@ -435,7 +435,7 @@ lukshdrToolStateOfOrphan(lukshdrTool *tool, lukshdrToolVolume *volume)
         state->payloadName.pool = g_strdup(label->payload.pool);
         state->payloadName.volume = g_strdup(label->payload.volume);
         state->reason = g_strdup_printf(
-            _("no link leads here; its link label says that it is of %s"), names);
+            _("no link leads here; its link label says that it is the header of %s"), names);
     } else {
         state->reason = g_strdup(_("no link leads here, and it has no link label"));
     }

@@ -121,8 +121,8 @@ lukshdrToolProbePlugin(lukshdrTool *tool, GError **error)
     g_set_error_literal(
         error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_NO_PLUGIN,
         _("the daemon runs without libvirt-lukshdr (not installed, not restarted since, "
-          "or passive: its log says which); what works without it is "
-          "'chain --header'"));
+          "or passive: its log says which); without it only "
+          "'chain --header' works"));
     return false;
 }
 

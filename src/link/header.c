@@ -26,14 +26,21 @@ lukshdrHeaderCheckGeneration(const lukshdrLink *link, const lukshdrLink *label, 
          (!link->digest || !label->digest || g_str_equal(label->digest, link->digest))))
         return true;
 
-    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                _("it is an older header, which passphrases that were removed since may open (its "
-                  "keys are of generation %u, and this host knows %s generation %u); put the "
-                  "newest header back from a backup, or, if you mean this one, say: virt-lukshdr "
-                  "link %s/%s"),
-                label->generation,
-                label->generation == link->generation ? _("other keys of") : _("keys of"),
-                link->generation, link->payload.pool, link->payload.volume);
+    if (label->generation == link->generation)
+        g_set_error(
+            error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+            _("it is another header than this host knows (the keys of both are of generation "
+              "%u), which passphrases that were removed since may open; put the newest "
+              "header back from a backup, or, if you mean this one, say: virt-lukshdr link "
+              "%s/%s"),
+            label->generation, link->payload.pool, link->payload.volume);
+    else
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("it is an older header, which passphrases that were removed since may open "
+                      "(its keys are of generation %u, and this host knows generation %u); put the "
+                      "newest header back from a backup, or, if you mean this one, say: "
+                      "virt-lukshdr link %s/%s"),
+                    label->generation, link->generation, link->payload.pool, link->payload.volume);
     return false;
 }
 

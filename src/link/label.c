@@ -137,9 +137,11 @@ lukshdrLabelReadSlot(int fd, unsigned int slot, GPtrArray **links, GError **erro
         return 0;
 
     if (GUINT32_FROM_BE(head.version) != LUKSHDR_LABEL_VERSION) {
-        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                    _("the link label has format version %u, this release knows %d"),
-                    GUINT32_FROM_BE(head.version), LUKSHDR_LABEL_VERSION);
+        g_set_error(
+            error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+            _("the link label has format version %u, and this release of libvirt-lukshdr knows "
+              "version %d; install a newer one"),
+            GUINT32_FROM_BE(head.version), LUKSHDR_LABEL_VERSION);
         return -1;
     }
 
@@ -244,9 +246,6 @@ lukshdrLabelLockSetHeld(const lukshdrHandle *handle, const struct flock *lock, G
 {
     g_autofree char *link = g_strdup_printf("/proc/self/fd/%d", handle->fd);
     g_autofree char *path = g_file_read_link(link, NULL);
-    g_autofree char *holder = lock->l_pid > 0
-                                  ? g_strdup_printf(_("process %ld"), (long)lock->l_pid)
-                                  : g_strdup(_("another process, here or on another host,"));
     const int seconds = LUKSHDR_LABEL_LOCK_USEC / G_USEC_PER_SEC;
 
     if (handle->identity.type == LUKSHDR_IDENTITY_ISCSI)
@@ -261,13 +260,19 @@ lukshdrLabelLockSetHeld(const lukshdrHandle *handle, const struct flock *lock, G
             _("somebody keeps the exclusive lock of the header's image, and has not given it back "
               "in %d seconds; find the client with 'rbd lock ls', and try again when it has ended"),
             seconds);
+    else if (lock->l_pid > 0)
+        g_set_error(
+            error, LUKSHDR_ERROR, VIR_ERR_OPERATION_TIMEOUT,
+            _("process %ld keeps a lock on the link label of header volume '%s', and has not given "
+              "it back in %d seconds; find out what it is, and try again when it has ended"),
+            (long)lock->l_pid, path ? path : "-", seconds);
     else
         g_set_error(
             error, LUKSHDR_ERROR, VIR_ERR_OPERATION_TIMEOUT,
-            _("%s keeps a lock on the link label of header volume '%s', and has not given it "
-              "back in %d seconds; find it with 'lslocks' or 'fuser -v %s', and try again when "
-              "it has ended"),
-            holder, path ? path : "-", seconds, path ? path : "-");
+            _("another process, here or on another host, keeps a lock on the link label of header "
+              "volume '%s', and has not given it back in %d seconds; find it with 'lslocks' or "
+              "'fuser -v %s', and try again when it has ended"),
+            path ? path : "-", seconds, path ? path : "-");
 }
 
 bool

@@ -132,7 +132,7 @@ lukshdrRoleToString(lukshdrRole role)
     case LUKSHDR_ROLE_HEADER:
         return _("header");
     case LUKSHDR_ROLE_REPLICA:
-        return _("header's replica");
+        return _("header replica");
     }
     g_return_val_if_reached("");
 }

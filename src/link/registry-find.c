@@ -77,8 +77,8 @@ lukshdrRegistrySetUndecided(const lukshdrRegistryEntry *entry,
         g_set_error(
             error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
             _("it is uncertain whether '%s' is the %s volume '%s' of pool '%s', recorded at "
-              "'%s': it calls itself the same, by a name that units of other targets can "
-              "have as well, or stands in its place; give each unit a name of its own at "
+              "'%s': either it has the same name, which units of other targets can have as "
+              "well, or it stands in the place of that unit; give each unit a name of its own at "
               "its target (an NAA of type 6, say), or give up the link with \"%s\""),
             path, role, vol->volume, vol->pool, where, command);
         return;

@@ -236,9 +236,11 @@ lukshdrReplicaMake(const lukshdrLink *link,
     }
 
     if (to->vol->identity.type != LUKSHDR_IDENTITY_FILE) {
-        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                    _("there is nothing at '%s', and this host has never seen a copy there"),
-                    to->vol->path);
+        g_set_error(
+            error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+            _("there is nothing at '%s', and this host has never seen a replica there; if the volume "
+              "was moved, put it back"),
+            to->vol->path);
         return false;
     }
 
@@ -338,7 +340,7 @@ lukshdrReplicaReplace(const lukshdrLink *link,
 
     if (written)
         LUKSHDR_LOG_WARN(_("Linked volume '%s' of pool '%s': header volume '%s' of pool '%s' has "
-                           "been replaced by its copy '%s' of pool '%s'; it was %s"),
+                           "been replaced by its copy '%s' of pool '%s'; the reason: %s"),
                          link->payload.volume, link->payload.pool, to->vol->volume, to->vol->pool,
                          from->vol->volume, from->vol->pool, wrong);
     return true;

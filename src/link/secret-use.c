@@ -162,7 +162,7 @@ lukshdrSecretUseReadSaved(int fd, char **text, GError **error)
     if (memcmp(header, LUKSHDR_SAVE_MAGIC, strlen(LUKSHDR_SAVE_MAGIC)) ||
         length > LUKSHDR_XML_MAX) {
         g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
-                            _("it does not begin as a saved domain does"));
+                            _("it is no saved domain: it does not begin like one"));
         return false;
     }
 

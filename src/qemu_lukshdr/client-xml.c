@@ -418,8 +418,8 @@ lukshdrQemuConfigXMLImage(lukshdrQemuConfigXML *state,
                 error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
                 _("libvirt gives guests no volumes of pools of type rbd by pool and volume: "
                   "name linked volume '%s' of pool '%s' as the image that it is, with <disk "
-                  "type='network'> and <source protocol='rbd' name='%s'>, and in that the "
-                  "pool's hosts and 'auth'"),
+                  "type='network'> and <source protocol='rbd' name='%s'>, and put the "
+                  "pool's <host> elements and <auth> into that"),
                 link->payload.volume, link->payload.pool, link->payload.remote->name);
             return false;
         }

@@ -128,7 +128,7 @@ lukshdrQemuPrepareCheckShared(const lukshdrLink *link, virStorageSource *src)
     error = g_error_new(
         LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
         _("linked volume '%s' of pool '%s' cannot be shared with another guest that "
-          "writes: libvirt supports that for formats without encryption alone"),
+          "writes: libvirt supports that only for formats without encryption"),
         link->payload.volume, link->payload.pool);
     lukshdrReportError(error);
     return false;
@@ -369,9 +369,9 @@ lukshdrQemuPrepareNamed(virDomainDiskDef *disk,
 
     g_set_error(
         error, LUKSHDR_ERROR, VIR_ERR_OPERATION_DENIED,
-        _("an image of disk '%s' says that linked volume '%s' of pool '%s' is behind it or has "
-          "its data, and the domain's XML does not: if it is so, name it there in a "
-          "<backingStore> of the disk, or in a <dataStore> with its <encryption>"),
+        _("an image of disk '%s' says that linked volume '%s' of pool '%s' is its backing "
+          "file or data file, and the domain's XML does not say so; if it is true, name the volume "
+          "there in a <backingStore> of the disk, or in a <dataStore> with its <encryption>"),
         lukshdrQemuDomainDiskTarget(disk), link->payload.volume, link->payload.pool);
     return false;
 }

@@ -197,8 +197,8 @@ lukshdrQemuRemoteHeaderPrepare(virStorageSource *src,
 
     if (!lukshdrQemu.remoteHeaders) {
         error = g_error_new(LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
-                            _("linked volume '%s' of pool '%s' has its header on a cluster, which "
-                              "cannot be used with this libvirt"),
+                            _("linked volume '%s' of pool '%s' has its header on a Ceph cluster or "
+                              "an iSCSI target, which cannot be used with this libvirt"),
                             link->payload.volume, link->payload.pool);
         lukshdrReportError(error);
         return false;
@@ -355,10 +355,11 @@ qemuBuildStorageSourceChainAttachPrepareBlockdevTop(virStorageSource *top,
     if (!lukshdrQemuContextFind(LUKSHDR_QEMU_CONTEXT_COPY, NULL)) {
         g_autoptr(lukshdrGuestDisk) disk = lukshdrQemuDiskFind(top, NULL);
 
-        error = g_error_new(LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
-                            _("linked payload '%s' has its header on a cluster and cannot be the "
-                              "target of a backup: copy the disk to it (virsh blockcopy)"),
-                            disk ? disk->payloadPath : "");
+        error = g_error_new(
+            LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+            _("linked payload '%s' has its header on a Ceph cluster or an iSCSI "
+              "target and cannot be the target of a backup: copy the disk to it (virsh blockcopy)"),
+            disk ? disk->payloadPath : "");
         lukshdrReportError(error);
         return NULL;
     }

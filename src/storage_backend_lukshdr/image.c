@@ -186,8 +186,8 @@ lukshdrImageWanted(guint64 now,
         return true;
     g_set_error(
         error, LUKSHDR_ERROR, VIR_ERR_INVALID_ARG,
-        _("the new capacity is below the present one of %llu bytes: say --shrink if what is "
-          "behind it may be lost"),
+        _("the new capacity is below the present one of %llu bytes; add --shrink if the data "
+          "beyond it may be lost"),
         (unsigned long long)now);
     return false;
 }

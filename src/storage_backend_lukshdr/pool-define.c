@@ -168,8 +168,8 @@ lukshdrStoragePoolMayDeclare(virConnectPtr conn, const char *name, GError **erro
 
     if (!ok)
         g_prefix_error(error,
-                       _("storage pool '%s' would become a header pool by being named in an "
-                         "encryption default, for which one must be allowed to define it: "),
+                       _("storage pool '%s' would become a header pool, since an encryption "
+                         "default names it; that takes the right to define the pool: "),
                        name);
     return ok;
 }

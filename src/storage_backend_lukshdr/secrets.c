@@ -357,11 +357,12 @@ lukshdrStorageSecretCheckStock(const char *xmldesc, GError **error)
         if (!lukshdrStorageSecretOwner(found, NULL, &owner, error))
             return false;
         if (owner) {
-            g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                        _("secret '%s' was generated for linked volume '%s' of pool '%s' and goes "
-                          "with it; define a secret for this volume (virsh secret-define) and name "
-                          "that one"),
-                        found, owner->payload.volume, owner->payload.pool);
+            g_set_error(
+                error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                _("secret '%s' was generated for linked volume '%s' of pool '%s' and is "
+                  "deleted with it; define a secret for this volume (virsh secret-define) and name "
+                  "that one"),
+                found, owner->payload.volume, owner->payload.pool);
             return false;
         }
     }

@@ -299,7 +299,8 @@ lukshdrStorageRecover(const lukshdrLink *link, bool *restored, GError **error)
     }
     if (!lukshdrStorageIsWhole(link, &broken)) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                    _("%s; and it is not whole: %s"), reason->message, broken->message);
+                    _("%s; besides, the volume is not whole: %s"), reason->message,
+                    broken->message);
         return false;
     }
     if (!lukshdrStorageSetState(link, LUKSHDR_LINK_STATE_ACTIVE, error))

@@ -319,7 +319,7 @@ lukshdrStorageVolDelete(virStorageVolPtr vol, unsigned int flags)
         case LUKSHDR_RECOGNISED_REPLICA:
             error = g_error_new(LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                                 _("volume '%s' holds the LUKS header of volume '%s' in pool '%s'; "
-                                  "delete that volume, its header goes with it"),
+                                  "delete that volume, and its header is deleted with it"),
                                 what.vol->volume, what.link->payload.volume,
                                 what.link->payload.pool);
             break;

@@ -121,7 +121,7 @@ lukshdrStorageWipeLinked(lukshdrLink *link, GArray *headers, unsigned int algori
         return false;
 
     if (!lukshdrStorageHeadersWipe(headers, algorithm, error)) {
-        g_prefix_error(error, _("the key material of volume '%s' has been destroyed, but "),
+        g_prefix_error(error, _("the key material of volume '%s' has been destroyed, but: "),
                        link->payload.volume);
         return false;
     }

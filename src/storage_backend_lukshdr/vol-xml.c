@@ -153,14 +153,16 @@ lukshdrVolumeXMLParseSecret(xmlNode *secret, lukshdrVolumeXML *xml, GError **err
 }
 
 static bool
-lukshdrVolumeXMLCheckName(const char *what, const char *name, GError **error)
+lukshdrVolumeXMLCheckName(const char *name, bool isPool, GError **error)
 {
     if (*name && !strchr(name, '/') && !g_str_equal(name, ".") && !g_str_equal(name, "..") &&
         lukshdrTextIsName(name))
         return true;
 
-    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR, _("'%s' cannot be the name of a %s"), name,
-                what);
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                isPool ? _("'%s' cannot be the name of a pool")
+                       : _("'%s' cannot be the name of a volume"),
+                name);
     return false;
 }
 
@@ -221,7 +223,8 @@ lukshdrVolumeXMLParseSource(xmlNode *node, lukshdrVolumeXML *xml, GError **error
     if (xml->headers->len == LUKSHDR_VOLUME_MAX_HEADERS) {
         g_free(source);
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
-                    _("a header can have no more than %d copies"), LUKSHDR_VOLUME_MAX_HEADERS);
+                    _("a volume can have a header and replicas, %d in all"),
+                    LUKSHDR_VOLUME_MAX_HEADERS);
         return false;
     }
 
@@ -239,8 +242,8 @@ lukshdrVolumeXMLParseSource(xmlNode *node, lukshdrVolumeXML *xml, GError **error
         return false;
     }
 
-    if (!lukshdrVolumeXMLCheckName(_("pool"), source->pool, error) ||
-        !lukshdrVolumeXMLCheckName(_("volume"), source->volume, error))
+    if (!lukshdrVolumeXMLCheckName(source->pool, true, error) ||
+        !lukshdrVolumeXMLCheckName(source->volume, false, error))
         return false;
 
     for (i = 0; i + 1 < xml->headers->len; i++) {
@@ -248,7 +251,7 @@ lukshdrVolumeXMLParseSource(xmlNode *node, lukshdrVolumeXML *xml, GError **error
 
         if (g_str_equal(source->pool, other->pool) && g_str_equal(source->volume, other->volume)) {
             g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
-                        _("volume '%s' of pool '%s' cannot be two copies of the header"),
+                        _("volume '%s' of pool '%s' is named for two copies of the header"),
                         source->volume, source->pool);
             return false;
         }
@@ -339,7 +342,7 @@ lukshdrVolumeXMLParseName(xmlNode *root, char **result, GError **error)
     }
 
     *result = lukshdrXMLText(name);
-    return lukshdrVolumeXMLCheckName(_("volume"), *result, error);
+    return lukshdrVolumeXMLCheckName(*result, false, error);
 }
 
 char *

@@ -175,7 +175,7 @@ attached() {
 XML
 }
 refuse "a volume with attached LUKS is not made with it" \
-    "was generated for linked volume 'one' of pool 'data' and goes with it; define a secret for this" \
+    "was generated for linked volume 'one' of pool 'data' and is deleted with it; define a secret for this" \
     attached "uuid='$first'"
 refuse "nor by its usage" "was generated for linked volume 'one'" attached "usage='$DATA/one'"
 refuse "nor with the UUID in another spelling" "was generated for linked volume 'one'" \

@@ -136,7 +136,7 @@ XML
 with "<target>" "<backingStore><path>$DATA/plain</path><format type='raw'/></backingStore><target>" |
     bad "a backing store" "cannot have a backing store"
 with "type='volume'" "type='file'" | bad "a header of another type" "'file'.*must be 'volume'"
-with "<source pool" "<source pool='vault' volume='new.luks'/><source pool" | bad "one volume as two copies of a header" "cannot be two copies"
+with "<source pool" "<source pool='vault' volume='new.luks'/><source pool" | bad "one volume as two copies of a header" "is named for two copies"
 with "<source pool='vault' volume='new.luks'/>" "" | bad "a header without a source" "needs a 'source'"
 with "<source pool" "<path>/etc/passwd</path><source pool" | bad "a path in a header" "unexpected element 'path'"
 

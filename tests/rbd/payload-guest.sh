@@ -138,7 +138,7 @@ found() {
 }
 try "whose payload is not here, says the tool" vl list
 like "and which it is" "$OUT" 'shared/first\.luks.*orphaned header'
-like "by its label" "$OUT" 'shared/first\.luks: no link leads here; its link label says that it is of images/first'
+like "by its label" "$OUT" 'shared/first\.luks: no link leads here; its link label says that it is the header of images/first'
 rbd create vault/first --size 16M
 ceph_secret libvirt "$CEPH_UUID"
 try "it gets a pool of that name, with another image of that name" \

@@ -72,5 +72,5 @@ give "$VAULT/stray"
 mv "$DATA/one" "$DAEMON_DIR/one.kept"
 virsh pool-refresh vault && virsh pool-refresh data
 status "a payload that is gone" 7 'data/one: the payload is missing' vl check
-like "a header without a link" "$OUT" '^vault/stray: no link leads here; its link label says that it is of data/one'
+like "a header without a link" "$OUT" '^vault/stray: no link leads here; its link label says that it is the header of data/one'
 finish

@@ -84,7 +84,7 @@ status "a backup with a flipped byte" 6 'do not fit together' vl header-restore 
 header_of "$KEPT/foreign"
 status "a header that nobody labelled" 6 'no link label' vl header-restore data/one "$KEPT/foreign"
 same "nothing of that touched the header" "$(sha256sum <"$VAULT/one.luks")" "$before"
-status "told twice it is done, and the daemon's refusal is told" 1 'stands in its place, but.*LUKS' \
+status "told twice it is done, and the daemon's refusal is told" 1 'is in place, but.*LUKS' \
     vl header-restore -f -f data/one "$KEPT/foreign"
 try "the right one goes back" vl header-restore -f data/one "$KEPT/one"
 
