@@ -80,6 +80,11 @@ lukshdrXMLFormat(xmlNode *root)
     xmlBuffer *buf = xmlBufferCreate();
     char *text;
 
+    /* Of a document without an encoding libxml2 before 2.14 escapes in attributes what is not
+     * ASCII.  Later releases do not.  With one, all write the same. */
+    if (!root->doc->encoding)
+        root->doc->encoding = xmlStrdup(BAD_CAST "UTF-8");
+
     if (!buf || xmlNodeDump(buf, root->doc, root, 0, 1) < 0)
         g_error("out of memory");
 
