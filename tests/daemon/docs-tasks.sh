@@ -7,7 +7,7 @@ need_root
 need_command cryptsetup qemu-system-x86_64
 
 record=${DOCS_RECORD:-}
-for page in volumes guests cloning headers linking moving deleting; do
+for page in volumes guests cloning backup headers linking moving deleting; do
     note "docs/$page.md"
     left=0
     # qemu-img before 10.0.13 does not make detached headers
