@@ -20,9 +20,6 @@
 #include "pass.h"
 #include "use.h"
 
-/* How much of a payload is looked at, bytes: where qemu-img puts the first cluster of a qcow2, and what says what it is */
-#define LUKSHDR_TOOL_STATE_PEEK (512 * 1024)
-
 static const struct {
     const char *name; /* in JSON; of a link's own state, in vol-dumpxml as well */
     const char *text;
@@ -206,7 +203,7 @@ lukshdrToolStateJudgePayload(lukshdrTool *tool, lukshdrToolState *state)
 
     /* libvirt has no way to the bytes of a volume without a path */
     if (!label || !label->format || payload->remote ||
-        !(fetched = lukshdrToolHeaderFetch(tool, payload->vol, LUKSHDR_TOOL_STATE_PEEK, NULL)))
+        !(fetched = lukshdrToolHeaderFetch(tool, payload->vol, LUKSHDR_PAYLOAD_PEEK, NULL)))
         return;
 
     if ((plain = lukshdrPayloadFindPlain(label->format, lukshdrToolStatePeek, fetched))) {

@@ -68,6 +68,10 @@ lukshdrPayloadCapacity(const lukshdrHandle *volume, guint64 *capacity, GError **
  */
 typedef gssize (*lukshdrPayloadReader)(void *buf, gsize len, guint64 offset, void *opaque);
 
+/* How much of a volume's beginning says what is in it, bytes: up to where qemu-img puts the first cluster of the disk
+ * in a qcow2, and what that says */
+#define LUKSHDR_PAYLOAD_PEEK (512 * 1024)
+
 /**
  * lukshdrPayloadIsFormat:
  * @format: its format, libvirt's name

@@ -24,6 +24,7 @@
 #include "util/module.h"
 #include "util/paths.h"
 #include "pool-life.h"
+#include "stream.h"
 #include "watch.h"
 
 #define LUKSHDR_EXPORT __attribute__((visibility("default")))
@@ -79,6 +80,7 @@ lukshdrStorageActivate(GError **error)
     g_autoptr(virConnect) conn = NULL;
     g_autofree char *links = lukshdrPathRegistry(state->privileged);
     g_autofree char *guests = lukshdrPathGuests(state->privileged);
+    g_autoptr(GError) stream = NULL;
     g_autoptr(GError) watch = NULL;
     g_autofree char *notice = NULL;
     lukshdrStorageTable *table;
@@ -99,6 +101,11 @@ lukshdrStorageActivate(GError **error)
     state->guests = lukshdrGuestUsersNew(guests);
     state->poolsDir = lukshdrPathPools(state->privileged);
     state->decryptedDir = lukshdrPathDecrypted(state->privileged);
+
+    if (!lukshdrStreamMeasure(&state->abi, conn, &stream))
+        LUKSHDR_LOG_WARN(_("Images in clear that are uploaded into linked volumes are not refused: "
+                           "%s"),
+                         stream->message);
 
     lukshdrStorageStart(conn);
     lukshdrStorageTableTakeOver(table, &lukshdrStorageMap);

@@ -15,14 +15,18 @@
 
 #include <fcntl.h>
 #include <glib/gi18n-lib.h>
+#include <string.h>
 
 #include "util/error.h"
 #include "util/log.h"
+#include "util/text.h"
 #include "link/handle.h"
+#include "link/payload.h"
 #include "busy.h"
 #include "headers.h"
 #include "lookup.h"
 #include "recognise.h"
+#include "stream.h"
 #include "use.h"
 
 /* A header volume without a path that a stream reads or writes.  For an upload the stream owns it, then
@@ -48,9 +52,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(lukshdrStreamed, lukshdrStreamedFree)
 /* A client may put back a header, or replace ciphertext, while nobody uses the volume.  The upload
  * itself comes later, over the stream.  If somebody opens the volume meanwhile, its header is not
  * what the label says, and so it is refused.  Sets @copied to a link of which @vol is a copy of the
- * header, or to NULL. */
+ * header, or to NULL; @payload to the one whose payload it is, or to NULL. */
 static bool
-lukshdrStorageAllowUpload(virStorageVolPtr vol, lukshdrLink **copied, GError **error)
+lukshdrStorageAllowUpload(virStorageVolPtr vol,
+                          lukshdrLink **copied,
+                          lukshdrLink **payload,
+                          GError **error)
 {
     const lukshdrStorage *state = &lukshdrStorageState;
     g_auto(lukshdrRecognised) what = { 0 };
@@ -69,6 +76,7 @@ lukshdrStorageAllowUpload(virStorageVolPtr vol, lukshdrLink **copied, GError **e
         return false;
     }
     *copied = NULL;
+    *payload = NULL;
     link = what.link ? what.link : replaced;
     if (!link)
         return true;
@@ -91,8 +99,7 @@ lukshdrStorageAllowUpload(virStorageVolPtr vol, lukshdrLink **copied, GError **e
         if (!lukshdrStorageCheckUnused(link, false, error))
             return false;
     }
-    if (header)
-        *copied = lukshdrLinkRef(header);
+    *(header ? copied : payload) = lukshdrLinkRef(header ? header : what.link);
     return true;
 }
 
@@ -253,6 +260,62 @@ lukshdrStorageUploadHeader(virStorageVolPtr vol,
     return true;
 }
 
+/* A lukshdrPayloadReader: of what was uploaded */
+static gssize
+lukshdrUploadPeek(void *buf, gsize len, guint64 offset, void *opaque)
+{
+    GBytes *bytes = opaque;
+    gsize size;
+    const guint8 *data = g_bytes_get_data(bytes, &size);
+    gsize got = offset < size ? MIN(len, size - offset) : 0;
+
+    if (got)
+        memcpy(buf, data + offset, got);
+    return got;
+}
+
+/* A lukshdrStreamJudge: is what is uploaded to the payload of a link ciphertext, in the link's format?  Tools that know
+ * nothing of links upload images. */
+static bool
+lukshdrUploadJudge(const guint8 *data, gsize len, void *opaque, GError **error)
+{
+    const lukshdrLink *link = opaque;
+    const lukshdrVolume *payload = &link->payload;
+    g_autoptr(GBytes) bytes = g_bytes_new_static(data, len);
+    g_autofree char *name = NULL;
+    g_autofree char *header = NULL;
+    const char *plain;
+
+    /* less than a sector says nothing */
+    if (len < 512)
+        return true;
+    plain = lukshdrPayloadFindPlain(link->format, lukshdrUploadPeek, bytes);
+    if (!plain && lukshdrPayloadIsFormat(link->format, lukshdrUploadPeek, bytes))
+        return true;
+    if (!plain)
+        plain = lukshdrPayloadFindPlain("raw", lukshdrUploadPeek, bytes);
+
+    name = lukshdrTextShellName(payload->pool, "NEW");
+    header = lukshdrTextShellName(link->header.pool, "NEW.luks");
+    if (plain)
+        g_set_error(
+            error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+            _("linked volume '%1$s' of pool '%2$s' is encrypted, and what you upload holds %3$s "
+              "in clear; nothing was written. To have it encrypted, upload it to a plain "
+              "volume, and make a new one of that: virt-lukshdr convert POOL/PLAIN %4$s "
+              "--header %5$s"),
+            payload->volume, payload->pool, plain, name, header);
+    else
+        g_set_error(
+            error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+            _("linked volume '%1$s' of pool '%2$s' is encrypted and has format '%3$s', and what "
+              "you upload has not; nothing was written. If it is in clear, upload it to a "
+              "plain volume, and make a new one of that: virt-lukshdr convert POOL/PLAIN "
+              "%4$s --header %5$s"),
+            payload->volume, payload->pool, link->format, name, header);
+    return false;
+}
+
 int
 lukshdrStorageVolUpload(virStorageVolPtr vol,
                         virStreamPtr stream,
@@ -263,15 +326,23 @@ lukshdrStorageVolUpload(virStorageVolPtr vol,
     g_auto(lukshdrRBDOperation) operation = lukshdrRBDOperationBegin();
     const lukshdrStorage *state = &lukshdrStorageState;
     g_autoptr(lukshdrLink) header = NULL;
+    g_autoptr(lukshdrLink) payload = NULL;
     lukshdrStorageBusy *busy;
     g_autoptr(GError) error = NULL;
+    int rc;
 
     if (!lukshdrStorageBusyVolume(vol, NULL, LUKSHDR_STORAGE_BUSY_CHANGE, &busy, &error) ||
-        !lukshdrStorageAllowUpload(vol, &header, &error))
+        !lukshdrStorageAllowUpload(vol, &header, &payload, &error))
         return lukshdrStorageRefuse(vol, state->abi.virStorageVolUploadEnsureACL, error);
 
-    if (!header || flags || !lukshdrStreamedIsOurs(vol))
-        return state->stock.storageVolUpload(vol, stream, offset, length, flags);
+    if (!header || flags || !lukshdrStreamedIsOurs(vol)) {
+        rc = state->stock.storageVolUpload(vol, stream, offset, length, flags);
+        /* what is put somewhere into a payload says nothing by itself */
+        if (rc == 0 && payload && offset == 0)
+            lukshdrStreamExamine(stream, LUKSHDR_PAYLOAD_PEEK, lukshdrUploadJudge,
+                                 g_steal_pointer(&payload), (GDestroyNotify)lukshdrLinkUnref);
+        return rc;
+    }
     if (lukshdrStorageUploadHeader(vol, header, stream, offset, length, &error))
         return 0;
     lukshdrReportError(error);

@@ -94,6 +94,26 @@ struct _lukshdrVirStateDriver {
 /* virFDStreamInternalCloseCb in libvirt's src/util/virfdstream.h */
 typedef void (*lukshdrVirStreamClosed)(virStreamPtr st, void *opaque);
 
+/* libvirt's src/driver-stream.h, the same in 9.0.0, 11.3.0 and 12.8.0 */
+typedef struct _lukshdrVirStreamDriver lukshdrVirStreamDriver;
+struct _lukshdrVirStreamDriver {
+    int (*streamSend)(virStreamPtr st, const char *data, size_t nbytes);
+    int (*streamRecv)(virStreamPtr st, char *data, size_t nbytes);
+    int (*streamRecvFlags)(virStreamPtr st, char *data, size_t nbytes, unsigned int flags);
+    int (*streamSendHole)(virStreamPtr st, long long length, unsigned int flags);
+    int (*streamRecvHole)(virStreamPtr st, long long *length, unsigned int flags);
+    int (*streamInData)(virStreamPtr st, int *data, long long *length);
+    int (*streamEventAddCallback)(virStreamPtr stream,
+                                  int events,
+                                  virStreamEventCallback cb,
+                                  void *opaque,
+                                  virFreeCallback ff);
+    int (*streamEventUpdateCallback)(virStreamPtr stream, int events);
+    int (*streamEventRemoveCallback)(virStreamPtr stream);
+    int (*streamFinish)(virStreamPtr st);
+    int (*streamAbort)(virStreamPtr st);
+};
+
 /* virDrvStateInitResult */
 #define LUKSHDR_VIR_STATE_INIT_COMPLETE 1
 

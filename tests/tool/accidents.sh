@@ -160,11 +160,59 @@ same "yes is yes" "$(links)" ""
 virsh vol-delete one data >/dev/null
 virsh vol-delete one.luks vault >/dev/null
 
+note "What is uploaded into a payload"
+# as a client sends it: whole, with holes left out
+UPLOADS=("" --sparse)
+here qemu-img convert -f raw -O qcow2 "$DAEMON_DIR/disk" "$DAEMON_DIR/plain.qcow2"
+here qemu-img convert -c -f raw -O qcow2 "$DAEMON_DIR/disk" "$DAEMON_DIR/compressed.qcow2"
+head -c 1024 "$DAEMON_DIR/disk" >"$DAEMON_DIR/head"
+made two raw >/dev/null
+made one qcow2 >/dev/null
+virsh vol-download one "$DAEMON_DIR/one.kept" --pool data
+virsh vol-download two "$DAEMON_DIR/two.kept" --pool data
+convert="virt-lukshdr convert POOL/PLAIN data/NEW --header vault/NEW.luks"
+# uploaded_not WHAT VOLUME FILE HOLDS
+uploaded_not() {
+    local how
+    for how in "${UPLOADS[@]}"; do
+        refuse "$1${how:+, $how}: refused" "linked volume '$2' of pool 'data' is encrypted.*$4.*nothing was written.*$convert" \
+            virsh vol-upload ${how:+"$how"} "$2" "$DAEMON_DIR/$3" --pool data
+        try "$1${how:+, $how}: nothing was written" here cmp "$DATA/$2" "$DAEMON_DIR/$2.kept"
+    done
+}
+uploaded_not "a disk" two disk "a partition table in clear"
+uploaded_not "less than is looked at" two head "a partition table in clear"
+uploaded_not "a qcow2 into a raw volume" two plain.qcow2 "an image of format qcow2 in clear"
+uploaded_not "a qcow2 image" one plain.qcow2 "a partition table in clear"
+uploaded_not "a compressed one" one compressed.qcow2 "compressed data in clear"
+uploaded_not "a disk into a qcow2 volume" one disk "a partition table in clear"
+uploaded_not "another content into a qcow2 volume" one two.kept "has format 'qcow2', and what you upload has not"
+for name in one two; do
+    for how in "${UPLOADS[@]}"; do
+        here dd if=/dev/urandom of="$DATA/$name" bs=64k count=2 conv=notrunc status=none
+        try "$name: its own ciphertext${how:+, $how}" virsh vol-upload ${how:+"$how"} "$name" "$DAEMON_DIR/$name.kept" --pool data
+        # what a hole was sent for may be longer now
+        try "$name: is there, to the byte" here cmp -n "$(stat -c %s "$DAEMON_DIR/$name.kept")" "$DATA/$name" "$DAEMON_DIR/$name.kept"
+        try "$name: opens" eval 'plain_of "$name" "$DAEMON_DIR/plain" && cmp "$DAEMON_DIR/plain" "$DAEMON_DIR/content"'
+    done
+done
+printf 'EFI PART' >"$DAEMON_DIR/part"
+try "what is uploaded behind the beginning is passed" virsh vol-upload two "$DAEMON_DIR/part" --pool data --offset 512 --length 8
+same "and is where it should be" "$(head -c 520 "$DATA/two" | tail -c 8)" "EFI PART"
+head -c 520 "$DAEMON_DIR/two.kept" >"$DAEMON_DIR/part"
+try "a piece of ciphertext at the beginning" virsh vol-upload two "$DAEMON_DIR/part" --pool data --length 520
+try "is there" here cmp "$DATA/two" "$DAEMON_DIR/two.kept"
+try "the message's way: a plain volume" virsh vol-create-as data plain 16M
+try "gets the image" virsh vol-upload plain "$DAEMON_DIR/disk" --pool data
+try "and is made an encrypted one" eval "vl $(sed 's|^virt-lukshdr ||; s|POOL/PLAIN|data/plain|' <<<"$convert") --secret $SECRET_UUID"
+for name in one two plain NEW; do
+    virsh vol-delete "$name" data >/dev/null
+done
+
 note "list and check tell the truth"
 made one qcow2 >/dev/null
 here cp "$DATA/one" "$DAEMON_DIR/one.kept"
-here qemu-img convert -f raw -O qcow2 "$DAEMON_DIR/disk" "$DAEMON_DIR/plain.qcow2"
-try "an image is uploaded into it" virsh vol-upload one "$DAEMON_DIR/plain.qcow2" --pool data
+here sh -c 'cat "$1" >"$2"' sh "$DAEMON_DIR/plain.qcow2" "$DATA/one"
 same "it is not encrypted" "$(state)" payload-plain
 status "check says what to do" 7 'data/one: payload not encrypted: there is a partition table .*virt-lukshdr convert data/one' vl check
 here sh -c 'cat "$1" >"$2"' sh "$DAEMON_DIR/content" "$DATA/one"
