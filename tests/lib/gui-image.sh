@@ -1,6 +1,6 @@
 #!/bin/bash
-# Makes the root directory in which windows are tested (gui.sh): Debian with virt-manager, libvirt and QEMU as Debian
-# installs them, and an X server that shows nobody anything; from Debian's packages alone. The plugin is not in it.
+# Makes the root directory in which windows are tested (gui.sh): Debian with virt-manager, cockpit, libvirt and QEMU as
+# Debian installs them, an X server that shows nobody anything and a browser; from Debian's packages alone. The plugin is not in it.
 # Prints the directory that has it: "root", and "packages" (names and versions). Made once, and again where this script
 # changes; what is not whole is never at its place. Needs root.
 #
@@ -20,6 +20,7 @@ packages=(
     # what is tested
     virt-manager gir1.2-gtk-vnc-2.0
     libvirt-daemon-system libvirt-clients libvirt-daemon-driver-qemu qemu-system-x86 qemu-utils
+    cockpit-ws cockpit-machines libvirt-dbus chromium
     # a desktop: X, windows that can be moved, programs that can be asked what they show
     xvfb openbox xdotool x11-utils dbus-x11 at-spi2-core gir1.2-atspi-2.0 dconf-gsettings-backend libglib2.0-bin
     adwaita-icon-theme librsvg2-common fonts-dejavu-core imagemagick

@@ -1,7 +1,7 @@
 #!/bin/bash
 # The first process of the namespaces in which gui.sh runs a script; see there. It makes the root directory (the image's,
-# with changes in memory), installs the plugin's packages there, starts libvirtd as its unit would, an X server and what
-# belongs to a desktop, and runs the script. When it ends, all that ends.
+# with changes in memory), installs the plugin's packages there, starts libvirtd as its unit would and what the
+# script looks at (an X server, a desktop and virt-manager; or cockpit, for a browser), and runs the script. When it ends, all that ends.
 #
 # Usage: gui-session.sh IMAGE OUT DEBS GUEST TESTS SCRIPT
 set -eu
@@ -72,9 +72,10 @@ sed -n 's/^Environment=/export /p' /usr/lib/systemd/system/libvirtd.service.d/*.
 libvirtd=$!
 waited virsh -q -c qemu:///system uri >/dev/null 2>&1
 
-# A desktop that looks the same everywhere, and moves nothing but when somebody does
-mkdir -p /root/.config/gtk-3.0
-cat >/root/.config/gtk-3.0/settings.ini <<CONF
+# desktop SCRIPT: that looks the same everywhere, and moves nothing but when somebody does
+desktop() {
+    mkdir -p /root/.config/gtk-3.0
+    cat >/root/.config/gtk-3.0/settings.ini <<CONF
 [Settings]
 gtk-theme-name=Adwaita
 gtk-icon-theme-name=Adwaita
@@ -82,18 +83,37 @@ gtk-font-name=DejaVu Sans 10
 gtk-enable-animations=false
 gtk-cursor-blink=false
 CONF
-Xvfb "$DISPLAY" -screen 0 1280x900x24 -nolisten tcp >"$logs/xvfb.log" 2>&1 &
-waited xdpyinfo >/dev/null 2>&1
-gsettings set org.gnome.desktop.interface toolkit-accessibility true
-gsettings set org.virt-manager.virt-manager xmleditor-enabled true
-gsettings set org.virt-manager.virt-manager.new-vm graphics-type vnc
-openbox >"$logs/openbox.log" 2>&1 &
-# libatspi waits for itself if a program comes up while it is asked what there is, hence only then.
-# -u: what was found out is told at once.
+    Xvfb "$DISPLAY" -screen 0 1280x900x24 -nolisten tcp >"$logs/xvfb.log" 2>&1 &
+    waited xdpyinfo >/dev/null 2>&1
+    gsettings set org.gnome.desktop.interface toolkit-accessibility true
+    gsettings set org.virt-manager.virt-manager xmleditor-enabled true
+    gsettings set org.virt-manager.virt-manager.new-vm graphics-type vnc
+    openbox >"$logs/openbox.log" 2>&1 &
+    # libatspi waits for itself if a program comes up while it is asked what there is, hence only then.
+    # -u: what was found out is told at once.
+    dbus-run-session -- sh -c "virt-manager --no-fork --debug --connect qemu:///system >$logs/virt-manager.log 2>&1 &
+        timeout $patience xdotool search --sync --onlyvisible --name 'Virtual Machine Manager'
+        exec python3 -Wignore -X faulthandler -B -u /run/tests/$1 >&3"
+}
+
+# cockpit SCRIPT: without anybody who asks for a password. Its page speaks with libvirt-dbus, which its own user would
+# run if polkit were here to let it.
+cockpit() {
+    mkdir -p /run/dbus
+    cat >/etc/dbus-1/system.d/test.conf <<CONF
+<busconfig><policy user="root"><allow own="org.libvirt"/><allow send_destination="org.libvirt"/></policy></busconfig>
+CONF
+    dbus-daemon --system --nopidfile --fork
+    libvirt-dbus --system >"$logs/libvirt-dbus.log" 2>&1 &
+    /usr/lib/cockpit/cockpit-ws --no-tls -a 127.0.0.1 -p 9090 --local-session=/usr/bin/cockpit-bridge >"$logs/cockpit.log" 2>&1 &
+    python3 -X faulthandler -B -u "/run/tests/$1" >&3
+}
+
 status=0
-dbus-run-session -- sh -c "virt-manager --no-fork --debug --connect qemu:///system >$logs/virt-manager.log 2>&1 &
-    timeout $patience xdotool search --sync --onlyvisible --name 'Virtual Machine Manager'
-    exec python3 -Wignore -X faulthandler -B -u /run/tests/$2 >&3" || status=$?
+case $2 in
+    gui/cockpit.py) cockpit "$2" ;;
+    *) desktop "$2" ;;
+esac || status=$?
 kill "$libvirtd"
 wait "$libvirtd" || :
 exit "$status"

@@ -1,14 +1,14 @@
 # shellcheck shell=bash
 # Programs with windows, driven as a person in front of them would: an X server that shows nobody anything, libvirt with
-# the plugin's package and virt-manager, all of a Debian release's own (gui-image.sh), in namespaces of their own. What
+# the plugin's package, virt-manager and cockpit, all of a Debian release's own (gui-image.sh), in namespaces of their own. What
 # they do to that root directory is in memory, and gone when the test ends. To be sourced; then:
 #
 #   need_gui            this script makes no sense without all that; makes the image if it has to
-#   gui_run SCRIPT      runs the Python script, which uses gui.py, in there. A line of it "ok WHAT" or "not ok WHAT" is
+#   gui_run SCRIPT      runs the Python script, which uses gui.py or browser.py, in there. A line of it "ok WHAT" or "not ok WHAT" is
 #                       a result, the lines "# ..." that follow say what was there instead
 #
 # Whatever way the test ends, everything that runs in there ends with it, and its mounts with that.
-# LUKSHDR_LOGS gets the logs and the pictures, with one of the whole screen for each thing that failed.
+# LUKSHDR_LOGS gets the logs and the pictures, with one of all that is seen for each thing that failed.
 #
 # Read from the environment, besides what gui-image.sh and lab.sh read:
 #   GUI_PICTURES   a directory that gets the pictures as well: docs/pictures, when they are to be made anew
