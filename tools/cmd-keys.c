@@ -30,6 +30,7 @@
 #include "cmd-link.h"
 #include "pass.h"
 #include "state.h"
+#include "use.h"
 
 typedef struct _lukshdrToolKeys lukshdrToolKeys;
 struct _lukshdrToolKeys {
@@ -424,6 +425,25 @@ lukshdrToolKeyChangeFinish(lukshdrTool *tool,
            lukshdrToolKeysStore(tool, keys->state, header, both, error);
 }
 
+/* The secret gets another value, and opens nothing else that it opened before */
+static bool
+lukshdrToolKeyChangeCheck(lukshdrTool *tool, const lukshdrToolVolume *payload, GError **error)
+{
+    g_autofree char *domain = NULL;
+    g_autofree char *overlay = payload->secretUUID
+                                   ? lukshdrToolUseFindOverlay(tool, payload->secretUUID, &domain)
+                                   : NULL;
+
+    if (!overlay)
+        return true;
+    g_set_error(
+        error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_REFUSED,
+        _("domain '%1$s' has a snapshot whose overlay '%2$s' is opened with the secret of volume '%3$s', and "
+          "could not be opened any more; delete the domain's snapshots first"),
+        domain, overlay, payload->name);
+    return false;
+}
+
 static bool
 lukshdrToolKeyChangeRun(lukshdrTool *tool, char ***argv, GError **error)
 {
@@ -442,6 +462,7 @@ lukshdrToolKeyChangeRun(lukshdrTool *tool, char ***argv, GError **error)
 
     if (!lukshdrToolParse(tool, entries, 1, 1, argv, error) ||
         !lukshdrToolKeysFind(tool, &keys, (*argv)[1], error) ||
+        !lukshdrToolKeyChangeCheck(tool, keys.state->payload, error) ||
         !(old = lukshdrToolKeysOpen(tool, &keys, error)) ||
         !(fresh = lukshdrToolPassRead(&keys.newPass, _("New passphrase"), true, error)))
         return false;

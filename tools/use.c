@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "link/remote-xml.h"
+#include "util/text.h"
 #include "util/xml.h"
 
 struct _lukshdrToolUse {
@@ -78,6 +79,55 @@ lukshdrToolUseRead(lukshdrToolUse *use, xmlNode *node, const char *domain)
         }
         lukshdrToolUseRead(use, node, domain);
     }
+}
+
+/* @image is a <disk> or a <backingStore> */
+static char *
+lukshdrToolUseOverlayOf(xmlNode *image, const char *uuid)
+{
+    xmlNode *source;
+    xmlNode *below;
+
+    for (; (below = lukshdrXMLChild(image, LUKSHDR_XML_BACKING_STORE)); image = below) {
+        xmlNode *secret;
+        g_autofree char *named = NULL;
+
+        source = lukshdrXMLChild(image, LUKSHDR_XML_SOURCE);
+        secret = lukshdrXMLChild(lukshdrXMLChild(source, LUKSHDR_XML_ENCRYPTION),
+                                 LUKSHDR_XML_SECRET);
+        named = secret ? lukshdrXMLAttribute(secret, LUKSHDR_XML_UUID) : NULL;
+        if (lukshdrXMLChild(below, LUKSHDR_XML_SOURCE) && lukshdrTextSameUUID(named, uuid))
+            return lukshdrXMLAttribute(source, LUKSHDR_XML_FILE);
+    }
+    return NULL;
+}
+
+char *
+lukshdrToolUseFindOverlay(lukshdrTool *tool, const char *uuid, char **domain)
+{
+    virDomainPtr *domains = NULL;
+    int count = virConnectListAllDomains(tool->conn, &domains, 0);
+    char *found = NULL;
+    int i;
+
+    *domain = NULL;
+    for (i = 0; i < count; i++) {
+        char *xml = found ? NULL : virDomainGetXMLDesc(domains[i], 0);
+        g_autoptr(xmlDoc) doc = xml ? lukshdrXMLParse(xml, strlen(xml), "domain", NULL) : NULL;
+        xmlNode *devices = doc ? lukshdrXMLChild(xmlDocGetRootElement(doc), LUKSHDR_XML_DEVICES)
+                               : NULL;
+        xmlNode *node;
+
+        for (node = lukshdrXMLChild(devices, LUKSHDR_XML_DISK); node && !found;
+             node = lukshdrXMLNext(node, LUKSHDR_XML_DISK))
+            found = lukshdrToolUseOverlayOf(node, uuid);
+        if (found && !*domain)
+            *domain = g_strdup(virDomainGetName(domains[i]));
+        free(xml);
+        virDomainFree(domains[i]);
+    }
+    free(domains);
+    return found;
 }
 
 lukshdrToolUse *

@@ -39,3 +39,16 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(lukshdrToolUse, lukshdrToolUseFree)
  */
 void
 lukshdrToolUseFind(lukshdrToolUse *use, const lukshdrToolVolume *volume, GPtrArray *users);
+
+/**
+ * lukshdrToolUseFindOverlay:
+ * @tool: the tool, connected
+ * @uuid: UUID of a secret
+ * @domain: set to the name of the domain, running or not, that has the overlay; freed with g_free
+ *
+ * Overlays of snapshots are encrypted with the secret of the linked volume below them, and have key slots of their own.
+ *
+ * Returns: the file of an overlay that is opened with the secret, freed with g_free, or NULL.
+ */
+char *
+lukshdrToolUseFindOverlay(lukshdrTool *tool, const char *uuid, char **domain);

@@ -244,3 +244,25 @@ lukshdrHeaderPoolsFindBelow(lukshdrHeaderPools *pools, const char *dir, char **p
     }
     return true;
 }
+
+bool
+lukshdrHeaderPoolsFindDefault(lukshdrHeaderPools *pools,
+                              const char *path,
+                              char **pool,
+                              GError **error)
+{
+    g_autoptr(GPtrArray) givers = lukshdrHeaderPoolsLoadGivers(pools, error);
+    guint i;
+
+    *pool = NULL;
+    for (i = 0; givers && i < givers->len && !*pool; i++) {
+        const lukshdrHeaderPool *giver = g_ptr_array_index(givers, i);
+        struct statx dir;
+
+        if (giver->target &&
+            lukshdrHeaderPoolsIsIn(path, giver->target,
+                                   lukshdrHeaderPoolsExamine(giver->target, &dir) ? &dir : NULL))
+            *pool = g_strdup(giver->name);
+    }
+    return givers != NULL;
+}

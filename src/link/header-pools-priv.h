@@ -9,7 +9,7 @@
 #include "header-pools.h"
 #include "volume.h"
 
-/* A declared header pool whose volumes can be recognised */
+/* A pool whose volumes can be recognised */
 typedef struct _lukshdrHeaderPool lukshdrHeaderPool;
 struct _lukshdrHeaderPool {
     char *name;
@@ -31,3 +31,15 @@ struct _lukshdrHeaderPool {
  */
 GPtrArray *
 lukshdrHeaderPoolsLoad(lukshdrHeaderPools *pools, GError **error);
+
+/**
+ * lukshdrHeaderPoolsLoadGivers:
+ * @pools: from lukshdrHeaderPoolsNew
+ * @error: VIR_ERR_SYSTEM_ERROR
+ *
+ * As lukshdrHeaderPoolsLoad.
+ *
+ * Returns: the pools that have an encryption default.
+ */
+GPtrArray *
+lukshdrHeaderPoolsLoadGivers(lukshdrHeaderPools *pools, GError **error);

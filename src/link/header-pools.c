@@ -47,7 +47,9 @@ struct _lukshdrHeaderPools {
     /* protects all below; a leaf, held while files in the directories are read */
     GMutex lock;
     lukshdrHeaderPoolsDir dirs[LUKSHDR_HEADER_POOLS_DIRS];
-    GPtrArray *pools; /* of lukshdrHeaderPool; replaced as a whole, so readers hold a reference */
+    /* of lukshdrHeaderPool; replaced as a whole, so readers hold a reference */
+    GPtrArray *pools;  /* those that hold headers */
+    GPtrArray *givers; /* those with an encryption default */
 };
 
 /* A declaration: what is kept of a pool */
@@ -111,6 +113,7 @@ lukshdrHeaderPoolsNew(const char *declarations, const char *configs, const char 
     pools->dirs[LUKSHDR_HEADER_POOLS_CONFIGS].path = g_strdup(configs);
     pools->dirs[LUKSHDR_HEADER_POOLS_STATES].path = g_strdup(states);
     pools->pools = g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrHeaderPoolFree);
+    pools->givers = g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrHeaderPoolFree);
     return pools;
 }
 
@@ -125,6 +128,7 @@ lukshdrHeaderPoolsFree(lukshdrHeaderPools *pools)
     for (i = 0; i < LUKSHDR_HEADER_POOLS_DIRS; i++)
         g_free(pools->dirs[i].path);
     g_ptr_array_unref(pools->pools);
+    g_ptr_array_unref(pools->givers);
     g_mutex_clear(&pools->lock);
     g_free(pools);
 }
@@ -222,25 +226,37 @@ lukshdrHeaderPoolsRemote(xmlNode *source)
     return remote;
 }
 
-/* Adds the pool that @def defines, if it is declared and its volumes can be recognised.  The types
- * are those of lukshdrPoolStateVolumePath, disk and rbd. */
+/* Does the pool have an encryption default?  One that is damaged gives nothing. */
+static bool
+lukshdrHeaderPoolsGives(GPtrArray *declarations, const char *uuid)
+{
+    guint i;
+
+    for (i = 0; i < declarations->len; i++) {
+        const lukshdrHeaderPoolsDeclaration *declaration = g_ptr_array_index(declarations, i);
+
+        if (declaration->ours && g_ascii_strcasecmp(declaration->owner, uuid) == 0)
+            return lukshdrXMLChild(xmlDocGetRootElement(declaration->ours),
+                                   LUKSHDR_XML_ENCRYPTION) != NULL;
+    }
+    return false;
+}
+
+/* Adds the pool that @def defines to @pools, if its volumes can be recognised.  The types are those of
+ * lukshdrPoolStateVolumePath, disk and rbd. */
 static void
-lukshdrHeaderPoolsAdd(GPtrArray *pools, GPtrArray *declarations, xmlNode *def)
+lukshdrHeaderPoolsAddTo(GPtrArray *pools, xmlNode *def, const char *name)
 {
     static const char *const directories[] = { "dir", "fs", "netfs", "logical", NULL };
     g_autofree char *type = lukshdrXMLAttribute(def, LUKSHDR_XML_TYPE);
-    g_autofree char *name = lukshdrHeaderPoolsText(def, LUKSHDR_XML_NAME);
-    g_autofree char *uuid = lukshdrHeaderPoolsText(def, LUKSHDR_XML_UUID);
     xmlNode *source = lukshdrXMLChild(def, LUKSHDR_XML_SOURCE);
     xmlNode *device = source ? lukshdrXMLChild(source, LUKSHDR_XML_DEVICE) : NULL;
-    lukshdrHeaderPool *pool;
+    lukshdrHeaderPool *pool = g_new0(lukshdrHeaderPool, 1);
 
-    if (!type || !name || !lukshdrHeaderPoolsAreDeclared(declarations, uuid ? uuid : "", name))
-        return;
-
-    pool = g_new0(lukshdrHeaderPool, 1);
-    pool->name = g_steal_pointer(&name);
-    if (g_strv_contains(directories, type))
+    pool->name = g_strdup(name);
+    if (!type)
+        ;
+    else if (g_strv_contains(directories, type))
         pool->target = lukshdrHeaderPoolsText(lukshdrXMLChild(def, LUKSHDR_XML_TARGET),
                                               LUKSHDR_XML_PATH);
     else if (g_str_equal(type, "disk") && device)
@@ -254,9 +270,31 @@ lukshdrHeaderPoolsAdd(GPtrArray *pools, GPtrArray *declarations, xmlNode *def)
         lukshdrHeaderPoolFree(pool);
 }
 
+/* What a reading of the files gives */
+typedef struct _lukshdrHeaderPoolsFound lukshdrHeaderPoolsFound;
+struct _lukshdrHeaderPoolsFound {
+    GPtrArray *declarations;
+    GPtrArray *pools;
+    GPtrArray *givers;
+};
+
+static void
+lukshdrHeaderPoolsAdd(lukshdrHeaderPoolsFound *found, xmlNode *def)
+{
+    g_autofree char *name = lukshdrHeaderPoolsText(def, LUKSHDR_XML_NAME);
+    g_autofree char *uuid = lukshdrHeaderPoolsText(def, LUKSHDR_XML_UUID);
+
+    if (!name)
+        return;
+    if (lukshdrHeaderPoolsAreDeclared(found->declarations, uuid ? uuid : "", name))
+        lukshdrHeaderPoolsAddTo(found->pools, def, name);
+    if (lukshdrHeaderPoolsGives(found->declarations, uuid ? uuid : ""))
+        lukshdrHeaderPoolsAddTo(found->givers, def, name);
+}
+
 /* Of an active pool both its definition and its status file are read: they may differ. */
 static bool
-lukshdrHeaderPoolsReadPools(const char *dir, GPtrArray *pools, GPtrArray *declared, GError **error)
+lukshdrHeaderPoolsReadPools(const char *dir, lukshdrHeaderPoolsFound *found, GError **error)
 {
     g_autoptr(GPtrArray) names = lukshdrHeaderPoolsList(dir, error);
     guint i;
@@ -277,7 +315,7 @@ lukshdrHeaderPoolsReadPools(const char *dir, GPtrArray *pools, GPtrArray *declar
         if (xmlStrEqual(root->name, BAD_CAST LUKSHDR_XML_POOL_STATE))
             root = lukshdrXMLChild(root, LUKSHDR_XML_POOL);
         if (root)
-            lukshdrHeaderPoolsAdd(pools, declared, root);
+            lukshdrHeaderPoolsAdd(found, root);
     }
     return names != NULL;
 }
@@ -292,13 +330,15 @@ lukshdrHeaderPoolsDirChanged(const lukshdrHeaderPoolsDir *dir, const struct stat
                       lukshdrFileIsRacy(dir->mtime, dir->read));
 }
 
-GPtrArray *
-lukshdrHeaderPoolsLoad(lukshdrHeaderPools *pools, GError **error)
+/* Runs with the lock held */
+static bool
+lukshdrHeaderPoolsRead(lukshdrHeaderPools *pools, GError **error)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&pools->lock);
     lukshdrHeaderPoolsDir seen[LUKSHDR_HEADER_POOLS_DIRS] = { 0 };
     g_autoptr(GPtrArray) declared = NULL;
-    g_autoptr(GPtrArray) found = NULL;
+    g_autoptr(GPtrArray) holders = NULL;
+    g_autoptr(GPtrArray) givers = NULL;
+    lukshdrHeaderPoolsFound found;
     bool changed = false;
     size_t i;
 
@@ -310,7 +350,7 @@ lukshdrHeaderPoolsLoad(lukshdrHeaderPools *pools, GError **error)
         seen[i].exists = stat(seen[i].path, &st) == 0;
         if (!seen[i].exists && errno != ENOENT) {
             lukshdrErrorSetErrno(error, errno, _("Unable to examine '%s'"), seen[i].path);
-            return NULL;
+            return false;
         }
         seen[i].mtime = lukshdrFileTime(&st.st_mtim);
         seen[i].inode = st.st_ino;
@@ -318,22 +358,41 @@ lukshdrHeaderPoolsLoad(lukshdrHeaderPools *pools, GError **error)
             changed = true;
     }
     if (!changed)
-        return g_ptr_array_ref(pools->pools);
+        return true;
 
-    found = g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrHeaderPoolFree);
+    holders = g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrHeaderPoolFree);
+    givers = g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrHeaderPoolFree);
     declared = lukshdrHeaderPoolsReadDeclarations(seen[LUKSHDR_HEADER_POOLS_DECLARATIONS].path,
                                                   error);
     if (!declared)
-        return NULL;
+        return false;
+    found = (lukshdrHeaderPoolsFound){ declared, holders, givers };
     /* without a declaration pools do not matter */
-    if (declared->len > 0 && (!lukshdrHeaderPoolsReadPools(seen[LUKSHDR_HEADER_POOLS_CONFIGS].path,
-                                                           found, declared, error) ||
-                              !lukshdrHeaderPoolsReadPools(seen[LUKSHDR_HEADER_POOLS_STATES].path,
-                                                           found, declared, error)))
-        return NULL;
+    if (declared->len > 0 &&
+        (!lukshdrHeaderPoolsReadPools(seen[LUKSHDR_HEADER_POOLS_CONFIGS].path, &found, error) ||
+         !lukshdrHeaderPoolsReadPools(seen[LUKSHDR_HEADER_POOLS_STATES].path, &found, error)))
+        return false;
 
     memcpy(pools->dirs, seen, sizeof(seen));
     g_ptr_array_unref(pools->pools);
-    pools->pools = g_steal_pointer(&found);
-    return g_ptr_array_ref(pools->pools);
+    pools->pools = g_steal_pointer(&holders);
+    g_ptr_array_unref(pools->givers);
+    pools->givers = g_steal_pointer(&givers);
+    return true;
+}
+
+GPtrArray *
+lukshdrHeaderPoolsLoad(lukshdrHeaderPools *pools, GError **error)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&pools->lock);
+
+    return lukshdrHeaderPoolsRead(pools, error) ? g_ptr_array_ref(pools->pools) : NULL;
+}
+
+GPtrArray *
+lukshdrHeaderPoolsLoadGivers(lukshdrHeaderPools *pools, GError **error)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&pools->lock);
+
+    return lukshdrHeaderPoolsRead(pools, error) ? g_ptr_array_ref(pools->givers) : NULL;
 }

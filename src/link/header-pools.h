@@ -112,3 +112,21 @@ lukshdrHeaderPoolsFindBelow(lukshdrHeaderPools *pools,
                             const char *dir,
                             char **pool,
                             GError **error);
+
+/**
+ * lukshdrHeaderPoolsFindDefault:
+ * @pools: from lukshdrHeaderPoolsNew
+ * @path: absolute path of a file that is to be made
+ * @pool: set to the name of a pool with an encryption default that the file would be a volume of, freed with
+ *        g_free; to NULL if there is none
+ * @error: as lukshdrHeaderPoolsFind
+ *
+ * Of pools of type dir, fs, netfs and logical, by their directory, as lukshdrHeaderPoolsFind.
+ *
+ * Returns: true with @pool set or NULL, or false with @error set.
+ */
+bool
+lukshdrHeaderPoolsFindDefault(lukshdrHeaderPools *pools,
+                              const char *path,
+                              char **pool,
+                              GError **error);

@@ -25,7 +25,7 @@
 #include "migrate.h"
 #include "renew.h"
 #include "rights.h"
-#include "snapshot-xml.h"
+#include "snapshot.h"
 #include "space.h"
 #include "table.h"
 
@@ -284,77 +284,6 @@ lukshdrQemuConfigManagedSaveDefineXML(virDomainPtr domain, const char *dxml, uns
     return lukshdrQemuTableStock.domainManagedSaveDefineXML(domain, dxml, flags);
 }
 
-/* May the domain have all disks that @xml names?  @xml is its definition or a snapshot's.  For a
- * domain that does not run, libvirt makes and reverts internal snapshots with qemu-img: it hands
- * over the disks' names and calls nothing that we wrap. */
-static bool
-lukshdrQemuConfigCheckDisks(const char *xml)
-{
-    g_autofree char *rewritten = NULL;
-    const char *checked = xml;
-
-    return lukshdrQemuConfigRewrite(&checked, &rewritten);
-}
-
-/* Checks the disks of a domain that does not run.  For one that runs, Prepare does so (prepare.c),
- * and only internal snapshots are left to check.
- * If the domain starts after our question, Prepare refuses the overlay.  If the domain stops after
- * our question, it may get an overlay that is not encrypted. */
-static bool
-lukshdrQemuConfigCheckSnapshot(virDomainPtr domain, const char *xml, unsigned int flags)
-{
-    g_autoptr(GError) error = NULL;
-    g_autofree char *config = NULL;
-    bool diskOnly = flags & VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY;
-    int active;
-
-    if (flags & VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE)
-        return true;
-    if ((active = lukshdrQemuLookState(domain, virDomainIsActive)) < 0 ||
-        !(config = lukshdrQemuLook(domain, active ? 0 : VIR_DOMAIN_XML_INACTIVE)) ||
-        (!active && !lukshdrQemuConfigCheckDisks(config)))
-        return false;
-
-    if (active
-            ? lukshdrQemuSnapshotXMLCheckRunning(&lukshdrQemu.host, config, xml, diskOnly, &error)
-            : lukshdrQemuSnapshotXMLCheck(&lukshdrQemu.host, config, xml, diskOnly, &error))
-        return true;
-    lukshdrReportError(error);
-    return false;
-}
-
-static virDomainSnapshotPtr
-lukshdrQemuConfigSnapshotCreateXML(virDomainPtr domain, const char *xml, unsigned int flags)
-{
-    g_autofree char *rewritten = NULL;
-
-    if (!lukshdrQemuMay(domain, lukshdrQemu.libvirt.virDomainSnapshotCreateXMLEnsureACL, flags) ||
-        !lukshdrQemuConfigRewrite(&xml, &rewritten) ||
-        !lukshdrQemuConfigCheckSnapshot(domain, xml, flags))
-        return NULL;
-    return lukshdrQemuTableStock.domainSnapshotCreateXML(domain, xml, flags);
-}
-
-/* When libvirt goes on from an external snapshot, it puts a new overlay on the image that the
- * snapshot kept. */
-static int
-lukshdrQemuConfigRevertToSnapshot(virDomainSnapshotPtr snapshot, unsigned int flags)
-{
-    g_autoptr(GError) error = NULL;
-    g_autofree char *xml = NULL;
-
-    if (!lukshdrQemuMay(virDomainSnapshotGetDomain(snapshot),
-                        lukshdrQemu.libvirt.virDomainRevertToSnapshotEnsureACL, flags) ||
-        !(xml = lukshdrQemuLookSnapshot(snapshot)) || !lukshdrQemuConfigCheckDisks(xml))
-        return -1;
-
-    if (!lukshdrQemuSnapshotXMLCheckRevert(&lukshdrQemu.host, xml, &error)) {
-        lukshdrReportError(error);
-        return -1;
-    }
-    return lukshdrQemuTableStock.domainRevertToSnapshot(snapshot, flags);
-}
-
 static int
 lukshdrQemuConfigBlockCopy(virDomainPtr domain,
                            const char *disk,
@@ -432,8 +361,8 @@ static const lukshdrQemuTableEntries lukshdrQemuConfigEntries = {
     .domainRestoreParams = lukshdrQemuConfigRestoreParams,
     .domainSaveImageDefineXML = lukshdrQemuConfigSaveImageDefineXML,
     .domainManagedSaveDefineXML = lukshdrQemuConfigManagedSaveDefineXML,
-    .domainSnapshotCreateXML = lukshdrQemuConfigSnapshotCreateXML,
-    .domainRevertToSnapshot = lukshdrQemuConfigRevertToSnapshot,
+    .domainSnapshotCreateXML = lukshdrQemuSnapshotCreateXML,
+    .domainRevertToSnapshot = lukshdrQemuSnapshotRevert,
     .domainBlockCopy = lukshdrQemuConfigBlockCopy,
     .domainBlockRebase = lukshdrQemuConfigBlockRebase,
     .domainGetBlockInfo = lukshdrQemuSpaceBlockInfo,

@@ -406,8 +406,7 @@ lukshdrQemuPrepareOther(virDomainDiskDef *disk, virStorageSource *src, GError **
     g_set_error(
         error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
         _("an overlay above disk '%1$s' would hold data of linked payload '%2$s' unencrypted: "
-          "%3$s; or give the overlay an 'encryption' in the 'source' of the snapshot's XML, or "
-          "leave the disk out of the snapshot"),
+          "%3$s"),
         lukshdrQemuDomainDiskTarget(disk), below->payloadPath, ways);
     return false;
 }

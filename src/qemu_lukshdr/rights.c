@@ -130,3 +130,17 @@ lukshdrQemuLookSnapshot(virDomainSnapshotPtr snapshot)
     lukshdrQemuBecomeClient(client);
     return xml;
 }
+
+bool
+lukshdrQemuDefine(virDomainPtr domain,
+                  const char *xml,
+                  virDomainPtr (*define)(virConnectPtr conn, const char *xml, unsigned int flags))
+{
+    virIdentity *client = lukshdrQemuBecomeSystem();
+    virDomainPtr defined = define(virDomainGetConnect(domain), xml, 0);
+
+    if (defined)
+        virDomainFree(defined);
+    lukshdrQemuBecomeClient(client);
+    return defined != NULL;
+}

@@ -80,3 +80,18 @@ lukshdrQemuLookState(virDomainPtr domain, int (*ask)(virDomainPtr domain));
  */
 char *
 lukshdrQemuLookSnapshot(virDomainSnapshotPtr snapshot);
+
+/**
+ * lukshdrQemuDefine:
+ * @domain: a domain, which this thread has not locked
+ * @xml: its new configuration
+ * @define: stock's entry
+ *
+ * As the system: completes what the client had the right to cause.
+ *
+ * Returns: true, or false with a libvirt error.
+ */
+bool
+lukshdrQemuDefine(virDomainPtr domain,
+                  const char *xml,
+                  virDomainPtr (*define)(virConnectPtr conn, const char *xml, unsigned int flags));

@@ -97,7 +97,9 @@ lukshdrQemuSecretFetchKey(int type, const char *uuid, GError **error)
 
     if (secret && virSecretGetUsageType(secret) != type) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_INVALID_SECRET,
-                    type == VIR_SECRET_USAGE_TYPE_ISCSI
+                    type == VIR_SECRET_USAGE_TYPE_VOLUME
+                        ? _("secret '%s' must have usage type 'volume' to encrypt a disk")
+                    : type == VIR_SECRET_USAGE_TYPE_ISCSI
                         ? _("secret '%s' must have usage type 'iscsi' to open an iSCSI target")
                         : _("secret '%s' must have usage type 'ceph' to be the key of a Ceph user"),
                     uuid);
@@ -114,8 +116,8 @@ lukshdrQemuSecretFetchKey(int type, const char *uuid, GError **error)
     return key;
 }
 
-lukshdrSecret *
-lukshdrQemuSecretUserKey(lukshdrLocationKind kind, const char *uuid, GError **error)
+static lukshdrSecret *
+lukshdrQemuSecretKey(int type, const char *uuid, GError **error)
 {
     const lukshdrABIQemu *abi = &lukshdrQemu.libvirt;
     virErrorPtr saved = lukshdrQemuErrorSave();
@@ -123,7 +125,7 @@ lukshdrQemuSecretUserKey(lukshdrLocationKind kind, const char *uuid, GError **er
     lukshdrSecret *key = NULL;
 
     if (client) {
-        key = lukshdrQemuSecretFetchKey(lukshdrQemuSecretUserType(kind), uuid, error);
+        key = lukshdrQemuSecretFetchKey(type, uuid, error);
         /* if this thread went on with that identity, it would lend those rights to the client */
         if (abi->virIdentitySetCurrent((virIdentity *)client) < 0)
             g_error("Unable to return to the client's identity");
@@ -132,6 +134,18 @@ lukshdrQemuSecretUserKey(lukshdrLocationKind kind, const char *uuid, GError **er
     }
     lukshdrQemuErrorRestore(saved);
     return key;
+}
+
+lukshdrSecret *
+lukshdrQemuSecretUserKey(lukshdrLocationKind kind, const char *uuid, GError **error)
+{
+    return lukshdrQemuSecretKey(lukshdrQemuSecretUserType(kind), uuid, error);
+}
+
+lukshdrSecret *
+lukshdrQemuSecretPassphrase(const char *uuid, GError **error)
+{
+    return lukshdrQemuSecretKey(VIR_SECRET_USAGE_TYPE_VOLUME, uuid, error);
 }
 
 bool

@@ -3,8 +3,8 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * These functions ask for names of secrets, and for the values of keys of users of Ceph clusters and iSCSI targets only.  They
- * ask as the system: if the answer depended on the client, a client could turn "may not see it"
+ * These functions ask for names of secrets, and for the values of keys of users of Ceph clusters and iSCSI targets,
+ * and of overlays that are about to be made.  They ask as the system: if the answer depended on the client, a client could turn "may not see it"
  * into "there is none".  They leave no trace in the thread's libvirt error.
  */
 
@@ -48,6 +48,18 @@ lukshdrQemuSecretUserByUsage(lukshdrLocationKind kind, const char *usage);
  */
 lukshdrSecret *
 lukshdrQemuSecretUserKey(lukshdrLocationKind kind, const char *uuid, GError **error);
+
+/**
+ * lukshdrQemuSecretPassphrase:
+ * @uuid: UUID of a secret of type 'volume'
+ * @error: as lukshdrQemuSecretUserKey
+ *
+ * As libvirt does when a domain gets a disk: the client names the secret, and needs no right to its value.
+ *
+ * Returns: the passphrase, freed with lukshdrSecretFree, or NULL with @error set.
+ */
+lukshdrSecret *
+lukshdrQemuSecretPassphrase(const char *uuid, GError **error);
 
 /**
  * lukshdrQemuSecretExists:

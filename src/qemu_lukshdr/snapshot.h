@@ -1,0 +1,36 @@
+/*
+ * snapshot.h: snapshots of domains with linked disks
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Entries of the QEMU driver's table, as client.c has them.
+ */
+
+#pragma once
+
+#include <libvirt/libvirt.h>
+
+/**
+ * lukshdrQemuSnapshotCreateXML:
+ * @domain: a domain
+ * @xml: XML of the snapshot
+ * @flags: virDomainSnapshotCreateFlags
+ *
+ * Has overlays above linked disks encrypted where that can be, and refuses a snapshot that would have a plain one.
+ *
+ * Returns: as virDomainSnapshotCreateXML.
+ */
+virDomainSnapshotPtr
+lukshdrQemuSnapshotCreateXML(virDomainPtr domain, const char *xml, unsigned int flags);
+
+/**
+ * lukshdrQemuSnapshotRevert:
+ * @snapshot: a snapshot
+ * @flags: virDomainSnapshotRevertFlags
+ *
+ * Refuses to go back where libvirt would put a plain overlay above a linked disk.
+ *
+ * Returns: as virDomainRevertToSnapshot.
+ */
+int
+lukshdrQemuSnapshotRevert(virDomainSnapshotPtr snapshot, unsigned int flags);
