@@ -35,7 +35,7 @@ def entries():
 
 abi = "src/util/abi.h"
 wrapped = set()
-for name in ("WRAPPED", "FORMAT_PROPS", "SCOPE", "REMOTE"):
+for name in ("WRAPPED", "FORMAT_PROPS", "SCOPE", "REMOTE", "BITMAPS"):
     wrapped |= macro(abi, "LUKSHDR_ABI_QEMU_" + name)
 tables = "src/util/abi-tables.h"
 

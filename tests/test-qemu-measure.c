@@ -56,6 +56,18 @@ testBindRemote(void)
     g_assert_nonnull(lukshdrQemu.libvirt.virDomainDiskDefParseSource);
 }
 
+/* those without which linked disks cannot have checkpoints */
+static void
+testBindBitmaps(void)
+{
+    static const char *const names[] = { LUKSHDR_ABI_QEMU_BITMAPS(TEST_NAME) NULL };
+    g_autoptr(GError) error = NULL;
+
+    lukshdrQemuBindCheck(stock, names, &error);
+    g_assert_no_error(error);
+    g_assert_nonnull(lukshdrQemu.stock.qemuMonitorJSONArbitraryCommand);
+}
+
 /* a function that the stock driver calls, but that is its own */
 static void
 testBindOwn(void)
@@ -238,6 +250,7 @@ main(int argc, char **argv)
 
     g_test_add_func("/qemu-measure/bind", testBind);
     g_test_add_func("/qemu-measure/bind/remote", testBindRemote);
+    g_test_add_func("/qemu-measure/bind/bitmaps", testBindBitmaps);
     g_test_add_func("/qemu-measure/bind/own", testBindOwn);
     g_test_add_func("/qemu-measure/bind/missing", testBindMissing);
     g_test_add_func("/qemu-measure/source/path", testPath);

@@ -36,6 +36,8 @@
 static const char *const lukshdrQemuNames[] = { LUKSHDR_ABI_QEMU_WRAPPED(LUKSHDR_QEMU_NAME) NULL };
 static const char *const lukshdrQemuRemoteNames[] = { LUKSHDR_ABI_QEMU_REMOTE(LUKSHDR_QEMU_NAME)
                                                           NULL };
+static const char *const lukshdrQemuBitmapNames[] = { LUKSHDR_ABI_QEMU_BITMAPS(LUKSHDR_QEMU_NAME)
+                                                          NULL };
 
 /* Where releases export one of two functions, check that the one present is bound to our
  * wrapper. */
@@ -88,6 +90,23 @@ lukshdrQemuCheckRemote(void *stock)
     return false;
 }
 
+/* Can linked disks have checkpoints?  All or nothing: bitmaps that libvirt made and does not see would be
+ * changes that a backup misses. */
+static bool
+lukshdrQemuCheckBitmaps(void *stock)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (lukshdrQemu.stock.qemuMonitorJSONArbitraryCommand &&
+        lukshdrQemuBindCheck(stock, lukshdrQemuBitmapNames, &error))
+        return true;
+
+    LUKSHDR_LOG_WARN(_("lukshdr: disks with detached headers cannot have checkpoints: %s"),
+                     error ? error->message
+                           : _("this libvirt has no function 'qemuMonitorJSONArbitraryCommand'"));
+    return false;
+}
+
 static void
 lukshdrQemuActivate(void *stock)
 {
@@ -118,6 +137,7 @@ lukshdrQemuActivate(void *stock)
     lukshdrQemuGuestsLoad(guests);
     lukshdrQemuLeftRestore(running, conf, lukshdrQemu.host.privileged);
     lukshdrQemu.remoteHeaders = lukshdrQemuCheckRemote(stock);
+    lukshdrQemu.bitmaps = lukshdrQemuCheckBitmaps(stock);
     lukshdrQemu.active = true;
 
     notice = g_strdup_printf(_("libvirt-lukshdr %s: volumes with detached headers can be used as "

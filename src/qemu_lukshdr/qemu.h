@@ -18,6 +18,7 @@ typedef struct _lukshdrQemuState lukshdrQemuState;
 struct _lukshdrQemuState {
     bool active;        /* false: every wrapper calls its stock function and does nothing else */
     bool remoteHeaders; /* whether headers without a path can be used */
+    bool bitmaps;       /* whether linked disks can have checkpoints */
     lukshdrABICommon common;
     lukshdrABIQemu libvirt;
     lukshdrABIQemuDriver stock; /* the stock module's own functions */
@@ -36,6 +37,7 @@ LUKSHDR_ABI_QEMU_WRAPPED(LUKSHDR_QEMU_DECLARE)
 LUKSHDR_ABI_QEMU_FORMAT_PROPS(LUKSHDR_QEMU_DECLARE)
 LUKSHDR_ABI_QEMU_SCOPE(LUKSHDR_QEMU_DECLARE)
 LUKSHDR_ABI_QEMU_REMOTE(LUKSHDR_QEMU_DECLARE)
+LUKSHDR_ABI_QEMU_BITMAPS(LUKSHDR_QEMU_DECLARE)
 #undef LUKSHDR_QEMU_DECLARE
 
 /**

@@ -35,6 +35,7 @@ typedef struct _virStorageAuthDef virStorageAuthDef;
 typedef struct _virStorageEncryption virStorageEncryption;
 typedef struct _virJSONValue virJSONValue;
 typedef struct _virConf virConf;
+typedef struct _qemuMonitor qemuMonitor;
 typedef struct _virQEMUDriver virQEMUDriver;
 typedef struct _virQEMUDriverConfig virQEMUDriverConfig;
 typedef struct _qemuDomainObjPrivate qemuDomainObjPrivate;
@@ -310,6 +311,8 @@ struct _lukshdrVirStreamDriver {
 
 /* the same where the release has it */
 #define LUKSHDR_ABI_QEMU_DRIVER_OPTIONAL(X) \
+    X(int, qemuMonitorJSONArbitraryCommand, \
+      (qemuMonitor *mon, const char *cmd_str, int fd, char **reply_str)) \
     X(const char *, qemuBlockStorageSourceGetFormatNodename, (virStorageSource *src)) /* 9.7 */
 
 /* the stock QEMU driver, wrapped: exported by the QEMU half under the same name */
@@ -384,6 +387,13 @@ struct _lukshdrVirStreamDriver {
     X(qemuBlockStorageSourceChainData *, qemuBlockStorageSourceChainDetachPrepareBlockdev, \
       (virStorageSource *src))
 
+/* wrapped for checkpoints, which are refused where a release lacks one of these or
+ * qemuMonitorJSONArbitraryCommand; all that were tested have them */
+#define LUKSHDR_ABI_QEMU_BITMAPS(X) \
+    X(GHashTable *, qemuMonitorJSONBlockGetNamedNodeDataJSON, (virJSONValue *nodes)) \
+    X(int, qemuMonitorTransaction, (qemuMonitor *mon, virJSONValue **actions)) \
+    X(int, qemuMonitorSetMigrationParams, (qemuMonitor *mon, virJSONValue **params))
+
 /* clang-format on */
 
 #define LUKSHDR_ABI_MEMBER(ret, name, args, ...) ret(*name) args;
@@ -412,6 +422,7 @@ struct _lukshdrABIQemuDriver {
     LUKSHDR_ABI_QEMU_FORMAT_PROPS(LUKSHDR_ABI_MEMBER)
     LUKSHDR_ABI_QEMU_SCOPE(LUKSHDR_ABI_MEMBER)
     LUKSHDR_ABI_QEMU_REMOTE(LUKSHDR_ABI_MEMBER)
+    LUKSHDR_ABI_QEMU_BITMAPS(LUKSHDR_ABI_MEMBER)
 };
 
 /**

@@ -58,6 +58,10 @@ hosts_use here
 LOCAL_BEFORE=$(local_access here)
 try "a guest" guest_boot demo "$(disk_xml vda "$LOCAL/data/c.raw" raw)" "$(disk_xml vdb local-data/c.qcow2 qcow2)"
 try "it writes" eval 'guest_fill demo vda "$TEXT" && guest_fill demo vdb "$TEXT"'
+try "a checkpoint of the disk in qcow2" virsh checkpoint-create-as demo one --diskspec vda,checkpoint=no --diskspec vdb
+virsh checkpoint-dumpxml demo one >"$DAEMON_WORK/one.xml"
+# libvirt migrates the bitmap alone; a domain with checkpoints is not undefined below
+virsh checkpoint-delete demo one --metadata
 try "it moves with its disks" copied demo there
 runs_on there here
 same "the host that it left has taken back headers and payloads" "$(local_access here)" "$LOCAL_BEFORE"
@@ -65,7 +69,10 @@ same "on the other it has four" "$(local_access there | grep -c libvirt-qemu)" 4
 try "it reads there what it wrote here" both_filled
 same "the guest's nodes are those of linked disks" "$(nodes demo | cut -d' ' -f2 | sort | uniq -c | xargs)" \
     "4 file 2 luks 1 qcow2 2 raw"
+try "the checkpoint's bitmap came along" virsh checkpoint-create demo "$DAEMON_WORK/one.xml" --redefine --redefine-validate
 try "it writes there" eval 'guest_fill demo vda "$TEXT" && guest_fill demo vdb "$TEXT"'
+like "libvirt tells what changed" "$(virsh checkpoint-dumpxml demo one --size)" "name='vdb'.* size='1114112'"
+try "the checkpoint is deleted" virsh checkpoint-delete demo one
 try "it comes back with its disks, without the client" copied demo here --p2p
 runs_on here there
 try "it reads here" both_filled
