@@ -231,6 +231,7 @@ testEncryption(void)
         { VOLUME(LINKED(" link='new'")), true },
         { VOLUME(LINKED(" link='existing'")), true },
         { VOLUME(LINKED(" link='unlink'")), true },
+        { VOLUME(LINKED(" link='check'")), true },
         { VOLUME(LINKED(" link='adopt'")), true },
         { VOLUME(LINKED(" link='part'")), true },
         { VOLUME(LINKED(" link='share'")), true },

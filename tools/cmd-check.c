@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "util/error.h"
 #include "util/text.h"
 #include "cmd-link.h"
 #include "state.h"
@@ -270,6 +271,33 @@ lukshdrToolCheckWrong(lukshdrToolCheck *check, const lukshdrToolState *state)
     lukshdrToolCheckFinding(check, &state->payloadName, "%s: %s", text, state->reason);
 }
 
+/* All that can be seen is in order: does the secret open the header?  Only the daemon can tell of a private one, and that
+ * takes as long as the header's iterations do, so "list" does not ask.  A guest that runs with the volume has opened it. */
+static void
+lukshdrToolCheckSecret(lukshdrToolCheck *check, const lukshdrToolState *state)
+{
+    const lukshdrToolVolume *payload = state->payload;
+    g_autofree char *name = lukshdrTextShellName(payload->pool, payload->name);
+    g_autoptr(GError) error = NULL;
+
+    if (state->users->len > 0 || lukshdrToolLinkCheck(payload, &error) ||
+        g_error_matches(error, LUKSHDR_STOCK_ERROR, VIR_ERR_XML_ERROR))
+        return;
+
+    if (g_error_matches(error, LUKSHDR_STOCK_ERROR, VIR_ERR_INVALID_SECRET)) {
+        lukshdrToolCheckFinding(check, &state->payloadName, "%s", error->message);
+        lukshdrToolCheckAdvice(
+            _("give the secret the passphrase (virsh secret-set-value %s --interactive), or name "
+              "another one: virt-lukshdr link %s --secret UUID"),
+            payload->secretUUID, name);
+    } else if (g_error_matches(error, LUKSHDR_STOCK_ERROR, VIR_ERR_NO_SECRET)) {
+        lukshdrToolCheckFinding(check, &state->payloadName, "%s", error->message);
+    } else {
+        lukshdrToolNote(_("%s: whether its secret opens its header cannot be told: %s"), name,
+                        error->message);
+    }
+}
+
 static void
 lukshdrToolCheckState(lukshdrToolCheck *check, lukshdrToolState *state)
 {
@@ -277,6 +305,7 @@ lukshdrToolCheckState(lukshdrToolCheck *check, lukshdrToolState *state)
     case LUKSHDR_TOOL_STATE_OK:
         check->links++;
         lukshdrToolCheckReplicas(check, state);
+        lukshdrToolCheckSecret(check, state);
         break;
     case LUKSHDR_TOOL_STATE_HEADER_MISSING:
     case LUKSHDR_TOOL_STATE_HEADER_DAMAGED:

@@ -100,6 +100,14 @@ lukshdrToolLinkAgain(const lukshdrToolVolume *payload,
                              error);
 }
 
+bool
+lukshdrToolLinkCheck(const lukshdrToolVolume *payload, GError **error)
+{
+    g_autoptr(GPtrArray) none = g_ptr_array_new();
+
+    return lukshdrToolLinkDo(payload, "check", none, NULL, error);
+}
+
 lukshdrToolVolume *
 lukshdrToolHeaderMake(lukshdrTool *tool, const lukshdrToolName *name, GError **error)
 {

@@ -44,6 +44,19 @@ lukshdrToolLinkAgain(const lukshdrToolVolume *payload,
                      GError **error);
 
 /**
+ * lukshdrToolLinkCheck:
+ * @payload: a payload whose link is in order
+ * @error: VIR_ERR_NO_SECRET if the link's secret has no value; VIR_ERR_INVALID_SECRET if it does not open the header;
+ *         VIR_ERR_XML_ERROR if the daemon's plugin is older than the tool and does not know the question; libvirt's
+ *
+ * Has the daemon open the volume with its secret, which may be private.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrToolLinkCheck(const lukshdrToolVolume *payload, GError **error);
+
+/**
  * lukshdrToolForget:
  * @pool: pool of a payload, or NULL after an error of libvirt's
  * @name: its name; it need not exist

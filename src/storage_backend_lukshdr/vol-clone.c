@@ -286,6 +286,7 @@ lukshdrCloneCheckAction(const lukshdrVolumeXML *xml, const lukshdrLink *source, 
         return true;
     case LUKSHDR_HEADER_LINK_EXISTING:
     case LUKSHDR_HEADER_LINK_UNLINK:
+    case LUKSHDR_HEADER_LINK_CHECK:
         g_set_error_literal(
             error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
             _("volumes that exist are linked and unlinked with virsh vol-create, not "

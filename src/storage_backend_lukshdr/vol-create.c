@@ -542,6 +542,8 @@ lukshdrStorageActOnExisting(virStoragePoolPtr pool,
                     _("unsupported flags (0x%x) to link or unlink volumes"), flags);
         return NULL;
     }
+    if (xml->action == LUKSHDR_HEADER_LINK_CHECK)
+        return lukshdrStorageLinkCheck(pool, xml, error);
     return xml->action == LUKSHDR_HEADER_LINK_EXISTING
                ? lukshdrStorageLinkExisting(pool, xml, error)
                : lukshdrStorageUnlink(pool, xml, error);

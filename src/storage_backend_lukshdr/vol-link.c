@@ -261,6 +261,8 @@ lukshdrExistingOpens(const lukshdrLink *link, int fd, const lukshdrSecret *secre
         return false;
     }
 
+    if (strstr(local->message, LUKSHDR_EXISTING_WRONG))
+        local->code = VIR_ERR_INVALID_SECRET;
     g_propagate_prefixed_error(error, g_steal_pointer(&local),
                                _("the secret '%s' does not open header '%s' of pool '%s': "),
                                link->secretUUID, link->header.volume, link->header.pool);
@@ -827,4 +829,37 @@ lukshdrStorageLinkExisting(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError
     }
 
     return lukshdrExistingLink(pool, vol, xml, link, known, error) ? g_steal_pointer(&vol) : NULL;
+}
+
+virStorageVolPtr
+lukshdrStorageLinkCheck(virStoragePoolPtr pool, const lukshdrVolumeXML *xml, GError **error)
+{
+    const lukshdrStorage *state = &lukshdrStorageState;
+    g_autoptr(virStorageVol) vol = state->stock.storageVolLookupByName(pool, xml->name);
+    g_autoptr(lukshdrHandle) header = NULL;
+    g_autoptr(lukshdrSecret) secret = NULL;
+    g_auto(lukshdrRecognised) what = { 0 };
+    g_autofree char *uuid = NULL;
+    const lukshdrLink *link;
+
+    if (!vol) {
+        lukshdrErrorFromLast(error);
+        return NULL;
+    }
+    if (!lukshdrStorageMay(vol, state->abi.virStorageVolDownloadEnsureACL, error) ||
+        !lukshdrStorageRecognise(vol, NULL, &what, error))
+        return NULL;
+    link = lukshdrStorageRecognisedPayload(&what);
+    if (!link || link->state != LUKSHDR_LINK_STATE_ACTIVE) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("volume '%s' of pool '%s' is no linked volume that is in order"), xml->name,
+                    virStoragePoolGetName(pool));
+        return NULL;
+    }
+    if (!(secret = lukshdrStorageSecretGet(&link->payload, link->secretUUID, NULL, &uuid, error)) ||
+        !(header = lukshdrHandleOpen(&link->header, LUKSHDR_HANDLE_READ | LUKSHDR_HANDLE_HEADER,
+                                     error)) ||
+        !lukshdrExistingOpens(link, header->fd, secret, error))
+        return NULL;
+    return g_steal_pointer(&vol);
 }

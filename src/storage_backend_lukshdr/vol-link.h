@@ -26,6 +26,20 @@ virStorageVolPtr
 lukshdrStorageLinkExisting(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError **error);
 
 /**
+ * lukshdrStorageLinkCheck:
+ * @pool: pool of the payload
+ * @xml: what is wanted, of action CHECK
+ * @error: VIR_ERR_NO_SECRET if the link's secret is missing or has no value; VIR_ERR_INVALID_SECRET if it does not open
+ *         the header; VIR_ERR_OPERATION_INVALID if that is no linked volume in order; as lukshdrStorageOpens
+ *
+ * Tells what no client can find out of a private secret.  Takes as long as the header's iterations do, and changes nothing.
+ *
+ * Returns: the payload volume, or NULL with @error set.
+ */
+virStorageVolPtr
+lukshdrStorageLinkCheck(virStoragePoolPtr pool, const lukshdrVolumeXML *xml, GError **error);
+
+/**
  * lukshdrStorageLinkExistingFinish:
  * @link: a link in state UNLINKING without a LUKS UUID, on which nothing else is at work
  * @error: what went wrong first; the registry entry then stays

@@ -24,8 +24,8 @@
 
 static const char *const lukshdrHeaderLinkActions[] = {
     [LUKSHDR_HEADER_LINK_NEW] = "new",       [LUKSHDR_HEADER_LINK_EXISTING] = "existing",
-    [LUKSHDR_HEADER_LINK_UNLINK] = "unlink", [LUKSHDR_HEADER_LINK_SHARE] = "share",
-    [LUKSHDR_HEADER_LINK_COPY] = "copy",
+    [LUKSHDR_HEADER_LINK_UNLINK] = "unlink", [LUKSHDR_HEADER_LINK_CHECK] = "check",
+    [LUKSHDR_HEADER_LINK_SHARE] = "share",   [LUKSHDR_HEADER_LINK_COPY] = "copy",
 };
 
 /* The names that release 0.1 had for them; we still understand them */
@@ -206,8 +206,8 @@ lukshdrVolumeXMLParseAction(xmlNode *header, lukshdrVolumeXML *xml, GError **err
 
     g_set_error(
         error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
-        _("unknown link='%s' of the header, it must be 'new', 'existing', 'unlink', 'share' "
-          "or 'copy'"),
+        _("unknown link='%s' of the header, it must be 'new', 'existing', 'unlink', 'check', "
+          "'share' or 'copy'"),
         action);
     return false;
 }
@@ -282,7 +282,8 @@ lukshdrVolumeXMLParseHeader(xmlNode *header, lukshdrVolumeXML *xml, GError **err
     }
 
     /* what is given up may have lost its header, and its name as well */
-    if (xml->headers->len == 0 && xml->action != LUKSHDR_HEADER_LINK_UNLINK) {
+    if (xml->headers->len == 0 && xml->action != LUKSHDR_HEADER_LINK_UNLINK &&
+        xml->action != LUKSHDR_HEADER_LINK_CHECK) {
         g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
                             _("element 'header' needs a 'source'"));
         return false;

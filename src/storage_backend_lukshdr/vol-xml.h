@@ -22,8 +22,9 @@ typedef enum {
     LUKSHDR_HEADER_LINK_NEW,      /* both volumes are made; the default without the attribute */
     LUKSHDR_HEADER_LINK_EXISTING, /* both exist, and become a linked volume */
     LUKSHDR_HEADER_LINK_UNLINK,   /* they are a linked volume, and shall no longer be one */
-    LUKSHDR_HEADER_LINK_SHARE,    /* the header exists, and belongs to another linked volume */
-    LUKSHDR_HEADER_LINK_COPY,     /* when cloning: the source's header, with its master key */
+    LUKSHDR_HEADER_LINK_CHECK, /* they are a linked volume: does the secret open it?  Nothing is changed */
+    LUKSHDR_HEADER_LINK_SHARE, /* the header exists, and belongs to another linked volume */
+    LUKSHDR_HEADER_LINK_COPY,  /* when cloning: the source's header, with its master key */
 } lukshdrHeaderLinkAction;
 
 /**

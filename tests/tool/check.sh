@@ -18,6 +18,22 @@ try "a replica" vl link one --yes --replica spare/one.luks
 status "all is well" 0 '^links checked: 2, things found: 0, repaired: 0$' vl check
 cp "$VAULT/one.luks" "$DAEMON_DIR/kept"
 
+# --- secrets, which are private: only the daemon has their values
+
+before=$(sha256sum <"$VAULT/one.luks" && link_show one)
+printf 'another passphrase' | secret_file
+virsh secret-set-value "$SECRET_UUID" --file "$DAEMON_DIR/xml/value" --plain >/dev/null
+status "a secret that does not open" 7 "^data/one: .*secret '$SECRET_UUID' does not open header 'one.luks' of pool 'vault'" vl check
+like "of each volume" "$OUT" "^data/two: .*does not open header 'two.luks'"
+like "says what can be done" "$OUT" "secret-set-value $SECRET_UUID --interactive.*virt-lukshdr link data/one --secret UUID"
+same "list does not open it" "$(said vl info one --json | jq -r .link.state)" ok
+virsh secret-undefine "$SECRET_UUID" >/dev/null
+secret_make "$SECRET_UUID" volume >/dev/null
+status "one without a value" 7 "^data/one: .*secret '$SECRET_UUID' of volume 'one' of pool 'data' has no value; .*secret-set-value" vl check
+virsh secret-undefine "$SECRET_UUID" >/dev/null
+secret_make "$SECRET_UUID" volume "$PASSPHRASE" >/dev/null
+status "all is well" 0 '^links checked: 2, things found: 0, repaired: 0$' vl check
+same "nothing was changed" "$(sha256sum <"$VAULT/one.luks" && link_show one)" "$before"
 
 # --- replicas
 
