@@ -291,6 +291,89 @@ testImageHead(void)
     }
 }
 
+typedef struct {
+    const guint8 *data;
+    gsize len;
+} testBytes;
+
+static gssize
+testRead(void *buf, gsize len, guint64 offset, void *opaque)
+{
+    const testBytes *bytes = opaque;
+    gsize got = offset < bytes->len ? MIN(len, bytes->len - offset) : 0;
+
+    memcpy(buf, bytes->data + MIN(offset, bytes->len), got);
+    return got;
+}
+
+/* What can be told to be no ciphertext, and that ciphertext, which looks like random bytes, is not taken for that */
+static void
+testPlain(void)
+{
+    static const struct {
+        gsize at;
+        const char *bytes;
+        gsize len;
+        const char *what;
+    } cases[] = {
+        { 510, "\x55\xaa", 2, NULL }, /* no partition in it */
+        { 446, "\x80\0\0\0\x83\0\0\0\0\x08\0\0\0\x10\0\0", 16, NULL },
+        { 512, "EFI PART", 8, "a partition table" },
+        { 4096, "EFI PART", 8, "a partition table" },
+        { 512, "LABELONE", 8, "a physical volume of LVM" },
+        { 0, "XFSB", 4, "an XFS file system" },
+        { 3, "NTFS    ", 8, "an NTFS file system" },
+        { 82, "FAT32   ", 8, "a FAT file system" },
+        { 1024 + 56, "\x53\xef\1\0", 4, "an ext4 file system" },
+        { 4086, "SWAPSPACE2", 10, "swap space" },
+        { 32769, "CD001", 5, "an image of a CD or DVD" },
+        { 65600, "_BHRfS_M", 8, "a Btrfs file system" },
+        { 0, "QFI\xfb", 4, "an image of format qcow2" },
+        { 0, "KDMV", 4, "an image of format vmdk" },
+        { 0, "vhdxfile", 8, "an image of format vhdx" },
+        { 64, "\x7f\x10\xda\xbe", 4, "an image of format vdi" },
+        { 0, "\3757zXZ", 6, "compressed data" },
+        { 0, "LUKS\xba\xbe", 6, "a LUKS header of its own" },
+    };
+    static guint8 data[128 * 1024];
+    testBytes bytes = { data, sizeof(data) };
+    g_autoptr(GRand) rand = g_rand_new_with_seed(1);
+    size_t i;
+    size_t j;
+
+    g_assert_null(lukshdrPayloadFindPlain("raw", testRead, &bytes));
+    g_assert_false(lukshdrPayloadIsFormat("qcow2", testRead, &bytes));
+    g_assert_true(lukshdrPayloadIsFormat("raw", testRead, &bytes));
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        memset(data, 0, sizeof(data));
+        memcpy(data + cases[i].at, cases[i].bytes, cases[i].len);
+        g_assert_cmpstr(lukshdrPayloadFindPlain("raw", testRead, &bytes), ==, cases[i].what);
+        /* cut off before that, it cannot be told */
+        bytes.len = cases[i].at + cases[i].len - 1;
+        g_assert_cmpstr(lukshdrPayloadFindPlain("raw", testRead, &bytes), ==,
+                        cases[i].bytes[cases[i].len - 1] ? NULL : cases[i].what);
+        bytes.len = sizeof(data);
+    }
+
+    memset(data, 0, sizeof(data));
+    memcpy(data + 446, "\x80\0\0\0\x83\0\0\0\0\x08\0\0\0\x10\0\0", 16);
+    memcpy(data + 510, "\x55\xaa", 2);
+    g_assert_cmpstr(lukshdrPayloadFindPlain("raw", testRead, &bytes), ==, "a partition table");
+    memcpy(data, "QFI\xfb\0\0\0\3", 8);
+    g_assert_true(lukshdrPayloadIsFormat("qcow2", testRead, &bytes));
+
+    for (i = 0; i < 200; i++) {
+        for (j = 0; j < sizeof(data); j += sizeof(guint32)) {
+            guint32 word = g_rand_int(rand);
+
+            memcpy(data + j, &word, sizeof(word));
+        }
+        /* as a guest's boot sector has it: the two bytes alone say nothing */
+        memcpy(data + 510, "\x55\xaa", 2);
+        g_assert_null(lukshdrPayloadFindPlain("raw", testRead, &bytes));
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -306,5 +389,6 @@ main(int argc, char **argv)
     g_test_add_func("/payload/image", testImageHead);
     g_test_add_func("/payload/unreadable", testUnreadable);
     g_test_add_func("/payload/real", testReal);
+    g_test_add_func("/payload/plain", testPlain);
     return g_test_run();
 }

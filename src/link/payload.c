@@ -3,8 +3,8 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Offsets are from QEMU's docs/interop/qcow2.txt and qed_spec.txt, of qcow from its
- * block/qcow.c, of vmdk from VMware's "Virtual Disk Format 5.0".
+ * Offsets are from QEMU's docs/interop/qcow2.txt and qed_spec.txt, of qcow and vdi from its
+ * block/qcow.c and block/vdi.c, of vmdk from VMware's "Virtual Disk Format 5.0".
  */
 
 #include "config.h"
@@ -293,6 +293,8 @@ lukshdrPayloadLookAt(const guint8 *disk)
         { 0, "KDMV", 4, N_("an image of format vmdk") },
         { 0, "vhdxfile", 8, N_("an image of format vhdx") },
         { 0, "conectix", 8, N_("an image of format vpc") },
+        { 64, "\x7f\x10\xda\xbe", 4, N_("an image of format vdi") },
+        { 0, "\3757zXZ", 6, N_("compressed data") },
         { 0, "LUKS\xba\xbe", 6, N_("a LUKS header of its own") },
     };
     size_t i;
