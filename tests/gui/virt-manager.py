@@ -17,7 +17,8 @@ PORTS = """<serial type="file"><source path="/run/out/desk.console"/></serial>
 <serial type="unix"><source mode="bind" path="/run/out/desk.serial"/></serial>"""
 
 WORDS = "for the guest alone"
-READ = "dd if=/dev/vda bs=4096 skip=16 count=1 2>/dev/null | head -n 1"
+LATER = "since the snapshot"
+READ, READ_LATER = (f"dd if=/dev/vda bs=4096 skip={at} count=1 2>/dev/null | head -n 1" for at in (16, 32))
 
 
 def linked(volume):
@@ -109,6 +110,18 @@ def snapshot_new(guest_window, kind):
     press(find(new, "radio button", f"^{kind}$"))
     click(find(new, "button", "^Finish$"))
     return new
+
+
+def snapshot_made(name):
+    until(lambda: complaints() or look(desk, "table cell", f"^{name}"), why=f"{name} is there")
+    gone("Create snapshot")
+
+
+def snapshot_delete(name):
+    row(find(desk, "table", "snapshot-list"), f"^{name}")
+    click(find(desk, "button", "^snapshot-delete$"))
+    answer("^Yes$")
+    until(lambda: complaints() or not look(desk, "table cell", f"^{name}"), why=f"{name} is deleted")
 
 
 def press_row(guest_name, button):
@@ -274,32 +287,46 @@ until(lambda: complaints() or not os.path.exists("/srv/images/web.img"), why="we
 ok("web.img" not in virsh("domblklist", "desk") and not os.path.exists("/srv/headers/web.img.luks"),
    "it is unplugged and deleted, with its header", complaints() or virsh("domblklist", "desk"))
 
-# Snapshots
+# Snapshots while it runs, which are external: what it writes from then on is not in the volume, and encrypted as well
 press(find(desk, "radio button", "^Snapshots$"))
+new = snapshot_new(desk, "internal")
+said = one_line(answer("^Close$"))
+press(find(new, "button", "^Cancel$"))
+ok("the domain runs" in said and "an internal snapshot, while the domain is shut off, keeps the disk encrypted" in said and
+   "so does an external one whose overlay lies in a pool with an encryption default" in said,
+   "an internal snapshot of a guest that runs is refused, and the dialog says what works", said)
 snapshot_new(desk, "external")
-until(lambda: complaints() or look(desk, "table cell", "^snapshot1"), why="the snapshot is there")
-ok(virsh("snapshot-list", "desk", "--name") == "snapshot1" and
-   "encryption" in virsh("dumpxml", "desk", "--xpath", "//disk/source[@file='/srv/images/system.snapshot1']"),
-   "an external snapshot of a guest that runs is made, with an encrypted overlay", complaints() or guest_disks("desk"))
-gone("Create snapshot")
-row(find(desk, "table", "snapshot-list"), "^snapshot1")
-click(find(desk, "button", "^snapshot-delete$"))
+snapshot_made("snapshot1")
+ok(virsh("snapshot-list", "desk", "--name") == "snapshot1" and "/srv/images/system.snapshot1" in virsh("domblklist", "desk"),
+   "an external one is made", complaints())
+picture("snapshots", desk)
+guest("desk", f"echo '{LATER}' | dd of=/dev/vda bs=4096 seek=32 conv=sync,fsync && echo 3 >/proc/sys/vm/drop_caches")
+ok(guest("desk", f"{READ} && {READ_LATER}") == f"{WORDS}\n{LATER}\n", "the guest reads what it wrote before and after",
+   virsh("domblklist", "desk"))
+ok(not any(LATER.encode() in content(f"/srv/images/{name}") for name in ("system.qcow2", "system.snapshot1")),
+   "and neither file shows it")
+click(find(desk, "button", "^snapshot-start$"))
 answer("^Yes$")
-until(lambda: complaints() or not look(desk, "table cell", "^snapshot1"), why="the snapshot has gone")
-ok(not virsh("snapshot-list", "desk", "--name") and "/srv/images/system.qcow2" in virsh("domblklist", "desk") and
-   "system.snapshot1" not in os.listdir("/srv/images"), "and deleted, with its overlay", complaints())
+said = one_line(answer("^Close$"))
+ok("unencrypted; to go back by hand, shut the domain off, remove its snapshots" in said,
+   "going back to it is refused, and the dialog says how it is done", said)
+snapshot_delete("snapshot1")
+ok(os.listdir("/srv/images") == ["system.qcow2"] and "/srv/images/system.qcow2" in virsh("domblklist", "desk") and
+   guest("desk", READ_LATER) == f"{LATER}\n", "it is deleted, with its files, and the guest has what it wrote",
+   complaints() or os.listdir("/srv/images"))
+
+# And of a guest that is off
 virsh("destroy", "desk")
 until(lambda: has(look(desk, "button", "^Run$"), "SENSITIVE"), why="the window knows that it is off")
-snapshot_new(desk, "internal")
-until(lambda: complaints() or look(desk, "table cell", "^snapshot1"), why="the snapshot is there")
-ok(virsh("snapshot-list", "desk", "--name") == "snapshot1", "an internal one of a guest that is off is made", complaints())
-gone("Create snapshot")
-picture("snapshots", desk)
-row(find(desk, "table", "snapshot-list"), "^snapshot1")
-click(find(desk, "button", "^snapshot-delete$"))
-answer("^Yes$")
-until(lambda: complaints() or not look(desk, "table cell", "^snapshot1"), why="the snapshot has gone")
-ok(not virsh("snapshot-list", "desk", "--name"), "and deleted", complaints())
+for kind in "internal", "external":
+    snapshot_new(desk, kind)
+    snapshot_made("snapshot1")
+    ok(virsh("snapshot-list", "desk", "--name") == "snapshot1" and
+       os.path.exists("/srv/images/system.snapshot1") == (kind == "external"),
+       f"an {kind} one of a guest that is off is made", complaints() or os.listdir("/srv/images"))
+    snapshot_delete("snapshot1")
+    ok(not virsh("snapshot-list", "desk", "--name") and os.listdir("/srv/images") == ["system.qcow2"], "and deleted",
+       complaints() or os.listdir("/srv/images"))
 
 # It is cloned, into a pool of plain volumes first
 guest_clone(desk, "plain", "/var/lib/libvirt/images/plain.qcow2")
