@@ -76,6 +76,7 @@ testElement(const char *root, const char *text)
         { LUKSHDR_XML_GUEST, LUKSHDR_SCHEMA_GUEST, false },
         { LUKSHDR_XML_SECRET, "secret.rng", true },
         { "domain", "domain.rng", true },
+        { "domainbackup", "domainbackup.rng", true },
     };
     const char *whole;
     g_autofree char *document = testWrap(root, text, &whole);
