@@ -44,8 +44,9 @@ fuzzAsked(const lukshdrVolumeXML *xml)
         g_assert_null(strchr(source->volume, '/'));
         g_assert_true(lukshdrTextIsName(source->pool) && lukshdrTextIsName(source->volume));
     }
-    /* what is given up needs no header to be named */
-    g_assert_true(i > 0 || xml->action == LUKSHDR_HEADER_LINK_UNLINK);
+    /* what is given up, or only looked at, needs no header to be named */
+    g_assert_true(i > 0 || xml->action == LUKSHDR_HEADER_LINK_UNLINK ||
+                  xml->action == LUKSHDR_HEADER_LINK_CHECK);
     g_assert_true(lukshdrVolumeXMLPrimary(xml) == (i > 0 ? xml->headers->pdata[0] : NULL));
     g_assert_true(lukshdrTextIsName(xml->name));
 
