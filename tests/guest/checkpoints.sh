@@ -23,7 +23,7 @@ bare() {
     cat <<XML
 <domain type='qemu'>
   <name>$name</name><memory unit='MiB'>64</memory><vcpu>1</vcpu><iothreads>1</iothreads>
-  <os><type arch='x86_64' machine='q35'>hvm</type></os>
+  <os><type arch='x86_64' machine='q35'>hvm</type></os><features><acpi/></features>
   <devices>
     <controller type='pci' index='0' model='pcie-root'/>$ports
     <controller type='usb' model='none'/>
@@ -127,7 +127,8 @@ for node in json.load(sys.stdin)["return"]:
         print(name, *sorted(bitmap["name"] for bitmap in node.get("dirty-bitmaps", [])))' | sort
 }
 
-try "a host with linked volumes" eval 'linked_start && quick_keys && create q.qcow2 qcow2 && create r.raw raw'
+try "a host with linked volumes" eval 'linked_start && quick_keys && create r.raw raw &&
+    linked_xml q.qcow2 qcow2 | sed "s|<target>|&<compat>1.1</compat>|" | create_xml'
 OUT_DIR=$DAEMON_DIR/out
 PLAIN=$DAEMON_DIR/plain
 mkdir -m 777 "$OUT_DIR"
@@ -266,9 +267,15 @@ refuse "but not of one that is not there" "missing or broken bitmap 'seven'" \
 try "QEMU is killed" waited guest_off demo
 try "the guest starts" virsh start demo --paused
 since_alone() {
-    echo "<domainbackup><incremental>$1</incremental><disks>$(for target in vda vdb; do
-        echo "<disk name='$target' backup='$([ "$target" = "$2" ] && echo yes || echo no)'/>"; done)</disks></domainbackup>" \
-        >"$DAEMON_DIR/backup.xml"
+    local target
+    {
+        echo "<domainbackup><incremental>$1</incremental><disks>"
+        for target in vda vdb; do
+            [ "$target" = "$2" ] || echo "<disk name='$target' backup='no'/>"
+        done
+        echo "<disk name='$2' type='file'><driver type='qcow2'/><target file='$OUT_DIR/broken.$2'/></disk>"
+        echo "</disks></domainbackup>"
+    } >"$DAEMON_DIR/backup.xml"
     virsh backup-begin demo "$DAEMON_DIR/backup.xml"
 }
 alike "what changed since a bitmap that was in use" "missing or broken bitmap 'five'" vda vdb since_alone five
