@@ -16,6 +16,7 @@
 #include "util/error.h"
 #include "util/log.h"
 #include "lookup.h"
+#include "moved.h"
 
 /* Returns the path that stock has for @vol.  If @pool is not NULL, sets it to the name of the
  * pool. */
@@ -68,8 +69,12 @@ lukshdrStorageRecognise(virStorageVolPtr vol,
         return false;
 
     (void)lukshdrStorageRecognisePlace(vol, path, what, &uncertain);
-    if (!uncertain && what->as == LUKSHDR_RECOGNISED_PLAIN)
-        return true;
+    if (!uncertain && what->as == LUKSHDR_RECOGNISED_PLAIN) {
+        /* its pool may just have been moved */
+        if (!g_path_is_absolute(path) || !lukshdrStorageFollowVolume(vol, path))
+            return true;
+        (void)lukshdrStorageRecognisePlace(vol, path, what, &uncertain);
+    }
 
     if (ensure && !lukshdrStorageMay(vol, ensure, error))
         return false;

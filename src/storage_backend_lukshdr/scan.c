@@ -28,6 +28,7 @@
 #include "discover.h"
 #include "leftover.h"
 #include "lookup.h"
+#include "moved.h"
 #include "use.h"
 #include "entry.h"
 
@@ -260,6 +261,7 @@ typedef struct _lukshdrScan lukshdrScan;
 struct _lukshdrScan {
     const char *pool;   /* what was started or refreshed; NULL for all */
     GHashTable *active; /* name of a pool -> GINT_TO_POINTER, whether it is active */
+    GHashTable *dirs;   /* name of a pool -> where its volumes are, or NULL if names do not say */
     GHashTable *images; /* a pool on a cluster -> lukshdrRBDList's, or NULL if that failed */
 };
 
@@ -275,6 +277,7 @@ lukshdrScanInit(lukshdrScan *scan, const char *pool)
 {
     scan->pool = pool;
     scan->active = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    scan->dirs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     scan->images = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, lukshdrScanUnrefImages);
 }
 
@@ -282,6 +285,7 @@ static void
 lukshdrScanClear(lukshdrScan *scan)
 {
     g_hash_table_unref(scan->active);
+    g_hash_table_unref(scan->dirs);
     g_hash_table_unref(scan->images);
 }
 
@@ -299,6 +303,42 @@ lukshdrScanIsActive(lukshdrScan *scan, const char *pool)
         g_hash_table_insert(scan->active, g_strdup(pool), active);
     }
     return GPOINTER_TO_INT(active);
+}
+
+/* Where the volumes of an active pool are, NULL if that does not follow from their names */
+static const char *
+lukshdrScanDirectory(lukshdrScan *scan, const lukshdrVolume *vol)
+{
+    gpointer dir;
+
+    if (!g_hash_table_lookup_extended(scan->dirs, vol->pool, NULL, &dir)) {
+        g_autofree char *path = lukshdrPoolStateVolumePath(lukshdrStorageState.privileged,
+                                                           vol->pool, vol->volume, NULL);
+
+        dir = path ? g_path_get_dirname(path) : NULL;
+        g_hash_table_insert(scan->dirs, g_strdup(vol->pool), dir);
+    }
+    return dir;
+}
+
+/* Follows the volumes of @link whose pools were moved.  Returns whether the registry has changed. */
+static bool
+lukshdrScanFollow(lukshdrScan *scan, const lukshdrLink *link)
+{
+    const lukshdrVolume *vol;
+    bool changed = false;
+    guint i;
+
+    for (i = 0; (vol = lukshdrLinkVolumeAt(link, i)); i++) {
+        const char *dir = NULL;
+        g_autofree char *path = NULL;
+
+        if (vol->path && lukshdrScanIsActive(scan, vol->pool))
+            dir = lukshdrScanDirectory(scan, vol);
+        if (dir && lukshdrStorageFollow(link, i, path = g_build_filename(dir, vol->volume, NULL)))
+            changed = true;
+    }
+    return changed;
 }
 
 /* What the pool on a cluster has, that @remote is in: a set of ids (lukshdrRBDList); NULL if the cluster does
@@ -483,7 +523,14 @@ lukshdrScanLinks(virConnectPtr conn, const char *pool)
         switch (link->state) {
         case LUKSHDR_LINK_STATE_ACTIVE:
         case LUKSHDR_LINK_STATE_WIPED:
-            lukshdrScanCheckVolumes(&scan, link);
+            if (lukshdrScanFollow(&scan, link)) {
+                g_autoptr(lukshdrLink) followed = lukshdrRegistryGet(registry, link->uuid);
+
+                if (followed)
+                    lukshdrScanCheckVolumes(&scan, followed);
+            } else {
+                lukshdrScanCheckVolumes(&scan, link);
+            }
             break;
         case LUKSHDR_LINK_STATE_CREATING:
         case LUKSHDR_LINK_STATE_DELETING:

@@ -11,13 +11,21 @@ need_command jq
 state() {
     said vl list --json | jq -r --arg name "${1:-one}" '.[]|select(.payload.volume==$name).state' | sort -u
 }
+# guest_of FORMAT FILE: a file with the XML of guest "moved" with that disk
+guest_of() {
+    cat >"$DAEMON_DIR/xml/moved.xml" <<XML
+<domain type='qemu'><name>moved</name><memory unit='MiB'>64</memory><vcpu>1</vcpu><os><type arch='x86_64'>hvm</type></os>
+<devices><disk type='file' device='disk'><driver name='qemu' type='$1'/><source file='$2'/><target dev='vda'/></disk></devices></domain>
+XML
+    echo "$DAEMON_DIR/xml/moved.xml"
+}
 # here COMMAND...: where the daemon lives
 here() { "$DAEMON_IN" "$@"; }
 # plain_of NAME FILE: the decrypted content becomes FILE, or that is refused.
 plain_of() {
     virsh vol-delete clear data >/dev/null 2>&1
     printf "<volume><name>clear</name><capacity unit='M'>16</capacity><target><format type='raw'/></target></volume>" |
-        from data "$1" data && cp "$DATA/clear" "$2"
+        from data "$1" data && here cp "$DATA/clear" "$2"
 }
 
 try "a daemon starts" linked_start || finish
@@ -289,4 +297,38 @@ try "the link is made anew" eval 'virsh pool-refresh vault && waited eval "[ \"\
 try "it has its content" eval 'plain_of one "$DAEMON_DIR/plain" && cmp "$DAEMON_DIR/plain" "$DAEMON_DIR/content"'
 
 unlike "the passphrase is in no log" "$(cat "$DAEMON_DIR"/*.log "$DAEMON_DIR/log"/* 2>/dev/null)" "$PASSPHRASE"
+note "A pool whose directory was moved"
+# moved POOL DIR NEW: its directory goes to another file system, and the pool says so
+moved() {
+    virsh pool-destroy "$1" && here mkdir -p "$3" && here mount -t tmpfs -o size=256m,mode=755 tmpfs "$3" &&
+        here cp -a "$2/." "$3" && here find "$2" -type f -delete &&
+        EDITOR="sed -i s,$2,$3," virsh pool-edit "$1" && virsh pool-start "$1"
+}
+made one raw >/dev/null
+made two qcow2 >/dev/null
+try "that of the headers goes to another file system" moved vault "$VAULT" "$DAEMON_IMAGES/vault2"
+refuse "a header there is one at once" "holds the LUKS header of volume 'one'" virsh vol-delete one.luks vault
+same "the list says that all is well" "$(state one) $(state two)" "ok ok"
+try "it opens" plain_of one "$DAEMON_DIR/plain"
+try "it has its content" cmp "$DAEMON_DIR/plain" "$DAEMON_DIR/content"
+status "check finds nothing" 0 'things found: 0' vl check
+try "that of the payloads goes to another file system" moved data "$DATA" "$DAEMON_IMAGES/data2"
+refuse "a payload there is none to be deleted alone" "was replaced.*virt-lukshdr link data/one" virsh vol-delete one data
+refuse "nor to be used in clear" "was replaced.*virt-lukshdr link data/one" virsh vol-clone one copy --pool data
+same "the list says so" "$(state one) $(state two)" "payload-replaced payload-replaced"
+refuse "no guest gets ciphertext" "was replaced.*virt-lukshdr link data/one" \
+    virsh define "$(guest_of raw "$DAEMON_IMAGES/data2/one")"
+DATA=$DAEMON_IMAGES/data2
+for name in one two; do
+    try "one command for $name" vl link "data/$name" --yes
+    same "it is well" "$(state "$name")" ok
+    try "it opens" plain_of "$name" "$DAEMON_DIR/plain"
+    try "it has its content" cmp "$DAEMON_DIR/plain" "$DAEMON_DIR/content"
+done
+virsh vol-delete clear data >/dev/null
+try "a new daemon" linked_launch
+status "check finds nothing" 0 'things found: 0' vl check
+try "one is deleted" virsh vol-delete one data
+try "and the other" virsh vol-delete two data
+same "with their headers" "$(here ls "$DAEMON_IMAGES/vault2")" ""
 finish
