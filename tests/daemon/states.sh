@@ -113,6 +113,8 @@ row "shared: half-way deleting" 'create one raw' share 'state_set one deleting' 
 row "shared: half-way unlinking, without the payload" 'create one raw' share 'state_set one unlinking' "remove $P" settled \
     'vl check data/two' 'virsh vol-delete two data'
 row "shared: without the header" 'create one raw' share "remove $H" gone 'virsh vol-delete two data'
+secret_lost() { virsh secret-undefine "$(virsh vol-dumpxml one data | sed -n 's/.*<secret .*uuid=.\([0-9a-f-]*\).*/\1/p')"; }
+row "generated: its secret is lost" 'linked_xml one raw | sed "/<secret /d" | create_xml' secret_lost gone
 row "generated: wiped, and unlinked" 'linked_xml one raw | sed "/<secret /d" | create_xml' \
     'virsh vol-wipe one data' by_names both_gone
 same "its secret goes with it" "$(virsh -q secret-list | grep -vc "$SECRET_UUID")" 0
