@@ -16,6 +16,7 @@
 typedef enum {
     LUKSHDR_QEMU_CONTEXT_PREPARE, /* disks of vm are prepared */
     LUKSHDR_QEMU_CONTEXT_COPY,    /* a client copies a disk (blockcopy), as the guest sees it */
+    LUKSHDR_QEMU_CONTEXT_REVERT,  /* a domain goes back to a snapshot; overlays may be encrypted */
     LUKSHDR_QEMU_CONTEXT_STOP,    /* vm is stopped */
 } lukshdrQemuContextKind;
 

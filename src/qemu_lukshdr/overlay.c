@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <glib/gi18n-lib.h>
 #include <libvirt/virterror.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -161,4 +162,23 @@ lukshdrQemuOverlayRemove(lukshdrQemuOverlay *overlay)
         LUKSHDR_LOG_WARN(_("Unable to remove overlay '%1$s', which no snapshot has: %2$s"),
                          overlay->path, g_strerror(errno));
     overlay->inode = 0;
+}
+
+bool
+lukshdrQemuOverlayReplace(lukshdrQemuOverlay *overlay, GError **error)
+{
+    g_autofree char *path = g_steal_pointer(&overlay->path);
+    bool ok;
+
+    overlay->path = g_strconcat(path, ".lukshdr", NULL);
+    ok = lukshdrQemuOverlayMake(overlay, error);
+    if (ok && rename(overlay->path, path) < 0) {
+        lukshdrErrorSetErrno(error, errno, _("Unable to rename '%1$s' to '%2$s'"), overlay->path,
+                             path);
+        lukshdrQemuOverlayRemove(overlay);
+        ok = false;
+    }
+    g_free(overlay->path);
+    overlay->path = g_steal_pointer(&path);
+    return ok;
 }

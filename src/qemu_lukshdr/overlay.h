@@ -38,3 +38,16 @@ lukshdrQemuOverlayMake(lukshdrQemuOverlay *overlay, GError **error);
  */
 void
 lukshdrQemuOverlayRemove(lukshdrQemuOverlay *overlay);
+
+/**
+ * lukshdrQemuOverlayReplace:
+ * @overlay: an overlay with a secret, whose path is that of a plain one that nobody has open and that holds nothing
+ * @error: as lukshdrQemuOverlayMake; VIR_ERR_SYSTEM_ERROR
+ *
+ * Makes it beside the plain one, and puts it in that one's place.  After a crash either is there, and perhaps a file with
+ * ".lukshdr" behind its name, which nobody needs.
+ *
+ * Returns: true, or false with @error set and the plain one as it was.
+ */
+bool
+lukshdrQemuOverlayReplace(lukshdrQemuOverlay *overlay, GError **error);

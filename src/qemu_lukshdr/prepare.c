@@ -384,6 +384,7 @@ static bool
 lukshdrQemuPrepareOther(virDomainDiskDef *disk, virStorageSource *src, GError **error)
 {
     g_autoptr(lukshdrGuestDisk) below = NULL;
+    g_autoptr(lukshdrLink) link = NULL;
     g_autofree char *ways = NULL;
 
     if (disk)
@@ -401,6 +402,16 @@ lukshdrQemuPrepareOther(virDomainDiskDef *disk, virStorageSource *src, GError **
 
     if (lukshdrQemuContextFind(LUKSHDR_QEMU_CONTEXT_COPY, NULL) || lukshdrQemuSourceEncryption(src))
         return true;
+
+    /* libvirt has made up this overlay itself, and whoever asked for that was told what is not possible */
+    if (lukshdrQemuContextFind(LUKSHDR_QEMU_CONTEXT_REVERT, NULL) &&
+        (link = lukshdrRegistryGet(lukshdrQemu.host.registry, below->linkUUID)) &&
+        link->secretUUID) {
+        if (lukshdrQemuPrepareEncryption(link, src) == 0)
+            return true;
+        lukshdrErrorFromLast(error);
+        return false;
+    }
 
     ways = lukshdrQemuSnapshotXMLWays(below->format);
     g_set_error(

@@ -14,7 +14,7 @@
 #include "util/xml.h"
 #include "client-xml.h"
 
-static virIdentity *
+virIdentity *
 lukshdrQemuBecomeSystem(void)
 {
     const lukshdrABIQemu *abi = &lukshdrQemu.libvirt;
@@ -26,7 +26,7 @@ lukshdrQemuBecomeSystem(void)
     return client;
 }
 
-static void
+void
 lukshdrQemuBecomeClient(virIdentity *client)
 {
     /* if this thread went on as the system, it would lend those rights to other clients */
@@ -129,18 +129,4 @@ lukshdrQemuLookSnapshot(virDomainSnapshotPtr snapshot)
 
     lukshdrQemuBecomeClient(client);
     return xml;
-}
-
-bool
-lukshdrQemuDefine(virDomainPtr domain,
-                  const char *xml,
-                  virDomainPtr (*define)(virConnectPtr conn, const char *xml, unsigned int flags))
-{
-    virIdentity *client = lukshdrQemuBecomeSystem();
-    virDomainPtr defined = define(virDomainGetConnect(domain), xml, 0);
-
-    if (defined)
-        virDomainFree(defined);
-    lukshdrQemuBecomeClient(client);
-    return defined != NULL;
 }

@@ -82,16 +82,18 @@ char *
 lukshdrQemuLookSnapshot(virDomainSnapshotPtr snapshot);
 
 /**
- * lukshdrQemuDefine:
- * @domain: a domain, which this thread has not locked
- * @xml: its new configuration
- * @define: stock's entry
+ * lukshdrQemuBecomeSystem:
  *
- * As the system: completes what the client had the right to cause.
+ * For what completes something that the client had the right to cause.
  *
- * Returns: true, or false with a libvirt error.
+ * Returns: the thread's identity from before, for lukshdrQemuBecomeClient.
  */
-bool
-lukshdrQemuDefine(virDomainPtr domain,
-                  const char *xml,
-                  virDomainPtr (*define)(virConnectPtr conn, const char *xml, unsigned int flags));
+virIdentity *
+lukshdrQemuBecomeSystem(void);
+
+/**
+ * lukshdrQemuBecomeClient:
+ * @client: from lukshdrQemuBecomeSystem; consumed
+ */
+void
+lukshdrQemuBecomeClient(virIdentity *client);

@@ -262,6 +262,35 @@ lukshdrQemuSnapshotXMLEncrypt(lukshdrQemuSnapshotXML *state,
     return true;
 }
 
+/* Says in @overlay which disk @disk is, and what is below an overlay above it; @headers are those that the domain's
+ * metadata names, or NULL */
+static bool
+lukshdrQemuSnapshotXMLBase(const lukshdrQemuHost *host,
+                           xmlNode *disk,
+                           GHashTable *headers,
+                           lukshdrQemuOverlay *overlay,
+                           GError **error)
+{
+    xmlNode *source = lukshdrXMLChild(disk, LUKSHDR_XML_SOURCE);
+    xmlNode *driver = lukshdrXMLChild(disk, LUKSHDR_XML_DRIVER);
+    g_autofree char *type = lukshdrXMLAttribute(disk, LUKSHDR_XML_TYPE);
+    g_autoptr(lukshdrLink) top = NULL;
+
+    overlay->target = lukshdrQemuConfigXMLTarget(disk);
+    if (!source || !overlay->target)
+        return true;
+    if (!lukshdrQemuConfigXMLFind(host, type, source, &top, &overlay->base, error) ||
+        !lukshdrQemuSnapshotXMLFind(host, disk, false, &overlay->link, error))
+        return false;
+
+    overlay->baseIsLinked = top != NULL;
+    overlay->baseFormat = driver ? lukshdrXMLAttribute(driver, LUKSHDR_XML_TYPE) : NULL;
+    if (!overlay->baseFormat && top)
+        overlay->baseFormat = g_strdup(top->format);
+    overlay->ownHeader = headers && g_hash_table_contains(headers, overlay->target);
+    return true;
+}
+
 /* Adds the overlay that @disk gets, if it gets one, to @overlays */
 static bool
 lukshdrQemuSnapshotXMLOverlay(lukshdrQemuSnapshotXML *state,
@@ -272,34 +301,24 @@ lukshdrQemuSnapshotXMLOverlay(lukshdrQemuSnapshotXML *state,
 {
     xmlNode *asked = lukshdrQemuSnapshotXMLAsked(state, disk);
     g_autofree char *kept = lukshdrQemuSnapshotXMLHow(disk, asked, state->other);
-    xmlNode *driver = lukshdrXMLChild(disk, LUKSHDR_XML_DRIVER);
-    xmlNode *below = lukshdrXMLChild(disk, LUKSHDR_XML_SOURCE);
     xmlNode *source = lukshdrXMLChild(asked, LUKSHDR_XML_SOURCE);
     xmlNode *format = lukshdrXMLChild(asked, LUKSHDR_XML_DRIVER);
     xmlNode *encryption = lukshdrXMLChild(source, LUKSHDR_XML_ENCRYPTION);
-    g_autofree char *type = lukshdrXMLAttribute(disk, LUKSHDR_XML_TYPE);
     g_autofree char *newType = asked ? lukshdrXMLAttribute(asked, LUKSHDR_XML_TYPE) : NULL;
     g_autofree char *newFormat = format ? lukshdrXMLAttribute(format, LUKSHDR_XML_TYPE) : NULL;
     g_autoptr(lukshdrQemuOverlay) overlay = NULL;
-    g_autoptr(lukshdrLink) top = NULL;
 
-    if (!g_str_equal(kept, LUKSHDR_QEMU_SNAPSHOT_EXTERNAL) || !below)
+    /* a drive without an image gets no overlay */
+    if (!g_str_equal(kept, LUKSHDR_QEMU_SNAPSHOT_EXTERNAL) ||
+        !lukshdrXMLChild(disk, LUKSHDR_XML_SOURCE))
         return true;
 
     overlay = g_new0(lukshdrQemuOverlay, 1);
-    overlay->target = lukshdrQemuConfigXMLTarget(disk);
+    if (!lukshdrQemuSnapshotXMLBase(state->host, disk, state->headers, overlay, error))
+        return false;
     if (!overlay->target)
         return true;
-    if (!lukshdrQemuConfigXMLFind(state->host, type, below, &top, &overlay->base, error) ||
-        !lukshdrQemuSnapshotXMLFind(state->host, disk, false, &overlay->link, error))
-        return false;
-
-    overlay->baseIsLinked = top != NULL;
-    overlay->baseFormat = driver ? lukshdrXMLAttribute(driver, LUKSHDR_XML_TYPE) : NULL;
-    if (!overlay->baseFormat && top)
-        overlay->baseFormat = g_strdup(top->format);
     overlay->qcow2 = !newFormat || g_str_equal(newFormat, "qcow2");
-    overlay->ownHeader = state->headers && g_hash_table_contains(state->headers, overlay->target);
     if (!newType || g_str_equal(newType, "file"))
         overlay->path = source ? lukshdrXMLAttribute(source, LUKSHDR_XML_FILE) : NULL;
     if (!overlay->path && (!newType || g_str_equal(newType, "file")))
@@ -482,39 +501,76 @@ lukshdrQemuSnapshotXMLIsExternal(xmlNode *snapshot)
     return false;
 }
 
-bool
-lukshdrQemuSnapshotXMLCheckRevert(const lukshdrQemuHost *host, const char *snapshot, GError **error)
+/* Can @overlay, of which libvirt makes up the name, be encrypted?  @running: the snapshot has the domain's memory */
+static bool
+lukshdrQemuSnapshotXMLCheckRevert(const lukshdrQemuHost *host,
+                                  const lukshdrQemuOverlay *overlay,
+                                  bool running,
+                                  GError **error)
 {
-    g_autoptr(xmlDoc) doc = lukshdrQemuConfigXMLRead(snapshot);
-    xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
-    xmlNode *devices = lukshdrXMLChild(lukshdrXMLChild(root, LUKSHDR_XML_DOMAIN),
-                                       LUKSHDR_XML_DEVICES);
-    xmlNode *disk;
+    const lukshdrLink *link = overlay->link;
+    g_autofree char *pool = NULL;
 
-    if (!lukshdrQemuSnapshotXMLIsExternal(root))
+    if (overlay->base && host->headerPools &&
+        !lukshdrHeaderPoolsFindDefault(host->headerPools, overlay->base, &pool, error))
+        return false;
+    if (pool && overlay->secret && !overlay->ownHeader && overlay->baseFormat &&
+        (running || overlay->baseIsLinked))
         return true;
 
-    for (disk = lukshdrXMLChild(devices, LUKSHDR_XML_DISK); disk;
-         disk = lukshdrXMLNext(disk, LUKSHDR_XML_DISK)) {
-        g_autofree char *dev = lukshdrQemuConfigXMLTarget(disk);
-        g_autoptr(lukshdrLink) link = NULL;
+    g_set_error(
+        error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+        pool && !overlay->baseIsLinked && !running
+            ? _("libvirt would go back to this snapshot with an overlay above disk '%1$s' that holds "
+                "data of linked volume '%2$s' of pool '%3$s' unencrypted, since the disk had an "
+                "overlay before it; delete the snapshots before this one, or go back to the first")
+            : _("libvirt would go back to this snapshot with an overlay above disk '%1$s' that holds "
+                "data of linked volume '%2$s' of pool '%3$s' unencrypted; give the pool in which "
+                "the disk's image lies an encryption default (virsh pool-edit)"),
+        overlay->target, link->payload.volume, link->payload.pool);
+    return false;
+}
+
+GPtrArray *
+lukshdrQemuSnapshotXMLReverts(const lukshdrQemuHost *host,
+                              const char *snapshot,
+                              bool *running,
+                              GError **error)
+{
+    g_autoptr(GPtrArray)
+        overlays = g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrQemuOverlayFree);
+    g_autoptr(xmlDoc) doc = lukshdrQemuConfigXMLRead(snapshot);
+    xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
+    xmlNode *state = lukshdrXMLChild(root, LUKSHDR_XML_STATE);
+    xmlNode *domain = lukshdrXMLChild(root, LUKSHDR_XML_DOMAIN);
+    xmlNode *metadata = lukshdrQemuConfigXMLMetadata(domain);
+    g_autofree char *said = state ? lukshdrXMLText(state) : NULL;
+    g_autoptr(GHashTable) headers = NULL;
+    xmlNode *disk;
+
+    *running = g_strcmp0(said, "running") == 0 || g_strcmp0(said, "paused") == 0;
+    if (!lukshdrQemuSnapshotXMLIsExternal(root))
+        return g_steal_pointer(&overlays);
+    if (metadata && !(headers = lukshdrQemuMetadataParse(metadata, error)))
+        return NULL;
+
+    for (disk = lukshdrXMLChild(lukshdrXMLChild(domain, LUKSHDR_XML_DEVICES), LUKSHDR_XML_DISK);
+         disk; disk = lukshdrXMLNext(disk, LUKSHDR_XML_DISK)) {
+        g_autoptr(lukshdrQemuOverlay) overlay = g_new0(lukshdrQemuOverlay, 1);
 
         /* what cannot be written to gets no overlay */
         if (lukshdrXMLChild(disk, "readonly"))
             continue;
-        if (!lukshdrQemuSnapshotXMLFind(host, disk, false, &link, error))
-            return false;
-        if (!link)
+        if (!lukshdrQemuSnapshotXMLBase(host, disk, headers, overlay, error))
+            return NULL;
+        if (!overlay->link)
             continue;
-
-        g_set_error(
-            error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
-            _("libvirt would go back to this snapshot with an overlay above disk '%1$s' that holds "
-              "data of linked volume '%2$s' of pool '%3$s' unencrypted; to go back by hand, shut the "
-              "domain off, remove its snapshots (virsh snapshot-delete --metadata), and define it "
-              "as this snapshot has it (the 'domain' in virsh snapshot-dumpxml)"),
-            dev ? dev : "", link->payload.volume, link->payload.pool);
-        return false;
+        if (overlay->link->state == LUKSHDR_LINK_STATE_ACTIVE)
+            overlay->secret = g_strdup(overlay->link->secretUUID);
+        overlay->qcow2 = true;
+        if (!lukshdrQemuSnapshotXMLCheckRevert(host, overlay, *running, error))
+            return NULL;
+        g_ptr_array_add(overlays, g_steal_pointer(&overlay));
     }
-    return true;
+    return g_steal_pointer(&overlays);
 }

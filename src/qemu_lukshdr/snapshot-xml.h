@@ -99,21 +99,24 @@ lukshdrQemuSnapshotXMLCheckRunning(const lukshdrQemuHost *host,
                                    GError **error);
 
 /**
- * lukshdrQemuSnapshotXMLCheckRevert:
+ * lukshdrQemuSnapshotXMLReverts:
  * @host: what this host knows
  * @snapshot: XML of a snapshot, with the domain in it, to which a client wants to go back
- * @error: VIR_ERR_OPERATION_UNSUPPORTED, naming the disk and what to do
+ * @running: set to whether the snapshot has the domain's memory
+ * @error: VIR_ERR_OPERATION_UNSUPPORTED, naming the disk and what to do, if one could not be encrypted
  *
  * libvirt goes back to an external snapshot with new overlays above all disks of the domain in it, also those
  * that the snapshot left out (virDomainSnapshotAlignDisks with force_default_location, since 9.9).  It makes
  * them unencrypted.
  *
- * Returns: true, or false with @error set if a linked disk would get one.
+ * Returns: the overlays that linked disks get, as lukshdrQemuSnapshotXMLOverlays, without their paths, which libvirt
+ * makes of the time; NULL with @error set.
  */
-bool
-lukshdrQemuSnapshotXMLCheckRevert(const lukshdrQemuHost *host,
-                                  const char *snapshot,
-                                  GError **error);
+GPtrArray *
+lukshdrQemuSnapshotXMLReverts(const lukshdrQemuHost *host,
+                              const char *snapshot,
+                              bool *running,
+                              GError **error);
 
 /**
  * lukshdrQemuSnapshotXMLWays:

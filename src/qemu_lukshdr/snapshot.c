@@ -27,8 +27,10 @@
 #include "util/xml.h"
 #include "qemu.h"
 #include "client-xml.h"
+#include "context.h"
 #include "overlay.h"
 #include "rights.h"
+#include "secret.h"
 #include "snapshot-xml.h"
 #include "table.h"
 
@@ -43,12 +45,17 @@ lukshdrQemuSnapshotCheckDisks(const char *xml, GError **error)
     return lukshdrQemuConfigXMLRewrite(&lukshdrQemu.host, xml, &rewritten, error);
 }
 
-/* The disk of the domain @doc with that target */
+/* The disk with that target of the domain @doc, or of the domain in the snapshot @doc */
 static xmlNode *
 lukshdrQemuSnapshotFindDisk(xmlDoc *doc, const char *target)
 {
-    xmlNode *devices = lukshdrXMLChild(xmlDocGetRootElement(doc), LUKSHDR_XML_DEVICES);
+    xmlNode *root = xmlDocGetRootElement(doc);
+    xmlNode *devices;
     xmlNode *disk;
+
+    if (root && xmlStrEqual(root->name, BAD_CAST LUKSHDR_XML_DOMAIN_SNAPSHOT))
+        root = lukshdrXMLChild(root, LUKSHDR_XML_DOMAIN);
+    devices = lukshdrXMLChild(root, LUKSHDR_XML_DEVICES);
 
     for (disk = lukshdrXMLChild(devices, LUKSHDR_XML_DISK); disk;
          disk = lukshdrXMLNext(disk, LUKSHDR_XML_DISK)) {
@@ -102,6 +109,23 @@ lukshdrQemuSnapshotAddBacking(xmlNode *disk, const lukshdrQemuOverlay *overlay, 
         lukshdrXMLAddChild(backing, LUKSHDR_XML_BACKING_STORE, NULL);
 }
 
+/* Makes @doc the configuration of @domain, which completes what the client had the right to cause */
+static bool
+lukshdrQemuSnapshotDefine(virDomainPtr domain, xmlDoc *doc, GError **error)
+{
+    g_autofree char *text = lukshdrQemuConfigXMLWrite(doc);
+    virIdentity *client = lukshdrQemuBecomeSystem();
+    virDomainPtr defined = lukshdrQemuTableStock.domainDefineXMLFlags(virDomainGetConnect(domain),
+                                                                      text, 0);
+
+    if (defined)
+        virDomainFree(defined);
+    else
+        lukshdrErrorFromLast(error);
+    lukshdrQemuBecomeClient(client);
+    return defined != NULL;
+}
+
 /* The domain has taken the overlays, and was @before */
 static bool
 lukshdrQemuSnapshotRecord(virDomainPtr domain,
@@ -113,7 +137,6 @@ lukshdrQemuSnapshotRecord(virDomainPtr domain,
     g_autofree char *config = lukshdrQemuLook(domain,
                                               VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE);
     g_autoptr(xmlDoc) doc = config ? lukshdrQemuConfigXMLRead(config) : NULL;
-    g_autofree char *text = NULL;
     bool changed = false;
     guint i;
 
@@ -135,11 +158,7 @@ lukshdrQemuSnapshotRecord(virDomainPtr domain,
     if (!changed)
         return true;
 
-    text = lukshdrQemuConfigXMLWrite(doc);
-    if (lukshdrQemuDefine(domain, text, lukshdrQemuTableStock.domainDefineXMLFlags))
-        return true;
-    lukshdrErrorFromLast(error);
-    return false;
+    return lukshdrQemuSnapshotDefine(domain, doc, error);
 }
 
 /* Removes the overlays that the domain does not have.  If stock fails late, it has them; they are empty then, and what
@@ -246,13 +265,122 @@ lukshdrQemuSnapshotCreateXML(virDomainPtr domain, const char *xml, unsigned int 
     return lukshdrQemuTableStock.domainSnapshotCreateXML(domain, xml, flags);
 }
 
+/* The domain has gone back to the snapshot @xml, and has overlays above its linked disks: of a domain that does not run,
+ * plain ones, of which its configuration does not say what is below; of one that runs, encrypted ones (prepare.c), of which
+ * its configuration does not say that they are. */
+static bool
+lukshdrQemuSnapshotReverted(virDomainPtr domain,
+                            GPtrArray *overlays,
+                            const char *xml,
+                            bool running,
+                            GError **error)
+{
+    g_autoptr(xmlDoc) old = lukshdrQemuConfigXMLRead(xml);
+    g_autofree char *config = lukshdrQemuLook(domain,
+                                              VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE);
+    g_autoptr(xmlDoc) doc = config ? lukshdrQemuConfigXMLRead(config) : NULL;
+    bool changed = false;
+    guint i;
+
+    if (!doc || !old) {
+        lukshdrErrorFromLast(error);
+        return false;
+    }
+    for (i = 0; i < overlays->len; i++) {
+        lukshdrQemuOverlay *overlay = g_ptr_array_index(overlays, i);
+        xmlNode *before = lukshdrQemuSnapshotFindDisk(old, overlay->target);
+        xmlNode *disk = lukshdrQemuSnapshotFindDisk(doc, overlay->target);
+        xmlNode *source = lukshdrXMLChild(disk, LUKSHDR_XML_SOURCE);
+
+        overlay->path = source ? lukshdrXMLAttribute(source, LUKSHDR_XML_FILE) : NULL;
+        if (!before || !overlay->path || g_str_equal(overlay->path, overlay->base) ||
+            lukshdrXMLChild(source, LUKSHDR_XML_ENCRYPTION))
+            continue;
+        if (!running && !lukshdrQemuOverlayReplace(overlay, error))
+            return false;
+        lukshdrQemuConfigXMLEncryption(lukshdrXMLAddChild(source, LUKSHDR_XML_ENCRYPTION, NULL),
+                                       overlay->link);
+        lukshdrQemuSnapshotAddBacking(disk, overlay, before);
+        changed = true;
+    }
+    return !changed || lukshdrQemuSnapshotDefine(domain, doc, error);
+}
+
+/* Starts the domain, which the client had the right to have started */
+static int
+lukshdrQemuSnapshotStart(virDomainPtr domain, bool paused)
+{
+    virIdentity *client = lukshdrQemuBecomeSystem();
+    int rc = lukshdrQemuTableStock.domainCreateWithFlags(domain,
+                                                         paused ? VIR_DOMAIN_START_PAUSED : 0);
+
+    lukshdrQemuBecomeClient(client);
+    return rc;
+}
+
+/* Goes back to the snapshot @xml, with @overlays.  What a crash after each step leaves:
+ *
+ * A snapshot with memory, so the domain runs in the end:
+ *   1 gone back by stock          a configuration with an overlay that it says is plain, which is encrypted: a guest that
+ *                                 starts from it is refused by QEMU; going back again helps
+ *   2 configuration corrected     done
+ *
+ * A snapshot without; the domain does not run before 3 is done:
+ *   1 gone back by stock          a configuration that does not say what is below the new overlays, which are plain: a guest
+ *                                 that starts from it is refused (prepare.c); going back again helps
+ *   2 overlays replaced           as 1
+ *   3 configuration corrected     done, but the domain is not started, if the client asked for that */
+static int
+lukshdrQemuSnapshotGoBack(virDomainSnapshotPtr snapshot,
+                          const char *xml,
+                          GPtrArray *overlays,
+                          bool running,
+                          unsigned int flags)
+{
+    const unsigned int starts = VIR_DOMAIN_SNAPSHOT_REVERT_RUNNING |
+                                VIR_DOMAIN_SNAPSHOT_REVERT_PAUSED;
+    lukshdrQemuContext context = { .kind = LUKSHDR_QEMU_CONTEXT_REVERT };
+    virDomainPtr domain = virDomainSnapshotGetDomain(snapshot);
+    g_autoptr(GError) error = NULL;
+    virErrorPtr said;
+    int rc;
+
+    lukshdrQemuContextBegin(&context);
+    rc = lukshdrQemuTableStock.domainRevertToSnapshot(snapshot, running ? flags : flags & ~starts);
+    lukshdrQemuContextEnd(&context);
+
+    /* of a domain that runs the new overlays may be in its configuration also if stock failed after that */
+    if (rc < 0 && !running)
+        return rc;
+    said = lukshdrQemuErrorSave();
+    if (lukshdrQemuLookState(domain, virDomainIsPersistent) == 1 &&
+        !lukshdrQemuSnapshotReverted(domain, overlays, xml, running, &error) && rc == 0) {
+        g_prefix_error(
+            &error,
+            _("domain '%1$s' has gone back to snapshot '%2$s', but its overlays could not "
+              "be encrypted, so it will not start; go back to the snapshot again: "),
+            virDomainGetName(domain), virDomainSnapshotGetName(snapshot));
+        virFreeError(said);
+        lukshdrReportError(error);
+        return -1;
+    }
+    lukshdrQemuErrorRestore(said);
+
+    if (rc == 0 && !running && (flags & starts))
+        return lukshdrQemuSnapshotStart(domain, flags & VIR_DOMAIN_SNAPSHOT_REVERT_PAUSED);
+    return rc;
+}
+
 /* When libvirt goes on from an external snapshot, it puts a new overlay on the image that the
  * snapshot kept. */
 int
 lukshdrQemuSnapshotRevert(virDomainSnapshotPtr snapshot, unsigned int flags)
 {
+    g_autoptr(GPtrArray) overlays = NULL;
     g_autoptr(GError) error = NULL;
     g_autofree char *xml = NULL;
+    bool running;
+    guint i;
 
     if (!lukshdrQemuMay(virDomainSnapshotGetDomain(snapshot),
                         lukshdrQemu.libvirt.virDomainRevertToSnapshotEnsureACL, flags) ||
@@ -260,9 +388,21 @@ lukshdrQemuSnapshotRevert(virDomainSnapshotPtr snapshot, unsigned int flags)
         return -1;
 
     if (!lukshdrQemuSnapshotCheckDisks(xml, &error) ||
-        !lukshdrQemuSnapshotXMLCheckRevert(&lukshdrQemu.host, xml, &error)) {
+        !(overlays = lukshdrQemuSnapshotXMLReverts(&lukshdrQemu.host, xml, &running, &error))) {
         lukshdrReportError(error);
         return -1;
     }
+    /* what was written since the snapshot is gone when it is too late for this */
+    for (i = 0; i < overlays->len && !running; i++) {
+        const lukshdrQemuOverlay *overlay = g_ptr_array_index(overlays, i);
+        g_autoptr(lukshdrSecret) secret = lukshdrQemuSecretPassphrase(overlay->secret, &error);
+
+        if (!secret) {
+            lukshdrReportError(error);
+            return -1;
+        }
+    }
+    if (overlays->len > 0)
+        return lukshdrQemuSnapshotGoBack(snapshot, xml, overlays, running, flags);
     return lukshdrQemuTableStock.domainRevertToSnapshot(snapshot, flags);
 }

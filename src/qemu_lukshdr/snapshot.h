@@ -28,7 +28,7 @@ lukshdrQemuSnapshotCreateXML(virDomainPtr domain, const char *xml, unsigned int 
  * @snapshot: a snapshot
  * @flags: virDomainSnapshotRevertFlags
  *
- * Refuses to go back where libvirt would put a plain overlay above a linked disk.
+ * Has the overlays encrypted with which libvirt goes on, or refuses to go back where that cannot be.
  *
  * Returns: as virDomainRevertToSnapshot.
  */

@@ -236,7 +236,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     g_autofree char *other = g_strndup((const char *)data + len, size - len);
     g_autofree char *own = NULL;
     g_autofree char *sent = NULL;
+    g_autoptr(GPtrArray) reverts = NULL;
     g_autoptr(GError) error = NULL;
+    bool running;
     bool ok;
 
     if (!host.registry)
@@ -247,8 +249,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
 
     fuzzSnapshot(own, other, size & 1);
-    ok = lukshdrQemuSnapshotXMLCheckRevert(&host, own, &error);
-    fuzzError(ok, error);
+    reverts = lukshdrQemuSnapshotXMLReverts(&host, own, &running, &error);
+    fuzzError(reverts != NULL, error);
     g_clear_error(&error);
     ok = lukshdrQemuMigrateXMLCheck(&host, own, other, &error);
     fuzzError(ok, error);

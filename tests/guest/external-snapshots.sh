@@ -132,7 +132,6 @@ try "a second snapshot, above the first's overlay" virsh snapshot-create-as one 
 same "has an overlay as well" "$(image vda)" "$DATA/a.second"
 try "the guest writes" write 66 4
 same "nothing is in clear" "$(holds 33 "$DATA"/*; holds 55 "$DATA"/*; holds 66 "$DATA"/*)" ""
-refused "going back to the first" "overlay above disk 'vda'.*unencrypted" virsh snapshot-revert one first
 try "the first is deleted" virsh snapshot-delete one first
 same "its overlay is gone" "$(ls "$DATA")" "$(printf '%s\n' a.qcow2 a.second)"
 try "the guest reads all that it wrote" eval 'reads 11 1 && reads 33 2 && reads 55 3 && reads 66 4'
@@ -143,7 +142,6 @@ same "nothing is in clear" "$(holds 33 "$DATA"/*; holds 55 "$DATA"/*; holds 66 "
 try "a snapshot with memory" virsh snapshot-create-as one memory --memspec "$OTHER/memory" --diskspec vdb,snapshot=no
 same "has an overlay" "$(image vda)" "$DATA/a.memory"
 try "the guest writes" write 77 5
-refused "going back to it" "overlay above disk 'vda'.*unencrypted" virsh snapshot-revert one memory
 try "its overlay is committed" virsh blockcommit one vda --active --pivot --wait
 same "the volume is the disk again" "$(image vda)" "$DATA/a.qcow2"
 try "the guest reads what it wrote" reads 77 5
@@ -181,13 +179,61 @@ rm "$DATA/a.taken"
 refused "two overlays of one name" "disks 'vda' and 'vdb' would get the same overlay" virsh snapshot-create-as one same \
     --disk-only --diskspec "vda,file=$DATA/same" --diskspec "vdb,file=$DATA/same"
 refused "an overlay in a header pool" "vault" virsh snapshot-create one "$(snapshot_xml "$VAULT/over")" --disk-only
-refused "going back" "overlay above disk 'vda'.*unencrypted" virsh snapshot-revert one off
 try "the older one is deleted" virsh snapshot-delete one off
 try "the newer one is" eval 'virsh snapshot-delete one "$(virsh snapshot-list one --name | xargs)"'
 same "no overlay is left" "$(ls "$DATA")" "$(printf '%s\n' a.qcow2 r.raw)"
 try "the guest starts" virsh start one
 try "it reads all that it wrote" eval 'reads 11 1 && reads 77 5 && reads 88 6 && reads aa 7 && reads 99 6 vdb && reads cc 15 vdc'
 virsh destroy one
+
+# --- going back: libvirt puts new overlays on all disks, also on those that the snapshot left out
+
+try "a snapshot of the plain disk alone" virsh snapshot-create-as one back --disk-only --diskspec vda,snapshot=no \
+    --diskspec vdc,snapshot=no
+try "the guest starts" virsh start one
+try "it writes to all disks" eval 'write dd 1 && write dd 6 vdb && write dd 15 vdc'
+virsh destroy one
+try "another of all disks" virsh snapshot-create-as one later --disk-only
+try "the guest starts" virsh start one
+try "and writes" write d1 1
+virsh destroy one
+try "a third, above the other's overlay" virsh snapshot-create-as one latest --disk-only
+refused "going back to that" "overlay above disk 'vda'.*unencrypted, since the disk had an overlay" \
+    virsh snapshot-revert one latest
+for name in latest later; do
+    try "the snapshot $name is deleted" virsh snapshot-delete one "$name"
+done
+try "the guest goes back to the first, and runs" virsh snapshot-revert one back --running
+same "it runs" "$(virsh domstate one)" running
+like "the linked disk has an encrypted overlay" "$(virsh dumpxml one --inactive | grep -A2 "$(image vda)" | xargs)" \
+    "<encryption format=luks.*uuid=$SECRET_UUID"
+try "it finds what was there at the snapshot" reads 99 6 vdb
+try "and on disks that the snapshot left out, what is there" eval 'reads d1 1 && reads dd 15 vdc'
+try "it writes" eval 'write ee 9 && write ee 14 vdc'
+virsh destroy one
+same "nothing is in clear" "$(holds ee "$DATA"/*; holds dd "$DATA"/*; holds d1 "$DATA"/*)" ""
+try "the guest starts" virsh start one
+try "it finds what it wrote" eval 'reads ee 9 && reads ee 14 vdc'
+try "a snapshot with memory" virsh snapshot-create-as one memory2 --memspec "$OTHER/memory2" --diskspec vdb,snapshot=no \
+    --diskspec vdc,snapshot=no
+try "the guest writes" write ff 9
+try "it goes back to it" virsh snapshot-revert one memory2
+same "it runs" "$(virsh domstate one)" running
+try "it finds what was there, and writes" eval 'reads ee 9 && reads d1 1 && write f1 10'
+virsh destroy one
+like "the configuration says that the overlay is encrypted" "$(virsh dumpxml one --inactive | grep -A2 "$(image vda)" | xargs)" \
+    "<encryption format=luks.*uuid=$SECRET_UUID"
+same "nothing is in clear" "$(holds ff "$DATA"/*; holds f1 "$DATA"/*)" ""
+try "the guest starts" virsh start one
+try "it finds what it wrote" eval 'reads f1 10 && reads ee 9 && reads ee 14 vdc'
+virsh destroy one
+for name in memory2 back; do
+    try "the snapshot $name is deleted" virsh snapshot-delete one "$name"
+done
+try "the guest starts" virsh start one
+try "it finds all that it wrote" eval 'reads f1 10 && reads ee 9 && reads d1 1 && reads ee 14 vdc'
+virsh destroy one
+same "no overlay is left" "$(ls "$DATA")" "$(printf '%s\n' a.qcow2 r.raw)"
 
 # --- encrypted because the XML says so, without a default
 
@@ -208,4 +254,6 @@ try "is taken" virsh snapshot-create one "$(snapshot_xml "$DATA/prepared")" --di
 try "the guest starts" virsh start one
 try "it reads what is below" reads bb 8
 virsh destroy one
+refused "going back, where there is no default" "overlay above disk 'vda'.*unencrypted.*encryption default" \
+    virsh snapshot-revert one "$(virsh snapshot-list one --name | xargs)"
 finish
