@@ -316,10 +316,8 @@ lukshdrToolCheckState(lukshdrToolCheck *check, lukshdrToolState *state)
         check->links++;
         lukshdrToolCheckFinding(check, &state->payloadName, _("the payload is missing: %s"),
                                 state->reason);
-        lukshdrToolCheckAdvice(
-            _("header '%s' of pool '%s' is there and waits for the payload; if the payload is "
-              "gone for good, the header opens nothing any more"),
-            state->headerName.volume, state->headerName.pool);
+        lukshdrToolCheckAdvice(_("header '%s' of pool '%s' is there and waits for the payload"),
+                               state->headerName.volume, state->headerName.pool);
         break;
     case LUKSHDR_TOOL_STATE_FOUND:
         /* nothing is wrong: it may be another host's header, in a pool that both hosts have */

@@ -133,12 +133,56 @@ lukshdrToolForgetFind(lukshdrTool *tool,
     return lukshdrToolForgetFindHeader(tool, link, error);
 }
 
+/* What opens the header, and what is to be done with it: as the daemon says, or as the header's label does */
+static void
+lukshdrToolForgetShowSecret(lukshdrTool *tool,
+                            const lukshdrToolForgotten *link,
+                            const lukshdrToolHeader *content)
+{
+    const char *secret = link->payload ? link->payload->secretUUID : NULL;
+    g_autofree char *payload = lukshdrTextShellName(link->name->pool, link->name->volume);
+    g_autofree char *header = NULL;
+
+    if (!secret && content && content->labels)
+        secret = ((const lukshdrLink *)g_ptr_array_index(content->labels, 0))->secretUUID;
+    /* of a volume that was wiped, or is not whole yet, a generated secret goes with the link */
+    if (!secret || lukshdrToolStateSecretMissing(tool, secret) ||
+        (link->payload && (g_strcmp0(link->payload->linkState, "wiped") == 0 ||
+                           g_strcmp0(link->payload->linkState, "creating") == 0)))
+        return;
+
+    if (!link->header) {
+        lukshdrToolNote(
+            _("Secret %1$s: it stays, and opens backups of the header; when there are none any more: "
+              "virsh secret-undefine %1$s"),
+            secret);
+        return;
+    }
+    header = lukshdrTextShellName(link->header->pool, link->header->name);
+    lukshdrToolNote(
+        _("Secret %1$s: it stays; to link again: virt-lukshdr link %2$s %3$s --secret %1$s; when all "
+          "of it is deleted: virsh secret-undefine %1$s"),
+        secret, payload, header);
+}
+
 /* Says what is there and what is lost, and what that means */
 static void
 lukshdrToolForgetShow(lukshdrTool *tool, const lukshdrToolForgotten *link)
 {
     const lukshdrToolName *header = link->payload ? lukshdrToolVolumeOther(link->payload) : NULL;
     g_autoptr(lukshdrToolHeader) content = NULL;
+
+    /* whether there is a link, only the daemon knows, and it is not asked yet */
+    if (!link->header && !header) {
+        if (link->payload)
+            lukshdrToolNote(_("Payload %s/%s: it stays; nothing shows that it is linked"),
+                            link->name->pool, link->name->volume);
+        else
+            lukshdrToolNote(
+                _("Payload %s/%s: it is not there, and nothing in the active pools is its header"),
+                link->name->pool, link->name->volume);
+        return;
+    }
 
     if (!link->payload)
         lukshdrToolNote(_("Payload %s/%s: lost"), link->name->pool, link->name->volume);
@@ -148,19 +192,51 @@ lukshdrToolForgetShow(lukshdrTool *tool, const lukshdrToolForgotten *link)
 
     if (link->header)
         content = lukshdrToolHeaderDownload(tool, link->header->vol, NULL);
-    if (!link->header && header)
+    if (!link->header)
         lukshdrToolNote(_("Header %s/%s: lost, so nothing opens the payload but a backup of the "
                           "header"),
                         header->pool, header->volume);
-    else if (!link->header)
-        lukshdrToolNote(_("Header: lost, so nothing opens the payload but a backup of the header"));
     else if (!content || content->damage)
         lukshdrToolNote(_("Header %s/%s: damaged; it stays as a volume"), link->header->pool,
                         link->header->name);
+    else if (!link->payload && link->header->others->len == 1)
+        lukshdrToolNote(
+            _("Header %1$s/%2$s: it stays, and opens the payload with its passphrase "
+              "wherever a copy of that is; if there is none, delete it, and its name is free as well: "
+              "virsh vol-delete %2$s %1$s"),
+            link->header->pool, link->header->name);
     else
         lukshdrToolNote(_("Header %s/%s: it stays, and opens the payload with its passphrase "
                           "wherever a copy of that is"),
                         link->header->pool, link->header->name);
+    lukshdrToolForgetShowSecret(tool, link, content);
+}
+
+/* A record that could not be read did not say which header it was about, so that one has kept its label */
+static void
+lukshdrToolForgetShowAgain(lukshdrTool *tool, const lukshdrToolForgotten *link)
+{
+    g_autoptr(GPtrArray) states = link->header ? NULL : lukshdrToolStateList(tool, NULL);
+    guint i;
+
+    for (i = 0; states && i < states->len; i++) {
+        const lukshdrToolState *state = g_ptr_array_index(states, i);
+
+        if (g_strcmp0(state->payloadName.pool, link->name->pool) ||
+            g_strcmp0(state->payloadName.volume, link->name->volume))
+            continue;
+        if (state->payload)
+            lukshdrToolNote(
+                _("Header %1$s/%2$s has its link label still, and that has linked the two again; if that "
+                  "is not meant: virt-lukshdr unlink %3$s/%4$s"),
+                state->headerName.pool, state->headerName.volume, state->payloadName.pool,
+                state->payloadName.volume);
+        else
+            lukshdrToolNote(
+                _("Header %1$s/%2$s has its link label still; that links the two again when its pool is "
+                  "refreshed: virsh pool-refresh %1$s"),
+                state->headerName.pool, state->headerName.volume);
+    }
 }
 
 static bool
@@ -199,7 +275,14 @@ lukshdrToolForgetRun(lukshdrTool *tool, char ***argv, GError **error)
         return false;
 
     pool = virStoragePoolLookupByName(tool->conn, link.name->pool);
-    return lukshdrToolForget(pool, link.name->volume, link.headers, error);
+    if (!lukshdrToolForget(pool, link.name->volume, link.headers, error))
+        return false;
+    if (!g_uuid_string_is_valid((*argv)[1]))
+        lukshdrToolForgetShowAgain(tool, &link);
+    else
+        lukshdrToolNote(
+            _("Where the header has its link label, that makes the link again: virt-lukshdr list"));
+    return true;
 }
 
 const lukshdrToolCommand lukshdrToolCommandForget = {

@@ -108,7 +108,8 @@ lukshdrToolBackupRun(lukshdrTool *tool, char ***argv, GError **error)
         !(state = lukshdrToolStateOf(tool, payload, error)))
         return false;
 
-    if (state->reason) {
+    /* whatever has become of the payload or the secret: their way back needs the header */
+    if (!state->headerWhole || state->kind >= LUKSHDR_TOOL_STATE_CREATING) {
         g_set_error(error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_FAILED,
                     _("the header is not worth a backup: %s"), state->reason);
         return false;

@@ -147,6 +147,19 @@ lukshdrToolLinkPrimary(GPtrArray *replicas, const lukshdrToolName *header)
     g_ptr_array_insert(replicas, 0, lukshdrToolNameNew(text));
 }
 
+/* Says what is linked now, as the daemon has it */
+static void
+lukshdrToolLinkTell(lukshdrTool *tool, const lukshdrToolVolume *payload)
+{
+    g_autoptr(lukshdrToolVolume)
+        now = lukshdrToolVolumeLookup(tool, payload->pool, payload->name, NULL);
+    const lukshdrToolName *header = now ? lukshdrToolVolumeOther(now) : NULL;
+
+    if (header && now->role == LUKSHDR_TOOL_ROLE_PAYLOAD && now->secretUUID)
+        lukshdrToolNote(_("Volume %s/%s is linked to header %s/%s, which secret %s opens."),
+                        now->pool, now->name, header->pool, header->volume, now->secretUUID);
+}
+
 /* Links a header that is not linked yet */
 static bool
 lukshdrToolLinkNew(lukshdrTool *tool,
@@ -174,7 +187,10 @@ lukshdrToolLinkNew(lukshdrTool *tool,
         return false;
     }
     lukshdrToolLinkPrimary(replicas, &(lukshdrToolName){ header->pool, header->name });
-    return lukshdrToolLinkDo(payload, "existing", replicas, secret, error);
+    if (!lukshdrToolLinkDo(payload, "existing", replicas, secret, error))
+        return false;
+    lukshdrToolLinkTell(tool, payload);
+    return true;
 }
 
 /* Says what would be taken, and asks */
@@ -190,13 +206,13 @@ lukshdrToolLinkConfirm(const lukshdrToolVolume *payload, bool yes, GError **erro
         question = g_strdup_printf(
             _("Volume '%s' in pool '%s' is another file than the one that was linked to header "
               "'%s' in pool '%s', such as one from a backup. It has format %s and a size of %s. "
-              "Take it as the payload, and the header as it is now?"),
+              "Take this file as the payload from now on? Its header must be there, and its secret must open that."),
             name, payload->pool, header->volume, header->pool, payload->format, size);
     else
         question = g_strdup_printf(
-            _("Take the header of volume '%s' in pool '%s' as it is now? If it is an older one, "
-              "passphrases that have been removed since then open the volume again."),
-            name, payload->pool);
+            _("Link volume '%s' in pool '%s' to header '%s' in pool '%s' anew, as both are now? If the "
+              "header is an older one, passphrases that have been removed since then open the volume again."),
+            name, payload->pool, header->volume, header->pool);
 
     return lukshdrToolConfirm(question, yes, error);
 }
@@ -234,11 +250,12 @@ lukshdrToolLinkRun(lukshdrTool *tool, char ***argv, GError **error)
     if (!(payload = lukshdrToolVolumeFindLinked(tool, (*argv)[1], error)) ||
         !lukshdrToolLinkConfirm(payload, yes, error))
         return false;
-    if (!replicas->len && !noReplicas)
-        return lukshdrToolLinkAgain(payload, NULL, secret, error);
-
-    lukshdrToolLinkPrimary(replicas, lukshdrToolVolumeOther(payload));
-    return lukshdrToolLinkAgain(payload, replicas, secret, error);
+    if (replicas->len || noReplicas)
+        lukshdrToolLinkPrimary(replicas, lukshdrToolVolumeOther(payload));
+    if (!lukshdrToolLinkAgain(payload, replicas->len ? replicas : NULL, secret, error))
+        return false;
+    lukshdrToolLinkTell(tool, payload);
+    return true;
 }
 
 const lukshdrToolCommand lukshdrToolCommandLink = {

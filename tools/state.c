@@ -247,6 +247,18 @@ lukshdrToolStateListSecrets(lukshdrTool *tool)
     return true;
 }
 
+bool
+lukshdrToolStateSecretMissing(lukshdrTool *tool, const char *uuid)
+{
+    int i;
+
+    if (!lukshdrToolStateListSecrets(tool))
+        return false;
+    for (i = 0; tool->secrets[i] && !lukshdrTextSameUUID(tool->secrets[i], uuid);)
+        i++;
+    return !tool->secrets[i];
+}
+
 /* All else is in order: is there the secret? */
 static void
 lukshdrToolStateJudgeSecret(lukshdrTool *tool, lukshdrToolState *state)
@@ -254,14 +266,10 @@ lukshdrToolStateJudgeSecret(lukshdrTool *tool, lukshdrToolState *state)
     const char *uuid = state->payload->secretUUID;
     g_autoptr(lukshdrSecret) value = NULL;
     g_autoptr(GError) local = NULL;
-    int i;
 
-    if (!uuid || !lukshdrToolStateListSecrets(tool))
+    if (!uuid)
         return;
-    for (i = 0; tool->secrets[i] && !lukshdrTextSameUUID(tool->secrets[i], uuid);)
-        i++;
-
-    if (!tool->secrets[i]) {
+    if (lukshdrToolStateSecretMissing(tool, uuid)) {
         state->kind = LUKSHDR_TOOL_STATE_SECRET_MISSING;
         state->reason = g_strdup_printf(
             _("libvirt has no secret %1$s, which opens the header; put %1$s.xml and %1$s.base64 back into "
@@ -352,6 +360,7 @@ lukshdrToolStateOfPayload(lukshdrTool *tool,
 
     if (!lukshdrToolStateReadHeader(tool, state, error))
         return NULL;
+    state->headerWhole = state->kind == LUKSHDR_TOOL_STATE_OK;
     if (payload->linkState)
         lukshdrToolStateJudgeLink(state);
     if (state->kind == LUKSHDR_TOOL_STATE_OK)
@@ -375,6 +384,7 @@ static lukshdrToolState *
 lukshdrToolStateOfHeader(lukshdrTool *tool, lukshdrToolVolume *header, GError **error)
 {
     g_autoptr(lukshdrToolState) state = NULL;
+    g_autofree char *shown = NULL;
     g_autoptr(GError) local = NULL;
     const lukshdrToolName *name = lukshdrToolVolumeOther(header);
     g_autoptr(lukshdrToolVolume)
@@ -393,7 +403,11 @@ lukshdrToolStateOfHeader(lukshdrTool *tool, lukshdrToolVolume *header, GError **
 
     state->kind = LUKSHDR_TOOL_STATE_PAYLOAD_MISSING;
     g_free(state->reason);
-    state->reason = g_strdup(local->message);
+    shown = lukshdrTextShellName(name->pool, name->volume);
+    state->reason = g_strdup_printf(
+        _("%1$s; put it back, and refresh its pool: virsh pool-refresh %2$s; if it was moved, refresh the pool where "
+          "it is, and say: virt-lukshdr link POOL/VOLUME; if it is gone for good: virt-lukshdr forget %3$s"),
+        local->message, name->pool, shown);
     return g_steal_pointer(&state);
 }
 

@@ -36,6 +36,8 @@ struct _lukshdrToolState {
     lukshdrToolStateKind kind;
     char *reason; /* for a person; NULL if all is well */
 
+    bool headerWhole; /* whatever the state is: the header is there, whole, and this link's */
+
     lukshdrToolVolume *payload;  /* NULL if it is missing, or for an orphan or found */
     lukshdrToolName payloadName; /* for ORPHANED and FOUND: as the label says, or NULL */
     lukshdrToolName headerName;
@@ -101,6 +103,16 @@ lukshdrToolStateLabelOf(const lukshdrToolVolume *payload, const lukshdrToolHeade
  */
 char *
 lukshdrToolStateLabelNames(const lukshdrToolHeader *content);
+
+/**
+ * lukshdrToolStateSecretMissing:
+ * @tool: the tool
+ * @uuid: of a secret
+ *
+ * Returns: whether libvirt has no such secret; false also if it lists none to this client.
+ */
+bool
+lukshdrToolStateSecretMissing(lukshdrTool *tool, const char *uuid);
 
 /**
  * lukshdrToolStateList:

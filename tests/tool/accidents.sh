@@ -57,7 +57,9 @@ for way in cp tar rsync 'qemu-img convert'; do
     same "$way: the list says so" "$(state "$name")" payload-replaced
     refuse "$way: it is not used" "was replaced: .*\"virt-lukshdr link data/$name\"" plain_of "$name" "$DAEMON_DIR/plain"
     command=$(sed -n 's/.*"virt-lukshdr \(link [^"]*\)".*/\1/p' <<<"$OUT" | head -n 1)
-    try "$way: what the message says takes it again" eval "vl $command --yes"
+    try "$way: its header can be saved meanwhile" vl header-backup "data/$name" "$DAEMON_DIR/$name.header" --force
+    status "$way: what the message says takes it again, and what is linked is said" 0 \
+        "^Volume data/$name is linked to header vault/$name.luks, which secret $SECRET_UUID opens" eval "vl $command --yes"
     same "$way: it is well" "$(state "$name")" ok
     try "$way: it opens" plain_of "$name" "$DAEMON_DIR/plain"
     try "$way: it has its content" cmp "$DAEMON_DIR/plain" "$DAEMON_DIR/content"
@@ -125,7 +127,8 @@ virsh pool-refresh data
 same "the payload removed by hand: listed" "$(state)" payload-missing
 refuse "its name is kept" 'is still registered.*"virt-lukshdr forget data/one"' free one
 status "the message's command" 0 '^Payload data/one: lost' eval "vl $(last_command "$OUT") --yes"
-like "says what is left" "$OUT" '^Header vault/one.luks: it stays, and opens'
+like "says what is left" "$OUT" '^Header vault/one.luks: it stays, and opens.*virsh vol-delete one.luks vault'
+like "and what opens it" "$OUT" "^Secret $SECRET_UUID: it stays; to link again: virt-lukshdr link data/one vault/one.luks --secret $SECRET_UUID"
 try "the name is free" free one
 try "the header is a volume like any other" virsh vol-delete one.luks vault
 
@@ -143,6 +146,7 @@ here rm "$VAULT/one.luks"
 virsh pool-refresh vault
 status "the header removed by hand" 0 '^Header vault/one.luks: lost, so nothing opens' vl forget --yes data/one
 like "the payload stays" "$OUT" '^Payload data/one: it stays'
+like "the secret stays for backups" "$OUT" "^Secret $SECRET_UUID: it stays, and opens backups of the header"
 same "as a volume like any other" "$(virsh vol-dumpxml one data | grep -c encryption)" 0
 try "it is deleted" virsh vol-delete one data
 
@@ -155,6 +159,7 @@ made one raw >/dev/null
 here rm "$DATA/one"
 status "by the header's name" 0 '^Payload data/one: lost' vl forget --yes vault/one.luks
 status "what is not linked" 1 "no link of a volume 'one' of pool 'data'" vl forget --yes data/one
+unlike "nothing is said to be lost" "$OUT" lost
 status "nor its pool" 4 'nowhere' vl forget --yes nowhere/one
 virsh vol-delete one.luks vault >/dev/null
 made one raw >/dev/null
@@ -290,10 +295,13 @@ virsh pool-dumpxml vault | sed 's|<target>|&<headers/>|' >"$DAEMON_DIR/xml/pool.
 virsh pool-define "$DAEMON_DIR/xml/pool.xml" >/dev/null
 try "a refresh of a header pool" virsh pool-refresh vault
 try "makes the link anew, by its label" waited eval '[ "$(state)" = ok ]'
+here sed -i 's/volume="one"/volume="one" /' "$(link_of one)"
+status "by its name: that its label stays is said" 0 'Header vault/one.luks has its link label still' vl forget data/one --yes
+try "and makes the link anew" eval 'virsh pool-refresh vault && waited eval "[ \"\$(state)\" = ok ]"'
 entry=$(link_of one)
 here sh -c 'echo rubbish >"$1"' sh "$entry"
 refuse "one that cannot be read" "virt-lukshdr forget $(basename "$entry" .xml)" plain_of one "$DAEMON_DIR/plain"
-try "the message's command" eval "vl $(last_command "$OUT") --yes"
+status "the message's command, and what comes of it" 0 'that makes the link again' eval "vl $(last_command "$OUT") --yes"
 try "the link is made anew" eval 'virsh pool-refresh vault && waited eval "[ \"\$(state)\" = ok ]"'
 try "it has its content" eval 'plain_of one "$DAEMON_DIR/plain" && cmp "$DAEMON_DIR/plain" "$DAEMON_DIR/content"'
 

@@ -110,7 +110,7 @@ same "and nothing happens" "$(sha256sum <"$VAULT/one.luks")" "$before"
 links_before=$(link_show one)
 for arguments in "" " --replica vault/second" " --no-replicas"; do
     run "virt-lukshdr link one$arguments"
-    try "link$arguments asks" eval 'shows "Take the header of volume .one. in pool .data. as it is now\?" && shows "y/N"'
+    try "link$arguments asks" eval 'shows "Link volume .one. in pool .data. to header .one.luks. in pool .vault. anew, as both are now\?" && shows "y/N"'
     type_in Enter
     try "nothing is the answer no" ended 6
     same "and the link is as before" "$(link_show one)" "$links_before"
