@@ -293,7 +293,7 @@ lukshdrToolCheckSecret(lukshdrToolCheck *check, const lukshdrToolState *state)
     } else if (g_error_matches(error, LUKSHDR_STOCK_ERROR, VIR_ERR_NO_SECRET)) {
         lukshdrToolCheckFinding(check, &state->payloadName, "%s", error->message);
     } else {
-        lukshdrToolNote(_("%s: whether its secret opens its header cannot be told: %s"), name,
+        lukshdrToolNote(_("%s: unable to find out whether its secret opens its header: %s"), name,
                         error->message);
     }
 }

@@ -116,7 +116,7 @@ lukshdrQemuOverlayMake(lukshdrQemuOverlay *overlay, GError **error)
     if (!overlay->path || !overlay->base || !overlay->baseFormat || !overlay->qcow2) {
         g_set_error(
             error, LUKSHDR_ERROR, VIR_ERR_CONFIG_UNSUPPORTED,
-            _("disk '%s' is in one snapshot with a linked volume, of a domain that does not run: for that "
+            _("the domain does not run, and disk '%s' is in one snapshot with a linked volume: then "
               "its overlay must be a file of format 'qcow2', above an image of this host whose "
               "format the domain says; leave the disk out of the snapshot"),
             overlay->target);
@@ -159,8 +159,9 @@ lukshdrQemuOverlayRemove(lukshdrQemuOverlay *overlay)
         st.st_ino != overlay->inode)
         return;
     if (unlink(overlay->path) < 0)
-        LUKSHDR_LOG_WARN(_("Unable to remove overlay '%1$s', which no snapshot has: %2$s"),
-                         overlay->path, g_strerror(errno));
+        LUKSHDR_LOG_WARN(
+            _("Unable to remove overlay '%1$s', which no snapshot has; remove it by hand: %2$s"),
+            overlay->path, g_strerror(errno));
     overlay->inode = 0;
 }
 

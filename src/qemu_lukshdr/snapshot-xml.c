@@ -121,7 +121,7 @@ lukshdrQemuSnapshotXMLWays(const char *format)
                           "encrypted, but only a volume of format 'qcow2' can have one");
 
     return g_strdup_printf(
-        _("%s; so does an external one whose overlay lies in a pool with an "
+        _("%s; an external one does, too, if its overlay lies in a pool with an "
           "encryption default (virsh pool-edit), or has an 'encryption' in the 'source' of the "
           "snapshot's XML"),
         inside);

@@ -315,8 +315,9 @@ lukshdrStreamFind(const lukshdrABIStorage *abi, virStreamPtr stream, int fd, GEr
     /* a library that is loaded already, and stays so */
     if (!dladdr((void *)abi->virFDStreamOpenFile, &info) ||
         !(handle = dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD)) || !G_IS_OBJECT(stream)) {
-        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_NO_SUPPORT,
-                            _("a stream of this libvirt is not what it was"));
+        g_set_error_literal(
+            error, LUKSHDR_ERROR, VIR_ERR_NO_SUPPORT,
+            _("the streams of this libvirt are not laid out as this release of libvirt-lukshdr knows them"));
         return false;
     }
     ok = lukshdrModuleMapInit(&libvirt, handle, error);
@@ -350,8 +351,9 @@ lukshdrStreamFind(const lukshdrABIStorage *abi, virStreamPtr stream, int fd, GEr
         lukshdrStreamStock = stock;
         lukshdrStreamOffset = found;
     } else {
-        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_NO_SUPPORT,
-                            _("a stream of this libvirt is not what it was"));
+        g_set_error_literal(
+            error, LUKSHDR_ERROR, VIR_ERR_NO_SUPPORT,
+            _("the streams of this libvirt are not laid out as this release of libvirt-lukshdr knows them"));
     }
     virStreamAbort(stream);
     return lukshdrStreamOffset != 0;

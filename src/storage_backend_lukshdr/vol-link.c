@@ -851,9 +851,10 @@ lukshdrStorageLinkCheck(virStoragePoolPtr pool, const lukshdrVolumeXML *xml, GEr
         return NULL;
     link = lukshdrStorageRecognisedPayload(&what);
     if (!link || link->state != LUKSHDR_LINK_STATE_ACTIVE) {
-        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                    _("volume '%s' of pool '%s' is no linked volume that is in order"), xml->name,
-                    virStoragePoolGetName(pool));
+        g_set_error(
+            error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+            _("volume '%s' of pool '%s' is not linked, or not in order; virt-lukshdr list says what it is"),
+            xml->name, virStoragePoolGetName(pool));
         return NULL;
     }
     if (!(secret = lukshdrStorageSecretGet(&link->payload, link->secretUUID, NULL, &uuid, error)) ||

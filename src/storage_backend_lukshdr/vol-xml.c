@@ -223,7 +223,7 @@ lukshdrVolumeXMLParseSource(xmlNode *node, lukshdrVolumeXML *xml, GError **error
     if (xml->headers->len == LUKSHDR_VOLUME_MAX_HEADERS) {
         g_free(source);
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
-                    _("a volume can have a header and replicas, %d in all"),
+                    _("a volume can have no more than %d headers: one, and its replicas"),
                     LUKSHDR_VOLUME_MAX_HEADERS);
         return false;
     }

@@ -293,7 +293,7 @@ new = snapshot_new(desk, "internal")
 said = one_line(answer("^Close$"))
 press(find(new, "button", "^Cancel$"))
 ok("the domain runs" in said and "an internal snapshot, while the domain is shut off, keeps the disk encrypted" in said and
-   "so does an external one whose overlay lies in a pool with an encryption default" in said,
+   "an external one does, too, if its overlay lies in a pool with an encryption default" in said,
    "an internal snapshot of a guest that runs is refused, and the dialog says what works", said)
 snapshot_new(desk, "external")
 snapshot_made("snapshot1")
