@@ -177,14 +177,24 @@ testOthers(testFixture *fix, gconstpointer opaque G_GNUC_UNUSED)
 
     uuid = g_steal_pointer(&fix->link->uuid);
     fix->link->uuid = g_strdup(UTIL_TEST_SECRET_UUID);
-    testAssertRefused(fix, "OPERATION_INVALID label is not that of linked volume 'data.qcow2'");
+    testAssertRefused(
+        fix, "OPERATION_INVALID label is that of volume 'data.qcow2' of pool 'images', and not "
+             "that of linked volume 'data.qcow2'");
 
     g_assert_true(lukshdrLabelClear(fix->fd, NULL));
-    testAssertRefused(fix, "OPERATION_INVALID label is not that of linked volume 'data.qcow2'");
+    testAssertRefused(
+        fix, "OPERATION_INVALID it has no link label, as a backup by cryptsetup has none; if it is "
+             "the header of this volume: virt-lukshdr link images/data.qcow2");
+    g_assert_cmpint(ftruncate(fix->fd, END), ==, 0);
+    testAssertRefused(fix, "OPERATION_INVALID it has no link label");
     g_assert_cmpint(ftruncate(fix->fd, END - 1), ==, 0);
-    testAssertRefused(fix, "OPERATION_INVALID cannot be used");
+    testAssertRefused(fix, "OPERATION_INVALID it is cut short: its key material ends at");
+    testAssertRefused(
+        fix,
+        "OPERATION_INVALID virt-lukshdr header-restore images/data.qcow2 FILE; without a backup");
     g_assert_cmpint(ftruncate(fix->fd, 0), ==, 0);
     testAssertRefused(fix, "OPERATION_INVALID there is no LUKS header");
+    testAssertRefused(fix, "OPERATION_INVALID virsh vol-delete data.qcow2 images");
 
     g_assert_cmpint(pipe(fds), ==, 0);
     g_assert_false(lukshdrHeaderCheck(fix->link, &fix->link->header, fds[0], NULL, &error));

@@ -139,16 +139,6 @@ lukshdrToolCheckCopyLoad(lukshdrTool *tool,
     lukshdrToolCheckCopyWhole(payload, copy->content, &copy->why);
 }
 
-/* Is the pool active?  If not, nobody knows that its volumes are wrong.  The finding has said how
- * to start the pool, so the tool advises nothing else and repairs nothing. */
-static bool
-lukshdrToolCheckPoolActive(lukshdrToolCheck *check, const lukshdrToolName *name)
-{
-    g_autoptr(virStoragePool) pool = virStoragePoolLookupByName(check->tool->conn, name->pool);
-
-    return pool && virStoragePoolIsActive(pool) == 1;
-}
-
 /* Makes the replicas that are gone: the daemon fills only replicas that exist and are blank or
  * copies of this header. */
 static void
@@ -185,7 +175,8 @@ lukshdrToolCheckReplicas(lukshdrToolCheck *check, const lukshdrToolState *state)
 
         lukshdrToolCheckFinding(check, &state->payloadName, _("replica '%s' of pool '%s': %s"),
                                 copy.name->volume, copy.name->pool, copy.why);
-        if (!lukshdrToolCheckPoolActive(check, copy.name))
+        /* the finding has said how to start the pool: nothing else is advised, and nothing repaired */
+        if (!lukshdrToolStatePoolActive(check->tool, copy.name))
             continue;
         if (check->repair)
             lukshdrToolCheckRepairReplica(check, state, &copy);
@@ -217,6 +208,7 @@ static void
 lukshdrToolCheckHeader(lukshdrToolCheck *check, lukshdrToolState *state)
 {
     const GPtrArray *others = state->payload->others;
+    g_autoptr(GPtrArray) advice = NULL;
     guint i;
 
     lukshdrToolCheckFinding(check, &state->payloadName,
@@ -224,7 +216,7 @@ lukshdrToolCheckHeader(lukshdrToolCheck *check, lukshdrToolState *state)
                                 ? _("header '%s' of pool '%s' is missing: %s")
                                 : _("header '%s' of pool '%s' is damaged: %s"),
                             state->headerName.volume, state->headerName.pool, state->reason);
-    if (!lukshdrToolCheckPoolActive(check, &state->headerName))
+    if (!lukshdrToolStatePoolActive(check->tool, &state->headerName))
         return;
 
     for (i = 1; i < others->len; i++) {
@@ -240,26 +232,9 @@ lukshdrToolCheckHeader(lukshdrToolCheck *check, lukshdrToolState *state)
                                    copy.name->volume, copy.name->pool);
         return;
     }
-    lukshdrToolCheckAdvice(_("put a backup back: virt-lukshdr header-restore %s/%s FILE"),
-                           state->payload->pool, state->payload->name);
-    if (state->content && !state->content->damage && state->content->labels)
-        lukshdrToolCheckAdvice(_("or, if it was you who changed its keys: virt-lukshdr link %s/%s"),
-                               state->payload->pool, state->payload->name);
-}
-
-static void
-lukshdrToolCheckOrphan(lukshdrToolCheck *check, const lukshdrToolState *state)
-{
-    lukshdrToolCheckFinding(check, &state->headerName, "%s", state->reason);
-    if (state->payloadName.pool) {
-        g_autofree char *payload = lukshdrTextShellName(state->payloadName.pool,
-                                                        state->payloadName.volume);
-        g_autofree char *header = lukshdrTextShellName(state->headerName.pool,
-                                                       state->headerName.volume);
-
-        lukshdrToolCheckAdvice(_("if it is: virt-lukshdr link %s %s --secret UUID"), payload,
-                               header);
-    }
+    advice = lukshdrToolStateAdvice(check->tool, state);
+    for (i = 0; i < advice->len; i++)
+        lukshdrToolCheckAdvice("%s", (char *)g_ptr_array_index(advice, i));
 }
 
 /* Prints a state and its reason, which says what can be done */
@@ -320,10 +295,13 @@ lukshdrToolCheckState(lukshdrToolCheck *check, lukshdrToolState *state)
                                state->headerName.volume, state->headerName.pool);
         break;
     case LUKSHDR_TOOL_STATE_FOUND:
+    case LUKSHDR_TOOL_STATE_ORPHANED:
+    default:
         /* nothing is wrong: it may be another host's header, in a pool that both hosts have */
         lukshdrToolCheckFinding(check, &state->headerName, "%s", state->reason);
         break;
     case LUKSHDR_TOOL_STATE_PAYLOAD_REPLACED:
+    case LUKSHDR_TOOL_STATE_PAYLOAD_MOVED:
     case LUKSHDR_TOOL_STATE_PAYLOAD_PLAIN:
     case LUKSHDR_TOOL_STATE_PAYLOAD_FORMAT:
     case LUKSHDR_TOOL_STATE_SECRET_MISSING:
@@ -335,10 +313,6 @@ lukshdrToolCheckState(lukshdrToolCheck *check, lukshdrToolState *state)
     case LUKSHDR_TOOL_STATE_UNLINKING:
         check->links++;
         lukshdrToolCheckWrong(check, state);
-        break;
-    case LUKSHDR_TOOL_STATE_ORPHANED:
-    default:
-        lukshdrToolCheckOrphan(check, state);
     }
 }
 

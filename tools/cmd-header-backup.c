@@ -166,15 +166,16 @@ lukshdrToolRestoreCheck(const lukshdrToolRestore *restore, GError **error)
                         restore->path, names, state->payload->name, hint);
             return false;
         }
-        if (!label) {
+        if (!label && restore->force < 1) {
             g_set_error(
                 error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_REFUSED,
-                _("'%s' has no link label: nothing shows that it is the header of '%s'; %s"),
-                restore->path, state->payload->name, hint);
+                _("'%s' has no link label, as a backup by cryptsetup has none; if it is the header of "
+                  "'%s', say --force: it is taken only if the volume's secret opens it"),
+                restore->path, state->payload->name);
             return false;
         }
-        if (!lukshdrTextSameUUID(label->luksUUID, file->uuid) ||
-            (label->digest && !lukshdrTextSame(label->digest, file->digest))) {
+        if (label && (!lukshdrTextSameUUID(label->luksUUID, file->uuid) ||
+                      (label->digest && !lukshdrTextSame(label->digest, file->digest)))) {
             g_set_error(error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_REFUSED,
                         _("in '%s' header and link label do not fit together: %s"), restore->path,
                         hint);

@@ -56,15 +56,22 @@ lukshdrToolListTable(lukshdrTool *tool, GPtrArray *states)
         g_autofree char *name = NULL;
         g_autofree char *shown = NULL;
         g_autofree char *reason = NULL;
+        g_autoptr(GPtrArray) advice = NULL;
+        g_autoptr(GString) text = NULL;
+        guint j;
 
         if (!state->reason)
             continue;
+        text = g_string_new(state->reason);
+        advice = lukshdrToolStateAdvice(tool, state);
+        for (j = 0; j < advice->len; j++)
+            g_string_append_printf(text, "; %s", (char *)g_ptr_array_index(advice, j));
         name = lukshdrToolListName(state->kind == LUKSHDR_TOOL_STATE_ORPHANED ||
                                            state->kind == LUKSHDR_TOOL_STATE_FOUND
                                        ? &state->headerName
                                        : &state->payloadName);
         shown = lukshdrTextShown(name);
-        reason = lukshdrTextShown(state->reason);
+        reason = lukshdrTextShown(text->str);
         lukshdrToolNote("%s: %s", shown, reason);
     }
 }

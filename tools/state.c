@@ -31,6 +31,7 @@ static const struct {
     [LUKSHDR_TOOL_STATE_ORPHANED] = { "orphaned", N_("orphaned header") },
     [LUKSHDR_TOOL_STATE_FOUND] = { "found", N_("found") },
     [LUKSHDR_TOOL_STATE_PAYLOAD_REPLACED] = { LUKSHDR_XML_STATE_REPLACED, N_("payload replaced") },
+    [LUKSHDR_TOOL_STATE_PAYLOAD_MOVED] = { "payload-moved", N_("payload moved") },
     [LUKSHDR_TOOL_STATE_PAYLOAD_PLAIN] = { "payload-plain", N_("payload not encrypted") },
     [LUKSHDR_TOOL_STATE_PAYLOAD_FORMAT] = { "payload-format", N_("payload of another format") },
     [LUKSHDR_TOOL_STATE_SECRET_MISSING] = { "secret-missing", N_("secret missing") },
@@ -119,9 +120,36 @@ lukshdrToolStateLabelNames(const lukshdrToolHeader *content)
     return g_string_free(g_steal_pointer(&names), FALSE);
 }
 
+/* The daemon knows the payload by what it is, and not by its name.  If label and daemon agree whose header this is, and
+ * no linked volume is there by that name any more, the payload is what was moved. */
+static const lukshdrLink *
+lukshdrToolStateMovedFrom(lukshdrTool *tool, const lukshdrToolState *state)
+{
+    const GPtrArray *labels = state->content->labels;
+    guint i;
+    guint j;
+
+    for (i = 0; i < labels->len; i++) {
+        const lukshdrLink *label = g_ptr_array_index(labels, i);
+
+        for (j = 0; j < state->header->others->len; j++) {
+            const lukshdrToolName *name = g_ptr_array_index(state->header->others, j);
+            g_autoptr(lukshdrToolVolume) there = NULL;
+
+            if (!lukshdrTextSame(label->payload.pool, name->pool) ||
+                !lukshdrTextSame(label->payload.volume, name->volume))
+                continue;
+            there = lukshdrToolVolumeLookup(tool, name->pool, name->volume, NULL);
+            if (!there || there->role != LUKSHDR_TOOL_ROLE_PAYLOAD)
+                return label;
+        }
+    }
+    return NULL;
+}
+
 /* Decides by the header's content what the state is, as lukshdrHeaderCheck does for guests */
 static void
-lukshdrToolStateJudge(lukshdrToolState *state)
+lukshdrToolStateJudge(lukshdrTool *tool, lukshdrToolState *state)
 {
     const lukshdrToolHeader *content = state->content;
     g_autofree char *names = lukshdrToolStateLabelNames(content);
@@ -133,10 +161,19 @@ lukshdrToolStateJudge(lukshdrToolState *state)
     } else if (content->labelDamage) {
         state->reason = g_strdup(content->labelDamage);
     } else if (!content->labels) {
-        state->reason = g_strdup(_("the header volume has no link label"));
+        state->reason = g_strdup(
+            _("the header volume has no link label, as a backup by cryptsetup has none"));
     } else if (!state->payload) {
         state->kind = LUKSHDR_TOOL_STATE_OK;
-    } else if (!(label = lukshdrToolStateLabelOf(state->payload, content))) {
+    } else if (!(label = lukshdrToolStateLabelOf(state->payload, content)) &&
+               (label = lukshdrToolStateMovedFrom(tool, state))) {
+        g_autofree char *name = lukshdrTextShellName(state->payload->pool, state->payload->name);
+
+        state->kind = LUKSHDR_TOOL_STATE_PAYLOAD_MOVED;
+        state->reason = g_strdup_printf(
+            _("it was linked as %s/%s and stands here now: virt-lukshdr link %s"),
+            label->payload.pool, label->payload.volume, name);
+    } else if (!label) {
         state->reason = g_strdup_printf(_("by its link label this is the header of %s"), names);
     } else if (!lukshdrTextSameUUID(label->luksUUID, content->uuid)) {
         state->reason = g_strdup_printf(_("the LUKS header has UUID %s, its link label says %s"),
@@ -177,8 +214,60 @@ lukshdrToolStateReadHeader(lukshdrTool *tool, lukshdrToolState *state, GError **
         return true;
     }
 
-    lukshdrToolStateJudge(state);
+    lukshdrToolStateJudge(tool, state);
     return true;
+}
+
+bool
+lukshdrToolStatePoolActive(lukshdrTool *tool, const lukshdrToolName *name)
+{
+    g_autoptr(virStoragePool) pool = virStoragePoolLookupByName(tool->conn, name->pool);
+
+    return pool && virStoragePoolIsActive(pool) == 1;
+}
+
+GPtrArray *
+lukshdrToolStateAdvice(lukshdrTool *tool, const lukshdrToolState *state)
+{
+    g_autoptr(GPtrArray) advice = g_ptr_array_new_with_free_func(g_free);
+    const lukshdrToolHeader *content = state->content;
+    g_autofree char *name = NULL;
+    g_autofree char *pool = NULL;
+    g_autofree char *volume = NULL;
+    const lukshdrLink *label;
+
+    /* of a pool that is not active the reason says how to start it */
+    if (!state->payload ||
+        (state->kind != LUKSHDR_TOOL_STATE_HEADER_MISSING &&
+         state->kind != LUKSHDR_TOOL_STATE_HEADER_DAMAGED) ||
+        !lukshdrToolStatePoolActive(tool, &state->headerName))
+        return g_steal_pointer(&advice);
+
+    name = lukshdrTextShellName(state->payload->pool, state->payload->name);
+    pool = lukshdrTextShellWord(state->payload->pool);
+    volume = lukshdrTextShellWord(state->payload->name);
+    if (content && !content->damage && !content->labelDamage && !content->labels)
+        g_ptr_array_add(advice, g_strdup_printf(_("if it is the header of this volume: "
+                                                  "virt-lukshdr link %s"),
+                                                name));
+    g_ptr_array_add(
+        advice, g_strdup_printf(_("put a backup back: virt-lukshdr header-restore %s FILE"), name));
+    /* the keys may have been changed, so nothing may be lost */
+    if (content && !content->damage && content->labels &&
+        (label = lukshdrToolStateLabelOf(state->payload, content)) &&
+        lukshdrTextSameUUID(label->luksUUID, content->uuid))
+        g_ptr_array_add(advice, g_strdup_printf(_("or, if it was you who changed its keys: "
+                                                  "virt-lukshdr link %s"),
+                                                name));
+    else if (state->payload->others->len > 1)
+        g_ptr_array_add(advice, g_strdup_printf(_("or put a replica in its place: virt-lukshdr "
+                                                  "check --repair %s"),
+                                                name));
+    else
+        g_ptr_array_add(advice, g_strdup_printf(_("gone for good and without a backup, the data "
+                                                  "is lost: virsh vol-delete %s %s"),
+                                                volume, pool));
+    return g_steal_pointer(&advice);
 }
 
 /* A lukshdrPayloadReader: of what was fetched */
@@ -411,6 +500,39 @@ lukshdrToolStateOfHeader(lukshdrTool *tool, lukshdrToolVolume *header, GError **
     return g_steal_pointer(&state);
 }
 
+/* What is to be said of a header that nothing leads to and that @label is in */
+static char *
+lukshdrToolStateOrphanReason(lukshdrTool *tool,
+                             const lukshdrToolState *state,
+                             const lukshdrLink *label,
+                             const char *names)
+{
+    g_autofree char *payload = lukshdrTextShellName(label->payload.pool, label->payload.volume);
+    g_autofree char *header = lukshdrTextShellName(state->headerName.pool,
+                                                   state->headerName.volume);
+    g_autoptr(lukshdrToolVolume)
+        there = lukshdrToolVolumeLookup(tool, label->payload.pool, label->payload.volume, NULL);
+    g_autofree char *volume = lukshdrTextShellWord(state->headerName.volume);
+    g_autofree char *pool = lukshdrTextShellWord(state->headerName.pool);
+    const char *secret = label->secretUUID ? label->secretUUID : "UUID";
+
+    if (!there)
+        return g_strdup_printf(
+            _("no link leads here; its link label says that it is the header of %1$s, which is not "
+              "here; if another volume is it: virt-lukshdr link POOL/VOLUME %2$s --secret %3$s; if "
+              "no host needs it: virsh vol-delete %4$s %5$s"),
+            names, header, secret, volume, pool);
+    if (there->role == LUKSHDR_TOOL_ROLE_PAYLOAD)
+        return g_strdup_printf(
+            _("no link leads here; its link label says that it is the header of %s, which has a "
+              "header: this may be a copy of that"),
+            names);
+    return g_strdup_printf(
+        _("no link leads here; its link label says that it is the header of %s; if it is: "
+          "virt-lukshdr link %s %s --secret %s"),
+        names, payload, header, secret);
+}
+
 /* Returns the state of a volume of a header pool that has a LUKS header and no link; NULL without
  * an error if it is something else */
 static lukshdrToolState *
@@ -446,10 +568,14 @@ lukshdrToolStateOfOrphan(lukshdrTool *tool, lukshdrToolVolume *volume)
 
         state->payloadName.pool = g_strdup(label->payload.pool);
         state->payloadName.volume = g_strdup(label->payload.volume);
-        state->reason = g_strdup_printf(
-            _("no link leads here; its link label says that it is the header of %s"), names);
+        state->reason = lukshdrToolStateOrphanReason(tool, state, label, names);
     } else {
-        state->reason = g_strdup(_("no link leads here, and it has no link label"));
+        g_autofree char *header = lukshdrTextShellName(volume->pool, volume->name);
+
+        state->reason = g_strdup_printf(
+            _("no link leads here, and it has no link label; if you know its volume and its "
+              "secret: virt-lukshdr link POOL/VOLUME %s --secret UUID"),
+            header);
     }
     return g_steal_pointer(&state);
 }

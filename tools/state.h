@@ -20,6 +20,7 @@ typedef enum {
     LUKSHDR_TOOL_STATE_ORPHANED, /* a header that no link leads to */
     LUKSHDR_TOOL_STATE_FOUND,    /* as ORPHANED, but the volume that its label names is here */
     LUKSHDR_TOOL_STATE_PAYLOAD_REPLACED, /* by another file, such as one from a backup */
+    LUKSHDR_TOOL_STATE_PAYLOAD_MOVED,    /* the file that was linked stands in another place */
     LUKSHDR_TOOL_STATE_PAYLOAD_PLAIN,    /* something in it is in clear */
     LUKSHDR_TOOL_STATE_PAYLOAD_FORMAT,   /* it is not of the link's format */
     LUKSHDR_TOOL_STATE_SECRET_MISSING,
@@ -113,6 +114,29 @@ lukshdrToolStateLabelNames(const lukshdrToolHeader *content);
  */
 bool
 lukshdrToolStateSecretMissing(lukshdrTool *tool, const char *uuid);
+
+/**
+ * lukshdrToolStatePoolActive:
+ * @tool: the tool
+ * @name: a volume
+ *
+ * Of a pool that is not active nobody knows that its volumes are wrong.
+ *
+ * Returns: whether the volume's pool is active.
+ */
+bool
+lukshdrToolStatePoolActive(lukshdrTool *tool, const lukshdrToolName *name);
+
+/**
+ * lukshdrToolStateAdvice:
+ * @tool: the tool
+ * @state: the state of a link
+ *
+ * Returns: what can be done about a header that is missing or damaged, char * for a person, none if the state is another
+ * or the reason says it; to be unreffed.
+ */
+GPtrArray *
+lukshdrToolStateAdvice(lukshdrTool *tool, const lukshdrToolState *state);
 
 /**
  * lukshdrToolStateList:

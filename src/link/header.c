@@ -10,6 +10,7 @@
 
 #include <glib/gi18n-lib.h>
 #include <libvirt/virterror.h>
+#include <unistd.h>
 
 #include "util/error.h"
 #include "util/text.h"
@@ -71,10 +72,48 @@ lukshdrHeaderCheckDigest(const lukshdrLink *link, const lukshdrLink *label, int 
     return false;
 }
 
+char *
+lukshdrHeaderRestoreAdvice(const lukshdrLink *link)
+{
+    g_autofree char *name = lukshdrTextShellName(link->payload.pool, link->payload.volume);
+    g_autofree char *pool = lukshdrTextShellWord(link->payload.pool);
+    g_autofree char *volume = lukshdrTextShellWord(link->payload.volume);
+
+    return g_strdup_printf(
+        _("put the right header back from a backup: virt-lukshdr header-restore %1$s FILE; without "
+          "a backup the data is lost, and the volume can only be deleted: virsh vol-delete %2$s "
+          "%3$s"),
+        name, volume, pool);
+}
+
+/* There is a LUKS header, and no label behind it: the file may be cut short, or a backup made by a tool that knows
+ * nothing of labels */
+static void
+lukshdrHeaderSetUnlabelled(const lukshdrLink *link, int fd, GError **error)
+{
+    g_autofree char *name = lukshdrTextShellName(link->payload.pool, link->payload.volume);
+    g_autofree char *advice = lukshdrHeaderRestoreAdvice(link);
+    off_t bytes = lseek(fd, 0, SEEK_END);
+    guint64 end;
+
+    if (bytes >= 0 && lukshdrLuksKeyMaterialEnd(fd, &end, NULL) && end > (guint64)bytes)
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("it is cut short: its key material ends at %1$llu bytes, and there are "
+                      "%2$llu; %3$s"),
+                    (unsigned long long)end, (unsigned long long)bytes, advice);
+    else
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("it has no link label, as a backup by cryptsetup has none; if it is the "
+                      "header of this volume: virt-lukshdr link %1$s; if not, %2$s"),
+                    name, advice);
+}
+
 static bool
 lukshdrHeaderCheckContent(const lukshdrLink *link, int fd, GPtrArray **labels, GError **error)
 {
+    g_autofree char *advice = lukshdrHeaderRestoreAdvice(link);
     g_autoptr(GPtrArray) found = NULL;
+    g_autoptr(GError) local = NULL;
     g_autofree char *luksUUID = NULL;
     lukshdrIdentity identity;
     lukshdrLink *label;
@@ -83,23 +122,38 @@ lukshdrHeaderCheckContent(const lukshdrLink *link, int fd, GPtrArray **labels, G
     if (!lukshdrIdentityFromFD(fd, &identity, error))
         return false;
 
-    if (!lukshdrLabelRead(fd, &found, error) || !lukshdrLuksReadUUID(fd, &luksUUID, error))
+    if (!lukshdrLabelRead(fd, &found, &local) || !lukshdrLuksReadUUID(fd, &luksUUID, &local)) {
+        /* what cannot be read, as on a server that does not answer, may still be whole */
+        if (g_error_matches(local, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID))
+            g_set_error(error, local->domain, local->code, "%s; %s", local->message, advice);
+        else
+            g_propagate_error(error, g_steal_pointer(&local));
         return false;
+    }
 
-    if (!found || !(label = lukshdrLinkListFind(found, link->uuid))) {
+    if (!found) {
+        lukshdrHeaderSetUnlabelled(link, fd, error);
+        return false;
+    }
+    if (!(label = lukshdrLinkListFind(found, link->uuid))) {
+        g_autofree char *volume = NULL;
+        g_autofree char *pool = NULL;
+
+        label = g_ptr_array_index(found, 0);
+        volume = lukshdrTextShown(label->payload.volume);
+        pool = lukshdrTextShown(label->payload.pool);
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                    _("its link label is not that of linked volume '%s' of pool '%s'; put the "
-                      "right header back from a backup"),
-                    link->payload.volume, link->payload.pool);
+                    _("its link label is that of volume '%1$s' of pool '%2$s', and not that of "
+                      "linked volume '%3$s' of pool '%4$s'; %5$s"),
+                    volume, pool, link->payload.volume, link->payload.pool, advice);
         return false;
     }
 
     if (!lukshdrTextSameUUID(luksUUID, link->luksUUID) ||
         !lukshdrTextSameUUID(label->luksUUID, link->luksUUID)) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                    _("it holds LUKS header %s instead of %s; put the right header back from a "
-                      "backup"),
-                    luksUUID, link->luksUUID ? link->luksUUID : "-");
+                    _("it holds LUKS header %s instead of %s; %s"), luksUUID,
+                    link->luksUUID ? link->luksUUID : "-", advice);
         return false;
     }
 

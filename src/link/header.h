@@ -32,3 +32,12 @@ lukshdrHeaderCheck(const lukshdrLink *link,
                    int fd,
                    GPtrArray **labels,
                    GError **error);
+
+/**
+ * lukshdrHeaderRestoreAdvice:
+ * @link: a link whose header is lost or broken
+ *
+ * Returns: what to do, for the end of a message, to be freed with g_free.
+ */
+char *
+lukshdrHeaderRestoreAdvice(const lukshdrLink *link);

@@ -75,6 +75,7 @@ static bool
 lukshdrQemuHeaderCheckContent(const lukshdrLink *link, GError **error)
 {
     g_autofree char *where = lukshdrVolumeWhere(&link->header);
+    g_autofree char *advice = lukshdrHeaderRestoreAdvice(link);
     g_autoptr(GError) local = NULL;
     g_autoptr(lukshdrHandle) handle = lukshdrHandleOpen(
         &link->header, LUKSHDR_HANDLE_ANY | LUKSHDR_HANDLE_HEADER, &local);
@@ -84,10 +85,11 @@ lukshdrQemuHeaderCheckContent(const lukshdrLink *link, GError **error)
 
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                 _("header volume '%s' of pool '%s' cannot be opened at '%s': %s; refresh the "
-                  "pool or put the header back from a backup"),
+                  "pool, or %s"),
                 link->header.volume, link->header.pool, where,
                 g_error_matches(local, LUKSHDR_ERROR, VIR_ERR_NO_STORAGE_VOL) ? g_strerror(ENOENT)
-                                                                              : local->message);
+                                                                              : local->message,
+                advice);
     return false;
 }
 

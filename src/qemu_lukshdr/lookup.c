@@ -8,9 +8,11 @@
 
 #include "lookup.h"
 
+#include <errno.h>
 #include <glib/gi18n-lib.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "util/error.h"
 #include "util/text.h"
@@ -172,6 +174,17 @@ lukshdrQemuLookupNamed(const lukshdrQemuHost *host,
 
     if (lukshdrTextSameUUID(secret, link->secretUUID))
         return true;
+
+    if (link->payload.path && access(link->payload.path, F_OK) < 0 && errno == ENOENT) {
+        g_autofree char *word = lukshdrTextShellWord(path);
+
+        g_set_error(
+            error, LUKSHDR_ERROR, VIR_ERR_OPERATION_DENIED,
+            _("'%1$s' was linked as volume '%2$s' of pool '%3$s', at '%4$s', and stands here "
+              "now; if you moved it, refresh the pools and say: virt-lukshdr link %5$s"),
+            path, link->payload.volume, link->payload.pool, link->payload.path, word);
+        return false;
+    }
 
     g_set_error(
         error, LUKSHDR_ERROR, VIR_ERR_OPERATION_DENIED,

@@ -30,9 +30,12 @@
 
 #include "config.h"
 
+#include <errno.h>
 #include <glib/gi18n-lib.h>
+#include <unistd.h>
 
 #include "link/handle.h"
+#include "link/pool-state.h"
 #include "link/decrypted.h"
 #include "util/error.h"
 #include "util/log.h"
@@ -290,6 +293,29 @@ lukshdrStorageDeletePlain(virStorageVolPtr vol, unsigned int flags)
     return rc;
 }
 
+/* Says why @header, a copy of @link's header, is not deleted by itself.  If the payload's pool is active and the payload is
+ * not there, nobody can delete that. */
+static void
+lukshdrStorageSetHolds(const lukshdrVolume *header, const lukshdrLink *link, GError **error)
+{
+    const lukshdrVolume *payload = &link->payload;
+    g_autofree char *command = lukshdrLinkForgetCommand(link, false);
+
+    if (payload->path && access(payload->path, F_OK) < 0 && errno == ENOENT &&
+        lukshdrPoolStateIsActive(lukshdrStorageState.privileged, payload->pool))
+        g_set_error(
+            error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+            _("volume '%1$s' holds the LUKS header of volume '%2$s' in pool '%3$s', which is "
+              "not there: if it was moved, put it back or link it again where it is now; if it "
+              "is gone for good, give up the link with \"%4$s\", then delete '%1$s'"),
+            header->volume, payload->volume, payload->pool, command);
+    else
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("volume '%s' holds the LUKS header of volume '%s' in pool '%s'; "
+                      "delete that volume, and its header is deleted with it"),
+                    header->volume, payload->volume, payload->pool);
+}
+
 int
 lukshdrStorageVolDelete(virStorageVolPtr vol, unsigned int flags)
 {
@@ -317,11 +343,7 @@ lukshdrStorageVolDelete(virStorageVolPtr vol, unsigned int flags)
             break;
         case LUKSHDR_RECOGNISED_HEADER:
         case LUKSHDR_RECOGNISED_REPLICA:
-            error = g_error_new(LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                                _("volume '%s' holds the LUKS header of volume '%s' in pool '%s'; "
-                                  "delete that volume, and its header is deleted with it"),
-                                what.vol->volume, what.link->payload.volume,
-                                what.link->payload.pool);
+            lukshdrStorageSetHolds(what.vol, what.link, &error);
             break;
         }
     }

@@ -41,6 +41,7 @@
 #include <stddef.h>
 #include <sys/stat.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "util/error.h"
 #include "util/io.h"
@@ -404,6 +405,19 @@ lukshdrExistingCheckHeaders(const lukshdrLink *link, const lukshdrLink *known, G
             (known && what.as != LUKSHDR_RECOGNISED_PAYLOAD &&
              lukshdrVolumeIsSamePlace(&what.link->header, &known->header)))
             continue;
+        if (what.as != LUKSHDR_RECOGNISED_PAYLOAD && what.link->payload.path &&
+            access(what.link->payload.path, F_OK) < 0 && errno == ENOENT) {
+            g_autofree char *command = lukshdrLinkForgetCommand(what.link, false);
+
+            g_set_error(
+                error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                _("volume '%1$s' is a header already, of linked volume '%2$s' of pool '%3$s', "
+                  "which is not there; if '%4$s' of pool '%5$s' is that volume, give up the "
+                  "earlier link with \"%6$s\", then link the two again"),
+                copy->volume, what.link->payload.volume, what.link->payload.pool,
+                link->payload.volume, link->payload.pool, command);
+            return false;
+        }
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                     what.as == LUKSHDR_RECOGNISED_PAYLOAD
                         ? _("volume '%s' is a payload, of linked volume '%s' of pool '%s'")

@@ -88,11 +88,18 @@ lukshdrTextSameUUID(const char *one, const char *other)
 }
 
 char *
-lukshdrTextShellName(const char *pool, const char *volume)
+lukshdrTextShellWord(const char *text)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
                                 "._-+:@%/";
+
+    return text[strspn(text, plain)] || !*text ? g_shell_quote(text) : g_strdup(text);
+}
+
+char *
+lukshdrTextShellName(const char *pool, const char *volume)
+{
     g_autofree char *name = g_strdup_printf("%s/%s", pool, volume);
 
-    return name[strspn(name, plain)] ? g_shell_quote(name) : g_steal_pointer(&name);
+    return lukshdrTextShellWord(name);
 }

@@ -71,6 +71,15 @@ bool
 lukshdrTextSameUUID(const char *one, const char *other);
 
 /**
+ * lukshdrTextShellWord:
+ * @text: a name or a path
+ *
+ * Returns: @text as one word for a shell, in quotes where it needs them, to be freed with g_free.
+ */
+char *
+lukshdrTextShellWord(const char *text);
+
+/**
  * lukshdrTextShellName:
  * @pool: name of a pool
  * @volume: name of a volume

@@ -99,6 +99,10 @@ not_its_name "by a hard link" "$DAEMON_IMAGES/hardlink"
 recognised "by a hard link, with its secret by usage" \
     "$(vdx "$DAEMON_IMAGES/hardlink" raw "$SECRET_UUID" | sed "s/uuid='/usage='usage-/")"
 rm "$DAEMON_IMAGES/symlink" "$DAEMON_IMAGES/hardlink"
+mv "$DATA/r.raw" "$DAEMON_IMAGES/moved"
+refuse "moved: the message has the command" "was linked as volume 'r\.raw' of pool 'data'.*virt-lukshdr link $DAEMON_IMAGES/moved" \
+    attach "$(vdx "$DAEMON_IMAGES/moved")"
+mv "$DAEMON_IMAGES/moved" "$DATA/r.raw"
 recognised "with doubled slashes" "$(vdx "${DATA//\///\/}//r.raw")"
 recognised "with dots" "$(vdx "$DATA/../data/./../vault/../data/r.raw")"
 ln -s "$DATA" "$DAEMON_IMAGES/elsewhere"

@@ -107,12 +107,23 @@ same "the label says the same" "$(state)" ok
 note "A payload that was moved to another pool"
 here mv "$DATA/one" "$OTHER/one"
 virsh pool-refresh data && virsh pool-refresh other
+same "the list says so" "$(state | xargs)" payload-moved
+status "check has that command alone" 7 '^other/one: payload moved: it was linked as data/one and stands here now: virt-lukshdr link other/one$' \
+    vl check
+unlike "and replaces no header" "$OUT" 'header-restore|changed its keys'
 try "one command" vl link other/one --yes
 same "it is known there" "$(said vl list --json | jq -r '.[]|.payload.pool+"/"+.payload.volume+" "+.state')" "other/one ok"
 like "the label as well" "$(tail -c +2097201 "$VAULT/one.luks" | head -c 65536 | tr -d '\0')" 'pool="other" volume="one"'
 try "its earlier name is free" virsh vol-create-as data one 1M
 virsh vol-delete one data >/dev/null
-try "it is deleted there" virsh vol-delete one other
+here cp "$DATA/../other/one" "$DATA/two" && here rm "$OTHER/one"
+virsh pool-refresh data && virsh pool-refresh other
+status "a move to another file system: the header has a link" 1 \
+    "'two' of pool 'data' is that volume.*\"virt-lukshdr forget other/one\", then link the two again" \
+    vl link data/two vault/one.luks --secret "$SECRET_UUID"
+try "the message's command" vl forget other/one --yes
+try "and the link" vl link data/two vault/one.luks --secret "$SECRET_UUID"
+try "it is deleted there" virsh vol-delete two data
 same "with its header" "$(here ls "$VAULT")" ""
 
 note "A volume that is lost, and its name is to be used again"
@@ -125,6 +136,8 @@ made one raw >/dev/null
 here rm "$DATA/one"
 virsh pool-refresh data
 same "the payload removed by hand: listed" "$(state)" payload-missing
+refuse "its header is not deleted" "'data', which is not there.*gone for good.*\"virt-lukshdr forget data/one\", then delete 'one.luks'" \
+    virsh vol-delete one.luks vault
 refuse "its name is kept" 'is still registered.*"virt-lukshdr forget data/one"' free one
 status "the message's command" 0 '^Payload data/one: lost' eval "vl $(last_command "$OUT") --yes"
 like "says what is left" "$OUT" '^Header vault/one.luks: it stays, and opens.*virsh vol-delete one.luks vault'

@@ -89,5 +89,6 @@ mv "$DATA/one" "$DAEMON_DIR/one.kept"
 virsh pool-refresh vault && virsh pool-refresh data
 status "a payload that is gone" 7 'data/one: the payload is missing: .*virsh pool-refresh data; .*virt-lukshdr link POOL/VOLUME; .*virt-lukshdr forget data/one' \
     vl check
-like "a header without a link" "$OUT" '^vault/stray: no link leads here; its link label says that it is the header of data/one'
+like "a header without a link" "$OUT" '^vault/stray: no link leads here; its link label says that it is the header of data/one, which is not'
+like "and the whole command" "$OUT" "virt-lukshdr link POOL/VOLUME vault/stray --secret $SECRET_UUID"
 finish

@@ -83,7 +83,23 @@ printf X | dd of="$KEPT/flipped" bs=1 seek=5000 conv=notrunc status=none
 status "a backup with a flipped byte" 6 'do not fit together' vl header-restore data/one "$KEPT/flipped"
 header_of "$KEPT/foreign"
 status "a header that nobody labelled" 6 'no link label' vl header-restore data/one "$KEPT/foreign"
+status "even with --force, since it has another UUID" 6 'has LUKS UUID .*--force twice' \
+    vl header-restore --force data/one "$KEPT/foreign"
 same "nothing of that touched the header" "$(sha256sum <"$VAULT/one.luks")" "$before"
+head -c 2M "$KEPT/one" >"$KEPT/bare"
+status "its own, as cryptsetup saves it" 6 "no link label, as a backup by cryptsetup has none.*--force" \
+    vl header-restore data/one "$KEPT/bare"
+give "$KEPT/bare"
+"$DAEMON_IN" cp "$KEPT/bare" "$VAULT/one.luks"
+status "in the header's place" 7 'if it is the header of this volume: virt-lukshdr link data/one' vl check data/one
+try "is taken by that command" vl link data/one --yes
+same "it is well" "$(state one)" ok
+try "one is taken with --force" vl header-restore --force data/one "$KEPT/bare"
+same "it is well again" "$(state one)" ok
+"$DAEMON_IN" truncate -s 1M "$VAULT/one.luks"
+refuse "one that is cut short: the daemon says so" \
+    "cut short: its key material ends at [0-9]* bytes, and there are 1048576; .*virt-lukshdr header-restore data/one FILE; without a backup" \
+    virsh vol-clone one clone --pool data
 status "told twice it is done, and the daemon's refusal is told" 1 'is in place, but.*LUKS' \
     vl header-restore -f -f data/one "$KEPT/foreign"
 try "the right one goes back" vl header-restore -f data/one "$KEPT/one"

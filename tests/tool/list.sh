@@ -115,11 +115,14 @@ state() {
 }
 printf 'XXXX' | dd of="$VAULT/second" conv=notrunc status=none
 same "no LUKS header: damaged" "$(state)" header-damaged
-status "and says why" 0 'there is no LUKS header' vl list
+status "and says why, and what to do" 0 'two: there is no LUKS header; put a backup back: virt-lukshdr header-restore data/two FILE; gone for good and without a backup, the data is lost: virsh vol-delete two data$' \
+    vl list
 cp "$DAEMON_DIR/second.kept" "$VAULT/second"
 head -c 131072 /dev/zero | dd of="$VAULT/second" bs=1 seek=2097152 count=64 conv=notrunc status=none
 head -c 131072 /dev/zero | dd of="$VAULT/second" bs=64k seek=34 conv=notrunc status=none
 same "no label: damaged" "$(state)" header-damaged
+status "and says that it may be its header" 0 'no link label, as a backup by cryptsetup has none; if it is the header of this volume: virt-lukshdr link data/two; put a backup back' \
+    vl list
 truncate -s 100k "$VAULT/second"
 same "cut short: damaged" "$(state)" header-damaged
 status "and says where" 0 'cut short' vl info data/two
@@ -134,6 +137,7 @@ virsh pool-refresh data
 rm "$VAULT/second"
 virsh pool-refresh vault
 same "no header volume: missing" "$(state)" header-missing
+status "and says what to do" 0 'header-restore data/two FILE; gone for good and without a backup' vl list
 virsh pool-destroy vault
 same "its pool inactive: missing" "$(state | sort -u)" header-missing
 status "and says what to do" 0 'virsh pool-start vault' vl list
@@ -152,6 +156,8 @@ virsh pool-refresh vault
 json=$(said vl list --json)
 same "headers that no link leads to" \
     "$(jq -r '.[]|select(.state=="orphaned").header.volume' <<<"$json" | sort | xargs)" "orphan unlabelled"
+status "one may be a copy" 0 'vault/orphan: no link leads here; .* the header of data/two, which has a header' vl list
+like "of the other nobody knows the volume" "$OUT" 'vault/unlabelled: .* virt-lukshdr link POOL/VOLUME vault/unlabelled --secret UUID'
 
 # --- a daemon without the plugin
 
