@@ -282,6 +282,7 @@ testDigest(void)
         static const gsize more[] = { 0, 1, 12345 };
         g_autofree char *digest = NULL;
         g_autoptr(GError) error = NULL;
+        g_autofree char *said = NULL;
         size_t j;
         int fd;
 
@@ -298,7 +299,11 @@ testDigest(void)
         g_assert_cmpint(ftruncate(fd, cases[i].end - 1), ==, 0);
         g_assert_false(lukshdrLuksDigest(fd, &digest, &error));
         g_assert_null(digest);
-        utilTestError(error, "OPERATION_INVALID the LUKS header is cut short");
+        said = g_strdup_printf(
+            "OPERATION_INVALID the LUKS header is cut short: its key material ends at "
+            "%llu bytes, and there are %llu",
+            (unsigned long long)cases[i].end, (unsigned long long)cases[i].end - 1);
+        utilTestError(error, said);
         close(fd);
     }
 }

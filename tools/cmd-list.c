@@ -89,6 +89,24 @@ lukshdrToolListJSON(GPtrArray *states)
     lukshdrToolPrintJSON(json_builder_get_root(builder));
 }
 
+/* Says that there is nothing to list.  After a host was reinstalled, its headers are there, and nothing says which pool
+ * has them. */
+static bool
+lukshdrToolListNone(lukshdrTool *tool, GError **error)
+{
+    g_autoptr(GPtrArray) none = g_ptr_array_new();
+    g_autoptr(GHashTable) headerPools = lukshdrToolHeaderPools(tool, none, error);
+
+    if (!headerPools)
+        return false;
+    lukshdrToolNote(_("There are no linked volumes in active pools."));
+    if (!g_hash_table_size(headerPools) && virConnectNumOfStoragePools(tool->conn) > 0)
+        lukshdrToolNote(_(
+            "No pool is known as one of headers: if one has headers of another host, or of this one before "
+            "it was installed anew, docs/accidents.md says how to declare it."));
+    return true;
+}
+
 static bool
 lukshdrToolListRun(lukshdrTool *tool, char ***argv, GError **error)
 {
@@ -137,8 +155,8 @@ lukshdrToolListRun(lukshdrTool *tool, char ***argv, GError **error)
         lukshdrToolListJSON(states);
     else if (states->len)
         lukshdrToolListTable(tool, states);
-    else
-        lukshdrToolNote(_("There are no linked volumes in active pools."));
+    else if (!lukshdrToolListNone(tool, error))
+        return false;
     return true;
 }
 

@@ -137,8 +137,10 @@ lukshdrLuksHash(int fd,
             return false;
         }
         if (got == 0) {
-            g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                                _("the LUKS header is cut short"));
+            g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                        _("the LUKS header is cut short: its key material ends at %llu bytes, and "
+                          "there are %llu"),
+                        (unsigned long long)end, (unsigned long long)pos);
             return false;
         }
         if (gnutls_hash(hash, buf, got) < 0) {

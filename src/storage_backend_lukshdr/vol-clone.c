@@ -163,9 +163,12 @@ lukshdrCloneReadSource(virStorageVolPtr vol,
     }
 
     if (lukshdrVolumeXMLIsEncrypted(text)) {
-        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
-                            _("a volume with attached LUKS cannot be cloned into a linked one; "
-                              "clone it into a plain one first"));
+        g_set_error(
+            error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
+            _("volume '%s' of pool '%s' has a LUKS header of its own, and cannot be cloned into "
+              "a linked one; docs/linking.md says how to take the two apart, which shows nothing "
+              "in clear"),
+            virStorageVolGetName(vol), source->volume.pool);
         return false;
     }
 

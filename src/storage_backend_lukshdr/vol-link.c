@@ -122,8 +122,9 @@ lukshdrExistingReadPayload(virStorageVolPtr vol,
 
     if (lukshdrVolumeXMLIsEncrypted(text)) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                    _("volume '%s' has a LUKS header of its own, so it is no payload"),
-                    link->payload.volume);
+                    _("volume '%s' of pool '%s' has a LUKS header of its own, so it is no payload; "
+                      "docs/linking.md says how to take the two apart"),
+                    link->payload.volume, link->payload.pool);
         return false;
     }
 
@@ -200,9 +201,12 @@ lukshdrExistingCheckLuks(lukshdrLink *link, int fd, guint32 *offset, GError **er
 {
     g_clear_pointer(&link->luksUUID, g_free);
     g_clear_pointer(&link->digest, g_free);
-    return lukshdrLuksReadUUID(fd, &link->luksUUID, error) &&
-           lukshdrLuksPayloadOffset(fd, offset, error) &&
-           lukshdrLuksDigest(fd, &link->digest, error);
+    if (lukshdrLuksReadUUID(fd, &link->luksUUID, error) &&
+        lukshdrLuksPayloadOffset(fd, offset, error) && lukshdrLuksDigest(fd, &link->digest, error))
+        return true;
+    g_prefix_error(error, _("volume '%s' of pool '%s' cannot be the header: "), link->header.volume,
+                   link->header.pool);
+    return false;
 }
 
 /* Makes the header one that stays usable: cryptsetup luksHeaderBackup makes files of mode 0400, which a guest's user

@@ -192,6 +192,8 @@ UPLOADS=("" --sparse)
 here qemu-img convert -f raw -O qcow2 "$DAEMON_DIR/disk" "$DAEMON_DIR/plain.qcow2"
 here qemu-img convert -c -f raw -O qcow2 "$DAEMON_DIR/disk" "$DAEMON_DIR/compressed.qcow2"
 head -c 1024 "$DAEMON_DIR/disk" >"$DAEMON_DIR/head"
+truncate -s 8M "$DAEMON_DIR/ext4" && mkfs.ext4 -q "$DAEMON_DIR/ext4"
+here qemu-img convert -f raw -O qcow2 "$DAEMON_DIR/ext4" "$DAEMON_DIR/cloud.qcow2"
 made two raw >/dev/null
 made one qcow2 >/dev/null
 virsh vol-download one "$DAEMON_DIR/one.kept" --pool data
@@ -210,6 +212,7 @@ uploaded_not "a disk" two disk "a partition table in clear"
 uploaded_not "less than is looked at" two head "a partition table in clear"
 uploaded_not "a qcow2 into a raw volume" two plain.qcow2 "an image of format qcow2 in clear"
 uploaded_not "a qcow2 image" one plain.qcow2 "a partition table in clear"
+uploaded_not "a qcow2 image of a file system" one cloud.qcow2 "an ext4 file system in clear"
 uploaded_not "a compressed one" one compressed.qcow2 "compressed data in clear"
 uploaded_not "a disk into a qcow2 volume" one disk "a partition table in clear"
 uploaded_not "another content into a qcow2 volume" one two.kept "has format 'qcow2', and what you upload has not"
@@ -275,6 +278,13 @@ apart() {
     here dd if="$DAEMON_DIR/attached" of="$DATA/apart" bs=4k skip=$((offset / 4096)) status=none
     virsh pool-refresh data && virsh pool-refresh vault
 }
+here cp "$DAEMON_DIR/attached" "$DATA/attached" && virsh pool-refresh data >/dev/null
+virsh vol-create-as vault empty.luks 4M >/dev/null
+status "attached: the message names the page" 1 "volume 'attached' of pool 'data' has a LUKS header of its own.*docs/linking.md" \
+    vl link data/attached vault/empty.luks --secret "$SECRET_UUID"
+refuse "a clone's does, too" "volume 'attached' of pool 'data' has a LUKS header of its own.*docs/linking.md" \
+    eval 'linked_xml one raw | from data attached data'
+virsh vol-delete attached data >/dev/null && virsh vol-delete empty.luks vault >/dev/null
 for how in backup none short; do
     here rm -f "$VAULT/apart.luks"
     case $how in

@@ -150,7 +150,7 @@ bad() {
     status "and they are not linked" 1 'is not a linked volume' vl info data/one
 }
 bad "random bytes" "$KEPT/random" 'LUKS'
-bad "a header that is cut short" "$KEPT/short" '.'
+bad "a header that is cut short" "$KEPT/short" "volume 'blank' of pool 'vault' cannot be the header: "
 bad "LUKS2" "$KEPT/luks2" 'version 2|LUKS2'
 bad "a header that the secret does not open" "$KEPT/locked" 'blank'
 bad "nothing at all" "$KEPT/empty" '.'

@@ -59,6 +59,7 @@ fi
 try "a daemon starts" linked_start || finish
 quick_format
 status "no linked volume" 0 'no linked volumes' vl list
+like "nor a pool of headers" "$OUT" 'No pool is known as one of headers: .*docs/accidents.md'
 same "none in JSON" "$(said vl list --json)" "[]"
 
 # --- links
