@@ -48,7 +48,7 @@ lukshdrQemuMayXML(virConnectPtr conn,
 /**
  * lukshdrQemuLook:
  * @domain: a domain, which this thread has not locked
- * @flags: of virDomainGetXMLDesc, without VIR_DOMAIN_XML_SECURE
+ * @flags: of virDomainGetXMLDesc; VIR_DOMAIN_XML_SECURE only where the XML becomes the domain's again
  *
  * Looks as the system: a client that may do something to a domain may have no right to read its
  * XML, but the plugin must know the domain's disks nevertheless.

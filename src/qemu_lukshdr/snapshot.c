@@ -109,6 +109,22 @@ lukshdrQemuSnapshotAddBacking(xmlNode *disk, const lukshdrQemuOverlay *overlay, 
         lukshdrXMLAddChild(backing, LUKSHDR_XML_BACKING_STORE, NULL);
 }
 
+/* The configuration of @domain, with what it keeps secret, or NULL with @error set */
+static xmlDoc *
+lukshdrQemuSnapshotLook(virDomainPtr domain, GError **error)
+{
+    g_autofree char *config = lukshdrQemuLook(domain,
+                                              VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE);
+    xmlDoc *doc = config ? lukshdrQemuConfigXMLRead(config) : NULL;
+
+    if (!config)
+        lukshdrErrorFromLast(error);
+    else if (!doc)
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_INTERNAL_ERROR,
+                    _("the configuration of domain '%s' is no XML"), virDomainGetName(domain));
+    return doc;
+}
+
 /* Makes @doc the configuration of @domain, which completes what the client had the right to cause */
 static bool
 lukshdrQemuSnapshotDefine(virDomainPtr domain, xmlDoc *doc, GError **error)
@@ -134,16 +150,12 @@ lukshdrQemuSnapshotRecord(virDomainPtr domain,
                           GError **error)
 {
     g_autoptr(xmlDoc) old = lukshdrQemuConfigXMLRead(before);
-    g_autofree char *config = lukshdrQemuLook(domain,
-                                              VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE);
-    g_autoptr(xmlDoc) doc = config ? lukshdrQemuConfigXMLRead(config) : NULL;
+    g_autoptr(xmlDoc) doc = lukshdrQemuSnapshotLook(domain, error);
     bool changed = false;
     guint i;
 
-    if (!doc || !old) {
-        lukshdrErrorFromLast(error);
+    if (!doc)
         return false;
-    }
     for (i = 0; i < overlays->len; i++) {
         const lukshdrQemuOverlay *overlay = g_ptr_array_index(overlays, i);
         xmlNode *disk = lukshdrQemuSnapshotFindDisk(old, overlay->target);
@@ -276,16 +288,12 @@ lukshdrQemuSnapshotReverted(virDomainPtr domain,
                             GError **error)
 {
     g_autoptr(xmlDoc) old = lukshdrQemuConfigXMLRead(xml);
-    g_autofree char *config = lukshdrQemuLook(domain,
-                                              VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE);
-    g_autoptr(xmlDoc) doc = config ? lukshdrQemuConfigXMLRead(config) : NULL;
+    g_autoptr(xmlDoc) doc = lukshdrQemuSnapshotLook(domain, error);
     bool changed = false;
     guint i;
 
-    if (!doc || !old) {
-        lukshdrErrorFromLast(error);
+    if (!doc)
         return false;
-    }
     for (i = 0; i < overlays->len; i++) {
         lukshdrQemuOverlay *overlay = g_ptr_array_index(overlays, i);
         xmlNode *before = lukshdrQemuSnapshotFindDisk(old, overlay->target);
