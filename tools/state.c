@@ -449,7 +449,8 @@ lukshdrToolStateOfPayload(lukshdrTool *tool,
 
     if (!lukshdrToolStateReadHeader(tool, state, error))
         return NULL;
-    state->headerWhole = state->kind == LUKSHDR_TOOL_STATE_OK;
+    state->headerWhole = state->kind == LUKSHDR_TOOL_STATE_OK ||
+                         state->kind == LUKSHDR_TOOL_STATE_PAYLOAD_MOVED;
     if (payload->linkState)
         lukshdrToolStateJudgeLink(state);
     if (state->kind == LUKSHDR_TOOL_STATE_OK)
@@ -528,9 +529,10 @@ lukshdrToolStateOrphanReason(lukshdrTool *tool,
               "header: this may be a copy of that"),
             names);
     return g_strdup_printf(
-        _("no link leads here; its link label says that it is the header of %s; if it is: "
-          "virt-lukshdr link %s %s --secret %s"),
-        names, payload, header, secret);
+        _("no link leads here; its link label says that it is the header of %1$s; refresh its pool, "
+          "which links the two if they are the volumes that belong together: virsh pool-refresh %2$s; "
+          "if one is a copy: virt-lukshdr link %3$s %4$s --secret %5$s"),
+        names, pool, payload, header, secret);
 }
 
 /* Returns the state of a volume of a header pool that has a LUKS header and no link; NULL without

@@ -108,6 +108,7 @@ note "A payload that was moved to another pool"
 here mv "$DATA/one" "$OTHER/one"
 virsh pool-refresh data && virsh pool-refresh other
 same "the list says so" "$(state | xargs)" payload-moved
+try "its header can be saved meanwhile" vl header-backup other/one "$DAEMON_DIR/moved.header"
 status "check has that command alone" 7 '^other/one: payload moved: it was linked as data/one and stands here now: virt-lukshdr link other/one$' \
     vl check
 unlike "and replaces no header" "$OUT" 'header-restore|changed its keys'
@@ -316,6 +317,7 @@ try "the message's command" eval "vl $(last_command "$OUT") --yes"
 same "nothing is left of it" "$(links)" ""
 virsh pool-dumpxml vault | sed 's|<target>|&<headers/>|' >"$DAEMON_DIR/xml/pool.xml"
 virsh pool-define "$DAEMON_DIR/xml/pool.xml" >/dev/null
+status "list says to refresh it" 0 'vault/one.luks: no link leads here; .*: virsh pool-refresh vault; ' vl list
 try "a refresh of a header pool" virsh pool-refresh vault
 try "makes the link anew, by its label" waited eval '[ "$(state)" = ok ]'
 here sed -i 's/volume="one"/volume="one" /' "$(link_of one)"
