@@ -8,6 +8,7 @@
 
 #include "lookup.h"
 
+#include <errno.h>
 #include <glib/gi18n-lib.h>
 #include <unistd.h>
 
@@ -159,4 +160,36 @@ lukshdrStorageReadFormat(virStorageVolPtr vol, lukshdrLink *link, GError **error
         return NULL;
     }
     return g_steal_pointer(&text);
+}
+
+GPtrArray *
+lukshdrStorageListGone(const lukshdrLink *link)
+{
+    GPtrArray *pools = g_ptr_array_new_with_free_func(g_free);
+    const lukshdrVolume *vol;
+    guint i;
+
+    for (i = 0; (vol = lukshdrLinkVolumeAt(link, i)); i++) {
+        if (vol->path && access(vol->path, F_OK) < 0 && errno == ENOENT &&
+            !g_ptr_array_find_with_equal_func(pools, vol->pool, g_str_equal, NULL))
+            g_ptr_array_add(pools, g_strdup(vol->pool));
+    }
+    return pools;
+}
+
+void
+lukshdrStorageRefreshPools(GPtrArray *pools, virConnectPtr conn)
+{
+    virIdentity *client = lukshdrStorageBecomeSystem();
+    guint i;
+
+    for (i = 0; i < pools->len; i++) {
+        g_autoptr(virStoragePool)
+            pool = lukshdrStorageOpenPool(conn, g_ptr_array_index(pools, i), NULL);
+
+        if (pool)
+            (void)lukshdrStorageState.stock.storagePoolRefresh(pool, 0);
+    }
+    virResetLastError();
+    lukshdrStorageBecomeClient(client);
 }

@@ -21,6 +21,27 @@ virStoragePoolPtr
 lukshdrStorageOpenPool(virConnectPtr conn, const char *name, GError **error);
 
 /**
+ * lukshdrStorageListGone:
+ * @link: a link
+ *
+ * Returns: the names of the pools that hold volumes of @link by their names, and no longer by their paths: somebody
+ * removed them by hand.  A GPtrArray of char *, to be unreffed.
+ */
+GPtrArray *
+lukshdrStorageListGone(const lukshdrLink *link);
+
+/**
+ * lukshdrStorageRefreshPools:
+ * @pools: names of pools
+ * @conn: connection of the storage driver
+ *
+ * libvirt lists what somebody removed by hand until it looks again, and would say that the name is taken.  Has stock
+ * look again, as the system, at those pools that are active; no failure is reported.
+ */
+void
+lukshdrStorageRefreshPools(GPtrArray *pools, virConnectPtr conn);
+
+/**
  * lukshdrStorageLookupVolume:
  * @where: payload or header of a link, which exists
  * @conn: connection

@@ -274,14 +274,26 @@ lukshdrStorageCheckNames(virStoragePoolPtr pool,
 
     for (i = 0; i < pools->len; i++) {
         const lukshdrHeaderSource *source = g_ptr_array_index(xml->headers, i);
+        g_autoptr(GError) local = NULL;
 
         if (g_str_equal(poolName, source->pool) && g_str_equal(xml->name, source->volume)) {
             g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
                                 _("a volume cannot be its own header"));
             return false;
         }
-        if (!lukshdrStorageCheckAbsent(g_ptr_array_index(pools, i), source->volume, error) ||
-            !lukshdrStorageCheckUnregistered(conn, source->pool, source->volume, error))
+        if (!lukshdrStorageCheckAbsent(g_ptr_array_index(pools, i), source->volume, &local)) {
+            if (g_error_matches(local, LUKSHDR_ERROR, VIR_ERR_STORAGE_VOL_EXIST))
+                /* libvirt's words go on: "exists already" */
+                g_set_error(
+                    error, local->domain, local->code,
+                    _("'%1$s' of pool '%2$s', which is to become the header of '%3$s' (delete it "
+                      "if no volume needs it, or name another header),"),
+                    source->volume, source->pool, xml->name);
+            else
+                g_propagate_error(error, g_steal_pointer(&local));
+            return false;
+        }
+        if (!lukshdrStorageCheckUnregistered(conn, source->pool, source->volume, error))
             return false;
     }
     return true;

@@ -324,6 +324,7 @@ lukshdrStorageVolDelete(virStorageVolPtr vol, unsigned int flags)
     g_auto(lukshdrRecognised) what = { 0 };
     g_autoptr(lukshdrStorageBusy) busy = NULL;
     g_autoptr(lukshdrLink) header = NULL;
+    g_autoptr(GPtrArray) gone = NULL;
     g_autoptr(GError) error = NULL;
 
     if (!lukshdrStorageRecognise(vol, state->abi.virStorageVolDeleteEnsureACL, &what, &error)) {
@@ -336,8 +337,11 @@ lukshdrStorageVolDelete(virStorageVolPtr vol, unsigned int flags)
         case LUKSHDR_RECOGNISED_PLAIN:
             return lukshdrStorageDeletePlain(vol, flags);
         case LUKSHDR_RECOGNISED_PAYLOAD:
+            gone = lukshdrStorageListGone(what.link);
             if (lukshdrStorageDeletePayload(what.link, vol, flags, &error)) {
                 lukshdrStorageEventsHeaders(virStorageVolGetConnect(vol), what.link);
+                g_clear_pointer(&busy, lukshdrStorageBusyEnd);
+                lukshdrStorageRefreshPools(gone, virStorageVolGetConnect(vol));
                 return 0;
             }
             break;

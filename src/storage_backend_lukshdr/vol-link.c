@@ -266,8 +266,14 @@ lukshdrExistingOpens(const lukshdrLink *link, int fd, const lukshdrSecret *secre
         return false;
     }
 
-    if (strstr(local->message, LUKSHDR_EXISTING_WRONG))
-        local->code = VIR_ERR_INVALID_SECRET;
+    /* what the tool says further is its command line */
+    if (strstr(local->message, LUKSHDR_EXISTING_WRONG)) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_INVALID_SECRET,
+                    _("the secret '%s' does not open header '%s' of pool '%s': it has another "
+                      "passphrase, or the header's key material is damaged"),
+                    link->secretUUID, link->header.volume, link->header.pool);
+        return false;
+    }
     g_propagate_prefixed_error(error, g_steal_pointer(&local),
                                _("the secret '%s' does not open header '%s' of pool '%s': "),
                                link->secretUUID, link->header.volume, link->header.pool);

@@ -221,25 +221,6 @@ lukshdrUnlinkSecret(const lukshdrLink *link, GError **error)
            lukshdrStorageSecretRelease(link, false, error);
 }
 
-/* libvirt lists what somebody removed by hand until it looks again, and would say that the name is taken */
-static void
-lukshdrUnlinkRefresh(const lukshdrLink *link, virConnectPtr conn)
-{
-    virIdentity *client = lukshdrStorageBecomeSystem();
-    const lukshdrVolume *vol;
-    guint i;
-
-    for (i = 0; (vol = lukshdrLinkVolumeAt(link, i)); i++) {
-        g_autoptr(virStoragePool) pool = NULL;
-
-        if (vol->path && access(vol->path, F_OK) < 0 && errno == ENOENT &&
-            (pool = lukshdrStorageOpenPool(conn, vol->pool, NULL)))
-            (void)lukshdrStorageState.stock.storagePoolRefresh(pool, 0);
-    }
-    virResetLastError();
-    lukshdrStorageBecomeClient(client);
-}
-
 /* May the client delete volumes in all pools?  What cannot be read may be about any. */
 static bool
 lukshdrUnlinkMayAll(virConnectPtr conn, GError **error)
@@ -301,6 +282,7 @@ lukshdrStorageUnlink(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError **err
     g_autoptr(virStorageVol) vol = NULL;
     g_autoptr(lukshdrStorageBusy) busy = NULL;
     g_autoptr(GArray) headers = NULL;
+    g_autoptr(GPtrArray) gone = NULL;
 
     if (damaged)
         return lukshdrUnlinkDamaged(pool, xml->name, damaged, error);
@@ -316,6 +298,7 @@ lukshdrStorageUnlink(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError **err
         return NULL;
 
     g_clear_pointer(&busy, lukshdrStorageBusyEnd);
-    lukshdrUnlinkRefresh(link, conn);
+    gone = lukshdrStorageListGone(link);
+    lukshdrStorageRefreshPools(gone, conn);
     return g_steal_pointer(&vol);
 }

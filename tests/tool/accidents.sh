@@ -97,7 +97,8 @@ for compressed in '' -c; do
 done
 back
 flip "$VAULT/one.luks"
-status "a header that the secret does not open" 1 "does not open header 'one.luks'" vl link data/one --yes
+status "a header that the secret does not open" 1 "does not open header 'one.luks' of pool 'vault': .*key material is damaged$" vl link data/one --yes
+unlike "in words for a person" "$OUT" 'json:|qemu-img'
 here cp "$DAEMON_DIR/header.kept" "$VAULT/one.new" && here mv "$VAULT/one.new" "$VAULT/one.luks"
 try "payload and header put back: one command" vl link data/one --yes
 same "all is well" "$(state)" ok
@@ -163,6 +164,17 @@ like "the payload stays" "$OUT" '^Payload data/one: it stays'
 like "the secret stays for backups" "$OUT" "^Secret $SECRET_UUID: it stays, and opens backups of the header"
 same "as a volume like any other" "$(virsh vol-dumpxml one data | grep -c encryption)" 0
 try "it is deleted" virsh vol-delete one data
+
+made one raw >/dev/null
+here rm "$VAULT/one.luks"
+try "the header removed by hand, and the volume deleted" virsh vol-delete one data
+try "the header's name is free" made one raw
+virsh vol-delete one data >/dev/null
+virsh vol-create-as vault one.luks 4M >/dev/null
+refuse "one that is there: the message says what it is" \
+    "storage volume 'one.luks' of pool 'vault', which is to become the header of 'one' .delete it .*name another header., exists already" \
+    made one raw
+virsh vol-delete one.luks vault >/dev/null
 
 made one raw >/dev/null
 here rm "$VAULT/one.luks" "$DATA/one"
