@@ -53,7 +53,7 @@ recognised_or_refused() {
 not_its_name() {
     local before
     before=$(access "$VAULT/r.raw.luks" "$2"; records)
-    refuse "$1: it is refused" "r\.raw.*is not its name" attach "$(vdx "$2")"
+    refuse "$1: it is refused" "r\.raw.*(is not its name|stands here now)" attach "$(vdx "$2")"
     same "$1: nothing has changed" "$(access "$VAULT/r.raw.luks" "$2"; records)" "$before"
     recognised "$1, with its secret" "$(vdx "$2" raw "$SECRET_UUID")"
 }
