@@ -75,15 +75,15 @@ bystanders
 # --- what the image itself says
 
 image "$TENANT/over.raw" "$DATA/ben.raw" raw
-kept_out "an overlay above a raw payload" "ben\.raw.*is behind it" "$(vdx "$TENANT/over.raw" qcow2)"
+kept_out "an overlay above a raw payload" "ben\.raw.*is its backing file" "$(vdx "$TENANT/over.raw" qcow2)"
 image "$TENANT/over.qcow2" "$DATA/ben.qcow2" qcow2
-kept_out "an overlay above a qcow2 payload" "ben\.qcow2.*is behind it" "$(vdx "$TENANT/over.qcow2" qcow2)"
+kept_out "an overlay above a qcow2 payload" "ben\.qcow2.*is its backing file" "$(vdx "$TENANT/over.qcow2" qcow2)"
 image "$TENANT/relative" ../data/ben.raw raw
-kept_out "an overlay that says a relative name" "ben\.raw.*is behind it" "$(vdx "$TENANT/relative" qcow2)"
+kept_out "an overlay that says a relative name" "ben\.raw.*is its backing file" "$(vdx "$TENANT/relative" qcow2)"
 image "$TENANT/json" "json:{\"driver\":\"raw\",\"file\":{\"driver\":\"file\",\"filename\":\"$DATA/ben.raw\"}}" raw
-kept_out "an overlay that says it in JSON" "ben\.raw.*is behind it" "$(vdx "$TENANT/json" qcow2)"
+kept_out "an overlay that says it in JSON" "ben\.raw.*is its backing file" "$(vdx "$TENANT/json" qcow2)"
 image "$TENANT/twice" "$TENANT/over.raw" qcow2
-kept_out "an overlay above an overlay" "ben\.raw.*is behind it" "$(vdx "$TENANT/twice" qcow2)"
+kept_out "an overlay above an overlay" "ben\.raw.*is its backing file" "$(vdx "$TENANT/twice" qcow2)"
 ln -s "$DATA/ben.raw" "$TENANT/symlink"
 image "$TENANT/linked" "$TENANT/symlink" raw
 kept_out "an overlay above a link of its own" "ben\.raw.*not its name" "$(vdx "$TENANT/linked" qcow2)"
@@ -93,7 +93,7 @@ kept_out "an overlay above a header" "." "$(vdx "$TENANT/header" qcow2)"
 
 try "Ben's guest starts" eval 'guest_define ben "$(disk_xml vda "$DATA/ben.raw" raw)" && virsh start ben'
 bystanders
-kept_out "an overlay above what another guest has" "ben\.raw.*is behind it" "$(vdx "$TENANT/over.raw" qcow2)"
+kept_out "an overlay above what another guest has" "ben\.raw.*is its backing file" "$(vdx "$TENANT/over.raw" qcow2)"
 guest_stop ben
 bystanders
 
@@ -103,12 +103,12 @@ try "a drive" eval 'guest_define drive "<disk type=\"file\" device=\"cdrom\"><dr
     <target dev=\"sda\" bus=\"sata\"/><readonly/></disk>" && virsh start drive'
 echo "<disk type='file' device='cdrom'><driver name='qemu' type='qcow2'/><source file='$TENANT/over.raw'/>
     <target dev='sda' bus='sata'/><readonly/></disk>" >"$DAEMON_DIR/disk.xml"
-refuse "its medium is not changed to such an overlay" "ben\.raw.*is behind it" \
+refuse "its medium is not changed to such an overlay" "ben\.raw.*is its backing file" \
     virsh update-device drive "$DAEMON_DIR/disk.xml" --live
 guest_stop drive
 try "the overlay above the plain file is plugged in" attach "$(vdx "$TENANT/above" qcow2)"
-try "and the guest reads what is behind it" guest_filled eve vdx "$PLAIN"
-refuse "its disk is not copied to such an overlay" "ben\.raw.*is behind it" \
+try "and the guest reads what is its backing file" guest_filled eve vdx "$PLAIN"
+refuse "its disk is not copied to such an overlay" "ben\.raw.*is its backing file" \
     virsh blockcopy eve vdx "$TENANT/over.raw" --format qcow2 --shallow --reuse-external --transient-job --wait --pivot
 try "the guest reads what it read" guest_filled eve vdx "$PLAIN"
 detach vdx

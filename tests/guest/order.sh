@@ -154,7 +154,7 @@ virsh pool-start vault
 overlay=$DAEMON_IMAGES/overlay.qcow2
 qemu-img create -q -f qcow2 -b "$DATA/r.raw" -F raw "$overlay"
 define "$(disk_xml vda "$overlay" qcow2)"
-refuse "as a backing file that the overlay alone names: a guest does not start" "'r.raw' of pool 'data' is behind it" \
+refuse "as a backing file that the overlay alone names: a guest does not start" "'r.raw' of pool 'data' is its backing file" \
     virsh start demo
 define "$(disk_xml vda "$overlay" qcow2 |
     sed "s|<target|<backingStore type='file'><format type='raw'/><source file='$DATA/r.raw'/><backingStore/></backingStore>&|")"

@@ -150,7 +150,7 @@ below() {
 for volume in r.raw q.qcow2; do
     overlay=$DAEMON_IMAGES/over.$volume.qcow2
     qemu-img create -q -f qcow2 -b "$DATA/$volume" -F "${volume#*.}" "$overlay"
-    refuse "$volume below an overlay, which alone says so" "'$volume' of pool 'data' is behind it" \
+    refuse "$volume below an overlay, which alone says so" "'$volume' of pool 'data' is its backing file or data file" \
         attach "$(vdx "$overlay" qcow2)"
     recognised "$volume below an overlay" "$(vdx "$overlay" qcow2 | below "$DATA/$volume" "${volume#*.}")"
     rm "$overlay"
