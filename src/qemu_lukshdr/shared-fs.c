@@ -56,7 +56,9 @@ lukshdrQemuSharedHas(const char *path)
 {
     const lukshdrABIQemu *abi = &lukshdrQemu.libvirt;
     virErrorPtr saved = lukshdrQemuErrorSave();
-    bool shared = (lukshdrQemuSharedDirs &&
+    /* libvirt 11.3 complains in the log of a path that cannot be resolved, as on an export that has gone */
+    g_autofree char *resolved = realpath(path, NULL);
+    bool shared = (lukshdrQemuSharedDirs && resolved &&
                    abi->virFileIsSharedFSOverride(path, (char *const *)lukshdrQemuSharedDirs)) ||
                   abi->virFileIsSharedFSType(path, ~0U) != 0;
 
