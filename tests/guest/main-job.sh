@@ -151,7 +151,8 @@ no_text_in "$DATA"/* "$VAULT"/*
 
 note "processes were looked at $(wc -l <"$DAEMON_DIR/looks") times"
 same "no process had the passphrase among its arguments or in its environment" "$(cat "$DAEMON_DIR/leaks")" ""
-"$DAEMON_IN" env "LEAK=$(cat "$DAEMON_WORK/searched")" timeout "$TAP_PATIENCE" \
+# by the shell, not by env(1), which would have it among its arguments first
+LEAK=$(cat "$DAEMON_WORK/searched") "$DAEMON_IN" timeout "$TAP_PATIENCE" \
     sh -c 'until [ -s "$1" ]; do sleep 0.1; done' sh "$DAEMON_DIR/leaks"
 stop_watching
 like "(one that has it is noticed)" "$(cat "$DAEMON_DIR/leaks")" "^/proc/[0-9]*/environ$"
