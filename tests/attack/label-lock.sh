@@ -62,7 +62,7 @@ act() {
 
 before=$(sha256sum <"$VAULT/one.raw.luks")
 try "the label is locked" hold "$VAULT/one.raw.luks"
-refuse "to renew the link is refused, naming who holds it" "process $HOLDER_LOCKS keeps a lock.*one.raw.luks.*lslocks" \
+refuse "to renew the link is refused, naming who holds it" "process $HOLDER_LOCKS keeps a lock.*one.raw.luks.*try again when it has ended" \
     soon act one.raw existing
 refuse "to share the header as well" "keeps a lock" soon act two.raw share
 try "the volume is shown meanwhile" soon virsh vol-dumpxml one.raw data

@@ -140,7 +140,7 @@ sed -i "s|$decoy|$DATA/ben.raw|g" "$TENANT/data" && rm "$decoy"
 # as where libvirt does not take files back from QEMU, or where Ben's guest runs
 chown "$owner" "$DATA/ben.raw" "$VAULT/ben.raw.luks"
 bystanders
-kept_out "an image whose data is said to be in a payload" "ben\.raw.*its data" "$(vdx "$TENANT/data" qcow2)"
+kept_out "an image whose data is said to be in a payload" "ben\.raw.*data file" "$(vdx "$TENANT/data" qcow2)"
 
 # --- the domain names it
 
