@@ -271,7 +271,7 @@ read_out() {
         back.raw --inputpool data && virsh vol-delete x data
 }
 try "the header of another volume is put there" virsh vol-upload back.raw.luks "$DAEMON_DIR/wrong" --pool vault
-refuse "which is noticed" "label is not that" read_out
+refuse "which is noticed" "label is that of volume .other.raw.* and not that of linked volume .back.raw" read_out
 head -c 1000000 "$DAEMON_DIR/backup" >"$DAEMON_DIR/short"
 try "half a header is put there" virsh vol-upload back.raw.luks "$DAEMON_DIR/short" --pool vault
 refuse "which is noticed, too" "cannot be used" read_out
