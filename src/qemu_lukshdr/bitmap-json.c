@@ -12,6 +12,8 @@
 
 #include <string.h>
 
+#include "util/json.h"
+
 #define LUKSHDR_QEMU_BITMAP_TOP "-format"
 #define LUKSHDR_QEMU_BITMAP_PAYLOAD "-payload"
 
@@ -57,36 +59,11 @@ lukshdrQemuBitmapElement(JsonArray *array, guint i)
     return JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
 }
 
-static const char *
-lukshdrQemuBitmapString(JsonObject *object, const char *name)
-{
-    JsonNode *node = object ? json_object_get_member(object, name) : NULL;
-
-    return node && json_node_get_value_type(node) == G_TYPE_STRING ? json_node_get_string(node)
-                                                                   : NULL;
-}
-
-static JsonArray *
-lukshdrQemuBitmapArray(JsonObject *object, const char *name)
-{
-    JsonNode *node = object ? json_object_get_member(object, name) : NULL;
-
-    return node && JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node) : NULL;
-}
-
-static JsonObject *
-lukshdrQemuBitmapObject(JsonObject *object, const char *name)
-{
-    JsonNode *node = object ? json_object_get_member(object, name) : NULL;
-
-    return node && JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
-}
-
 /* Capacity of a node of query-named-block-nodes in bytes, -1 if it does not say */
 static gint64
 lukshdrQemuBitmapCapacity(JsonObject *node)
 {
-    JsonObject *image = lukshdrQemuBitmapObject(node, "image");
+    JsonObject *image = lukshdrJSONObject(node, "image");
 
     return image ? json_object_get_int_member_with_default(image, "virtual-size", -1) : -1;
 }
@@ -95,18 +72,18 @@ lukshdrQemuBitmapCapacity(JsonObject *node)
 static JsonObject *
 lukshdrQemuBitmapPayloadOf(GHashTable *named, JsonObject *top)
 {
-    const char *name = lukshdrQemuBitmapString(top, "node-name");
+    const char *name = lukshdrJSONString(top, "node-name");
     g_autofree char *below = NULL;
     JsonObject *payload;
 
-    if (g_strcmp0(lukshdrQemuBitmapString(top, "drv"), "luks") != 0 || !name ||
+    if (g_strcmp0(lukshdrJSONString(top, "drv"), "luks") != 0 || !name ||
         !g_str_has_suffix(name, LUKSHDR_QEMU_BITMAP_TOP))
         return NULL;
 
     below = g_strdup_printf("%.*s" LUKSHDR_QEMU_BITMAP_PAYLOAD,
                             (int)(strlen(name) - strlen(LUKSHDR_QEMU_BITMAP_TOP)), name);
     payload = g_hash_table_lookup(named, below);
-    if (g_strcmp0(lukshdrQemuBitmapString(payload, "drv"), "qcow2") != 0 ||
+    if (g_strcmp0(lukshdrJSONString(payload, "drv"), "qcow2") != 0 ||
         lukshdrQemuBitmapCapacity(top) < 0 ||
         lukshdrQemuBitmapCapacity(top) != lukshdrQemuBitmapCapacity(payload))
         return NULL;
@@ -122,7 +99,7 @@ lukshdrQemuBitmapNamed(JsonArray *nodes)
 
     for (i = 0; i < json_array_get_length(nodes); i++) {
         JsonObject *node = lukshdrQemuBitmapElement(nodes, i);
-        const char *name = lukshdrQemuBitmapString(node, "node-name");
+        const char *name = lukshdrJSONString(node, "node-name");
 
         if (name)
             g_hash_table_insert(named, (gpointer)name, node);
@@ -135,11 +112,11 @@ static GHashTable *
 lukshdrQemuBitmapNames(JsonObject *node)
 {
     GHashTable *names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    JsonArray *bitmaps = lukshdrQemuBitmapArray(node, "dirty-bitmaps");
+    JsonArray *bitmaps = lukshdrJSONArray(node, "dirty-bitmaps");
     guint i;
 
     for (i = 0; bitmaps && i < json_array_get_length(bitmaps); i++) {
-        const char *name = lukshdrQemuBitmapString(lukshdrQemuBitmapElement(bitmaps, i), "name");
+        const char *name = lukshdrJSONString(lukshdrQemuBitmapElement(bitmaps, i), "name");
 
         if (name)
             g_hash_table_add(names, g_strdup(name));
@@ -167,7 +144,7 @@ lukshdrQemuBitmapsRead(JsonArray *nodes)
         if (!payload)
             continue;
         disk = g_new0(lukshdrQemuBitmapDisk, 1);
-        disk->payload = g_strdup(lukshdrQemuBitmapString(payload, "node-name"));
+        disk->payload = g_strdup(lukshdrJSONString(payload, "node-name"));
         disk->top = lukshdrQemuBitmapNames(top);
         disk->below = lukshdrQemuBitmapNames(payload);
         g_hash_table_insert(bitmaps->disks, g_strdup(name), disk);
@@ -186,8 +163,8 @@ lukshdrQemuBitmapsShow(JsonArray *nodes)
     for (i = 0; i < json_array_get_length(nodes); i++) {
         JsonObject *top = lukshdrQemuBitmapElement(nodes, i);
         JsonObject *payload = top ? lukshdrQemuBitmapPayloadOf(named, top) : NULL;
-        JsonArray *below = lukshdrQemuBitmapArray(payload, "dirty-bitmaps");
-        JsonArray *shown = lukshdrQemuBitmapArray(top, "dirty-bitmaps");
+        JsonArray *below = lukshdrJSONArray(payload, "dirty-bitmaps");
+        JsonArray *shown = lukshdrJSONArray(top, "dirty-bitmaps");
 
         if (!below)
             continue;
@@ -208,7 +185,7 @@ lukshdrQemuBitmapsNamed(JsonArray *actions)
     guint i;
 
     for (i = 0; i < json_array_get_length(actions); i++) {
-        const char *type = lukshdrQemuBitmapString(lukshdrQemuBitmapElement(actions, i), "type");
+        const char *type = lukshdrJSONString(lukshdrQemuBitmapElement(actions, i), "type");
 
         if (type && g_str_has_prefix(type, LUKSHDR_QEMU_BITMAP_COMMAND))
             return true;
@@ -232,8 +209,8 @@ lukshdrQemuBitmapNode(const lukshdrQemuBitmaps *bitmaps, const char *node, const
 static void
 lukshdrQemuBitmapFollow(const lukshdrQemuBitmaps *bitmaps, JsonObject *data, const char *nameMember)
 {
-    const char *node = lukshdrQemuBitmapString(data, "node");
-    const char *name = lukshdrQemuBitmapString(data, nameMember);
+    const char *node = lukshdrJSONString(data, "node");
+    const char *name = lukshdrJSONString(data, nameMember);
     const char *found = node && name ? lukshdrQemuBitmapNode(bitmaps, node, name) : node;
 
     if (found != node)
@@ -243,8 +220,8 @@ lukshdrQemuBitmapFollow(const lukshdrQemuBitmaps *bitmaps, JsonObject *data, con
 static void
 lukshdrQemuBitmapAdd(lukshdrQemuBitmaps *bitmaps, JsonObject *data)
 {
-    const char *node = lukshdrQemuBitmapString(data, "node");
-    const char *name = lukshdrQemuBitmapString(data, "name");
+    const char *node = lukshdrJSONString(data, "node");
+    const char *name = lukshdrJSONString(data, "name");
     bool stored = json_object_get_boolean_member_with_default(data, "persistent", FALSE);
     lukshdrQemuBitmapDisk *disk = node ? g_hash_table_lookup(bitmaps->disks, node) : NULL;
 
@@ -261,8 +238,8 @@ lukshdrQemuBitmapAdd(lukshdrQemuBitmaps *bitmaps, JsonObject *data)
 static void
 lukshdrQemuBitmapRemove(lukshdrQemuBitmaps *bitmaps, JsonObject *data)
 {
-    const char *node = lukshdrQemuBitmapString(data, "node");
-    const char *name = lukshdrQemuBitmapString(data, "name");
+    const char *node = lukshdrJSONString(data, "node");
+    const char *name = lukshdrJSONString(data, "name");
     lukshdrQemuBitmapDisk *disk = node ? g_hash_table_lookup(bitmaps->disks, node) : NULL;
 
     if (!disk || !name || g_hash_table_remove(disk->top, name))
@@ -275,8 +252,8 @@ lukshdrQemuBitmapRemove(lukshdrQemuBitmaps *bitmaps, JsonObject *data)
 static void
 lukshdrQemuBitmapMerge(const lukshdrQemuBitmaps *bitmaps, JsonObject *data)
 {
-    g_autofree char *node = g_strdup(lukshdrQemuBitmapString(data, "node"));
-    JsonArray *sources = lukshdrQemuBitmapArray(data, "bitmaps");
+    g_autofree char *node = g_strdup(lukshdrJSONString(data, "node"));
+    JsonArray *sources = lukshdrJSONArray(data, "bitmaps");
     g_autoptr(JsonArray) found = json_array_new();
     guint i;
 
@@ -313,8 +290,8 @@ lukshdrQemuBitmapsRedirect(lukshdrQemuBitmaps *bitmaps, JsonArray *actions)
 
     for (i = 0; i < json_array_get_length(actions); i++) {
         JsonObject *action = lukshdrQemuBitmapElement(actions, i);
-        const char *type = lukshdrQemuBitmapString(action, "type");
-        JsonObject *data = lukshdrQemuBitmapObject(action, "data");
+        const char *type = lukshdrJSONString(action, "type");
+        JsonObject *data = lukshdrJSONObject(action, "data");
 
         if (!type || !data || !g_str_has_prefix(type, LUKSHDR_QEMU_BITMAP_COMMAND))
             continue;
@@ -333,21 +310,21 @@ lukshdrQemuBitmapsRedirect(lukshdrQemuBitmaps *bitmaps, JsonArray *actions)
 bool
 lukshdrQemuBitmapsRedirectMapping(const lukshdrQemuBitmaps *bitmaps, JsonObject *params)
 {
-    JsonArray *mapping = lukshdrQemuBitmapArray(params, "block-bitmap-mapping");
+    JsonArray *mapping = lukshdrJSONArray(params, "block-bitmap-mapping");
     bool changed = false;
     guint i;
     guint j;
 
     for (i = 0; mapping && i < json_array_get_length(mapping); i++) {
         JsonObject *entry = lukshdrQemuBitmapElement(mapping, i);
-        const char *node = lukshdrQemuBitmapString(entry, "node-name");
-        JsonArray *named = lukshdrQemuBitmapArray(entry, "bitmaps");
+        const char *node = lukshdrJSONString(entry, "node-name");
+        JsonArray *named = lukshdrJSONArray(entry, "bitmaps");
         const lukshdrQemuBitmapDisk *disk = node ? g_hash_table_lookup(bitmaps->disks, node) : NULL;
         bool temporary = false;
 
         /* libvirt sends either what is stored, or what it merged for the migration: that is on the luks node */
         for (j = 0; disk && named && j < json_array_get_length(named); j++) {
-            const char *name = lukshdrQemuBitmapString(lukshdrQemuBitmapElement(named, j), "name");
+            const char *name = lukshdrJSONString(lukshdrQemuBitmapElement(named, j), "name");
 
             temporary = temporary || (name && g_hash_table_contains(disk->top, name));
         }

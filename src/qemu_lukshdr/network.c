@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "util/error.h"
+#include "util/json.h"
 
 #define LUKSHDR_QEMU_NETWORK_PROC "/proc"
 #define LUKSHDR_QEMU_NETWORK_CONFIGFS "/sys/kernel/config"
@@ -25,23 +26,6 @@
 /* of the proc file system's tables of sockets */
 #define LUKSHDR_QEMU_NETWORK_TCP_LISTEN 0x0a     /* TCP_LISTEN */
 #define LUKSHDR_QEMU_NETWORK_UNIX_LISTEN 0x10000 /* __SO_ACCEPTCON */
-
-static const char *
-lukshdrQemuNetworkString(JsonObject *props, const char *name)
-{
-    JsonNode *node = json_object_get_member(props, name);
-
-    return node && json_node_get_value_type(node) == G_TYPE_STRING ? json_node_get_string(node)
-                                                                   : NULL;
-}
-
-static JsonObject *
-lukshdrQemuNetworkObject(JsonObject *props, const char *name)
-{
-    JsonNode *node = json_object_get_member(props, name);
-
-    return node && JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
-}
 
 /* Leaves one slash at the beginning: GLib takes two for something special and would keep them. */
 static char *
@@ -181,19 +165,19 @@ lukshdrQemuNetworkMounted(GPtrArray *paths,
 static void
 lukshdrQemuNetworkSSH(GPtrArray *paths, JsonObject *props, const lukshdrQemuNetworkHere *here)
 {
-    JsonObject *server = lukshdrQemuNetworkObject(props, "server");
-    const char *path = lukshdrQemuNetworkString(props, "path");
+    JsonObject *server = lukshdrJSONObject(props, "server");
+    const char *path = lukshdrJSONString(props, "path");
 
-    if (server && path && lukshdrQemuNetworkIsHere(lukshdrQemuNetworkString(server, "host"), here))
+    if (server && path && lukshdrQemuNetworkIsHere(lukshdrJSONString(server, "host"), here))
         g_ptr_array_add(paths, lukshdrQemuNetworkCanonical(path));
 }
 
 static void
 lukshdrQemuNetworkNFS(GPtrArray *paths, JsonObject *props, const lukshdrQemuNetworkHere *here)
 {
-    JsonObject *server = lukshdrQemuNetworkObject(props, "server");
-    const char *host = server ? lukshdrQemuNetworkString(server, "host") : NULL;
-    const char *path = lukshdrQemuNetworkString(props, "path");
+    JsonObject *server = lukshdrJSONObject(props, "server");
+    const char *host = server ? lukshdrJSONString(server, "host") : NULL;
+    const char *path = lukshdrJSONString(props, "path");
 
     if (!host || !path)
         return;
@@ -205,8 +189,8 @@ lukshdrQemuNetworkNFS(GPtrArray *paths, JsonObject *props, const lukshdrQemuNetw
 static void
 lukshdrQemuNetworkGluster(GPtrArray *paths, JsonObject *props, const lukshdrQemuNetworkHere *here)
 {
-    const char *volume = lukshdrQemuNetworkString(props, "volume");
-    const char *path = lukshdrQemuNetworkString(props, "path");
+    const char *volume = lukshdrJSONString(props, "volume");
+    const char *path = lukshdrJSONString(props, "path");
     g_autofree char *whole = volume && path ? g_build_filename("/", volume, path, NULL) : NULL;
 
     if (whole)
@@ -353,21 +337,20 @@ lukshdrQemuNetworkListener(GPtrArray *paths,
 static void
 lukshdrQemuNetworkNBD(GPtrArray *paths, JsonObject *props, const lukshdrQemuNetworkHere *here)
 {
-    JsonObject *server = lukshdrQemuNetworkObject(props, "server");
-    const char *export = lukshdrQemuNetworkString(props, "export");
-    const char *type = server ? lukshdrQemuNetworkString(server, "type") : NULL;
-    const char *port = server ? lukshdrQemuNetworkString(server, "port") : NULL;
+    JsonObject *server = lukshdrJSONObject(props, "server");
+    const char *export = lukshdrJSONString(props, "export");
+    const char *type = server ? lukshdrJSONString(server, "type") : NULL;
+    const char *port = server ? lukshdrJSONString(server, "port") : NULL;
     bool isUnix = g_strcmp0(type, "unix") == 0;
 
-    if (!server ||
-        (!isUnix && !lukshdrQemuNetworkIsHere(lukshdrQemuNetworkString(server, "host"), here)))
+    if (!server || (!isUnix && !lukshdrQemuNetworkIsHere(lukshdrJSONString(server, "host"), here)))
         return;
 
     if (export && g_path_is_absolute(export))
         g_ptr_array_add(paths, lukshdrQemuNetworkCanonical(export));
     lukshdrQemuNetworkListener(
         paths, here, port ? g_ascii_strtoull(port, NULL, 10) : LUKSHDR_QEMU_NETWORK_PORT_NBD,
-        isUnix ? lukshdrQemuNetworkString(server, "path") : NULL);
+        isUnix ? lukshdrJSONString(server, "path") : NULL);
 }
 
 /* Adds what is behind unit @lun of the kernel's target @target.  configfs describes a unit as a
@@ -401,8 +384,8 @@ lukshdrQemuNetworkKernelTarget(GPtrArray *paths,
 static void
 lukshdrQemuNetworkISCSI(GPtrArray *paths, JsonObject *props, const lukshdrQemuNetworkHere *here)
 {
-    const char *portal = lukshdrQemuNetworkString(props, "portal");
-    const char *target = lukshdrQemuNetworkString(props, "target");
+    const char *portal = lukshdrJSONString(props, "portal");
+    const char *target = lukshdrJSONString(props, "target");
     g_autoptr(GSocketConnectable)
         address = portal ? g_network_address_parse(portal, LUKSHDR_QEMU_NETWORK_PORT_ISCSI, NULL)
                          : NULL;
@@ -433,7 +416,7 @@ static const struct {
 static lukshdrQemuNetworkAdd
 lukshdrQemuNetworkFind(JsonObject *props)
 {
-    const char *driver = lukshdrQemuNetworkString(props, "driver");
+    const char *driver = lukshdrJSONString(props, "driver");
     size_t i;
 
     for (i = 0; i < G_N_ELEMENTS(lukshdrQemuNetworkDrivers); i++) {
@@ -505,7 +488,7 @@ lukshdrQemuNetworkCheck(const lukshdrQemuHost *host, JsonObject *props, GError *
     paths = lukshdrQemuNetworkPaths(props, &here);
     for (i = 0; i < paths->len; i++) {
         const char *path = g_ptr_array_index(paths, i);
-        const char *driver = lukshdrQemuNetworkString(props, "driver");
+        const char *driver = lukshdrJSONString(props, "driver");
         g_autoptr(lukshdrLink) link = NULL;
 
         if (!lukshdrQemuLookup(host, path, &link, error)) {
