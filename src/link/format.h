@@ -11,6 +11,10 @@
 
 #include "util/secret.h"
 
+/* The time that QEMU shall spend on key stretching for a generated secret, ms.  Such a secret needs none, so: the
+ * least. */
+#define LUKSHDR_FORMAT_ITER_TIME_GENERATED 1
+
 typedef struct _lukshdrFormatParams lukshdrFormatParams;
 struct _lukshdrFormatParams {
     /* QEMU's names (QCryptoBlockCreateOptionsLUKS in its qapi/crypto.json); NULL

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "link/format.h"
 #include "link/handle.h"
 #include "link/payload.h"
 #include "util/command.h"
@@ -26,9 +27,6 @@
 
 /* QEMU's images are made of such sectors: a raw image that ends within one is longer to QEMU */
 #define LUKSHDR_QEMU_OVERLAY_SECTOR 512
-
-/* A generated secret needs no key stretching; ms */
-#define LUKSHDR_QEMU_OVERLAY_ITER_TIME "1"
 
 /* Sets @size to how large the disk in the image below is, bytes.  qemu-img is not asked: it would open whatever
  * files that image's content names. */
@@ -91,10 +89,10 @@ lukshdrQemuOverlayFormat(const lukshdrQemuOverlay *overlay, int fd, GError **err
         g_ptr_array_add(argv,
                         (char *)"secret,id=sec0,format=raw,file=" LUKSHDR_COMMAND_SECRET_FILE);
         g_ptr_array_add(argv, (char *)"-o");
-        g_ptr_array_add(argv, generated
-                                  ? (char *)"encrypt.format=luks,encrypt.key-secret=sec0,"
-                                            "encrypt.iter-time=" LUKSHDR_QEMU_OVERLAY_ITER_TIME
-                                  : (char *)"encrypt.format=luks,encrypt.key-secret=sec0");
+        g_ptr_array_add(argv, generated ? (char *)"encrypt.format=luks,encrypt.key-secret=sec0,"
+                                                  "encrypt.iter-time=" G_STRINGIFY(
+                                                      LUKSHDR_FORMAT_ITER_TIME_GENERATED)
+                                        : (char *)"encrypt.format=luks,encrypt.key-secret=sec0");
     }
     g_ptr_array_add(argv, (char *)"--");
     g_ptr_array_add(argv, (char *)lukshdrCommandFile(0));

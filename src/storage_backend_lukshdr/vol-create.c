@@ -36,6 +36,7 @@
 
 #include "util/error.h"
 #include "util/io.h"
+#include "link/format.h"
 #include "link/handle.h"
 #include "link/header.h"
 #include "link/label.h"
@@ -57,10 +58,6 @@
 #include "vol-share.h"
 #include "validate.h"
 #include "vol-xml.h"
-
-/* The time that QEMU shall spend on key stretching, ms.  A generated secret needs none, so: the
- * least. */
-#define LUKSHDR_STORAGE_ITER_TIME 1
 
 /* Records the volume that stock has made.  No other thread has @link before it is stored. */
 static bool
@@ -462,7 +459,7 @@ lukshdrStorageChooseSecret(lukshdrLink *link,
 
     link->secretUUID = g_uuid_string_random();
     link->secretGenerated = true;
-    xml->params.iterTime = LUKSHDR_STORAGE_ITER_TIME;
+    xml->params.iterTime = LUKSHDR_FORMAT_ITER_TIME_GENERATED;
     return true;
 }
 
