@@ -8,9 +8,11 @@
 
 #include "volume.h"
 
+#include <errno.h>
 #include <gio/gio.h>
 #include <glib/gi18n-lib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "util/error.h"
 #include "util/text.h"
@@ -212,6 +214,12 @@ lukshdrVolumeLocation(const lukshdrVolume *vol)
     if (vol->path)
         return LUKSHDR_LOCATION_PATH;
     return vol->remote ? vol->remote->kind : LUKSHDR_LOCATION_NONE;
+}
+
+bool
+lukshdrVolumeIsGone(const lukshdrVolume *vol)
+{
+    return vol->path && access(vol->path, F_OK) < 0 && errno == ENOENT;
 }
 
 char *

@@ -191,6 +191,15 @@ lukshdrLocationKind
 lukshdrVolumeLocation(const lukshdrVolume *vol);
 
 /**
+ * lukshdrVolumeIsGone:
+ * @vol: a volume
+ *
+ * Returns: whether it has a path on this host, and nothing is there any more.  What cannot be looked at is not gone.
+ */
+bool
+lukshdrVolumeIsGone(const lukshdrVolume *vol);
+
+/**
  * lukshdrVolumeWhere:
  * @vol: a volume
  *

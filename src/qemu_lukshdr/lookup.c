@@ -8,7 +8,6 @@
 
 #include "lookup.h"
 
-#include <errno.h>
 #include <glib/gi18n-lib.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -175,7 +174,7 @@ lukshdrQemuLookupNamed(const lukshdrQemuHost *host,
     if (lukshdrTextSameUUID(secret, link->secretUUID))
         return true;
 
-    if (link->payload.path && access(link->payload.path, F_OK) < 0 && errno == ENOENT) {
+    if (lukshdrVolumeIsGone(&link->payload)) {
         g_autofree char *word = lukshdrTextShellWord(path);
 
         g_set_error(

@@ -8,7 +8,6 @@
 
 #include "lookup.h"
 
-#include <errno.h>
 #include <glib/gi18n-lib.h>
 #include <unistd.h>
 
@@ -170,7 +169,7 @@ lukshdrStorageListGone(const lukshdrLink *link)
     guint i;
 
     for (i = 0; (vol = lukshdrLinkVolumeAt(link, i)); i++) {
-        if (vol->path && access(vol->path, F_OK) < 0 && errno == ENOENT &&
+        if (lukshdrVolumeIsGone(vol) &&
             !g_ptr_array_find_with_equal_func(pools, vol->pool, g_str_equal, NULL))
             g_ptr_array_add(pools, g_strdup(vol->pool));
     }

@@ -30,9 +30,7 @@
 
 #include "config.h"
 
-#include <errno.h>
 #include <glib/gi18n-lib.h>
-#include <unistd.h>
 
 #include "link/handle.h"
 #include "link/pool-state.h"
@@ -301,7 +299,7 @@ lukshdrStorageSetHolds(const lukshdrVolume *header, const lukshdrLink *link, GEr
     const lukshdrVolume *payload = &link->payload;
     g_autofree char *command = lukshdrLinkForgetCommand(link, false);
 
-    if (payload->path && access(payload->path, F_OK) < 0 && errno == ENOENT &&
+    if (lukshdrVolumeIsGone(payload) &&
         lukshdrPoolStateIsActive(lukshdrStorageState.privileged, payload->pool))
         g_set_error(
             error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,

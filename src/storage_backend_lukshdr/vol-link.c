@@ -415,8 +415,7 @@ lukshdrExistingCheckHeaders(const lukshdrLink *link, const lukshdrLink *known, G
             (known && what.as != LUKSHDR_RECOGNISED_PAYLOAD &&
              lukshdrVolumeIsSamePlace(&what.link->header, &known->header)))
             continue;
-        if (what.as != LUKSHDR_RECOGNISED_PAYLOAD && what.link->payload.path &&
-            access(what.link->payload.path, F_OK) < 0 && errno == ENOENT) {
+        if (what.as != LUKSHDR_RECOGNISED_PAYLOAD && lukshdrVolumeIsGone(&what.link->payload)) {
             g_autofree char *command = lukshdrLinkForgetCommand(what.link, false);
 
             g_set_error(
