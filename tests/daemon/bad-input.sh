@@ -57,8 +57,8 @@ refuse "an inactive payload pool" "pool '?data'? is not active" virsh vol-create
 virsh pool-start data >/dev/null
 same "and nothing changed" "$(lies_there)" "$before"
 
-with "volume='new.luks'" "volume='there.luks'" | bad "a header of that name exists" "'there.luks' exists"
-with "volume='new.luks'" "volume='plain.luks'" | bad "another volume of the header's name exists" "'plain.luks' exists"
+with "volume='new.luks'" "volume='there.luks'" | bad "a header of that name exists" "'there.luks' of pool 'vault', which is to become the header of 'new' .*exists already"
+with "volume='new.luks'" "volume='plain.luks'" | bad "another volume of the header's name exists" "'plain.luks' of pool 'vault', which is to become the header of 'new' .*exists already"
 with "<name>new" "<name>there" | bad "a payload of that name exists" "'there' exists"
 with "<name>new" "<name>plain" | bad "another volume of the payload's name exists" "'plain' exists"
 with "source pool='vault' volume='new.luks'" "source pool='data' volume='new'" |
