@@ -379,10 +379,15 @@ lukshdrToolVolumeFindLinked(lukshdrTool *tool, const char *text, GError **error)
         return g_steal_pointer(&volume);
 
     if (lukshdrToolProbePlugin(tool, error)) {
+        g_autofree char *name = g_strdup_printf("%s/%s", volume->pool, volume->name);
+        g_autofree char *word = lukshdrTextShellWord(name);
+
         g_set_error(
             error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_FAILED,
-            _("volume '%s' of pool '%s' is not a linked volume: this host knows no header of it"),
-            volume->name, volume->pool);
+            _("volume '%1$s' of pool '%2$s' is not a linked volume: this host knows no header of it; "
+              "\"virt-lukshdr list\" shows the linked ones, and \"virt-lukshdr link %3$s HEADER --secret "
+              "UUID\" links it to a header volume that is here"),
+            volume->name, volume->pool, word);
     }
     return NULL;
 }

@@ -19,6 +19,7 @@
 
 #define LUKSHDR_PAYLOAD_QCOW_BACKING 8
 #define LUKSHDR_PAYLOAD_QCOW2_SIZE 24     /* of the disk in it, bytes */
+#define LUKSHDR_PAYLOAD_QCOW2_CRYPT 32    /* method of encryption: 0 none, 1 AES, 2 LUKS */
 #define LUKSHDR_PAYLOAD_QCOW2_FEATURES 72 /* incompatible ones; from version 3 on */
 #define LUKSHDR_PAYLOAD_QCOW2_DATA_FILE (G_GUINT64_CONSTANT(1) << 2)
 /* what keeps all in one file: dirty, corrupt, compression type, extended L2 entries */
@@ -207,6 +208,25 @@ lukshdrPayloadCheck(const lukshdrHandle *volume, const char *format, GError **er
     return false;
 }
 
+static bool
+lukshdrPayloadIsLUKS(const guint8 *head)
+{
+    return !memcmp(head, "LUKS\xba\xbe", 6);
+}
+
+bool
+lukshdrPayloadHasHeader(const lukshdrHandle *volume, const char *format)
+{
+    g_autofree guint8 *head = g_malloc(LUKSHDR_PAYLOAD_LEN);
+
+    if (!lukshdrPayloadRead(volume, head, NULL))
+        return true;
+    if (g_str_equal(format, "raw"))
+        return lukshdrPayloadIsLUKS(head);
+    return !g_str_equal(format, "qcow2") || !lukshdrPayloadIsQcow2(head) ||
+           lukshdrPayloadNumber32(head + LUKSHDR_PAYLOAD_QCOW2_CRYPT) != 0;
+}
+
 const char *
 lukshdrPayloadImageFormat(const lukshdrHandle *volume, GError **error)
 {
@@ -214,7 +234,7 @@ lukshdrPayloadImageFormat(const lukshdrHandle *volume, GError **error)
 
     if (!lukshdrPayloadRead(volume, head, error))
         return NULL;
-    if (!memcmp(head, "LUKS\xba\xbe", 6)) {
+    if (lukshdrPayloadIsLUKS(head)) {
         g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                             _("it begins with a LUKS header, so it is no payload"));
         return NULL;

@@ -58,6 +58,17 @@ bool
 lukshdrPayloadCapacity(const lukshdrHandle *volume, guint64 *capacity, GError **error);
 
 /**
+ * lukshdrPayloadHasHeader:
+ * @volume: an open volume, with a path
+ * @format: its format, libvirt's name
+ *
+ * Returns: whether the volume itself has a LUKS header, as a disk with attached LUKS must: "raw" begins with one, and
+ * "qcow2" names LUKS as the method of its encryption.  True also where that cannot be told.
+ */
+bool
+lukshdrPayloadHasHeader(const lukshdrHandle *volume, const char *format);
+
+/**
  * lukshdrPayloadReader:
  * @buf: gets the bytes
  * @len: how many are wanted

@@ -23,6 +23,7 @@
 #include "link/payload.h"
 #include "util/error.h"
 #include "util/log.h"
+#include "util/text.h"
 #include "util/xml.h"
 #include "qemu.h"
 #include "client-xml.h"
@@ -437,6 +438,52 @@ lukshdrQemuPrepareWarnCopy(virDomainDiskDef *disk, virStorageSource *src, const 
                      below->payloadPath, path ? path : "");
 }
 
+/* @src, at @path, is not linked, and @disk starts with it.  Its <encryption> is then for a LUKS header within the image.
+ * If there is none, QEMU fails in words that name no disk; and the image may be a payload whose link was lost. */
+static bool
+lukshdrQemuPrepareCheckAttached(virDomainDiskDef *disk,
+                                virStorageSource *src,
+                                const char *path,
+                                GError **error)
+{
+    g_autofree char *real = NULL;
+    g_autofree char *format = NULL;
+    g_autofree char *word = NULL;
+    g_autoptr(lukshdrHandle) volume = NULL;
+    g_autoptr(JsonObject) props = NULL;
+    virJSONValue *stock;
+
+    /* the target of a copy or a snapshot gets its header later */
+    if (!disk || src != lukshdrQemuDomainDiskSource(disk) || !lukshdrQemuSourceEncryption(src) ||
+        !(real = realpath(path, NULL)) || /* malloc is GLib's allocator since 2.46 */
+        !(volume = lukshdrHandleOpenPath(real, LUKSHDR_HANDLE_READ, NULL)))
+        return true;
+
+    if (!(stock = lukshdrQemuPropsStock(src, NULL))) {
+        lukshdrErrorFromLast(error);
+        return false;
+    }
+    props = lukshdrQemuPropsToObject(stock, error);
+    lukshdrQemu.libvirt.virJSONValueFree(stock);
+    if (!props)
+        return false;
+    format = lukshdrQemuPrepareFormat(props);
+    /* the header of a <slice>, by libvirt's name for its node, is not at the beginning */
+    if (g_str_has_suffix(json_object_get_string_member_with_default(props, "file", ""),
+                         "-slice-sto") ||
+        lukshdrPayloadHasHeader(volume, format))
+        return true;
+
+    word = lukshdrTextShellWord(path);
+    g_set_error(
+        error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+        _("disk '%1$s' is encrypted according to the domain's XML, but '%2$s' has no LUKS header of its "
+          "own and is no linked volume of this host; if its header is a volume apart, link the two: "
+          "virt-lukshdr link %3$s HEADER --secret UUID"),
+        lukshdrQemuDomainDiskTarget(disk), path, word);
+    return false;
+}
+
 /* Stock could not get the secret's value.  A linked volume that came with its header from another
  * host (in a shared pool, or with a guest that migrates) leaves its secret there.  libvirt's
  * message names no volume and does not say what to do. */
@@ -511,6 +558,11 @@ qemuDomainPrepareStorageSourceBlockdev(virDomainDiskDef *disk,
         if (link)
             lukshdrQemuPrepareExplainSecret(link);
         return rc;
+    }
+
+    if (!link && path && !lukshdrQemuPrepareCheckAttached(disk, src, path, &error)) {
+        lukshdrReportError(error);
+        return -1;
     }
 
     if (link) {

@@ -93,6 +93,27 @@ refused "a qcow2 payload declared as vmdk" "q\.qcow2|only with 'raw' and 'qcow2'
 refused "<encryption> of another kind" "q\.qcow2.*'luks'|[Uu]nknown|not support" \
     "$(disk q.qcow2 | sed "s/format='luks'/format='qcow'/")"
 
+# --- <encryption> on an image that is not linked
+
+printf %s "$PASSPHRASE" >"$DAEMON_DIR/key"
+attached_img() {
+    qemu-img create -q -f "$1" --object secret,id=s,file="$DAEMON_DIR/key" -o "$2iter-time=10" "$DATA/attached.$3" 16M
+}
+no_header="disk 'vdx'.*has no LUKS header of its own.*virt-lukshdr link"
+qemu-img create -q -f raw "$DATA/lost.raw" 16M
+qemu-img create -q -f qcow2 "$DATA/lost.qcow2" 16M
+refused "raw, as after a link that was lost" "$no_header" "$(disk lost.raw)"
+refused "qcow2, as after a link that was lost" "$no_header" "$(disk lost.qcow2)"
+attached_img luks key-secret=s, raw
+attached_img qcow2 encrypt.format=luks,encrypt.key-secret=s,encrypt. qcow2
+accepted "with attached LUKS" "$(disk attached.raw)"
+accepted "with attached LUKS in qcow2" "$(disk attached.qcow2)"
+ln -s attached.raw "$DATA/attached.link"
+accepted "with attached LUKS behind a symbolic link" "$(disk attached.link raw)"
+{ head -c 1M /dev/zero && cat "$DATA/attached.raw"; } >"$DATA/slice.raw"
+accepted "with attached LUKS in a slice" "$(disk slice.raw |
+    sed "s|</source>|<slices><slice type='storage' offset='1048576' size='$(stat -c %s "$DATA/attached.raw")'/></slices></source>|")"
+
 # --- a part of the payload
 
 refused "a slice of a raw payload" "slice.*r\.raw" \
