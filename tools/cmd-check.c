@@ -15,6 +15,7 @@
 
 #include "util/error.h"
 #include "util/text.h"
+#include "util/xml.h"
 #include "cmd-link.h"
 #include "state.h"
 
@@ -348,6 +349,64 @@ lukshdrToolCheckStates(lukshdrTool *tool, const char *name, GError **error)
     return g_steal_pointer(&states);
 }
 
+/* Does the header of one of the @states need the secret? */
+static bool
+lukshdrToolCheckSecretUsed(GPtrArray *states, const char *uuid)
+{
+    guint i;
+    guint n;
+
+    for (i = 0; i < states->len; i++) {
+        const lukshdrToolState *state = g_ptr_array_index(states, i);
+        const GPtrArray *labels = state->content ? state->content->labels : NULL;
+
+        if (state->payload && lukshdrTextSameUUID(state->payload->secretUUID, uuid))
+            return true;
+        for (n = 0; labels && n < labels->len; n++) {
+            const lukshdrLink *label = g_ptr_array_index(labels, n);
+
+            if (lukshdrTextSameUUID(label->secretUUID, uuid))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* A generated secret stays when its link is given up, since it opens backups of the header.  Later nothing shows what it
+ * was for, so tell: that is no finding, for nothing is wrong. */
+static void
+lukshdrToolCheckUnusedSecrets(lukshdrTool *tool, GPtrArray *states)
+{
+    virSecretPtr *secrets = NULL;
+    int count = virConnectListAllSecrets(tool->conn, &secrets, VIR_CONNECT_LIST_SECRETS_PRIVATE);
+    int i;
+
+    for (i = 0; i < count; i++) {
+        char uuid[VIR_UUID_STRING_BUFLEN];
+        char *xml = virSecretGetXMLDesc(secrets[i], 0);
+        g_autoptr(xmlDoc) doc = xml ? lukshdrXMLParse(xml, strlen(xml), LUKSHDR_XML_SECRET, NULL)
+                                    : NULL;
+        xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
+        xmlNode *description = root ? lukshdrXMLChild(root, "description") : NULL;
+        g_autofree char *text = description ? lukshdrXMLText(description) : NULL;
+
+        /* the daemon that generated it wrote this in its own language */
+        if (text && strstr(text, GETTEXT_PACKAGE) &&
+            virSecretGetUUIDString(secrets[i], uuid) == 0 &&
+            !lukshdrToolCheckSecretUsed(states, uuid)) {
+            g_autofree char *shown = lukshdrTextShown(text);
+
+            g_print(
+                _("secret %1$s (%2$s): no volume of an active pool needs it. Backups of a header may; if none "
+                  "does: virsh secret-undefine %1$s\n"),
+                uuid, shown);
+        }
+        free(xml);
+        virSecretFree(secrets[i]);
+    }
+    free(secrets);
+}
+
 static bool
 lukshdrToolCheckRun(lukshdrTool *tool, char ***argv, GError **error)
 {
@@ -369,6 +428,8 @@ lukshdrToolCheckRun(lukshdrTool *tool, char ***argv, GError **error)
     check.repair = repair;
     for (i = 0; i < states->len; i++)
         lukshdrToolCheckState(&check, g_ptr_array_index(states, i));
+    if (!(*argv)[1])
+        lukshdrToolCheckUnusedSecrets(tool, states);
 
     g_print(_("links checked: %u, things found: %u, repaired: %u\n"), check.links, check.findings,
             check.repaired);

@@ -91,4 +91,19 @@ status "a payload that is gone" 7 'data/one: the payload is missing: .*virsh poo
     vl check
 like "a header without a link" "$OUT" '^vault/stray: no link leads here; its link label says that it is the header of data/one, which is not'
 like "and the whole command" "$OUT" "virt-lukshdr link POOL/VOLUME vault/stray --secret $SECRET_UUID"
+
+# --- a generated secret that outlives its link
+
+linked_xml generated raw "" "pool='vault' volume='generated.luks'" | sed 's/<secret [^>]*>//' >"$DAEMON_DIR/xml/generated.xml"
+virsh vol-create data "$DAEMON_DIR/xml/generated.xml" >/dev/null
+uuid=$(virsh vol-dumpxml generated data | sed -n "s/.*<secret .*uuid=['\"]\([^'\"]*\).*/\1/p")
+like "it has a secret of its own" "$uuid" '^[0-9a-f-]{36}$'
+unlike "a secret that is needed is not told" "$(vl check)" "secret $uuid"
+rm "$DATA/generated" "$VAULT/generated.luks"
+vl forget --yes data/generated >/dev/null
+like "one that nothing needs any more is" "$(vl check)" \
+    "^secret $uuid \(.*volume '$DATA/generated'\): no volume .* needs it.*: virsh secret-undefine $uuid"
+unlike "nor is one that somebody made" "$(vl check)" "^secret $SECRET_UUID"
+virsh secret-undefine "$uuid" >/dev/null
+unlike "it is told no longer" "$(vl check)" "secret $uuid"
 finish
