@@ -267,6 +267,12 @@ note "Linking and unlinking"
 same "all is there as before" "$(all_there)" "$before"
 UNLINK=$(linked_xml disk raw | sed "s|<header type='volume'>.*|<header type='volume' link='unlink'><source pool='vault' volume='disk.luks'/></header>|" | file unlink)
 LINK=$(sed "s/link='unlink'/link='existing'/" "$UNLINK" | file link)
+CHECK=$(sed "s/link='unlink'/link='check'/" "$UNLINK" | file check)
+refuse "asking whether the secret opens it, without data-read" "^denied" \
+    call blind-cloner virStorageVolCreateXML data "$CHECK"
+refuse "without the secret" "^denied" call poor-cloner virStorageVolCreateXML data "$CHECK"
+refuse "without create" "^denied" call no-storage-vol.create virStorageVolCreateXML data "$CHECK"
+try "with these" call cloner virStorageVolCreateXML data "$CHECK"
 refuse "unlinking without delete" "^denied" call sharer virStorageVolCreateXML data "$UNLINK"
 refuse "or where he may not write to the headers" "^denied" call tenant virStorageVolCreateXML data "$UNLINK"
 same "nothing has changed" "$(all_there)" "$before"
