@@ -248,7 +248,8 @@ lukshdrToolCheckWrong(lukshdrToolCheck *check, const lukshdrToolState *state)
 }
 
 /* All that can be seen is in order: does the secret open the header?  Only the daemon can tell of a private one, and that
- * takes as long as the header's iterations do, so "list" does not ask.  A guest that runs with the volume has opened it. */
+ * takes as long as the header's iterations do, so "list" does not ask.  The daemon also looks into a payload that no
+ * client can read, such as an image of a cluster.  A guest that runs with the volume has opened it. */
 static void
 lukshdrToolCheckSecret(lukshdrToolCheck *check, const lukshdrToolState *state)
 {
@@ -266,7 +267,8 @@ lukshdrToolCheckSecret(lukshdrToolCheck *check, const lukshdrToolState *state)
             _("give the secret the passphrase (virsh secret-set-value %s --interactive), or name "
               "another one: virt-lukshdr link %s --secret UUID"),
             payload->secretUUID, name);
-    } else if (g_error_matches(error, LUKSHDR_STOCK_ERROR, VIR_ERR_NO_SECRET)) {
+    } else if (g_error_matches(error, LUKSHDR_STOCK_ERROR, VIR_ERR_NO_SECRET) ||
+               g_error_matches(error, LUKSHDR_STOCK_ERROR, VIR_ERR_OPERATION_INVALID)) {
         lukshdrToolCheckFinding(check, &state->payloadName, "%s", error->message);
     } else {
         lukshdrToolNote(_("%s: unable to find out whether its secret opens its header: %s"), name,

@@ -880,7 +880,8 @@ lukshdrStorageLinkCheck(virStoragePoolPtr pool, const lukshdrVolumeXML *xml, GEr
             xml->name, virStoragePoolGetName(pool));
         return NULL;
     }
-    if (!(secret = lukshdrStorageSecretGet(&link->payload, link->secretUUID, NULL, &uuid, error)) ||
+    if (!lukshdrExistingCheckContent(link, error) ||
+        !(secret = lukshdrStorageSecretGet(&link->payload, link->secretUUID, NULL, &uuid, error)) ||
         !(header = lukshdrHandleOpen(&link->header, LUKSHDR_HANDLE_READ | LUKSHDR_HANDLE_HEADER,
                                      error)) ||
         !lukshdrExistingOpens(link, header->fd, secret, error))

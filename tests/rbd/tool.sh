@@ -246,6 +246,13 @@ try "nobody uses it" waited not eval 'vl list | grep -q "in use"'
 try "the guest ends" guest_stop demo
 unlike "the image holds nothing of it" "$(rbd export images/one - --no-progress | tr -d '\0' | grep -ac 'what a guest writes')" '^[1-9]'
 
+note "An image that somebody wrote over a payload"
+try "check" vl check images/two
+printf 'XFSB' | "$DAEMON_IN" tee "$DAEMON_DIR/plain" >/dev/null && truncate -s 16M "$DAEMON_DIR/plain"
+try "it is written" qemu-img convert -n -f raw -O raw "$DAEMON_DIR/plain" "rbd:images/two:conf=$CEPH_DIR/ceph.conf"
+status "check tells" 7 "^images/two: .*volume 'two' of pool 'images' .*: it holds an XFS file system in clear.*convert" \
+    vl check images/two
+
 note "The end"
 try "erase" vl erase --yes one
 status "its header opens nothing" 7 "images/one" vl check images/one
