@@ -20,6 +20,7 @@
 
 #include "util/error.h"
 #include "link/label.h"
+#include "link/luks.h"
 #include "util/log.h"
 #include "util/paths.h"
 #include "link/replica.h"
@@ -334,6 +335,95 @@ testCase(const int *states, guint n, bool expected, unsigned int replaced, guint
     testWarnings = 0;
     g_assert_true(testSync(link, NULL) == expected);
     g_assert_cmpint(testWarnings, ==, 0);
+}
+
+/* Another tool, which knows nothing of the label, changes what a slot of the header says: fills it, empties it, fills it
+ * anew */
+static void
+testChangeSlot(guint copy, guint slot, bool active, guint8 salt)
+{
+    g_autofree char *path = testPath(copy);
+    guint32 state = GUINT32_TO_BE(active ? LUKSHDR_LUKS_SLOT_ACTIVE : LUKSHDR_LUKS_SLOT_INACTIVE);
+    guint8 bytes[LUKSHDR_LUKS_SALT_LEN];
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+
+    memset(bytes, salt, sizeof(bytes));
+    g_assert_cmpint(pwrite(fd, &state, 4, 208 + slot * 48), ==, 4);
+    if (salt)
+        g_assert_cmpint(pwrite(fd, bytes, sizeof(bytes), 208 + slot * 48 + 8), ==, sizeof(bytes));
+    close(fd);
+}
+
+/* A header whose keys another tool changed is not overwritten: that would give a removed key back.  What else can become of a
+ * header is mended, also together with such a change. */
+static void
+testRekeyed(void)
+{
+    static const struct {
+        const char *name;
+        guint slot; /* of eight, the first in use */
+        bool active;
+        guint8 salt;  /* 0: as it was */
+        off_t damage; /* as well; 0: none */
+        bool kept;
+    } cases[] = {
+        { "filled", 1, true, 7, 0, true },
+        { "emptied", 0, false, 0, 0, true },
+        { "filled anew", 0, true, 7, 0, true },
+        { "nothing", 0, true, 0, 0, true },
+        { "free slot", 1, false, 7, 0, false },
+        { "salt", 0, true, 0, 208 + 10, false },
+        { "iterations", 0, true, 0, 208 + 5, false },
+        { "cipher", 1, true, 7, 10, false },
+        { "state", 1, true, 7, 208 + 2 * 48, false },
+        { "material", 1, true, 7, 16 * 512 / 2 + 5, false },
+        { "label", 1, true, 7, LUKSHDR_LABEL_OFFSET + 60, true },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(lukshdrLink) link = testLink(1);
+        g_autofree char *path = testPath(0);
+        g_autofree char *before = NULL;
+        g_autofree char *after = NULL;
+        g_autofree char *whole = NULL;
+        g_autoptr(GError) error = NULL;
+        bool whole_is = g_str_equal(cases[i].name, "nothing");
+        bool ok;
+
+        testReset();
+        testPut(0, WHOLE);
+        testPut(1, WHOLE);
+        whole = testContent(path);
+        testChangeSlot(0, cases[i].slot, cases[i].active, cases[i].salt);
+        if (cases[i].damage)
+            testDamage(path, cases[i].damage);
+        before = testContent(path);
+
+        ok = testSync(link, &error);
+        after = testContent(path);
+        if (ok != (whole_is || !cases[i].kept) || g_strcmp0(after, cases[i].kept ? before : whole))
+            g_error("%s: %s", cases[i].name, error ? error->message : "taken");
+        if (!ok && !strstr(error->message, "another tool changed its keys; if it was you"))
+            g_error("%s: %s", cases[i].name, error->message);
+    }
+
+    /* of a replica nobody said that it is to be changed */
+    {
+        g_autoptr(lukshdrLink) link = testLink(1);
+        g_autofree char *path = testPath(1);
+        g_autofree char *whole = NULL;
+        g_autofree char *after = NULL;
+
+        testReset();
+        testPut(0, WHOLE);
+        testPut(1, WHOLE);
+        whole = testContent(path);
+        testChangeSlot(1, 1, true, 7);
+        g_assert_true(testSync(link, NULL));
+        after = testContent(path);
+        g_assert_cmpstr(after, ==, whole);
+    }
 }
 
 /* The expected outcome of all pairs of a header (line) and one replica (column):
@@ -945,6 +1035,7 @@ main(int argc, char **argv)
 
     g_test_add_func("/replica/pairs", testPairs);
     g_test_add_func("/replica/triples", testTriples);
+    g_test_add_func("/replica/rekeyed", testRekeyed);
     g_test_add_func("/replica/refused", testRefused);
     g_test_add_func("/replica/bytes", testBytes);
     g_test_add_func("/replica/not-made", testNotMade);

@@ -16,6 +16,7 @@
 #include "util/error.h"
 #include "util/text.h"
 #include "util/xml.h"
+#include "link/luks.h"
 #include "cmd-link.h"
 #include "state.h"
 
@@ -226,7 +227,13 @@ lukshdrToolCheckHeader(lukshdrToolCheck *check, lukshdrToolState *state)
         lukshdrToolCheckCopyLoad(check->tool, state->payload, g_ptr_array_index(others, i), &copy);
         if (copy.why)
             continue;
-        if (check->repair)
+        /* a removed key would be back */
+        if (state->content && lukshdrLuksIsRekeyed(copy.content->fd, state->content->fd))
+            lukshdrToolCheckAdvice(
+                _("its keys differ from those of replica '%s' of pool '%s', as if another tool "
+                  "had changed them, and nothing is repaired; the reason says what to do"),
+                copy.name->volume, copy.name->pool);
+        else if (check->repair)
             lukshdrToolCheckRepairHeader(check, state, &copy);
         else
             lukshdrToolCheckAdvice(_("--repair puts replica '%s' of pool '%s' in its place"),

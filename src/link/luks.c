@@ -194,6 +194,79 @@ lukshdrLuksDigest(int fd, char **digest, GError **error)
     return true;
 }
 
+/* Whether the key material of @slot, which is in the same place in both, is the same */
+static bool
+lukshdrLuksSameMaterial(const lukshdrLuksHeader *header,
+                        const lukshdrLuksSlot *slot,
+                        int before,
+                        int after)
+{
+    guint64 start = (guint64)slot->offset * LUKSHDR_LUKS_SECTOR;
+    guint64 len = (guint64)header->keyBytes * slot->stripes;
+    g_autofree guint8 *one = NULL;
+    g_autofree guint8 *other = NULL;
+    bool same;
+
+    if (start > LUKSHDR_LABEL_OFFSET || len > LUKSHDR_LABEL_OFFSET - start)
+        return false;
+    one = g_malloc0(len);
+    other = g_malloc0(len);
+    same = lukshdrIOReadAll(before, one, len, start, NULL) &&
+           lukshdrIOReadAll(after, other, len, start, NULL) && memcmp(one, other, len) == 0;
+    gnutls_memset(one, 0, len);
+    gnutls_memset(other, 0, len);
+    return same;
+}
+
+/* A new key has a new salt, of random bytes */
+static bool
+lukshdrLuksIsNewSalt(const lukshdrLuksSlot *before, const lukshdrLuksSlot *after)
+{
+    size_t same = 0;
+    size_t i;
+
+    for (i = 0; i < LUKSHDR_LUKS_SALT_LEN; i++)
+        same += before->salt[i] == after->salt[i];
+    return same < LUKSHDR_LUKS_SALT_LEN / 2;
+}
+
+static bool
+lukshdrLuksIsState(guint32 active)
+{
+    return active == LUKSHDR_LUKS_SLOT_ACTIVE || active == LUKSHDR_LUKS_SLOT_INACTIVE;
+}
+
+bool
+lukshdrLuksIsRekeyed(int before, int after)
+{
+    lukshdrLuksHeader was;
+    lukshdrLuksHeader is;
+    bool changed = false;
+    size_t i;
+
+    if (!lukshdrLuksRead(before, &was, NULL) || !lukshdrLuksRead(after, &is, NULL) ||
+        memcmp(&was, &is, offsetof(lukshdrLuksHeader, slots)))
+        return false;
+
+    for (i = 0; i < LUKSHDR_LUKS_SLOTS; i++) {
+        const lukshdrLuksSlot *from = &was.slots[i];
+        const lukshdrLuksSlot *to = &is.slots[i];
+        bool used = to->active == LUKSHDR_LUKS_SLOT_ACTIVE;
+
+        if (from->offset != to->offset || from->stripes != to->stripes ||
+            !lukshdrLuksIsState(from->active) || !lukshdrLuksIsState(to->active))
+            return false;
+        if (from->active != to->active)
+            changed = true;
+        else if (used && lukshdrLuksIsNewSalt(from, to))
+            changed = true;
+        else if (used && (memcmp(from, to, sizeof(*from)) ||
+                          !lukshdrLuksSameMaterial(&is, to, before, after)))
+            return false;
+    }
+    return changed;
+}
+
 bool
 lukshdrLuksSetUUID(int fd, const char *uuid, GError **error)
 {

@@ -101,6 +101,20 @@ bool
 lukshdrLuksDigest(int fd, char **digest, GError **error);
 
 /**
+ * lukshdrLuksIsRekeyed:
+ * @before: header volume with a LUKS1 header, open for reading
+ * @after: another one, open for reading
+ *
+ * Is @after the header @before in which somebody changed keys, and not a damaged one?  Then only key slots
+ * differ, at least one of them was filled, emptied or filled anew, and the key material of the others
+ * is the same.  Damage to a slot in use leaves most of its salt, or its material differs and the slot does not.
+ *
+ * Returns: true if it is; false also if either cannot be read.
+ */
+bool
+lukshdrLuksIsRekeyed(int before, int after);
+
+/**
  * lukshdrLuksSetUUID:
  * @fd: header volume with a LUKS1 header, open for reading and writing
  * @uuid: its new UUID

@@ -254,6 +254,23 @@ lukshdrReplicaMake(const lukshdrLink *link,
     return ok;
 }
 
+/* Whether the label of @to, the header itself, is the current one, and its keys were changed since.  A replica that took its place
+ * would take the change back: a key that was removed would open the volume again. */
+static bool
+lukshdrReplicaIsRekeyed(const lukshdrLink *link,
+                        const lukshdrReplica *from,
+                        const lukshdrReplica *to)
+{
+    g_autoptr(GPtrArray) labels = NULL;
+    g_autofree char *text = NULL;
+
+    if (to->vol != lukshdrLinkHeaderCopy(link, 0) ||
+        !lukshdrLabelRead(to->handle->fd, &labels, NULL) || !labels)
+        return false;
+    text = lukshdrLinkListFormat(labels);
+    return g_str_equal(text, from->text) && lukshdrLuksIsRekeyed(from->handle->fd, to->handle->fd);
+}
+
 /* Sets @written if anything had to be.  The lock on @to goes with its handle, so that
  * never more than one is held: links that share a header may list its copies in any order. */
 static bool
@@ -288,6 +305,17 @@ lukshdrReplicaWrite(const lukshdrLink *link,
     if (to->text && (to->generation > from->generation || g_str_equal(to->text, from->text))) {
         *written = false;
         return true;
+    }
+
+    if (lukshdrReplicaIsRekeyed(link, from, to)) {
+        g_autofree char *name = lukshdrTextShellName(link->payload.pool, link->payload.volume);
+
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("another tool changed its keys; if it was you, say: virt-lukshdr link %1$s; "
+                      "if not, put the header before back, from a backup or a download of copy "
+                      "'%2$s' of pool '%3$s': virt-lukshdr header-restore %1$s FILE"),
+                    name, from->vol->volume, from->vol->pool);
+        return false;
     }
 
     return (!to->handle->remote || lukshdrHandleGrow(to->handle, error)) &&

@@ -309,19 +309,36 @@ lukshdrStorageConvert(const lukshdrConvertSide *from, const lukshdrConvertSide *
 }
 
 bool
-lukshdrStorageOpens(const lukshdrConvertSide *side, GError **error)
+lukshdrStorageOpens(int header, const lukshdrSecret *secret, GError **error)
 {
     g_auto(lukshdrConvertCommand) command = { 0 };
-    g_autofree char *source = NULL;
+    g_autoptr(JsonNode) root = json_node_new(JSON_NODE_OBJECT);
+    JsonObject *luks = json_object_new();
+    JsonObject *child = json_object_new();
+    g_autofree char *text = NULL;
+    guint seconds;
 
     /* info would not unlock */
     lukshdrConvertCommandInit(&command, "map", LUKSHDR_COMMAND_DEADLINE);
-    if (!lukshdrConvertAddSide(&command, side, "source", true, &source, error))
-        return false;
+    json_node_take_object(root, luks);
+    json_object_set_string_member(luks, "driver", "luks");
+    json_object_set_string_member(luks, "key-secret", "source");
+    json_object_set_object_member(luks, "file", child);
+    json_object_set_string_member(child, "driver", "null-co");
+    json_object_set_int_member(child, "size", 0);
+    child = json_object_new();
+    json_object_set_object_member(luks, "header", child);
+    json_object_set_string_member(child, "driver", "file");
+    json_object_set_string_member(child, "filename", lukshdrConvertAddFile(&command, header));
+    text = json_to_string(root, FALSE);
 
+    if (!lukshdrLuksOpenTime(header, &seconds, error))
+        return false;
+    command.deadline += seconds;
+    lukshdrConvertAddSecret(&command, "source", secret);
     return lukshdrConvertRun(&command,
                              (char *[]){ g_strdup("--output"), g_strdup("json"), g_strdup("--"),
-                                         g_steal_pointer(&source), NULL },
+                                         g_strconcat("json:", text, NULL), NULL },
                              true, error);
 }
 

@@ -92,15 +92,17 @@ lukshdrStorageConvert(const lukshdrConvertSide *from, const lukshdrConvertSide *
 
 /**
  * lukshdrStorageOpens:
- * @side: a linked volume
- * @error: as lukshdrStorageConvert
+ * @header: a header in a file in memory, or a header volume that QEMU has not open
+ * @secret: a passphrase
+ * @error: VIR_ERR_OPERATION_FAILED with qemu-img's message; VIR_ERR_OPERATION_TIMEOUT; as
+ *         lukshdrLuksOpenTime
  *
- * Opens the chain for reading, which unlocks the header, and nothing else.
+ * Unlocks the header, before a payload without content.
  *
  * Returns: true if the secret opens it, or false with @error set.
  */
 bool
-lukshdrStorageOpens(const lukshdrConvertSide *side, GError **error);
+lukshdrStorageOpens(int header, const lukshdrSecret *secret, GError **error);
 
 /**
  * lukshdrStorageConvertResize:

@@ -38,7 +38,9 @@
 
 #include <errno.h>
 #include <glib/gi18n-lib.h>
+#include <gnutls/gnutls.h>
 #include <stddef.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <string.h>
 #include <unistd.h>
@@ -195,29 +197,102 @@ lukshdrExistingCheckLabel(virConnectPtr conn, lukshdrLink *link, int fd, GError 
     return true;
 }
 
-/* QEMU supports detached headers for LUKS1 only.  @offset: where the header says that its payload begins, sectors. */
-static bool
-lukshdrExistingCheckLuks(lukshdrLink *link, int fd, guint32 *offset, GError **error)
+/* A header as it was read at one moment.  What the secret is tested against and what the label describes are then the
+ * same bytes, whoever writes to the header volume meanwhile. */
+typedef struct _lukshdrExistingCopy lukshdrExistingCopy;
+struct _lukshdrExistingCopy {
+    int fd; /* a file in memory with LUKS header and key material, which has no offset; or -1 */
+    guint32 offset; /* where the header says that its payload begins, sectors */
+    char *uuid;     /* the header's */
+    char *read;     /* its digest as it was read */
+    char *digest;   /* the one of what is in memory */
+};
+
+static void
+lukshdrExistingCopyClear(lukshdrExistingCopy *copy)
 {
-    g_clear_pointer(&link->luksUUID, g_free);
-    g_clear_pointer(&link->digest, g_free);
-    if (lukshdrLuksReadUUID(fd, &link->luksUUID, error) &&
-        lukshdrLuksPayloadOffset(fd, offset, error) && lukshdrLuksDigest(fd, &link->digest, error))
+    if (copy->fd >= 0)
+        close(copy->fd);
+    g_free(copy->uuid);
+    g_free(copy->read);
+    g_free(copy->digest);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(lukshdrExistingCopy, lukshdrExistingCopyClear)
+
+/* The bytes of @fd that can be a header and its key material, in memory */
+static bool
+lukshdrExistingReadBytes(int fd, lukshdrExistingCopy *copy, GError **error)
+{
+    g_autofree guint8 *bytes = g_malloc(LUKSHDR_LABEL_OFFSET);
+    gssize got = lukshdrIORead(fd, bytes, LUKSHDR_LABEL_OFFSET, 0, error);
+    bool ok = false;
+
+    if (got < 0)
+        g_prefix_error(error, "%s: ", _("Unable to read the LUKS header"));
+    else if ((copy->fd = memfd_create("lukshdr-header", MFD_CLOEXEC)) < 0)
+        lukshdrErrorSetErrno(error, errno, _("Unable to make a file in memory"));
+    else
+        ok = lukshdrIOWrite(copy->fd, bytes, got, 0, error);
+    gnutls_memset(bytes, 0, LUKSHDR_LABEL_OFFSET);
+    return ok;
+}
+
+/* QEMU supports detached headers for LUKS1 only.  The header of an attached volume that was taken apart says that its
+ * payload begins behind it; QEMU ignores that, and cryptsetup would look there, so it becomes 0. */
+static bool
+lukshdrExistingCopyHeader(const lukshdrLink *link,
+                          int fd,
+                          lukshdrExistingCopy *copy,
+                          GError **error)
+{
+    const guint32 none = 0;
+
+    if (lukshdrExistingReadBytes(fd, copy, error) &&
+        lukshdrLuksReadUUID(copy->fd, &copy->uuid, error) &&
+        lukshdrLuksPayloadOffset(copy->fd, &copy->offset, error) &&
+        lukshdrLuksDigest(copy->fd, &copy->read, error) &&
+        lukshdrIOWrite(copy->fd, &none, sizeof(none), offsetof(lukshdrLuksHeader, payloadOffset),
+                       error) &&
+        lukshdrLuksDigest(copy->fd, &copy->digest, error))
         return true;
     g_prefix_error(error, _("volume '%s' of pool '%s' cannot be the header: "), link->header.volume,
                    link->header.pool);
     return false;
 }
 
-/* Makes the header one that stays usable: cryptsetup luksHeaderBackup makes files of mode 0400, which a guest's user
- * could not write to.  The header of an attached volume that was taken apart says that its payload begins behind it;
- * QEMU ignores that, and cryptsetup would look there, so it becomes 0. */
+/* @link gets what the copy of its header says */
+static void
+lukshdrExistingSetCopied(lukshdrLink *link, const lukshdrExistingCopy *copy)
+{
+    g_free(link->luksUUID);
+    g_free(link->digest);
+    link->luksUUID = g_strdup(copy->uuid);
+    link->digest = g_strdup(copy->digest);
+}
+
+/* Makes the header one that stays usable, and what the copy is: cryptsetup luksHeaderBackup makes files of mode 0400,
+ * which a guest's user could not write to.  The label is locked, but other tools know nothing of that lock. */
 static bool
-lukshdrExistingPrepare(lukshdrLink *link, lukshdrHandle *header, guint32 offset, GError **error)
+lukshdrExistingPrepare(const lukshdrLink *link,
+                       lukshdrHandle *header,
+                       const lukshdrExistingCopy *copy,
+                       GError **error)
 {
     const mode_t wanted = S_IRUSR | S_IWUSR;
+    g_autofree char *now = NULL;
     const guint32 none = 0;
     struct stat st;
+
+    if (!lukshdrLuksDigest(header->fd, &now, error))
+        return false;
+    if (!g_str_equal(now, copy->read)) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("header '%s' of pool '%s' was changed while its secret was tested; nothing "
+                      "was done, link the volume once more"),
+                    link->header.volume, link->header.pool);
+        return false;
+    }
 
     if (!header->remote && fstat(header->fd, &st) == 0 && S_ISREG(st.st_mode) &&
         (st.st_mode & wanted) != wanted && fchmod(header->fd, (st.st_mode & 07777) | wanted) < 0) {
@@ -226,34 +301,30 @@ lukshdrExistingPrepare(lukshdrLink *link, lukshdrHandle *header, guint32 offset,
                              link->header.volume, link->header.pool);
         return false;
     }
-    if (offset == 0)
-        return true;
-
-    g_clear_pointer(&link->digest, g_free);
-    return lukshdrIOWrite(header->fd, &none, sizeof(none),
-                          offsetof(lukshdrLuksHeader, payloadOffset), error) &&
-           lukshdrIOSync(header->fd, error) && lukshdrLuksDigest(header->fd, &link->digest, error);
+    return copy->offset == 0 ||
+           (lukshdrIOWrite(header->fd, &none, sizeof(none),
+                           offsetof(lukshdrLuksHeader, payloadOffset), error) &&
+            lukshdrIOSync(header->fd, error));
 }
 
 /* What QEMU says if no key slot takes the passphrase (qcrypto_block_luks_find_key) */
 #define LUKSHDR_EXISTING_WRONG "Invalid password"
 
-/* @fd is the open header */
+/* Tests the header alone: the payload has no key, and QEMU opens no qcow2 image that a running guest has open */
 static bool
-lukshdrExistingOpens(const lukshdrLink *link, int fd, const lukshdrSecret *secret, GError **error)
+lukshdrExistingOpens(const lukshdrLink *link,
+                     const lukshdrExistingCopy *copy,
+                     const lukshdrSecret *secret,
+                     GError **error)
 {
-    g_auto(lukshdrConvertSide) side = { 0 };
     g_autoptr(GError) local = NULL;
     lukshdrLuksHeader luks;
 
-    if (lukshdrConvertSideLinked(&side, link, secret, LUKSHDR_HANDLE_READ, error) &&
-        lukshdrStorageOpens(&side, &local))
+    if (lukshdrStorageOpens(copy->fd, secret, &local))
         return true;
-    if (!local)
-        return false;
 
     /* cryptsetup knows ciphers and hashes that QEMU does not */
-    if (!strstr(local->message, LUKSHDR_EXISTING_WRONG) && lukshdrLuksRead(fd, &luks, NULL)) {
+    if (!strstr(local->message, LUKSHDR_EXISTING_WRONG) && lukshdrLuksRead(copy->fd, &luks, NULL)) {
         g_autofree char *cipher = g_strndup(luks.cipher, sizeof(luks.cipher));
         g_autofree char *mode = g_strndup(luks.mode, sizeof(luks.mode));
         g_autofree char *hash = g_strndup(luks.hash, sizeof(luks.hash));
@@ -317,13 +388,16 @@ lukshdrExistingFillReplica(const lukshdrLink *link,
 
 /* Step 2.  Other links in the label, which share the header, stay. */
 static bool
-lukshdrExistingWrite(lukshdrLink *link, lukshdrHandle *header, GError **error)
+lukshdrExistingWrite(lukshdrLink *link,
+                     lukshdrHandle *header,
+                     const lukshdrExistingCopy *copy,
+                     GError **error)
 {
     g_autoptr(GPtrArray) labels = NULL;
     lukshdrLink *before;
     guint i;
 
-    if (!lukshdrLabelLock(header, error))
+    if (!lukshdrLabelLock(header, error) || !lukshdrExistingPrepare(link, header, copy, error))
         return false;
 
     /* if the label is damaged, lukshdrExistingCheckLabel has said so */
@@ -502,23 +576,21 @@ lukshdrExistingLinkNew(virStorageVolPtr vol,
 {
     g_autoptr(lukshdrHandle) header = lukshdrHandleOpen(
         &link->header, LUKSHDR_HANDLE_WRITE | LUKSHDR_HANDLE_HEADER, error);
+    g_auto(lukshdrExistingCopy) copy = { .fd = -1 };
     virConnectPtr conn = virStorageVolGetConnect(vol);
-    guint32 offset;
     bool own;
 
-    /* QEMU opens no header that is shorter than its payload's offset */
-    if (!header || !lukshdrExistingCheckLuks(link, header->fd, &offset, error) ||
-        !lukshdrExistingCheckLabel(conn, link, header->fd, error) ||
-        (offset && !lukshdrHandleGrow(header, error)) ||
-        !lukshdrExistingOpens(link, header->fd, secret, error) ||
-        !lukshdrStorageSecretOwn(link, error))
+    if (!header || !lukshdrExistingCopyHeader(link, header->fd, &copy, error))
+        return false;
+    lukshdrExistingSetCopied(link, &copy);
+    if (!lukshdrExistingCheckLabel(conn, link, header->fd, error) ||
+        !lukshdrExistingOpens(link, &copy, secret, error) || !lukshdrStorageSecretOwn(link, error))
         return false;
 
     own = link->secretGenerated;
     link->state = LUKSHDR_LINK_STATE_ACTIVE;
     if ((!own || lukshdrExistingMakeSecret(link, secret, error)) &&
-        lukshdrHandleGrow(header, error) && lukshdrExistingPrepare(link, header, offset, error) &&
-        lukshdrExistingWrite(link, header, error) &&
+        lukshdrHandleGrow(header, error) && lukshdrExistingWrite(link, header, &copy, error) &&
         lukshdrRegistryStore(lukshdrStorageState.registry, link, error))
         return true;
 
@@ -671,11 +743,12 @@ lukshdrExistingLinkAgain(lukshdrLink *link,
 {
     g_autoptr(lukshdrHandle) header = lukshdrHandleOpen(
         &link->header, LUKSHDR_HANDLE_WRITE | LUKSHDR_HANDLE_HEADER, error);
-    guint32 offset;
+    g_auto(lukshdrExistingCopy) copy = { .fd = -1 };
     bool own = false;
 
-    if (!header || !lukshdrExistingCheckLuks(link, header->fd, &offset, error))
+    if (!header || !lukshdrExistingCopyHeader(link, header->fd, &copy, error))
         return false;
+    lukshdrExistingSetCopied(link, &copy);
     if (!lukshdrTextSameUUID(link->luksUUID, known->luksUUID)) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                     _("volume '%s' of pool '%s' holds LUKS header %s, and linked volume '%s' is "
@@ -684,13 +757,12 @@ lukshdrExistingLinkAgain(lukshdrLink *link,
                     known->luksUUID ? known->luksUUID : "-");
         return false;
     }
-    if (!lukshdrExistingOpens(link, header->fd, secret, error))
+    if (!lukshdrExistingOpens(link, &copy, secret, error))
         return false;
 
     link->generation = MIN(lukshdrExistingGeneration(link), G_MAXUINT32 - 1) + 1;
     if (lukshdrExistingRenewSecret(link, secret, &own, error) && lukshdrHandleGrow(header, error) &&
-        lukshdrExistingPrepare(link, header, offset, error) &&
-        lukshdrExistingWrite(link, header, error) && lukshdrExistingStore(link, error)) {
+        lukshdrExistingWrite(link, header, &copy, error) && lukshdrExistingStore(link, error)) {
         if (known->secretGenerated)
             lukshdrExistingReleaseEarlier(known);
         return true;
@@ -861,6 +933,7 @@ lukshdrStorageLinkCheck(virStoragePoolPtr pool, const lukshdrVolumeXML *xml, GEr
     g_autoptr(virStorageVol) vol = state->stock.storageVolLookupByName(pool, xml->name);
     g_autoptr(lukshdrHandle) header = NULL;
     g_autoptr(lukshdrSecret) secret = NULL;
+    g_auto(lukshdrExistingCopy) copy = { .fd = -1 };
     g_auto(lukshdrRecognised) what = { 0 };
     g_autofree char *uuid = NULL;
     const lukshdrLink *link;
@@ -884,7 +957,8 @@ lukshdrStorageLinkCheck(virStoragePoolPtr pool, const lukshdrVolumeXML *xml, GEr
         !(secret = lukshdrStorageSecretGet(&link->payload, link->secretUUID, NULL, &uuid, error)) ||
         !(header = lukshdrHandleOpen(&link->header, LUKSHDR_HANDLE_READ | LUKSHDR_HANDLE_HEADER,
                                      error)) ||
-        !lukshdrExistingOpens(link, header->fd, secret, error))
+        !lukshdrExistingCopyHeader(link, header->fd, &copy, error) ||
+        !lukshdrExistingOpens(link, &copy, secret, error))
         return NULL;
     return g_steal_pointer(&vol);
 }

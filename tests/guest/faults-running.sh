@@ -12,7 +12,7 @@
 
 need_root
 [ "${DAEMON_MODE:-system}" = system ] || skip_all "one daemon is enough"
-need_command qemu-system-x86_64 qemu-img
+need_command qemu-system-x86_64 qemu-img cryptsetup
 
 # which starts a daemon that can be interrupted, and has the operations that need no guest
 . "$(dirname "$0")/../lib/faults-life.sh"
@@ -239,6 +239,32 @@ before_used_link() { :; }
 used_link() { act existing r r.luks "$secret" "<source pool='vault2'/>"; }
 after_used_link() { cmp "$VAULT/r.luks" "$VAULT2/r.luks" || fail "the replica is the same"; }
 
+# cryptsetup adds or removes a key of the header that the guest uses, then the volume is linked again
+P=$DAEMON_DIR/xml
+printf %s "$PASSPHRASE" | (umask 077 && cat >"$P/1")
+printf %s "second-$PASSPHRASE" | (umask 077 && cat >"$P/2")
+second_opens() {
+    cryptsetup open --test-passphrase --type luks1 --header "$VAULT/r.luks" --key-file "$P/2" "$DATA/r" 2>/dev/null
+}
+before_used_rekeyed() {
+    if second_opens; then
+        cryptsetup luksRemoveKey "$VAULT/r.luks" "$P/2" && REKEYED=removed
+    else
+        cryptsetup luksAddKey --pbkdf-force-iterations 1000 --key-file "$P/1" "$VAULT/r.luks" "$P/2" && REKEYED=added
+    fi
+}
+used_rekeyed() { used_link; }
+after_used_rekeyed() {
+    after_used_link
+    KEYS=$(key_material "$VAULT/r.luks")
+    case $REKEYED in
+        added) second_opens || fail "the key that cryptsetup added is there" ;;
+        removed) ! second_opens || fail "the key that cryptsetup removed is gone" ;;
+    esac
+}
+HALF_used_rekeyed=damaged
+KILLED_used_rekeyed=damaged
+
 before_used_share() { :; }
 used_share() {
     linked_xml new raw "" "pool='vault' volume='r.luks'" |
@@ -351,7 +377,7 @@ SPARED_other_upload="^write"
 
 # operations OPERATION...: their names, which sampled says.
 USED_OPERATIONS="refused_all meanwhile_delete meanwhile_wipe meanwhile_unlink recover_used_deleting recover_used_wiping \
-recover_used_unlinking used_link used_share repair_used_header repair_used_replica qemu_attach qemu_detach qemu_snapshot qemu_save"
+recover_used_unlinking used_link used_rekeyed used_share repair_used_header repair_used_replica qemu_attach qemu_detach qemu_snapshot qemu_save"
 OTHER_OPERATIONS="create_generated share clone_plain_linked clone_linked_linked clone_linked_plain copy link_existing link_again \
 unlink_volume delete_replicated delete_generated delete_sharing wipe restore repair_damaged repair_missing other_resize other_upload"
 # shellcheck disable=SC2086 # words

@@ -44,9 +44,13 @@ printf %s "second-$PASSPHRASE" | (umask 077 && cat >"$P/2")
 [ "$DAEMON_RUNS" = system ] || give "$P/1" "$P/2"
 try "a volume with a replica" eval \
     'linked_xml k.raw raw "" "pool=\"vault\"/><source pool=\"vault2\"" | create_xml'
+try "a qcow2 one with a replica" eval \
+    'linked_xml q.qcow2 qcow2 "" "pool=\"vault\"/><source pool=\"vault2\"" | create_xml'
 try "and two on one header" eval 'create a.raw raw && share b.raw a.raw.luks'
-try "a guest runs with the one and the second of these" guest_boot one "$(disk vda k.raw)$(disk vdb b.raw)"
+try "a guest runs with the first, the second of these, and the qcow2 one" guest_boot one \
+    "$(disk vda k.raw)$(disk vdb b.raw)$(disk vdc q.qcow2)"
 try "it writes" guest_fill one vda kept
+try "also there" guest_fill one vdc kept
 BEFORE=$(headers)
 
 note "Refused, with what to do"
@@ -77,6 +81,47 @@ try "of the two volumes the one is linked again" vl link data/a.raw --yes
 same "which does for the other" "$(state b.raw)" ok
 try "the guest goes on: it reads" guest_filled one vda kept
 try "and writes" guest_fill one vda more
+
+note "Changed on the host, and looked at before the volume is linked again"
+# add: cryptsetup adds a key to the qcow2 volume's header.
+add() {
+    "$DAEMON_IN" cryptsetup luksAddKey --pbkdf-force-iterations 1000 --key-file "$P/1" "$VAULT/q.qcow2.luks" "$P/2"
+}
+# looked: the pool of replicas is started, and the daemon has looked at the headers: it has mended a replica that was
+# damaged for that.
+GOOD=
+is_good() {
+    [ "$(sha256sum <"$VAULT2/k.raw.luks")" = "$GOOD" ]
+}
+looked() {
+    GOOD=$(sha256sum <"$VAULT2/k.raw.luks")
+    virsh pool-destroy vault2 && flip "$VAULT2/k.raw.luks" 5000 && virsh pool-start vault2 && waited is_good &&
+        virsh pool-refresh vault
+}
+try "cryptsetup adds a key to the qcow2 volume's header" add
+try "the daemon looks at all copies" looked
+try "the new passphrase still opens" opens q.qcow2 2
+same "the volume waits to be linked again" "$(state q.qcow2)" header-damaged
+like "which the log says" "$(cat "$DAEMON_LOG")" "another tool changed its keys; if it was you, say: virt-lukshdr link data/q.qcow2"
+status "check repairs nothing" 7 "nothing is repaired" vl check --repair
+try "the new passphrase still opens" opens q.qcow2 2
+try "it is linked again while the guest runs" vl link data/q.qcow2 --yes
+same "the label fits" "$(state q.qcow2)" ok
+try "the replica has followed" cmp -n 2300000 "$VAULT/q.qcow2.luks" "$VAULT2/q.qcow2.luks"
+try "cryptsetup removes the key" "$DAEMON_IN" cryptsetup luksRemoveKey "$VAULT/q.qcow2.luks" "$P/2"
+try "the daemon looks at all copies" looked
+refuse "no replica has brought it back" "No key available" opens q.qcow2 2
+try "it is linked again" vl link data/q.qcow2 --yes
+refuse "it has gone from the replica, too" "No key available" cryptsetup open --test-passphrase --type luks1 \
+    --header "$VAULT2/q.qcow2.luks" --key-file "$P/2" "$DATA/q.qcow2"
+try "cryptsetup removes the secret's passphrase" eval 'add &&
+    "$DAEMON_IN" cryptsetup luksRemoveKey "$VAULT/q.qcow2.luks" "$P/1"'
+status "the volume is not linked again" 1 "does not open header 'q.qcow2.luks' of pool 'vault'" vl link data/q.qcow2 --yes
+try "the secret's passphrase is back" "$DAEMON_IN" cryptsetup luksAddKey --pbkdf-force-iterations 1000 \
+    --key-file "$P/2" "$VAULT/q.qcow2.luks" "$P/1"
+try "it is linked again" vl link data/q.qcow2 --yes
+try "the guest goes on: it reads" guest_filled one vdc kept
+try "and writes" guest_fill one vdc more
 virsh pool-refresh vault
 virsh pool-refresh vault2
 same "after a refresh of both pools the label still fits" "$(state k.raw)" ok
