@@ -31,6 +31,7 @@
 #include "storage.h"
 #include "defaults.h"
 #include "validate.h"
+#include "watch.h"
 #include "pool-life.h"
 #include "util/xml.h"
 
@@ -290,6 +291,8 @@ lukshdrStoragePoolMake(virConnectPtr conn,
         return NULL;
     if (changed)
         lukshdrStoragePoolWarnMissing(pool, ours);
+    if (changed && there && state->stock.storagePoolIsActive(pool) == 1)
+        lukshdrStorageWatchPool(pool);
     return g_steal_pointer(&pool);
 }
 

@@ -209,6 +209,13 @@ lukshdrStorageWatchAll(void)
 }
 
 void
+lukshdrStorageWatchPool(virStoragePoolPtr pool)
+{
+    if (lukshdrStorageWatch)
+        lukshdrWatchQueue(lukshdrStorageWatch, pool, false);
+}
+
+void
 lukshdrStorageWatchStop(void)
 {
     g_autoptr(lukshdrWatch) watch = g_steal_pointer(&lukshdrStorageWatch);

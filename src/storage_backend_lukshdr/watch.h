@@ -31,6 +31,16 @@ void
 lukshdrStorageWatchAll(void);
 
 /**
+ * lukshdrStorageWatchPool:
+ * @pool: a pool whose definition has changed what is ours of it
+ *
+ * Makes that thread look at the pool soon, as after a refresh: a pool that is declared to hold headers from now on
+ * may hold headers of volumes that are here.  Does nothing if lukshdrStorageWatchStart was not called or has failed.
+ */
+void
+lukshdrStorageWatchPool(virStoragePoolPtr pool);
+
+/**
  * lukshdrStorageWatchStop:
  *
  * Ends the thread and closes the connection.  If the thread is looking at a pool, waits for it.

@@ -329,11 +329,11 @@ try "the message's command" eval "vl $(last_command "$OUT") --yes"
 same "nothing is left of it" "$(links)" ""
 virsh pool-dumpxml vault | sed 's|<target>|&<headers/>|' >"$DAEMON_DIR/xml/pool.xml"
 virsh pool-define "$DAEMON_DIR/xml/pool.xml" >/dev/null
-status "list says to refresh it" 0 'vault/one.luks: no link leads here; .*: virsh pool-refresh vault; ' vl list
-try "a refresh of a header pool" virsh pool-refresh vault
-try "makes the link anew, by its label" waited eval '[ "$(state)" = ok ]'
+try "a pool that is declared to hold headers is looked at, and the label makes the link anew" \
+    waited eval '[ "$(state)" = ok ]'
 here sed -i 's/volume="one"/volume="one" /' "$(link_of one)"
 status "by its name: that its label stays is said" 0 'Header vault/one.luks has its link label still' vl forget data/one --yes
+status "list says to refresh it" 0 'vault/one.luks: no link leads here; .*: virsh pool-refresh vault; ' vl list
 try "and makes the link anew" eval 'virsh pool-refresh vault && waited eval "[ \"\$(state)\" = ok ]"'
 entry=$(link_of one)
 here sh -c 'echo rubbish >"$1"' sh "$entry"
