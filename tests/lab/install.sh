@@ -26,7 +26,7 @@ lab_debs || exit
 lab_machine lab1 || exit
 lab_spent "boot"
 # What ./package trixie leaves there; somebody says yes to apt.
-put lab1 "$LAB_DEBS"/*.deb "/root/build-package/trixie"
+put lab1 "$LAB_DEBS"/*lukshdr_*.deb "/root/build-package/trixie"
 on lab1 'echo "APT::Get::Assume-Yes \"true\";" >/etc/apt/apt.conf.d/yes; denied' >/dev/null
 
 : >"$LAB_DIR/typed"

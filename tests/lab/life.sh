@@ -7,7 +7,7 @@
 # newer DIR: the packages once more, the same but for a higher version, in DIR
 newer() {
     local deb version
-    for deb in "$LAB_DEBS"/*.deb; do
+    for deb in "$LAB_DEBS"/*lukshdr_*.deb; do
         version=$(dpkg-deb -f "$deb" Version)
         dpkg-deb -R "$deb" "$1/tree" && sed -i "s/${version//./\\.}/$version+lab1/" "$1/tree/DEBIAN/control" &&
             dpkg-deb --root-owner-group -Znone -b "$1/tree" "$1" >/dev/null && rm -rf "$1/tree" || return
@@ -32,7 +32,7 @@ apt() {
 need_lab
 need_command dpkg-deb
 lab_debs || exit
-packages=$(for deb in "$LAB_DEBS"/*.deb; do dpkg-deb -f "$deb" Package; done | xargs)
+packages=$(for deb in "$LAB_DEBS"/*lukshdr_*.deb; do dpkg-deb -f "$deb" Package; done | xargs)
 lab_machine lab1 || exit
 lab_spent "boot"
 

@@ -192,7 +192,7 @@ lab_debs() {
 # lab_install NAME [DIR]: the packages of LAB_DEBS or DIR are installed in the machine, as an administrator does it.
 lab_install() {
     lab_debs || return
-    on "$1" rm -rf /root/debs && put "$1" "${2:-$LAB_DEBS}"/*.deb /root/debs &&
+    on "$1" rm -rf /root/debs && put "$1" "${2:-$LAB_DEBS}"/*lukshdr_*.deb /root/debs &&
         on "$1" 'DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0 install /root/debs/*.deb' </dev/null
 }
 
