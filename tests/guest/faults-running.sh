@@ -382,7 +382,7 @@ OTHER_OPERATIONS="create_generated share clone_plain_linked clone_linked_linked 
 unlink_volume delete_replicated delete_generated delete_sharing wipe restore repair_damaged repair_missing other_resize other_upload"
 # shellcheck disable=SC2086 # words
 [ $# -gt 0 ] || set -- $USED_OPERATIONS $OTHER_OPERATIONS
-note "of each operation at most ${FAULTS_MOST:-3} calls are tried (FAULTS_FULL=1: all), of those on other volumes ${FAULTS_MOST:-1}"
+note "of each operation at most ${FAULTS_MOST:-2} calls are tried (FAULTS_FULL=1: all), of those on other volumes ${FAULTS_MOST:-1}"
 for operation; do
     began=$SECONDS
     case " $OTHER_OPERATIONS " in
@@ -393,13 +393,13 @@ for operation; do
                 qemu_*)
                     FAULTS_PATHS="/images/|/lukshdr/|/secrets/|qmp:"
                     [ "$operation" != qemu_snapshot ] || FAULTS_PATHS+="object-add|qmp:blockdev-add|qmp:transaction"
-                    sweep "$operation" "${FAULTS_MOST:-3}"
+                    sweep "$operation" "${FAULTS_MOST:-2}"
                     ;;
                 repair_used_*)
                     FAULTS_PATHS="/vault/|/vault2/"
-                    sweep "$operation" "${FAULTS_MOST:-3}"
+                    sweep "$operation" "${FAULTS_MOST:-2}"
                     ;;
-                *) interrupted "$operation" "${FAULTS_MOST:-3}" ;;
+                *) interrupted "$operation" "${FAULTS_MOST:-2}" ;;
             esac
             ;;
     esac
