@@ -474,9 +474,9 @@ lukshdrQemuSnapshotXMLCheckRunning(const lukshdrQemuHost *host,
         ways = lukshdrQemuSnapshotXMLWays(link->format);
         g_set_error(
             error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,
-            _("the domain runs, and disk '%1$s' is linked volume '%2$s' of pool '%3$s', of "
-              "which there can be no internal snapshot then; shut the guest down, then take "
-              "it: %4$s"),
+            _("the domain runs, and disk '%1$s' is linked volume '%2$s' of pool '%3$s': an internal "
+              "snapshot would keep the domain's memory unencrypted in that volume; shut the guest "
+              "down, then take it: %4$s"),
             dev ? dev : "", link->payload.volume, link->payload.pool, ways);
         return false;
     }

@@ -87,7 +87,8 @@ lukshdrQemuSnapshotXMLCheckOverlays(const lukshdrQemuHost *host,
  * @diskOnly: as for lukshdrQemuSnapshotXMLOverlays
  * @error: VIR_ERR_OPERATION_UNSUPPORTED, naming the disk and what works
  *
- * QEMU's luks node has no internal snapshots, which QEMU says in words that nobody can use.
+ * QEMU's luks node has no internal snapshots, which QEMU says in words that nobody can use.  The payload's qcow2 node
+ * below it has, but would keep the memory of the domain in clear, and that stays there when the snapshot is deleted.
  *
  * Returns: true, or false with @error set if a linked disk would get one.
  */

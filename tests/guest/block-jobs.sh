@@ -189,7 +189,8 @@ virsh destroy demo
 virsh undefine demo
 rm -f "$OUT_DIR"/*
 try "a guest with a linked disk in qcow2 alone" guest_boot demo "$(disk_xml vda "$DATA/t.qcow2" qcow2)"
-refused "an internal snapshot while it runs" "disk 'vda' is linked volume 't\.qcow2' of pool 'data'.*while the domain is shut off" \
+refused "an internal snapshot while it runs" \
+    "disk 'vda' is linked volume 't\.qcow2' of pool 'data': .*memory unencrypted.*shut the guest down.*while the domain is shut off" \
     virsh snapshot-create-as demo inside
 refused "also where the XML asks for it" "disk 'vda' is linked volume" virsh snapshot-create-as demo inside \
     --diskspec vda,snapshot=internal

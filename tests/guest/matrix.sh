@@ -147,6 +147,10 @@ done
 alike "copy-on-read" "$(driver "copy_on_read='on'")"
 alike "an iothread" "$(driver "iothread='1'")"
 alike "queues" "$(driver "queues='2' queue_size='128'")"
+# Each queue has an iothread of its own, and the luks node encrypts in both; libvirt 10.0 and newer
+BOTH="s|<driver \\(name='qemu'[^/]*\\)/>|<driver \\1 queues='2'><iothreads><iothread id='1'><queue id='0'/></iothread><iothread id='2'><queue id='1'/></iothread></iothreads></driver>|"
+alike "queues of two iothreads" "$BOTH"
+[[ "$(virsh --version)" == 9.* ]] || like "(and QEMU has them)" "$(started "$DATA" "$BOTH")" 'iothread-vq-mapping.*"iothread2"'
 alike "error policies" "$(driver "error_policy='stop' rerror_policy='report'")"
 alike "a metadata cache" "/name='qemu' type='qcow2'/s|<driver.*|<driver name='qemu' type='qcow2'><metadata_cache><max_size unit='bytes'>65536</max_size></metadata_cache></driver>|"
 alike "iotune" "s|<target|<iotune><total_bytes_sec>10000000</total_bytes_sec><read_iops_sec>400</read_iops_sec><write_iops_sec>200</write_iops_sec></iotune>&|"
