@@ -21,18 +21,11 @@
 #include "left.h"
 #include "shared-fs.h"
 
-typedef struct _lukshdrQemuGrant lukshdrQemuGrant;
-struct _lukshdrQemuGrant {
-    lukshdrGuestDisk *disk;
-    virStorageSource *src; /* borrowed */
-    bool added;            /* the guest had no access to the header before */
-    bool migrated;         /* as lukshdrQemuAccessGrant was told */
-};
-
 static void
 lukshdrQemuGrantFree(lukshdrQemuGrant *grant)
 {
     lukshdrGuestDiskFree(grant->disk);
+    g_clear_object(&grant->header);
     g_free(grant);
 }
 
@@ -43,12 +36,11 @@ lukshdrQemuGrantsNew(void)
 }
 
 int
-lukshdrQemuAccessGrant(virQEMUDriver *driver,
-                       virDomainObj *vm,
-                       virStorageSource *src,
-                       bool chainTop,
-                       bool migrated,
-                       GPtrArray *grants)
+lukshdrQemuAccessPlan(virDomainObj *vm,
+                      virStorageSource *src,
+                      bool chainTop,
+                      bool migrated,
+                      GPtrArray *grants)
 {
     g_autofree char *name = lukshdrQemuDomainName(vm);
     g_autoptr(lukshdrGuestDisk) disk = lukshdrQemuDiskFind(src, name);
@@ -57,7 +49,6 @@ lukshdrQemuAccessGrant(virQEMUDriver *driver,
     lukshdrQemuGrant *grant;
     bool remember = chainTop;
     bool remote;
-    bool added = false;
 
     if (!disk)
         return 0;
@@ -83,52 +74,116 @@ lukshdrQemuAccessGrant(virQEMUDriver *driver,
     if (!remote && !(header = lukshdrQemuDiskHeader(disk, src)))
         return -1;
 
-    if (!lukshdrQemuGuestGrant(name, disk, remember, &added, &error)) {
-        lukshdrReportError(error);
-        return -1;
-    }
-
-    /* A thread that deletes or wipes the volume writes that into the link first and then looks for
-     * our record.  We have written our record and now look at the link: one sees the other. */
-    if (added && !g_str_equal(disk->linkUUID, LUKSHDR_GUEST_NO_LINK) &&
-        !lukshdrRegistryIsActive(lukshdrQemu.host.registry, disk->linkUUID)) {
-        lukshdrQemuGuestUngrant(name, disk->nodeName, remember, added);
-        error = g_error_new(LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                            _("the linked volume with payload '%s' is just being deleted or wiped"),
-                            disk->payloadPath);
-        lukshdrReportError(error);
-        return -1;
-    }
-
-    if (remember && added && !lukshdrQemuGuestUsesHeader(name, disk))
-        lukshdrQemuLeftReclaim(disk);
-    if (!remote &&
-        LUKSHDR_STOCK(qemuSecuritySetImageLabel)(driver, vm, header, false, remember) < 0) {
-        /* the stock function has undone its own part, so nothing is to be restored */
-        lukshdrQemuGuestUngrant(name, disk->nodeName, remember, added);
-        return -1;
-    }
-
     grant = g_new0(lukshdrQemuGrant, 1);
     grant->disk = g_steal_pointer(&disk);
+    grant->restorable = remember;
     grant->src = src;
-    grant->added = added;
+    grant->header = g_steal_pointer(&header);
     grant->migrated = migrated;
     g_ptr_array_add(grants, grant);
     return 0;
 }
 
+/* A thread that deletes or wipes the volume writes that into the link first and then looks for
+ * our record.  We have written our record and now look at the link: one sees the other. */
+static bool
+lukshdrQemuAccessIsActive(const lukshdrQemuGrant *grant)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!grant->added || g_str_equal(grant->disk->linkUUID, LUKSHDR_GUEST_NO_LINK) ||
+        lukshdrRegistryIsActive(lukshdrQemu.host.registry, grant->disk->linkUUID))
+        return true;
+
+    error = g_error_new(LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                        _("the linked volume with payload '%s' is just being deleted or wiped"),
+                        grant->disk->payloadPath);
+    lukshdrReportError(error);
+    return false;
+}
+
+/* May stock label the header along with the guest's disks?  If that fails, stock restores what it has labelled, and
+ * asks nobody.  It must not do so to a header that another disk uses, and would not do so with
+ * lukshdrQemuAccessRevoke to one that is read-only or shared. */
+static bool
+lukshdrQemuAccessIsPlain(const lukshdrQemuGrant *grant)
+{
+    return grant->restorable && grant->added && grant->lone &&
+           !lukshdrQemuSourceIsShared(grant->header);
+}
+
+int
+lukshdrQemuAccessGrant(virQEMUDriver *driver,
+                       virDomainObj *vm,
+                       GPtrArray *grants,
+                       GPtrArray *together)
+{
+    g_autofree char *name = lukshdrQemuDomainName(vm);
+    g_autoptr(GError) error = NULL;
+    guint i;
+
+    if (grants->len == 0)
+        return 0;
+    if (!lukshdrQemuGuestGrant(name, grants, &error)) {
+        lukshdrReportError(error);
+        return -1;
+    }
+
+    for (i = 0; i < grants->len; i++) {
+        if (!lukshdrQemuAccessIsActive(g_ptr_array_index(grants, i)))
+            return -1;
+    }
+
+    for (i = 0; i < grants->len; i++) {
+        lukshdrQemuGrant *grant = g_ptr_array_index(grants, i);
+
+        if (grant->restorable && grant->added && grant->lone)
+            lukshdrQemuLeftReclaim(grant->disk);
+
+        if (together && grant->header && lukshdrQemuAccessIsPlain(grant)) {
+            g_ptr_array_add(together, grant->header);
+            continue;
+        }
+
+        /* if the stock function fails, it has undone its own part: nothing is to be restored */
+        if (grant->header && LUKSHDR_STOCK(qemuSecuritySetImageLabel)(driver, vm, grant->header,
+                                                                      false, grant->restorable) < 0)
+            return -1;
+        grant->labelled = true;
+    }
+    return 0;
+}
+
+void
+lukshdrQemuAccessLabelled(GPtrArray *grants)
+{
+    guint i;
+
+    for (i = 0; i < grants->len; i++)
+        ((lukshdrQemuGrant *)g_ptr_array_index(grants, i))->labelled = true;
+}
+
 void
 lukshdrQemuAccessUndo(virQEMUDriver *driver, virDomainObj *vm, GPtrArray *grants)
 {
+    g_autofree char *name = lukshdrQemuDomainName(vm);
     virErrorPtr saved = lukshdrQemuErrorSave();
     guint i;
+
+    /* first those that have no label: no other disk shall take them for users of its header */
+    for (i = grants->len; i > 0; i--) {
+        lukshdrQemuGrant *grant = g_ptr_array_index(grants, i - 1);
+
+        if (grant->recorded && !grant->labelled)
+            lukshdrQemuGuestUngrant(name, grant);
+    }
 
     for (i = grants->len; i > 0; i--) {
         lukshdrQemuGrant *grant = g_ptr_array_index(grants, i - 1);
 
-        if (grant->added && lukshdrQemuAccessRevoke(driver, vm, grant->disk, grant->src,
-                                                    grant->migrated, true) < 0) {
+        if (grant->labelled && grant->added &&
+            lukshdrQemuAccessRevoke(driver, vm, grant->disk, grant->src, grant->migrated, true) <
+                0) {
             LUKSHDR_LOG_WARN(_("Header volume '%s' could not be given back: %s"),
                              grant->disk->headerPath, virGetLastErrorMessage());
         }

@@ -11,20 +11,19 @@
 #pragma once
 
 #include "disk.h"
+#include "guest.h"
 
 /**
  * lukshdrQemuGrantsNew:
  *
- * Returns: an empty list of what lukshdrQemuAccessGrant has granted, in order,
- * to be unreffed as a GPtrArray.  Borrows the sources, which live as long as the
- * domain is locked.
+ * Returns: an empty list of lukshdrQemuGrant *, to be unreffed as a GPtrArray.  Borrows the
+ * sources, which live as long as the domain is locked.
  */
 GPtrArray *
 lukshdrQemuGrantsNew(void);
 
 /**
- * lukshdrQemuAccessGrant:
- * @driver: the QEMU driver
+ * lukshdrQemuAccessPlan:
  * @vm: a running domain
  * @src: a source of it
  * @chainTop: whether @src is the top of a backing chain: only then do the security
@@ -32,26 +31,52 @@ lukshdrQemuGrantsNew(void);
  * @migrated: whether the guest comes in by migration: the security drivers then do not
  *            remember the owner of a header on a shared file system, since that is the
  *            other host's user
- * @grants: gets an entry if something was granted
+ * @grants: gets an entry if @src is a payload
  *
- * Labels the header if @src is a payload, after noting it in the guest's record.  A header without a
- * path is noted only.
+ * Says what lukshdrQemuAccessGrant shall grant; grants nothing.
  *
- * Returns: 0, or -1 with a libvirt error reported and nothing granted for @src.
+ * Returns: 0, or -1 with a libvirt error reported.
+ */
+int
+lukshdrQemuAccessPlan(virDomainObj *vm,
+                      virStorageSource *src,
+                      bool chainTop,
+                      bool migrated,
+                      GPtrArray *grants);
+
+/**
+ * lukshdrQemuAccessGrant:
+ * @driver: the QEMU driver
+ * @vm: a running domain
+ * @grants: from lukshdrQemuAccessPlan
+ * @together: gets the sources of headers, borrowed from @grants, that the caller labels, all of them
+ *            with one call of the stock driver; NULL if nothing shall be left to the caller
+ *
+ * Notes all @grants in the guest's record and labels the headers.  A header without a path is noted only.  For
+ * each call the stock driver forks a process of its own, so those that can be are left to @together.
+ *
+ * Returns: 0; -1 with a libvirt error reported, and lukshdrQemuAccessUndo must be called.
  */
 int
 lukshdrQemuAccessGrant(virQEMUDriver *driver,
                        virDomainObj *vm,
-                       virStorageSource *src,
-                       bool chainTop,
-                       bool migrated,
-                       GPtrArray *grants);
+                       GPtrArray *grants,
+                       GPtrArray *together);
+
+/**
+ * lukshdrQemuAccessLabelled:
+ * @grants: what lukshdrQemuAccessGrant has granted
+ *
+ * Notes that the caller has labelled what it was given to label.
+ */
+void
+lukshdrQemuAccessLabelled(GPtrArray *grants);
 
 /**
  * lukshdrQemuAccessUndo:
  * @driver: the QEMU driver
  * @vm: the domain
- * @grants: what was granted
+ * @grants: what was granted, or is granted in part
  *
  * Takes access back, the last grant first, from the disks that had none before.  A
  * disk that had access keeps it: where the security drivers remember no owners, a

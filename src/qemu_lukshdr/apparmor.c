@@ -54,6 +54,12 @@ lukshdrQemuAppArmorAdd(virQEMUDriver *driver, virDomainObj *vm, virStorageSource
     return LUKSHDR_STOCK(qemuSecuritySetImageLabel)(driver, vm, src, false, false);
 }
 
+bool
+lukshdrQemuAppArmorIsUsed(void)
+{
+    return access(LUKSHDR_APPARMOR_PROFILES, R_OK) == 0;
+}
+
 int
 lukshdrQemuAppArmorAddVolumes(virQEMUDriver *driver, virDomainObj *vm)
 {
@@ -61,7 +67,7 @@ lukshdrQemuAppArmorAddVolumes(virQEMUDriver *driver, virDomainObj *vm)
     g_autoptr(GPtrArray) sources = NULL;
     guint i;
 
-    if (access(LUKSHDR_APPARMOR_PROFILES, R_OK) < 0)
+    if (!lukshdrQemuAppArmorIsUsed())
         return 0;
 
     name = lukshdrQemuDomainName(vm);
@@ -94,7 +100,7 @@ lukshdrQemuAppArmorRenew(virQEMUDriver *driver, virDomainObj *vm)
 
     /* a guest that is being stopped must not get back what was just taken from it */
     if (!lukshdrQemu.active || !lukshdrQemuGuestsAny() || lukshdrQemuDomainIsStopping(vm) ||
-        access(LUKSHDR_APPARMOR_PROFILES, R_OK) < 0 || !(name = lukshdrQemuDomainName(vm)))
+        !lukshdrQemuAppArmorIsUsed() || !(name = lukshdrQemuDomainName(vm)))
         return;
 
     disks = lukshdrQemuGuestDisks(name);

@@ -9,6 +9,15 @@
 #include "util/abi.h"
 
 /**
+ * lukshdrQemuAppArmorIsUsed:
+ *
+ * Returns: whether libvirt's AppArmor driver can be used.  When a guest starts, that driver labels what it is asked to
+ * label by name, and no disk of the guest.
+ */
+bool
+lukshdrQemuAppArmorIsUsed(void);
+
+/**
  * lukshdrQemuAppArmorAddVolumes:
  * @driver: the QEMU driver
  * @vm: a domain that is being started, after the stock driver has labelled everything

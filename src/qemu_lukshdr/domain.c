@@ -260,6 +260,47 @@ lukshdrQemuDomainSources(virDomainObj *vm)
     return sources;
 }
 
+/* No disk of a domain has such a target: libvirt takes only those that belong to a bus. */
+static char *
+lukshdrQemuDomainAddedTarget(guint i)
+{
+    return g_strdup_printf("lukshdr%u", i);
+}
+
+void
+lukshdrQemuDomainAddDisks(virDomainObj *vm, GPtrArray *sources)
+{
+    g_autofree char *name = NULL;
+    virDomainDef *def = lukshdrQemuDomainRunning(vm, &name);
+    guint i;
+
+    for (i = 0; def && i < sources->len; i++) {
+        virDomainDiskDef *disk = lukshdrQemu.libvirt.virDomainDiskDefNew(NULL);
+        g_autoptr(virStorageSource) empty = lukshdrQemuDomainDiskSource(disk);
+        virStorageSource *src = g_object_ref(g_ptr_array_index(sources, i));
+        char *target = lukshdrQemuDomainAddedTarget(i); /* libvirt frees it with g_free */
+
+        memcpy((char *)disk + lukshdrQemuDomainSourceOffset, &src, sizeof(src));
+        memcpy((char *)disk + lukshdrQemuDomainTargetOffset, &target, sizeof(target));
+        lukshdrQemu.libvirt.virDomainDiskInsert(def, disk);
+    }
+}
+
+void
+lukshdrQemuDomainRemoveDisks(virDomainObj *vm, GPtrArray *sources)
+{
+    g_autofree char *name = NULL;
+    virDomainDef *def = lukshdrQemuDomainRunning(vm, &name);
+    guint i;
+
+    for (i = 0; def && i < sources->len; i++) {
+        g_autofree char *target = lukshdrQemuDomainAddedTarget(i);
+
+        lukshdrQemu.libvirt.virDomainDiskDefFree(
+            lukshdrQemu.libvirt.virDomainDiskRemoveByName(def, target));
+    }
+}
+
 void
 lukshdrQemuDomainStopBegin(lukshdrQemuContext *stop, virDomainObj *vm)
 {

@@ -88,6 +88,28 @@ GPtrArray *
 lukshdrQemuDomainSources(virDomainObj *vm);
 
 /**
+ * lukshdrQemuDomainAddDisks:
+ * @vm: a running domain
+ * @sources: sources, each of which becomes the source of a disk of its own
+ *
+ * Adds disks to the definition of @vm, so that a function of libvirt's that does something to all disks of
+ * a domain does it to @sources as well.  They must be gone before the domain is unlocked, and before
+ * anything else looks at its disks.
+ */
+void
+lukshdrQemuDomainAddDisks(virDomainObj *vm, GPtrArray *sources);
+
+/**
+ * lukshdrQemuDomainRemoveDisks:
+ * @vm: the domain
+ * @sources: as they were given to lukshdrQemuDomainAddDisks
+ *
+ * Takes the disks away again.
+ */
+void
+lukshdrQemuDomainRemoveDisks(virDomainObj *vm, GPtrArray *sources);
+
+/**
  * lukshdrQemuDomainStopBegin:
  * @stop: filled in; lives until lukshdrQemuDomainStopEnd
  * @vm: the domain that the calling thread is about to stop

@@ -135,7 +135,7 @@ lukshdrQemuGuestStoreOrWarn(const char *name)
     }
 }
 
-/* Undoes a grant in memory. */
+/* Forgets @disk if @added, and one grant of it if @restorable, in memory. */
 static void
 lukshdrQemuGuestUngrantLocked(const char *name, lukshdrGuestDisk *disk, bool restorable, bool added)
 {
@@ -149,37 +149,56 @@ lukshdrQemuGuestUngrantLocked(const char *name, lukshdrGuestDisk *disk, bool res
         g_hash_table_remove(lukshdrQemuGuests, name);
 }
 
-bool
-lukshdrQemuGuestGrant(const char *name,
-                      const lukshdrGuestDisk *disk,
-                      bool restorable,
-                      bool *added,
-                      GError **error)
+/* Notes a grant in memory. */
+static void
+lukshdrQemuGuestGrantLocked(const char *name, lukshdrQemuGrant *grant)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrQemuGuestLock);
     GPtrArray *disks = g_hash_table_lookup(lukshdrQemuGuests, name);
-    lukshdrGuestDisk *known = lukshdrQemuGuestLookup(name, disk->nodeName);
-    bool isNew = !known;
+    lukshdrGuestDisk *known = lukshdrQemuGuestLookup(name, grant->disk->nodeName);
+    const char *owner;
 
-    if (isNew) {
+    grant->lone = !lukshdrQemuGuestOtherUser(name, grant->disk->nodeName, grant->disk, &owner);
+    grant->added = !known;
+    grant->recorded = true;
+    if (!known) {
         if (!disks) {
             disks = lukshdrQemuGuestNewDisks();
             g_hash_table_insert(lukshdrQemuGuests, g_strdup(name), disks);
         }
-        known = lukshdrGuestDiskCopy(disk);
+        known = lukshdrGuestDiskCopy(grant->disk);
         known->granted = 0;
         g_ptr_array_add(disks, known);
     }
     known->revoked = false;
-    if (restorable)
+    if (grant->restorable)
         known->granted++;
-    if (added)
-        *added = isNew;
+}
+
+/* Undoes that. */
+static void
+lukshdrQemuGuestTakeBackLocked(const char *name, lukshdrQemuGrant *grant)
+{
+    lukshdrGuestDisk *disk = lukshdrQemuGuestLookup(name, grant->disk->nodeName);
+
+    grant->recorded = false;
+    if (disk)
+        lukshdrQemuGuestUngrantLocked(name, disk, grant->restorable, grant->added);
+}
+
+bool
+lukshdrQemuGuestGrant(const char *name, GPtrArray *grants, GError **error)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrQemuGuestLock);
+    guint i;
+
+    for (i = 0; i < grants->len; i++)
+        lukshdrQemuGuestGrantLocked(name, g_ptr_array_index(grants, i));
 
     if (lukshdrQemuGuestStore(name, error))
         return true;
 
-    lukshdrQemuGuestUngrantLocked(name, known, restorable, isNew);
+    while (i > 0)
+        lukshdrQemuGuestTakeBackLocked(name, g_ptr_array_index(grants, --i));
     return false;
 }
 
@@ -208,14 +227,11 @@ lukshdrQemuGuestRename(const char *nodeName, const lukshdrGuestDisk *disk)
 }
 
 void
-lukshdrQemuGuestUngrant(const char *name, const char *nodeName, bool restorable, bool added)
+lukshdrQemuGuestUngrant(const char *name, lukshdrQemuGrant *grant)
 {
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrQemuGuestLock);
-    lukshdrGuestDisk *disk = lukshdrQemuGuestLookup(name, nodeName);
 
-    if (!disk)
-        return;
-    lukshdrQemuGuestUngrantLocked(name, disk, restorable, added);
+    lukshdrQemuGuestTakeBackLocked(name, grant);
     lukshdrQemuGuestStoreOrWarn(name);
 }
 

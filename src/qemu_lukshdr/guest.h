@@ -12,6 +12,23 @@
 #pragma once
 
 #include "link/guest-record.h"
+#include "util/abi.h"
+
+/* Access of a guest to the header of one disk */
+typedef struct _lukshdrQemuGrant lukshdrQemuGrant;
+struct _lukshdrQemuGrant {
+    lukshdrGuestDisk *disk;
+    bool
+        restorable; /* the security drivers are asked to remember the header's owner, as they do for
+                               * the top of a backing chain */
+    bool added;     /* by lukshdrQemuGuestGrant: the guest did not have the disk before */
+    bool lone;      /* by lukshdrQemuGuestGrant: no other disk had the header */
+    virStorageSource *src;    /* the payload, borrowed */
+    virStorageSource *header; /* owned; NULL for a header without a path */
+    bool migrated;            /* the guest comes from another host */
+    bool recorded;            /* it stands in the guest's record */
+    bool labelled;            /* and the header is labelled, if it has a path */
+};
 
 /**
  * lukshdrQemuGuestsLoad:
@@ -26,23 +43,17 @@ lukshdrQemuGuestsLoad(const char *dir);
 /**
  * lukshdrQemuGuestGrant:
  * @name: the guest
- * @disk: the disk, copied if it is not known yet
- * @restorable: whether the security drivers are asked to remember the header's owner
- *              (they do for the top of a backing chain)
- * @added: set to whether the disk was not known yet; may be NULL
+ * @grants: list of lukshdrQemuGrant *; of each, disk and restorable say what is granted, and added, lone and
+ *          recorded are set
  * @error: VIR_ERR_SYSTEM_ERROR
  *
- * Call this before access is granted: then a crash cannot leave access behind that no
- * record names.
+ * Writes them all into the guest's record at once.  Call this before access is granted: then a crash cannot leave
+ * access behind that no record names.  A disk that is not known yet is copied.
  *
  * Returns: true, or false with @error set and nothing changed.
  */
 bool
-lukshdrQemuGuestGrant(const char *name,
-                      const lukshdrGuestDisk *disk,
-                      bool restorable,
-                      bool *added,
-                      GError **error);
+lukshdrQemuGuestGrant(const char *name, GPtrArray *grants, GError **error);
 
 /**
  * lukshdrQemuGuestRename:
@@ -57,14 +68,12 @@ lukshdrQemuGuestRename(const char *nodeName, const lukshdrGuestDisk *disk);
 /**
  * lukshdrQemuGuestUngrant:
  * @name: the guest
- * @nodeName: the disk
- * @restorable: as it was given to lukshdrQemuGuestGrant
- * @added: what lukshdrQemuGuestGrant set
+ * @grant: one that lukshdrQemuGuestGrant has recorded; it is not recorded any more then
  *
- * Undoes a lukshdrQemuGuestGrant, if access could not be granted after it.
+ * Undoes that, if access could not be granted after it.
  */
 void
-lukshdrQemuGuestUngrant(const char *name, const char *nodeName, bool restorable, bool added);
+lukshdrQemuGuestUngrant(const char *name, lukshdrQemuGrant *grant);
 
 /**
  * lukshdrQemuGuestRevoke:

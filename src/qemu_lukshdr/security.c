@@ -7,6 +7,10 @@
  * stock call.  They grant the header before it: if that fails, there is no stock part to
  * undo.  Callers would not undo it, and it must not be undone for an image to which the
  * guest had access before.
+ *
+ * For each transaction libvirt forks a process that goes into the guest's namespace.  When a guest starts, its
+ * headers are therefore disks of it for the moment of the stock call: one transaction labels all, or
+ * undoes all.
  */
 
 #include "config.h"
@@ -19,20 +23,19 @@
 #include "guest.h"
 #include "prepare.h"
 
-/* Grants the headers of @src and, with @backingChain, of all sources behind it. */
+/* Plans to grant the headers of @src and, with @backingChain, of all sources behind it. */
 static int
-lukshdrQemuSecurityGrantChain(virQEMUDriver *driver,
-                              virDomainObj *vm,
-                              virStorageSource *src,
-                              bool backingChain,
-                              bool chainTop,
-                              bool migrated,
-                              GPtrArray *grants)
+lukshdrQemuSecurityPlanChain(virDomainObj *vm,
+                             virStorageSource *src,
+                             bool backingChain,
+                             bool chainTop,
+                             bool migrated,
+                             GPtrArray *grants)
 {
     virStorageSource *n;
 
     for (n = src; n; n = backingChain ? lukshdrQemuSourceBacking(n) : NULL) {
-        if (lukshdrQemuAccessGrant(driver, vm, n, chainTop && n == src, migrated, grants) < 0)
+        if (lukshdrQemuAccessPlan(vm, n, chainTop && n == src, migrated, grants) < 0)
             return -1;
     }
     return 0;
@@ -56,7 +59,9 @@ qemuSecuritySetImageLabel(virQEMUDriver *driver,
         return -1;
 
     grants = lukshdrQemuGrantsNew();
-    rc = lukshdrQemuSecurityGrantChain(driver, vm, src, backingChain, chainTop, false, grants);
+    rc = lukshdrQemuSecurityPlanChain(vm, src, backingChain, chainTop, false, grants);
+    if (rc == 0)
+        rc = lukshdrQemuAccessGrant(driver, vm, grants, NULL);
     if (rc == 0) {
         rc = LUKSHDR_STOCK(qemuSecuritySetImageLabel)(driver, vm, src, backingChain, chainTop);
     }
@@ -110,6 +115,7 @@ qemuSecuritySetAllLabel(virQEMUDriver *driver,
                         const char *incomingPath,
                         bool migrated)
 {
+    g_autoptr(GPtrArray) together = g_ptr_array_new();
     g_autoptr(GPtrArray) sources = NULL;
     g_autoptr(GPtrArray) grants = NULL;
     int rc = 0;
@@ -123,11 +129,19 @@ qemuSecuritySetAllLabel(virQEMUDriver *driver,
     for (i = 0; rc == 0 && i < sources->len; i++) {
         /* stock says "migrated" of a guest that comes back from a file, too: no other host has
          * it */
-        rc = lukshdrQemuSecurityGrantChain(driver, vm, g_ptr_array_index(sources, i), true, true,
-                                           migrated && !incomingPath, grants);
+        rc = lukshdrQemuSecurityPlanChain(vm, g_ptr_array_index(sources, i), true, true,
+                                          migrated && !incomingPath, grants);
     }
     if (rc == 0)
+        rc = lukshdrQemuAccessGrant(driver, vm, grants,
+                                    lukshdrQemuAppArmorIsUsed() ? NULL : together);
+    if (rc == 0) {
+        lukshdrQemuDomainAddDisks(vm, together);
         rc = LUKSHDR_STOCK(qemuSecuritySetAllLabel)(driver, vm, incomingPath, migrated);
+        lukshdrQemuDomainRemoveDisks(vm, together);
+    }
+    if (rc == 0)
+        lukshdrQemuAccessLabelled(grants);
     if (rc == 0 && lukshdrQemuAppArmorAddVolumes(driver, vm) < 0) {
         virErrorPtr saved = lukshdrQemuErrorSave();
 

@@ -288,8 +288,10 @@ struct _lukshdrVirStreamDriver {
     X(virDomainDef *, virDomainDefNew, (virDomainXMLOption *xmlopt)) \
     X(void, virDomainDefFree, (virDomainDef *def)) \
     X(virDomainDiskDef *, virDomainDiskDefNew, (virDomainXMLOption *xmlopt)) \
+    X(void, virDomainDiskDefFree, (virDomainDiskDef *def)) \
     X(const char *, virDomainDiskGetSource, (const virDomainDiskDef *def)) \
     X(void, virDomainDiskInsert, (virDomainDef *def, virDomainDiskDef *disk)) \
+    X(virDomainDiskDef *, virDomainDiskRemoveByName, (virDomainDef *def, const char *name)) \
     X(int, virDomainDeviceInfoIterate, \
       (virDomainDef *def, \
        int (*cb)(virDomainDef *def, virDomainDeviceDef *dev, virDomainDeviceInfo *info, \

@@ -69,6 +69,6 @@ bench_guests() {
     guest_volumes ours 16 generated raw
     client start "$rounds" 1 stock data "$(guest_file stock 16 plain raw)" \
         ours data "$(guest_file ours 16 generated raw)" stock data "$(guest_file stock 0 plain raw)"
-    row "16 disks, plain : linked, generated secret" 0 1 1.05
+    row "16 disks, plain : linked, generated secret" 0 1 1.1
     row "no disk : 16 linked" 2 1
 }

@@ -206,6 +206,42 @@ else
     skip "a header on a block device" "needs loop devices"
 fi
 
+# --- several disks
+
+# labellers: the processes that gave headers and payloads to QEMU's user. libvirt forks one for each transaction of its
+# security drivers, which goes into the guest's namespace and logs to stderr.
+labellers() {
+    sed -n "s|^[^+]*+0000: \([0-9]*\): .*Setting DAC user and group on '$DAEMON_IMAGES/.*|\1|p" \
+        "$DAEMON_DIR/libvirtd.out.log"
+}
+
+daemon_stop
+try "a host that says what it labels" eval 'DAEMON_LIBVIRTD_CONF="log_level = 2" linked_start many'
+try "three linked volumes" eval 'create a.raw raw && create b.raw raw && create q.qcow2 qcow2'
+BEFORE=$(traces demo a.raw b.raw q.qcow2)
+define demo "$(disk_xml vda "$DATA/a.raw" raw "$SECRET_UUID")" "$(disk_xml vdb data/b.raw raw)" \
+    "$(disk_xml vdc "$DATA/q.qcow2" qcow2 "$SECRET_UUID")"
+try "a guest starts with all" virsh start demo
+in_use "with three disks" a.raw b.raw q.qcow2
+same "libvirt labels three headers and payloads" "$(labellers | wc -l)" 6
+same "in one process" "$(labellers | sort -u | wc -l)" 1
+same "and libvirt counts one use of each header" "$(for name in a.raw b.raw q.qcow2; do
+    getfattr --absolute-names --only-values -n trusted.libvirt.security.ref_dac "$VAULT/$name.luks"
+done)" 111
+TIME=$(getfattr --absolute-names --only-values -n trusted.libvirt.security.timestamp_dac "$VAULT/a.raw.luks")
+virsh destroy demo
+same "stopped, all is as before" "$(traces demo a.raw b.raw q.qcow2)" "$BEFORE"
+
+# another user has it, as far as libvirt knows
+for name in dac=+65534:+65534 ref_dac=1 "timestamp_dac=$TIME"; do
+    setfattr -n "trusted.libvirt.security.${name%%=*}" -v "${name#*=}" "$VAULT/q.qcow2.luks"
+done
+chown 65534:65534 "$VAULT/q.qcow2.luks"
+BEFORE=$(traces demo a.raw b.raw q.qcow2)
+refuse "with a header that libvirt cannot label it does not start" "different DAC user" virsh start demo
+same "what was labelled before that is as before" "$(traces demo a.raw b.raw q.qcow2)" "$BEFORE"
+same "and no record is left" "$(records)" ""
+
 # --- the administrator's own ownership
 
 daemon_stop
