@@ -284,7 +284,7 @@ testFormat(GError **error)
     bool ok;
 
     testParams(&params);
-    ok = lukshdrFormatHeader(fd, &params, secret, error);
+    ok = lukshdrFormatHeader(fd, &params, secret, NULL, error);
     g_assert_true(ok == !*error);
     close(fd);
     return ok;
@@ -504,7 +504,7 @@ testDaemonHangs(void)
         int fd = testVolume();
 
         g_setenv("FAKE_DAEMON", ways[i], TRUE);
-        g_assert_false(lukshdrFormatWithStorageDaemon(fd, &params, secret, 1, &error));
+        g_assert_false(lukshdrFormatWithStorageDaemon(fd, &params, secret, NULL, 1, &error));
         utilTestError(error, "OPERATION_TIMEOUT 'qemu-storage-daemon' was killed: it had not "
                              "ended after 1 seconds");
         g_assert_cmpint(waitpid(-1, NULL, WNOHANG), ==, -1);
@@ -574,9 +574,9 @@ testReal(gconstpointer opaque)
             utilTestWrite(path, zeroes, 5000);
 
         if (viaDaemon)
-            lukshdrFormatWithStorageDaemon(fd, &params, secret, LUKSHDR_COMMAND_DEADLINE, &error);
+            lukshdrFormatWithStorageDaemon(fd, &params, secret, NULL, LUKSHDR_COMMAND_DEADLINE, &error);
         else
-            lukshdrFormatHeader(fd, &params, secret, &error);
+            lukshdrFormatHeader(fd, &params, secret, NULL, &error);
         g_assert_no_error(error);
 
         g_assert_true(testIsBlank(victim, 5000));
@@ -604,9 +604,9 @@ testReal(gconstpointer opaque)
     fd = open(moved, O_RDWR | O_CLOEXEC);
     if (viaDaemon)
         g_assert_false(
-            lukshdrFormatWithStorageDaemon(fd, &params, secret, LUKSHDR_COMMAND_DEADLINE, &error));
+            lukshdrFormatWithStorageDaemon(fd, &params, secret, NULL, LUKSHDR_COMMAND_DEADLINE, &error));
     else
-        g_assert_false(lukshdrFormatHeader(fd, &params, secret, &error));
+        g_assert_false(lukshdrFormatHeader(fd, &params, secret, NULL, &error));
     utilTestError(error, "OPERATION_FAILED rot13");
     close(fd);
 }

@@ -23,6 +23,7 @@ struct _lukshdrFormatQMP {
  * @fd: as lukshdrFormatHeader
  * @params: as lukshdrFormatHeader
  * @secret: as lukshdrFormatHeader
+ * @background: as lukshdrFormatHeader
  * @deadline: seconds that it may take
  * @error: as lukshdrFormatHeader
  *
@@ -34,6 +35,7 @@ bool
 lukshdrFormatWithStorageDaemon(int fd,
                                const lukshdrFormatParams *params,
                                const lukshdrSecret *secret,
+                               GCancellable *background,
                                guint deadline,
                                GError **error);
 

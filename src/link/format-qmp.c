@@ -231,6 +231,7 @@ bool
 lukshdrFormatWithStorageDaemon(int fd,
                                const lukshdrFormatParams *params,
                                const lukshdrSecret *secret,
+                               GCancellable *background,
                                guint deadline,
                                GError **error)
 {
@@ -246,9 +247,11 @@ lukshdrFormatWithStorageDaemon(int fd,
     };
     const lukshdrSecret *secrets[] = { secret, NULL };
     const int files[] = { fd, -1 };
-    const lukshdrCommand command = {
-        .argv = argv, .secrets = secrets, .files = files, .deadline = deadline
-    };
+    const lukshdrCommand command = { .argv = argv,
+                                     .secrets = secrets,
+                                     .files = files,
+                                     .deadline = deadline,
+                                     .background = background };
     g_autoptr(lukshdrChild) child = NULL;
     g_autoptr(GDataInputStream) out = NULL;
     g_autoptr(GOutputStream) err = g_memory_output_stream_new_resizable();

@@ -26,6 +26,10 @@
 #include "util/error.h"
 #include "format-priv.h"
 
+/* How much longer it may take in the background.  Two seconds of work took 100 where five others wanted two
+ * processors. */
+#define LUKSHDR_FORMAT_BACKGROUND_FACTOR 6
+
 /* Set once qemu-img has said that it does not know detached headers.  Atomic:
  * volumes are created from many threads; that two of them find out is harmless. */
 static gint lukshdrFormatNoQemuImg;
@@ -38,6 +42,29 @@ lukshdrFormatParamsClear(lukshdrFormatParams *params)
     g_clear_pointer(&params->ivgenAlg, g_free);
     g_clear_pointer(&params->ivgenHashAlg, g_free);
     g_clear_pointer(&params->hashAlg, g_free);
+}
+
+void
+lukshdrFormatParamsCopy(const lukshdrFormatParams *params, lukshdrFormatParams *copy)
+{
+    *copy = (lukshdrFormatParams){
+        .cipherAlg = g_strdup(params->cipherAlg),
+        .cipherMode = g_strdup(params->cipherMode),
+        .ivgenAlg = g_strdup(params->ivgenAlg),
+        .ivgenHashAlg = g_strdup(params->ivgenHashAlg),
+        .hashAlg = g_strdup(params->hashAlg),
+        .iterTime = params->iterTime,
+    };
+}
+
+bool
+lukshdrFormatParamsEqual(const lukshdrFormatParams *a, const lukshdrFormatParams *b)
+{
+    return g_strcmp0(a->cipherAlg, b->cipherAlg) == 0 &&
+           g_strcmp0(a->cipherMode, b->cipherMode) == 0 &&
+           g_strcmp0(a->ivgenAlg, b->ivgenAlg) == 0 &&
+           g_strcmp0(a->ivgenHashAlg, b->ivgenHashAlg) == 0 &&
+           g_strcmp0(a->hashAlg, b->hashAlg) == 0 && a->iterTime == b->iterTime;
 }
 
 /* A comma would end a value in qemu-img's -o; doubled, it is one (QEMU's
@@ -60,6 +87,7 @@ static bool
 lukshdrFormatWithQemuImg(int fd,
                          const lukshdrFormatParams *params,
                          const lukshdrSecret *secret,
+                         GCancellable *background,
                          guint deadline,
                          GError **error)
 {
@@ -79,9 +107,11 @@ lukshdrFormatWithQemuImg(int fd,
                            "--",
                            lukshdrCommandFile(0),
                            NULL };
-    const lukshdrCommand command = {
-        .argv = argv, .secrets = secrets, .files = files, .deadline = deadline
-    };
+    const lukshdrCommand command = { .argv = argv,
+                                     .secrets = secrets,
+                                     .files = files,
+                                     .deadline = deadline,
+                                     .background = background };
 
     lukshdrFormatOption(options, "cipher-alg", params->cipherAlg);
     lukshdrFormatOption(options, "cipher-mode", params->cipherMode);
@@ -111,13 +141,15 @@ bool
 lukshdrFormatHeader(int fd,
                     const lukshdrFormatParams *params,
                     const lukshdrSecret *secret,
+                    GCancellable *background,
                     GError **error)
 {
-    const guint deadline = lukshdrFormatDeadline(params);
+    const guint deadline = lukshdrFormatDeadline(params) *
+                           (background ? LUKSHDR_FORMAT_BACKGROUND_FACTOR : 1);
     g_autoptr(GError) local = NULL;
 
     if (!g_atomic_int_get(&lukshdrFormatNoQemuImg)) {
-        if (lukshdrFormatWithQemuImg(fd, params, secret, deadline, &local))
+        if (lukshdrFormatWithQemuImg(fd, params, secret, background, deadline, &local))
             return true;
 
         /* QEMU 10.0.2: "Parameter 'detached-header' is unexpected"; before 9.0:
@@ -130,5 +162,5 @@ lukshdrFormatHeader(int fd,
         g_atomic_int_set(&lukshdrFormatNoQemuImg, 1);
     }
 
-    return lukshdrFormatWithStorageDaemon(fd, params, secret, deadline, error);
+    return lukshdrFormatWithStorageDaemon(fd, params, secret, background, deadline, error);
 }

@@ -6,7 +6,7 @@
 
 #pragma once
 
-#include <glib.h>
+#include <gio/gio.h>
 #include <stdbool.h>
 
 #include "util/secret.h"
@@ -37,12 +37,34 @@ lukshdrFormatParamsClear(lukshdrFormatParams *params);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(lukshdrFormatParams, lukshdrFormatParamsClear)
 
 /**
+ * lukshdrFormatParamsCopy:
+ * @params: the choices
+ * @copy: set to the same, emptied with lukshdrFormatParamsClear
+ */
+void
+lukshdrFormatParamsCopy(const lukshdrFormatParams *params, lukshdrFormatParams *copy);
+
+/**
+ * lukshdrFormatParamsEqual:
+ * @a: the choices
+ * @b: others
+ *
+ * A choice that is left to QEMU equals no other one, also if QEMU would make it.
+ *
+ * Returns: whether they are the same.
+ */
+bool
+lukshdrFormatParamsEqual(const lukshdrFormatParams *a, const lukshdrFormatParams *b);
+
+/**
  * lukshdrFormatHeader:
  * @fd: the header volume, open for reading and writing; its content is lost
  * @params: the choices
  * @secret: passphrase of the first key slot
+ * @background: NULL if somebody waits for it; otherwise as lukshdrCommand's, and it may take six times as long
  * @error: VIR_ERR_OPERATION_FAILED with the tool's message; VIR_ERR_OPERATION_TIMEOUT if it takes
- *         too long and was killed; VIR_ERR_SYSTEM_ERROR if it cannot be run
+ *         too long and was killed; VIR_ERR_OPERATION_ABORTED if @background was cancelled;
+ *         VIR_ERR_SYSTEM_ERROR if it cannot be run
  *
  * Makes a detached LUKS1 header with qemu-img, or, where its release does not
  * know how (QEMU 10.0.2 for one), with qemu-storage-daemon.  Which of the two is
@@ -57,4 +79,5 @@ bool
 lukshdrFormatHeader(int fd,
                     const lukshdrFormatParams *params,
                     const lukshdrSecret *secret,
+                    GCancellable *background,
                     GError **error);

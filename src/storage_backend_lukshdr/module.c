@@ -100,6 +100,7 @@ lukshdrStorageActivate(GError **error)
     state->registry = lukshdrRegistryNew(links);
     state->guests = lukshdrGuestUsersNew(guests);
     state->poolsDir = lukshdrPathPools(state->privileged);
+    state->prepared = lukshdrPreparedNew(LUKSHDR_PREPARED_DEPTH);
     state->decryptedDir = lukshdrPathDecrypted(state->privileged);
 
     if (!lukshdrStreamMeasure(&state->abi, conn, &stream))
@@ -160,6 +161,7 @@ static int
 lukshdrStorageStateCleanup(void)
 {
     lukshdrStorageWatchStop();
+    lukshdrPreparedEnd(lukshdrStorageState.prepared);
     return 0;
 }
 

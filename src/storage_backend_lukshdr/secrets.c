@@ -9,7 +9,6 @@
 #include "secrets.h"
 
 #include <glib/gi18n-lib.h>
-#include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,9 +18,6 @@
 #include "util/log.h"
 #include "util/text.h"
 #include "util/xml.h"
-
-/* 256 bits: more than any LUKS cipher's security, so that no key stretching is needed */
-#define LUKSHDR_STORAGE_SECRET_BYTES 32
 
 /* The virSecretUsageType of the keys of users */
 static int
@@ -215,29 +211,6 @@ lukshdrStorageSecretXML(const char *uuid, const char *usage)
     return lukshdrXMLFormat(root);
 }
 
-/* In base64: QEMU's LUKS driver takes passphrases in UTF-8 only
- * (qcrypto_secret_lookup_as_utf8 in its crypto/block-luks.c). */
-static lukshdrSecret *
-lukshdrStorageSecretRandom(GError **error)
-{
-    guint8 bytes[LUKSHDR_STORAGE_SECRET_BYTES];
-    lukshdrSecret *secret;
-    char *text;
-
-    if (gnutls_rnd(GNUTLS_RND_KEY, bytes, sizeof(bytes)) < 0) {
-        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_INTERNAL_ERROR,
-                            _("Unable to get random bytes"));
-        return NULL;
-    }
-
-    text = g_base64_encode(bytes, sizeof(bytes));
-    secret = lukshdrSecretNew((const guint8 *)text, strlen(text));
-    gnutls_memset(bytes, 0, sizeof(bytes));
-    gnutls_memset(text, 0, strlen(text));
-    g_free(text);
-    return secret;
-}
-
 /* The usage of a secret for @link's payload: no two secrets may have the same.  libvirt's documents
  * have people give the path of a volume as the usage of its secret. */
 static char *
@@ -265,7 +238,7 @@ lukshdrStorageSecretGenerate(const lukshdrLink *link, const lukshdrSecret *from,
 {
     g_autoptr(lukshdrSecret)
         value = from ? lukshdrSecretNew(lukshdrSecretData(from), lukshdrSecretLength(from))
-                     : lukshdrStorageSecretRandom(error);
+                     : lukshdrSecretGenerate(error);
     g_autofree char *usage = NULL;
     g_autofree char *xml = NULL;
     g_autoptr(virConnect) conn = NULL;

@@ -8,6 +8,7 @@
 
 #include "util/abi.h"
 #include "link/guest-users.h"
+#include "link/prepared.h"
 #include "link/registry.h"
 #include "util/secret.h"
 #include "table.h"
@@ -30,11 +31,12 @@ struct _lukshdrStorage {
     lukshdrGuestUsers *guests;
     char *decryptedDir;
     char *poolsDir;
+    lukshdrPrepared *prepared;
 };
 
 /* Filled in by the register function and the state driver's initialisation.
  * Both run before any client is served.  It is read-only afterwards, so no
- * lock protects it.  The registry and guests have their own. */
+ * lock protects it.  The registry, guests and prepared have their own. */
 extern lukshdrStorage lukshdrStorageState;
 
 /* Stock entries lock pools inside.  So a caller of the functions below must hold no lock of the

@@ -17,7 +17,8 @@
  *     (an image of a cluster formatted, if       as 5
  *     it is to be qcow2: image.h)
  *     (a secret generated, if none was given     as 5, the secret is removed, too)
- *   6 header formatted                           as 5
+ *   6 header formatted, or a prepared one        as 5
+ *     written (link/prepared.h)
  *   7 label written, replicas filled             as 5
  *     (content converted, when cloning           as 5)
  *   8 registry entry "active"                    the linked volume
@@ -42,6 +43,7 @@
 #include "link/label.h"
 #include "util/log.h"
 #include "link/luks.h"
+#include "link/prepared.h"
 #include "link/replica.h"
 #include "storage.h"
 #include "headers.h"
@@ -157,11 +159,24 @@ lukshdrStorageCopyHeader(const lukshdrLink *source, lukshdrHandle *to, GError **
            lukshdrReplicaCopy(from->fd, to, error) && lukshdrLuksSetUUID(to->fd, uuid, error);
 }
 
+/* Makes the header of a new volume in @fd, of @prepared, or, if that is NULL, now */
+static bool
+lukshdrStorageFormatHeader(int fd,
+                           const lukshdrVolumeXML *xml,
+                           const lukshdrPreparedHeader *prepared,
+                           const lukshdrSecret *secret,
+                           GError **error)
+{
+    return prepared ? lukshdrPreparedHeaderWrite(prepared, fd, error)
+                    : lukshdrFormatHeader(fd, &xml->params, secret, NULL, error);
+}
+
 /* Steps 6 and 7 */
 static bool
 lukshdrStorageWriteHeader(lukshdrLink *link,
                           const lukshdrVolumeXML *xml,
                           const lukshdrLink *source,
+                          const lukshdrPreparedHeader *prepared,
                           const lukshdrSecret *secret,
                           GError **error)
 {
@@ -171,7 +186,7 @@ lukshdrStorageWriteHeader(lukshdrLink *link,
 
     if (!header ||
         (xml->action == LUKSHDR_HEADER_LINK_NEW &&
-         !lukshdrFormatHeader(header->fd, &xml->params, secret, error)) ||
+         !lukshdrStorageFormatHeader(header->fd, xml, prepared, secret, error)) ||
         !lukshdrHandleGrow(header, error) ||
         (xml->action != LUKSHDR_HEADER_LINK_NEW &&
          !lukshdrStorageCopyHeader(source, header, error)) ||
@@ -381,12 +396,20 @@ lukshdrStorageMakeHeaders(GPtrArray *pools,
 }
 
 /* Returns the passphrase of the new volume.  If the volume gets a secret of its own, generates
- * that: with the value of @given, or, if that is NULL, with a new value. */
+ * that: with the value of @given, or with that of a header that is ready, which becomes @prepared,
+ * or with a new value. */
 static lukshdrSecret *
-lukshdrStorageMakeSecret(const lukshdrLink *link, const lukshdrSecret *given, GError **error)
+lukshdrStorageMakeSecret(const lukshdrLink *link,
+                         const lukshdrVolumeXML *xml,
+                         const lukshdrSecret *given,
+                         lukshdrPreparedHeader **prepared,
+                         GError **error)
 {
     if (given && !link->secretGenerated)
         return lukshdrSecretNew(lukshdrSecretData(given), lukshdrSecretLength(given));
+
+    if (!given && (*prepared = lukshdrPreparedTake(lukshdrStorageState.prepared, &xml->params)))
+        given = lukshdrPreparedHeaderSecret(*prepared);
     return lukshdrStorageSecretGenerate(link, given, error);
 }
 
@@ -401,6 +424,7 @@ lukshdrStorageMakeLinked(virStoragePoolPtr pool,
                          lukshdrLink *link,
                          GError **error)
 {
+    g_autoptr(lukshdrPreparedHeader) prepared = NULL;
     g_autoptr(lukshdrSecret) secret = NULL;
     g_autofree char *described = NULL;
     g_autoptr(virStorageVol) payload = NULL;
@@ -415,9 +439,9 @@ lukshdrStorageMakeLinked(virStoragePoolPtr pool,
     if (xml->action == LUKSHDR_HEADER_LINK_SHARE) {
         if (!lukshdrStorageShare(link, virStoragePoolGetConnect(pool), error))
             return NULL;
-    } else if (!(secret = lukshdrStorageMakeSecret(link, given, error)) ||
-               !lukshdrStorageWriteHeader(link, xml, content ? content->source : NULL, secret,
-                                          error)) {
+    } else if (!(secret = lukshdrStorageMakeSecret(link, xml, given, &prepared, error)) ||
+               !lukshdrStorageWriteHeader(link, xml, content ? content->source : NULL, prepared,
+                                          secret, error)) {
         return NULL;
     }
 
@@ -524,6 +548,9 @@ lukshdrStorageCreateLinked(virStoragePoolPtr pool,
         LUKSHDR_LOG_ERROR(_("Linked volume '%s' of pool '%s' was not created, and this is left "
                             "behind of it until the next start: %s"),
                           xml->name, link->payload.pool, undo->message);
+    /* without a given secret, the header was a new one with a generated secret */
+    if (vol && !secret)
+        lukshdrPreparedUsed(lukshdrStorageState.prepared, &xml->params);
     for (i = 0; vol && i < headerPools->len; i++)
         lukshdrStorageEventsPool(g_ptr_array_index(headerPools, i));
     return vol;

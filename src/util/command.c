@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <glib/gi18n-lib.h>
 #include <libvirt/virterror.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -46,11 +47,31 @@ lukshdrCommandFile(guint index)
     return names[index];
 }
 
-/* Runs in the child between fork and exec: async-signal-safe calls only.  The
- * daemon's threads block signals and ignore SIGPIPE, which a child inherits. */
+/* As the next function.  Nothing here has to succeed. */
 static void
-lukshdrCommandSetupChild(gpointer opaque G_GNUC_UNUSED)
+lukshdrCommandYield(void)
 {
+    static const char lowest[] = "19";
+    const struct sched_param none = { 0 };
+    int fd;
+
+    setpriority(PRIO_PROCESS, 0, 19);
+    sched_setscheduler(0, SCHED_IDLE, &none);
+    /* where the kernel shares out time among sessions first (sched(7), "autogroup"), priorities count within
+     * a session only, and this child has one of its own */
+    if ((fd = open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC)) >= 0) {
+        if (write(fd, lowest, sizeof(lowest) - 1) < 0)
+            errno = 0;
+        close(fd);
+    }
+}
+
+/* Runs in the child between fork and exec: async-signal-safe calls only.  The
+ * daemon's threads block signals and ignore SIGPIPE, which a child inherits.  @opaque is the command. */
+static void
+lukshdrCommandSetupChild(gpointer opaque)
+{
+    const lukshdrCommand *command = opaque;
     const struct rlimit none = { 0, 0 };
     sigset_t empty;
 
@@ -59,6 +80,8 @@ lukshdrCommandSetupChild(gpointer opaque G_GNUC_UNUSED)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     /* to be killed with all that it starts; SELinux lets libvirt's daemons do this, and not setpgid */
     setsid();
+    if (command->background)
+        lukshdrCommandYield();
     setrlimit(RLIMIT_CORE, &none);
     umask(0077);
     signal(SIGPIPE, SIG_DFL);
@@ -135,14 +158,14 @@ lukshdrChildWatch(gpointer opaque)
             before = work;
             since = now;
         }
-        if (now - since < most) {
+        if (!child->stopped && now - since < most) {
             gint64 look = child->progress ? now + most / LUKSHDR_COMMAND_LOOKS : since + most;
 
             g_cond_wait_until(&child->changed, &child->lock, MIN(look, since + most));
             continue;
         }
 
-        child->late = true;
+        child->late = !child->stopped;
         /* once it has been buried its number may be another's */
         if (g_subprocess_get_identifier(child->process))
             kill(-child->pid, SIGKILL);
@@ -157,6 +180,18 @@ lukshdrChildWatch(gpointer opaque)
     return NULL;
 }
 
+/* A GCallback of GCancellable's */
+static void
+lukshdrChildStop(GCancellable *background G_GNUC_UNUSED, gpointer opaque)
+{
+    lukshdrChild *child = opaque;
+
+    g_mutex_lock(&child->lock);
+    child->stopped = true;
+    g_cond_signal(&child->changed);
+    g_mutex_unlock(&child->lock);
+}
+
 lukshdrChild *
 lukshdrCommandSpawn(const lukshdrCommand *command, GSubprocessFlags flags, GError **error)
 {
@@ -168,7 +203,8 @@ lukshdrCommandSpawn(const lukshdrCommand *command, GSubprocessFlags flags, GErro
 
     /* messages are shown to the client as they are, and looked into below */
     g_subprocess_launcher_setenv(launcher, "LC_ALL", "C", TRUE);
-    g_subprocess_launcher_set_child_setup(launcher, lukshdrCommandSetupChild, NULL, NULL);
+    g_subprocess_launcher_set_child_setup(launcher, lukshdrCommandSetupChild, (gpointer)command,
+                                          NULL);
 
     if (!lukshdrCommandGive(launcher, command, error))
         return NULL;
@@ -192,6 +228,11 @@ lukshdrCommandSpawn(const lukshdrCommand *command, GSubprocessFlags flags, GErro
     if ((pid = g_subprocess_get_identifier(process)))
         child->pid = (GPid)g_ascii_strtoll(pid, NULL, 10);
     child->watch = g_thread_new("lukshdr-watch", lukshdrChildWatch, child);
+    if (command->background) {
+        child->background = g_object_ref(command->background);
+        child->handler = g_cancellable_connect(child->background, G_CALLBACK(lukshdrChildStop),
+                                               child, NULL);
+    }
     return child;
 }
 
@@ -199,6 +240,10 @@ lukshdrCommandSpawn(const lukshdrCommand *command, GSubprocessFlags flags, GErro
 static void
 lukshdrChildUnwatch(lukshdrChild *child)
 {
+    /* waits for a handler that runs */
+    if (child->background)
+        g_cancellable_disconnect(child->background, child->handler);
+    g_clear_object(&child->background);
     g_mutex_lock(&child->lock);
     child->ended = true;
     g_cond_signal(&child->changed);
@@ -220,6 +265,12 @@ lukshdrChildEnd(lukshdrChild *child, const char *output, GError **error)
                     _("'%s' did not end in time and cannot be killed (process %d): it waits for "
                       "storage that does not answer"),
                     child->program, (int)child->pid);
+        return false;
+    }
+
+    if (child->stopped) {
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_ABORTED,
+                    _("'%s' was killed: nobody needs it any more"), child->program);
         return false;
     }
 

@@ -47,6 +47,8 @@ struct _lukshdrCommand {
     guint deadline;   /* seconds after which it is killed */
     bool progress;    /* the deadline starts anew whenever the child has read or written
                        * something */
+    GCancellable *background; /* nobody waits for it: it runs when nothing else wants the processor,
+                               * and cancelling this kills it; NULL for all that somebody waits for */
 };
 
 /* A command that runs */
@@ -64,6 +66,9 @@ struct _lukshdrChild {
     GCond changed;
     bool ended;
     bool late;
+    GCancellable *background;
+    gulong handler; /* 0 for none */
+    bool stopped;
 };
 
 /**
@@ -107,8 +112,9 @@ lukshdrCommandRun(const lukshdrCommand *command, GError **error);
  * lukshdrChildEnd:
  * @child: a child
  * @output: what it wrote to stderr, any bytes, or NULL
- * @error: VIR_ERR_OPERATION_TIMEOUT if it was killed at its deadline; VIR_ERR_OPERATION_FAILED with
- *         @output if it failed or was killed by somebody else
+ * @error: VIR_ERR_OPERATION_TIMEOUT if it was killed at its deadline; VIR_ERR_OPERATION_ABORTED if
+ *         it was killed as its background was cancelled; VIR_ERR_OPERATION_FAILED with @output if it
+ *         failed or was killed by somebody else
  *
  * Waits for its end.
  *

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gi18n-lib.h>
+#include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 #include <libvirt/virterror.h>
 #include <string.h>
@@ -18,6 +19,9 @@
 #include <unistd.h>
 
 #include "error.h"
+
+/* 256 bits: more than any LUKS cipher's security, so that no key stretching is needed */
+#define LUKSHDR_SECRET_GENERATED_BYTES 32
 
 struct _lukshdrSecret {
     guint8 *data;
@@ -44,6 +48,27 @@ lukshdrSecretNew(const guint8 *data, gsize len)
     mlock(secret->data, secret->mapped);
 
     memcpy(secret->data, data, len);
+    return secret;
+}
+
+lukshdrSecret *
+lukshdrSecretGenerate(GError **error)
+{
+    guint8 bytes[LUKSHDR_SECRET_GENERATED_BYTES];
+    lukshdrSecret *secret;
+    char *text;
+
+    if (gnutls_rnd(GNUTLS_RND_KEY, bytes, sizeof(bytes)) < 0) {
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_INTERNAL_ERROR,
+                            _("Unable to get random bytes"));
+        return NULL;
+    }
+
+    text = g_base64_encode(bytes, sizeof(bytes));
+    secret = lukshdrSecretNew((const guint8 *)text, strlen(text));
+    gnutls_memset(bytes, 0, sizeof(bytes));
+    gnutls_memset(text, 0, strlen(text));
+    g_free(text);
     return secret;
 }
 

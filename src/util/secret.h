@@ -24,6 +24,17 @@ lukshdrSecret *
 lukshdrSecretNew(const guint8 *data, gsize len);
 
 /**
+ * lukshdrSecretGenerate:
+ * @error: VIR_ERR_INTERNAL_ERROR
+ *
+ * Returns: a new passphrase of 256 random bits, in base64, as QEMU's LUKS driver takes UTF-8 only
+ * (qcrypto_secret_lookup_as_utf8 in its crypto/block-luks.c); freed with lukshdrSecretFree.  NULL with
+ * @error set.
+ */
+lukshdrSecret *
+lukshdrSecretGenerate(GError **error);
+
+/**
  * lukshdrSecretFree:
  * @secret: a secret, or NULL
  *

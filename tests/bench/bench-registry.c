@@ -149,7 +149,7 @@ benchFormat(const char *path)
 
         /* the first time, QEMU's release is found out */
         took[i] = benchNow();
-        if (!lukshdrFormatHeader(fd, &params, secret, &error))
+        if (!lukshdrFormatHeader(fd, &params, secret, NULL, &error))
             g_error("%s", error->message);
         took[i] = benchNow() - took[i];
         close(fd);
