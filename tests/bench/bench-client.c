@@ -76,6 +76,34 @@ benchCreate(benchSide *side, unsigned int calls G_GNUC_UNUSED)
     return took;
 }
 
+/* Several volumes in a row, each of another name, which are deleted at the end: that does not count */
+static gint64
+benchBurst(benchSide *side, unsigned int calls)
+{
+    g_autoptr(GPtrArray) vols = g_ptr_array_new();
+    g_auto(GStrv) around = g_strsplit(side->argument, "</name>", 2);
+    gint64 took = 0;
+    unsigned int i;
+
+    for (i = 0; i < calls; i++) {
+        g_autofree char *xml = g_strdup_printf("%s-%u</name>%s", around[0], i, around[1]);
+        gint64 start = benchNow();
+        virStorageVolPtr vol = virStorageVolCreateXML(side->pool, xml, 0);
+
+        took += benchNow() - start;
+        if (!vol)
+            benchFail("vol-create");
+        g_ptr_array_add(vols, vol);
+    }
+    for (i = 0; i < calls; i++) {
+        g_autoptr(virStorageVol) vol = g_ptr_array_index(vols, i);
+
+        if (virStorageVolDelete(vol, 0) < 0)
+            benchFail("vol-delete");
+    }
+    return took;
+}
+
 static gint64
 benchDelete(benchSide *side, unsigned int calls G_GNUC_UNUSED)
 {
@@ -282,9 +310,11 @@ static const struct {
     benchTurn turn;
     bool file;   /* the argument is a file with XML */
     bool sample; /* it is done to volumes that exist */
+    bool many;   /* a turn is several */
     bool warm;   /* a turn that does not count goes before */
 } benchOperations[] = {
     { "create", benchCreate, .file = true },
+    { "burst", benchBurst, .file = true, .many = true },
     { "delete", benchDelete, .file = true },
     { "wipe", benchWipe, .file = true },
     { "refresh", benchRefresh },
@@ -417,7 +447,7 @@ main(int argc, char *argv[])
         g_printerr("Usage: %s OPERATION ROUNDS CALLS [URI POOL ARGUMENT]...\n", argv[0]);
         return EXIT_FAILURE;
     }
-    if (!benchOperations[op].sample)
+    if (!benchOperations[op].sample && !benchOperations[op].many)
         calls = 1;
 
     for (i = 0; i < nsides; i++)

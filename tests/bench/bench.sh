@@ -7,6 +7,10 @@
 
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/linked.sh"
 
+# it says when headers are ready
+# shellcheck disable=SC2034 # daemon.sh reads it
+DAEMON_DEBUG=1:lukshdr.storage
+
 BENCH=$BUILDDIR/tests/bench
 BENCH_MODULES=$LIBVIRT_DRIVER_DIR
 
@@ -23,6 +27,24 @@ on() {
         export LIBVIRT_DRIVER_DIR=$BENCH_MODULES
     fi
     linked_use "$1"
+}
+
+# bench_ready FROM: waits until the plugin's daemon keeps as many prepared headers as it shall, of which it speaks in
+# line FROM of its log or later.
+bench_ready() {
+    on ours
+    TAP_PATIENCE=3600 waited bench_ready_now "$1" || bench_fail "no headers are made ahead"
+}
+
+bench_ready_now() {
+    [ "$(tail -n "+$1" "$DAEMON_LOG" | sed -n 's/.* \([0-9]*\) headers are ready for volumes.*/\1/p' | tail -n 1)" = \
+        "$(sed -n 's/#define LUKSHDR_PREPARED_DEPTH //p' src/link/prepared.h)" ]
+}
+
+# bench_log: the line of the log that comes next.
+bench_log() {
+    on ours
+    echo $(($(wc -l <"$DAEMON_LOG") + 1))
 }
 
 # bench_start: both daemons, each with pools "data" and "vault" and a secret. What the daemons keep in
