@@ -574,7 +574,8 @@ testReal(gconstpointer opaque)
             utilTestWrite(path, zeroes, 5000);
 
         if (viaDaemon)
-            lukshdrFormatWithStorageDaemon(fd, &params, secret, NULL, LUKSHDR_COMMAND_DEADLINE, &error);
+            lukshdrFormatWithStorageDaemon(fd, &params, secret, NULL, LUKSHDR_COMMAND_DEADLINE,
+                                           &error);
         else
             lukshdrFormatHeader(fd, &params, secret, NULL, &error);
         g_assert_no_error(error);
@@ -603,8 +604,8 @@ testReal(gconstpointer opaque)
     params.cipherMode = g_strdup("rot13");
     fd = open(moved, O_RDWR | O_CLOEXEC);
     if (viaDaemon)
-        g_assert_false(
-            lukshdrFormatWithStorageDaemon(fd, &params, secret, NULL, LUKSHDR_COMMAND_DEADLINE, &error));
+        g_assert_false(lukshdrFormatWithStorageDaemon(fd, &params, secret, NULL,
+                                                      LUKSHDR_COMMAND_DEADLINE, &error));
     else
         g_assert_false(lukshdrFormatHeader(fd, &params, secret, NULL, &error));
     utilTestError(error, "OPERATION_FAILED rot13");
