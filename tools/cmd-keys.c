@@ -189,7 +189,8 @@ lukshdrToolKeysStore(lukshdrTool *tool,
     return false;
 }
 
-/* Refuses unless the header is in order and nobody uses the volume now */
+/* Refuses unless the header is in order.  While a guest uses the volume, the daemon takes a header with other keys if that has a
+ * path (rekey.h). */
 static bool
 lukshdrToolKeysFind(lukshdrTool *tool, lukshdrToolKeys *keys, const char *name, GError **error)
 {
@@ -205,7 +206,7 @@ lukshdrToolKeysFind(lukshdrTool *tool, lukshdrToolKeys *keys, const char *name, 
         return false;
     }
 
-    if (keys->state->users->len) {
+    if (keys->state->users->len && keys->state->header->remote) {
         g_set_error(
             error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_REFUSED,
             _("the keys of volume '%s' cannot be changed while it is in use by domain '%s'; "

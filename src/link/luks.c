@@ -12,6 +12,7 @@
 #include <glib/gi18n-lib.h>
 #include <gnutls/crypto.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "util/error.h"
@@ -192,6 +193,25 @@ lukshdrLuksDigest(int fd, char **digest, GError **error)
     for (i = 0; i < sizeof(bytes); i++)
         g_snprintf(*digest + 2 * i, 3, "%02x", bytes[i]);
     return true;
+}
+
+int
+lukshdrLuksCopy(int fd, GError **error)
+{
+    g_autofree guint8 *bytes = g_malloc(LUKSHDR_LABEL_OFFSET);
+    gssize got = lukshdrIORead(fd, bytes, LUKSHDR_LABEL_OFFSET, 0, error);
+    int copy = -1;
+
+    if (got < 0) {
+        g_prefix_error(error, "%s: ", _("Unable to read the LUKS header"));
+    } else if ((copy = memfd_create("lukshdr-header", MFD_CLOEXEC)) < 0) {
+        lukshdrErrorSetErrno(error, errno, _("Unable to make a file in memory"));
+    } else if (!lukshdrIOWrite(copy, bytes, got, 0, error)) {
+        close(copy);
+        copy = -1;
+    }
+    gnutls_memset(bytes, 0, LUKSHDR_LABEL_OFFSET);
+    return copy;
 }
 
 /* Whether the key material of @slot, which is in the same place in both, is the same */

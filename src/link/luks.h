@@ -101,6 +101,20 @@ bool
 lukshdrLuksDigest(int fd, char **digest, GError **error);
 
 /**
+ * lukshdrLuksCopy:
+ * @fd: header volume, open for reading
+ * @error: VIR_ERR_SYSTEM_ERROR
+ *
+ * Reads LUKS header and key material at one moment: what is found in the copy is true of all of it, whoever writes to the
+ * volume meanwhile.
+ *
+ * Returns: a file in memory with all bytes in front of where a label begins, or as many as there are, to be
+ * closed; or -1 with @error set.
+ */
+int
+lukshdrLuksCopy(int fd, GError **error);
+
+/**
  * lukshdrLuksIsRekeyed:
  * @before: header volume with a LUKS1 header, open for reading
  * @after: another one, open for reading

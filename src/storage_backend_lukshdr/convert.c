@@ -10,6 +10,7 @@
 
 #include <glib/gi18n-lib.h>
 #include <libvirt/virterror.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "chain/chain.h"
@@ -308,6 +309,9 @@ lukshdrStorageConvert(const lukshdrConvertSide *from, const lukshdrConvertSide *
            lukshdrConvertCheckStill(to, false, error);
 }
 
+/* What QEMU says if no key slot takes the passphrase (qcrypto_block_luks_find_key) */
+#define LUKSHDR_CONVERT_WRONG "Invalid password"
+
 bool
 lukshdrStorageOpens(int header, const lukshdrSecret *secret, GError **error)
 {
@@ -316,6 +320,7 @@ lukshdrStorageOpens(int header, const lukshdrSecret *secret, GError **error)
     JsonObject *luks = json_object_new();
     JsonObject *child = json_object_new();
     g_autofree char *text = NULL;
+    g_autoptr(GError) local = NULL;
     guint seconds;
 
     /* info would not unlock */
@@ -336,10 +341,16 @@ lukshdrStorageOpens(int header, const lukshdrSecret *secret, GError **error)
         return false;
     command.deadline += seconds;
     lukshdrConvertAddSecret(&command, "source", secret);
-    return lukshdrConvertRun(&command,
-                             (char *[]){ g_strdup("--output"), g_strdup("json"), g_strdup("--"),
-                                         g_strconcat("json:", text, NULL), NULL },
-                             true, error);
+    if (lukshdrConvertRun(&command,
+                          (char *[]){ g_strdup("--output"), g_strdup("json"), g_strdup("--"),
+                                      g_strconcat("json:", text, NULL), NULL },
+                          true, &local))
+        return true;
+
+    if (strstr(local->message, LUKSHDR_CONVERT_WRONG))
+        local->code = VIR_ERR_INVALID_SECRET;
+    g_propagate_error(error, g_steal_pointer(&local));
+    return false;
 }
 
 bool

@@ -94,8 +94,8 @@ lukshdrStorageConvert(const lukshdrConvertSide *from, const lukshdrConvertSide *
  * lukshdrStorageOpens:
  * @header: a header in a file in memory, or a header volume that QEMU has not open
  * @secret: a passphrase
- * @error: VIR_ERR_OPERATION_FAILED with qemu-img's message; VIR_ERR_OPERATION_TIMEOUT; as
- *         lukshdrLuksOpenTime
+ * @error: VIR_ERR_INVALID_SECRET if it opens no key slot; VIR_ERR_OPERATION_FAILED; both with qemu-img's
+ *         message; VIR_ERR_OPERATION_TIMEOUT; as lukshdrLuksOpenTime
  *
  * Unlocks the header, before a payload without content.
  *

@@ -379,7 +379,7 @@ lukshdrStreamMeasure(const lukshdrABIStorage *abi, virConnectPtr conn, GError **
     return ok;
 }
 
-void
+bool
 lukshdrStreamExamine(virStreamPtr stream,
                      gsize want,
                      lukshdrStreamJudge judge,
@@ -391,7 +391,7 @@ lukshdrStreamExamine(virStreamPtr stream,
     if (!lukshdrStreamOffset ||
         lukshdrStreamGetDriver(stream, lukshdrStreamOffset) != lukshdrStreamStock) {
         freeOpaque(opaque);
-        return;
+        return false;
     }
     held = g_new0(lukshdrStreamHeld, 1);
     held->judge = judge;
@@ -403,4 +403,5 @@ lukshdrStreamExamine(virStreamPtr stream,
     g_object_set_qdata_full(G_OBJECT(stream), lukshdrStreamQuark(), held,
                             (GDestroyNotify)lukshdrStreamHeldFree);
     lukshdrStreamSetDriver(stream, lukshdrStreamOffset, &lukshdrStreamOurs);
+    return true;
 }

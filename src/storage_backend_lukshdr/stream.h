@@ -52,8 +52,10 @@ typedef bool (*lukshdrStreamJudge)(const guint8 *bytes, gsize len, void *opaque,
  *
  * Nothing reaches the volume before @judge has seen it, and nothing at all if it says no: finishing then fails with its
  * error.  A stream that has another driver than the measured one is left as it is.
+ *
+ * Returns: true, or false if it was left as it is: @judge is not asked, and @opaque is freed.
  */
-void
+bool
 lukshdrStreamExamine(virStreamPtr stream,
                      gsize want,
                      lukshdrStreamJudge judge,

@@ -38,9 +38,7 @@
 
 #include <errno.h>
 #include <glib/gi18n-lib.h>
-#include <gnutls/gnutls.h>
 #include <stddef.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <string.h>
 #include <unistd.h>
@@ -220,24 +218,6 @@ lukshdrExistingCopyClear(lukshdrExistingCopy *copy)
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(lukshdrExistingCopy, lukshdrExistingCopyClear)
 
-/* The bytes of @fd that can be a header and its key material, in memory */
-static bool
-lukshdrExistingReadBytes(int fd, lukshdrExistingCopy *copy, GError **error)
-{
-    g_autofree guint8 *bytes = g_malloc(LUKSHDR_LABEL_OFFSET);
-    gssize got = lukshdrIORead(fd, bytes, LUKSHDR_LABEL_OFFSET, 0, error);
-    bool ok = false;
-
-    if (got < 0)
-        g_prefix_error(error, "%s: ", _("Unable to read the LUKS header"));
-    else if ((copy->fd = memfd_create("lukshdr-header", MFD_CLOEXEC)) < 0)
-        lukshdrErrorSetErrno(error, errno, _("Unable to make a file in memory"));
-    else
-        ok = lukshdrIOWrite(copy->fd, bytes, got, 0, error);
-    gnutls_memset(bytes, 0, LUKSHDR_LABEL_OFFSET);
-    return ok;
-}
-
 /* QEMU supports detached headers for LUKS1 only.  The header of an attached volume that was taken apart says that its
  * payload begins behind it; QEMU ignores that, and cryptsetup would look there, so it becomes 0. */
 static bool
@@ -248,7 +228,7 @@ lukshdrExistingCopyHeader(const lukshdrLink *link,
 {
     const guint32 none = 0;
 
-    if (lukshdrExistingReadBytes(fd, copy, error) &&
+    if ((copy->fd = lukshdrLuksCopy(fd, error)) >= 0 &&
         lukshdrLuksReadUUID(copy->fd, &copy->uuid, error) &&
         lukshdrLuksPayloadOffset(copy->fd, &copy->offset, error) &&
         lukshdrLuksDigest(copy->fd, &copy->read, error) &&
@@ -307,9 +287,6 @@ lukshdrExistingPrepare(const lukshdrLink *link,
             lukshdrIOSync(header->fd, error));
 }
 
-/* What QEMU says if no key slot takes the passphrase (qcrypto_block_luks_find_key) */
-#define LUKSHDR_EXISTING_WRONG "Invalid password"
-
 /* Tests the header alone: the payload has no key, and QEMU opens no qcow2 image that a running guest has open */
 static bool
 lukshdrExistingOpens(const lukshdrLink *link,
@@ -324,7 +301,8 @@ lukshdrExistingOpens(const lukshdrLink *link,
         return true;
 
     /* cryptsetup knows ciphers and hashes that QEMU does not */
-    if (!strstr(local->message, LUKSHDR_EXISTING_WRONG) && lukshdrLuksRead(copy->fd, &luks, NULL)) {
+    if (!g_error_matches(local, LUKSHDR_ERROR, VIR_ERR_INVALID_SECRET) &&
+        lukshdrLuksRead(copy->fd, &luks, NULL)) {
         g_autofree char *cipher = g_strndup(luks.cipher, sizeof(luks.cipher));
         g_autofree char *mode = g_strndup(luks.mode, sizeof(luks.mode));
         g_autofree char *hash = g_strndup(luks.hash, sizeof(luks.hash));
@@ -338,7 +316,7 @@ lukshdrExistingOpens(const lukshdrLink *link,
     }
 
     /* what the tool says further is its command line */
-    if (strstr(local->message, LUKSHDR_EXISTING_WRONG)) {
+    if (g_error_matches(local, LUKSHDR_ERROR, VIR_ERR_INVALID_SECRET)) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_INVALID_SECRET,
                     _("the secret '%s' does not open header '%s' of pool '%s': it has another "
                       "passphrase, or the header's key material is damaged"),

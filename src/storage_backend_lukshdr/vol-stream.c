@@ -21,11 +21,13 @@
 #include "util/log.h"
 #include "util/text.h"
 #include "link/handle.h"
+#include "link/label.h"
 #include "link/payload.h"
 #include "busy.h"
 #include "headers.h"
 #include "lookup.h"
 #include "recognise.h"
+#include "rekey.h"
 #include "stream.h"
 #include "use.h"
 
@@ -49,14 +51,36 @@ lukshdrStreamedFree(lukshdrStreamed *streamed)
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(lukshdrStreamed, lukshdrStreamedFree)
 
+/* Whether stock has no way to the bytes of @vol, and this code has */
+static bool
+lukshdrStreamedIsOurs(virStorageVolPtr vol)
+{
+    g_autofree char *path = lukshdrStorageState.stock.storageVolGetPath(vol);
+
+    return path && !g_path_is_absolute(path);
+}
+
+/* Whether a guest of this host uses @link's volume.  Another host's, of which only QEMU's locks tell, has a secret of which
+ * nothing is known here. */
+static bool
+lukshdrUploadIsUsedHere(const lukshdrLink *link)
+{
+    g_autofree char *guest = NULL;
+
+    return lukshdrGuestUsersFind(lukshdrStorageState.guests, link->uuid, false, &guest, NULL) &&
+           guest;
+}
+
 /* A client may put back a header, or replace ciphertext, while nobody uses the volume.  The upload
  * itself comes later, over the stream.  If somebody opens the volume meanwhile, its header is not
  * what the label says, and so it is refused.  Sets @copied to a link of which @vol is a copy of the
- * header, or to NULL; @payload to the one whose payload it is, or to NULL. */
+ * header, or to NULL; @payload to the one whose payload it is, or to NULL; @rekey to what judges the upload of
+ * a header that a guest uses, or to NULL. */
 static bool
 lukshdrStorageAllowUpload(virStorageVolPtr vol,
                           lukshdrLink **copied,
                           lukshdrLink **payload,
+                          lukshdrStorageRekey **rekey,
                           GError **error)
 {
     const lukshdrStorage *state = &lukshdrStorageState;
@@ -64,6 +88,7 @@ lukshdrStorageAllowUpload(virStorageVolPtr vol,
     g_autoptr(lukshdrLink) replaced = NULL;
     g_autoptr(GPtrArray) links = NULL;
     g_autoptr(GError) local = NULL;
+    g_autoptr(GError) used = NULL;
     lukshdrLink *header;
     lukshdrLink *link;
     guint i;
@@ -96,9 +121,20 @@ lukshdrStorageAllowUpload(virStorageVolPtr vol,
                         _("volume '%s' is still being created"), link->payload.volume);
             return false;
         }
-        if (!lukshdrStorageCheckUnused(link, false, error))
+        g_clear_error(&local);
+        if (lukshdrStorageCheckUnused(link, false, &local))
+            continue;
+        if (!header || replaced || lukshdrStreamedIsOurs(vol) || !lukshdrUploadIsUsedHere(link)) {
+            g_propagate_error(error, g_steal_pointer(&local));
             return false;
+        }
+        g_clear_error(&used);
+        used = g_steal_pointer(&local);
     }
+    /* which costs time, so not for everybody */
+    if (used && (!lukshdrStorageMay(vol, state->abi.virStorageVolUploadEnsureACL, error) ||
+                 !(*rekey = lukshdrStorageRekeyNew(links, used, error))))
+        return false;
     *(header ? copied : payload) = lukshdrLinkRef(header ? header : what.link);
     return true;
 }
@@ -181,15 +217,6 @@ lukshdrStreamedBegin(const lukshdrStreamed *streamed,
         return true;
     lukshdrErrorFromLast(error);
     return false;
-}
-
-/* Whether stock has no way to the bytes of @vol, and this code has */
-static bool
-lukshdrStreamedIsOurs(virStorageVolPtr vol)
-{
-    g_autofree char *path = lukshdrStorageState.stock.storageVolGetPath(vol);
-
-    return path && !g_path_is_absolute(path);
 }
 
 static bool
@@ -316,6 +343,39 @@ lukshdrUploadJudge(const guint8 *data, gsize len, void *opaque, GError **error)
     return false;
 }
 
+/* Takes @rekey */
+static int
+lukshdrStorageUploadRekeyed(virStorageVolPtr vol,
+                            lukshdrStorageRekey *rekey,
+                            virStreamPtr stream,
+                            unsigned long long offset,
+                            unsigned long long length,
+                            unsigned int flags)
+{
+    g_autoptr(GError) error = NULL;
+
+    /* a part of a header says nothing of the rest */
+    if (offset || flags) {
+        lukshdrStorageRekeyFree(rekey);
+        g_set_error_literal(&error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                            _("the header of a volume that a guest uses can be replaced as a whole "
+                              "only"));
+    } else if (lukshdrStorageState.stock.storageVolUpload(vol, stream, 0, length, 0) < 0) {
+        lukshdrStorageRekeyFree(rekey);
+        return -1;
+    } else if (lukshdrStreamExamine(stream, LUKSHDR_LABEL_END, lukshdrStorageRekeyJudge, rekey,
+                                    (GDestroyNotify)lukshdrStorageRekeyFree)) {
+        return 0;
+    } else {
+        virStreamAbort(stream);
+        g_set_error_literal(&error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                            _("the header of a volume that a guest uses cannot be replaced: with "
+                              "this libvirt it cannot be looked at first; stop the guest"));
+    }
+    lukshdrReportError(error);
+    return -1;
+}
+
 int
 lukshdrStorageVolUpload(virStorageVolPtr vol,
                         virStreamPtr stream,
@@ -327,14 +387,18 @@ lukshdrStorageVolUpload(virStorageVolPtr vol,
     const lukshdrStorage *state = &lukshdrStorageState;
     g_autoptr(lukshdrLink) header = NULL;
     g_autoptr(lukshdrLink) payload = NULL;
+    g_autoptr(lukshdrStorageRekey) rekey = NULL;
     lukshdrStorageBusy *busy;
     g_autoptr(GError) error = NULL;
     int rc;
 
     if (!lukshdrStorageBusyVolume(vol, NULL, LUKSHDR_STORAGE_BUSY_CHANGE, &busy, &error) ||
-        !lukshdrStorageAllowUpload(vol, &header, &payload, &error))
+        !lukshdrStorageAllowUpload(vol, &header, &payload, &rekey, &error))
         return lukshdrStorageRefuse(vol, state->abi.virStorageVolUploadEnsureACL, error);
 
+    if (rekey)
+        return lukshdrStorageUploadRekeyed(vol, g_steal_pointer(&rekey), stream, offset, length,
+                                           flags);
     if (!header || flags || !lukshdrStreamedIsOurs(vol)) {
         rc = state->stock.storageVolUpload(vol, stream, offset, length, flags);
         /* what is put somewhere into a payload says nothing by itself */

@@ -92,6 +92,10 @@ try "it is open" watched_header image
 same "the record says so" "$(record demo | grep -c "<header node=\"$header\">")" 1
 refuse "the header is not deleted meanwhile" "." virsh vol-delete image.luks headers
 refuse "nor the volume" "in use by the running domain 'demo'" virsh vol-delete image images
+refuse "its keys are not changed" "in use by domain 'demo'; detach the disk" vl key-add images/image \
+    --passphrase-file /dev/null --new-passphrase-file /dev/null
+refuse "nor is anything uploaded to it" "in use by the running domain 'demo'" \
+    virsh vol-upload image.luks "$CEPH_DIR/guest.key" headers
 
 note "The keys"
 # places PID: what others on the host may see of the process, and what is kept of it.

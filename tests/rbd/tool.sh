@@ -237,8 +237,9 @@ try "attach" vl attach demo images/one vdb --persistent --serial vdb
 status "list says who uses it" 0 '^images/one .*in use by demo' vl list
 unlike "and not the other" "$(vl list | grep two)" "in use"
 try "the guest writes" guest_fill demo vdb "what a guest writes"
-status "keys stay as they are meanwhile" 6 'in use' vl key-add one --passphrase-file "$PASS" \
-    --new-passphrase-file "$KEPT/new"
+try "a key is added meanwhile: the header is a file" vl key-add one --passphrase-file "$PASS" \
+    --new-passphrase-file "$KEPT/new" --iter-time 10
+try "and removed" vl key-remove one --passphrase-file "$KEPT/new"
 status "and the link" 1 'in use' vl unlink one
 try "detach by the volume's name" vl detach demo images/one --persistent
 same "the guest has it no more" "$(virsh domblklist demo | grep -c images/one)" 0
