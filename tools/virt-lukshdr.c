@@ -185,7 +185,9 @@ main(int argc G_GNUC_UNUSED, char **args)
     virSetErrorFunc(NULL, lukshdrToolSilence);
     if (virInitialize() < 0)
         return LUKSHDR_TOOL_FAILED;
-    virEventRegisterDefaultImpl();
+    /* The tool has no event loop, and so does not register one: libvirt would promise the daemon to answer its pings, and the
+     * daemon closes the connection after some 30 seconds without an answer, such as at a prompt or while
+     * qemu-img stretches a key. */
 
     tool.color = isatty(STDOUT_FILENO) && !lukshdrToolUsable("NO_COLOR") &&
                  lukshdrToolUsable("TERM") && g_strcmp0(g_getenv("TERM"), "dumb");

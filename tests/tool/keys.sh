@@ -4,6 +4,9 @@
 
 # shellcheck disable=SC2317 # many functions are called by way of try
 PASSPHRASE=first-$RANDOM-Xq7$RANDOM
+# the daemon parts with a client that has been silent for six seconds although it had said that it would answer
+export DAEMON_LIBVIRTD_CONF="keepalive_interval = 1
+keepalive_count = 5"
 . "$(dirname "$0")/lib/vl.sh"
 
 need_command jq qemu-io cryptsetup
@@ -117,6 +120,19 @@ virsh vol-create-as vault copy.luks 4M
 vl link one --yes --replica vault/copy.luks
 try "a key more" vl key-add one --new-passphrase-file "$P/2" "${TIME[@]}"
 try "the replica has it, too" cmp -n 2300000 "$VAULT/one.luks" "$VAULT/copy.luks"
+
+# --- qemu-img, or a person at the terminal, takes a while
+
+mkdir -p "$DAEMON_DIR/slow"
+cat >"$DAEMON_DIR/slow/qemu-img" <<SH
+#!/bin/sh
+sleep 9
+PATH=$PATH exec qemu-img "\$@"
+SH
+chmod 755 "$DAEMON_DIR/slow" "$DAEMON_DIR/slow/qemu-img"
+try "the daemon waits while a key is stretched" env PATH="$DAEMON_DIR/slow:$PATH" "$DAEMON_IN" "$VL" \
+    key-remove one --passphrase-file "$P/2"
+try "it is added again" vl key-add one --new-passphrase-file "$P/2" "${TIME[@]}"
 
 # --- nobody sees
 
