@@ -31,7 +31,15 @@ testWrap(const char *root, const char *text, const char **whole)
                                "</type></os><devices>%s</devices></domain>",
                                text);
     }
-    if (g_str_equal(root, LUKSHDR_XML_METADATA)) {
+    if (g_str_equal(root, "driver")) {
+        *whole = "domain";
+        return g_strdup_printf(
+            "<domain type='qemu'><name>a</name><memory>1</memory><os><type>hvm"
+            "</type></os><devices><disk type='file' device='disk'>%s<source "
+            "file='/a'/><target dev='vda' bus='virtio'/></disk></devices></domain>",
+            text);
+    }
+    if (g_str_equal(root, LUKSHDR_XML_METADATA) || g_str_equal(root, "iothreads")) {
         *whole = "domain";
         return g_strdup_printf("<domain type='qemu'><name>a</name>%s<memory>1</memory><os><type>hvm"
                                "</type></os></domain>",
