@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # Every link between the pages leads somewhere: the file exists and has the heading. Every page that the sources, the
-# tests or other pages mention by name exists, and README.md leads to each page of docs/.
+# tests or other pages mention by name exists, and README.md leads to each page of docs/. No merge has left lines of
+# its own.
 # Usage: links.py SOURCE-DIRECTORY
 import pathlib
 import re
@@ -68,8 +69,17 @@ def listed():
         yield source / "README.md", name, None if "](%s)" % name in readme else "not linked"
 
 
+def merged():
+    """No page or source has lines that a merge left."""
+    for text in texts:
+        for number, line in enumerate(text.read_text().splitlines(), 1):
+            if re.match(r"(<{7}|>{7}|\|{7}) ", line):
+                yield text, "line %d" % number, "left by a merge"
+        yield text, "", None
+
+
 cases = [("links lead somewhere", links, 100), ("pages that are named exist", names, 30),
-         ("README.md leads to each page", listed, 15)]
+         ("README.md leads to each page", listed, 15), ("merges left nothing", merged, 300)]
 failed = False
 print("1..%d" % len(cases))
 for number, (title, check, least) in enumerate(cases, 1):
