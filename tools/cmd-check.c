@@ -310,6 +310,9 @@ lukshdrToolCheckState(lukshdrToolCheck *check, lukshdrToolState *state)
         /* nothing is wrong: it may be another host's header, in a pool that both hosts have */
         lukshdrToolCheckFinding(check, &state->headerName, "%s", state->reason);
         break;
+    case LUKSHDR_TOOL_STATE_PAYLOAD_NAME:
+        /* it is looked at by its own name */
+        break;
     case LUKSHDR_TOOL_STATE_PAYLOAD_REPLACED:
     case LUKSHDR_TOOL_STATE_PAYLOAD_MOVED:
     case LUKSHDR_TOOL_STATE_PAYLOAD_PLAIN:

@@ -32,6 +32,7 @@ static const struct {
     [LUKSHDR_TOOL_STATE_FOUND] = { "found", N_("found") },
     [LUKSHDR_TOOL_STATE_PAYLOAD_REPLACED] = { LUKSHDR_XML_STATE_REPLACED, N_("payload replaced") },
     [LUKSHDR_TOOL_STATE_PAYLOAD_MOVED] = { "payload-moved", N_("payload moved") },
+    [LUKSHDR_TOOL_STATE_PAYLOAD_NAME] = { "payload-name", N_("another name") },
     [LUKSHDR_TOOL_STATE_PAYLOAD_PLAIN] = { "payload-plain", N_("payload not encrypted") },
     [LUKSHDR_TOOL_STATE_PAYLOAD_FORMAT] = { "payload-format", N_("payload of another format") },
     [LUKSHDR_TOOL_STATE_SECRET_MISSING] = { "secret-missing", N_("secret missing") },
@@ -120,12 +121,13 @@ lukshdrToolStateLabelNames(const lukshdrToolHeader *content)
     return g_string_free(g_steal_pointer(&names), FALSE);
 }
 
-/* The daemon knows the payload by what it is, and not by its name.  If label and daemon agree whose header this is, and
- * no linked volume is there by that name any more, the payload is what was moved. */
+/* The daemon knows the payload by what it is, and not by its name.  If label and daemon agree whose header this is, the
+ * payload has another name here.  Sets @moved if no linked volume is there by its own name any more. */
 static const lukshdrLink *
-lukshdrToolStateMovedFrom(lukshdrTool *tool, const lukshdrToolState *state)
+lukshdrToolStateOwnName(lukshdrTool *tool, const lukshdrToolState *state, bool *moved)
 {
     const GPtrArray *labels = state->content->labels;
+    const lukshdrLink *own = NULL;
     guint i;
     guint j;
 
@@ -140,11 +142,14 @@ lukshdrToolStateMovedFrom(lukshdrTool *tool, const lukshdrToolState *state)
                 !lukshdrTextSame(label->payload.volume, name->volume))
                 continue;
             there = lukshdrToolVolumeLookup(tool, name->pool, name->volume, NULL);
-            if (!there || there->role != LUKSHDR_TOOL_ROLE_PAYLOAD)
+            if (!there || there->role != LUKSHDR_TOOL_ROLE_PAYLOAD) {
+                *moved = true;
                 return label;
+            }
+            own = own ? own : label;
         }
     }
-    return NULL;
+    return own;
 }
 
 /* Decides by the header's content what the state is, as lukshdrHeaderCheck does for guests */
@@ -154,6 +159,7 @@ lukshdrToolStateJudge(lukshdrTool *tool, lukshdrToolState *state)
     const lukshdrToolHeader *content = state->content;
     g_autofree char *names = lukshdrToolStateLabelNames(content);
     const lukshdrLink *label;
+    bool moved = false;
 
     state->kind = LUKSHDR_TOOL_STATE_HEADER_DAMAGED;
     if (content->damage) {
@@ -166,7 +172,12 @@ lukshdrToolStateJudge(lukshdrTool *tool, lukshdrToolState *state)
     } else if (!state->payload) {
         state->kind = LUKSHDR_TOOL_STATE_OK;
     } else if (!(label = lukshdrToolStateLabelOf(state->payload, content)) &&
-               (label = lukshdrToolStateMovedFrom(tool, state))) {
+               (label = lukshdrToolStateOwnName(tool, state, &moved)) && !moved) {
+        state->kind = LUKSHDR_TOOL_STATE_PAYLOAD_NAME;
+        state->reason = g_strdup_printf(
+            _("this is linked volume %s/%s by another name; use its own"), label->payload.pool,
+            label->payload.volume);
+    } else if (moved) {
         g_autofree char *name = lukshdrTextShellName(state->payload->pool, state->payload->name);
 
         state->kind = LUKSHDR_TOOL_STATE_PAYLOAD_MOVED;
@@ -450,6 +461,7 @@ lukshdrToolStateOfPayload(lukshdrTool *tool,
     if (!lukshdrToolStateReadHeader(tool, state, error))
         return NULL;
     state->headerWhole = state->kind == LUKSHDR_TOOL_STATE_OK ||
+                         state->kind == LUKSHDR_TOOL_STATE_PAYLOAD_NAME ||
                          state->kind == LUKSHDR_TOOL_STATE_PAYLOAD_MOVED;
     if (payload->linkState)
         lukshdrToolStateJudgeLink(state);

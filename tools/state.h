@@ -21,6 +21,7 @@ typedef enum {
     LUKSHDR_TOOL_STATE_FOUND,    /* as ORPHANED, but the volume that its label names is here */
     LUKSHDR_TOOL_STATE_PAYLOAD_REPLACED, /* by another file, such as one from a backup */
     LUKSHDR_TOOL_STATE_PAYLOAD_MOVED,    /* the file that was linked stands in another place */
+    LUKSHDR_TOOL_STATE_PAYLOAD_NAME,     /* one more name of a payload; nothing is wrong */
     LUKSHDR_TOOL_STATE_PAYLOAD_PLAIN,    /* something in it is in clear */
     LUKSHDR_TOOL_STATE_PAYLOAD_FORMAT,   /* it is not of the link's format */
     LUKSHDR_TOOL_STATE_SECRET_MISSING,

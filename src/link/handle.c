@@ -397,3 +397,29 @@ lukshdrHandleIsOwnName(const lukshdrVolume *vol, const char *path)
     given = own ? lukshdrHandleResolve(path) : NULL;
     return own && given && g_str_equal(own, given);
 }
+
+bool
+lukshdrHandleIsOtherName(const lukshdrVolume *vol, const char *path)
+{
+    g_autofree char *ownName = NULL;
+    g_autofree char *name = NULL;
+    char *ownDir = NULL;
+    char *dir = NULL;
+    struct stat own;
+    struct stat st;
+    bool other = false;
+
+    if (!vol->path || !g_path_is_absolute(path) || lstat(vol->path, &own) < 0 ||
+        !S_ISREG(own.st_mode) || stat(path, &st) < 0 || st.st_dev != own.st_dev ||
+        st.st_ino != own.st_ino)
+        return false;
+
+    ownDir = lukshdrHandleDirectory(vol->path, &ownName);
+    dir = lukshdrHandleDirectory(path, &name);
+    /* of a directory, device and inode tell that it is the same one, as a bind mount shows it */
+    if (ownDir && dir && stat(ownDir, &own) == 0 && stat(dir, &st) == 0)
+        other = st.st_dev != own.st_dev || st.st_ino != own.st_ino || !g_str_equal(name, ownName);
+    free(ownDir);
+    free(dir);
+    return other;
+}

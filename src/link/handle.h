@@ -153,3 +153,17 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(lukshdrHandle, lukshdrHandleClose)
  */
 bool
 lukshdrHandleIsOwnName(const lukshdrVolume *vol, const char *path);
+
+/**
+ * lukshdrHandleIsOtherName:
+ * @vol: a volume of a link
+ * @path: absolute path by which somebody names it
+ *
+ * Is @path one name more of the file that stands at @vol's own name: a hard link, or a symbolic link to it?  If @path is
+ * removed, the volume stays.  A directory that is reached by another path (a second pool over it, a bind mount) has
+ * the same names in it, so that is none.
+ *
+ * Returns: true if both lead to the same file, and are different entries; false also if that cannot be told.
+ */
+bool
+lukshdrHandleIsOtherName(const lukshdrVolume *vol, const char *path);

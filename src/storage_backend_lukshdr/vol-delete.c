@@ -278,6 +278,21 @@ lukshdrStorageDeletePayload(lukshdrLink *link,
            lukshdrStorageDeleteLinked(link, vol, headers, flags, error);
 }
 
+/* Anybody who may write to the directory of a pool can put a link to a payload there, and whoever deletes the volume that
+ * the pool then has means that link.  Stock removes it alone, and so do we. */
+static bool
+lukshdrStorageDeleteIsName(virStorageVolPtr vol, const lukshdrLink *link)
+{
+    g_autofree char *path = lukshdrStorageState.stock.storageVolGetPath(vol);
+
+    if (!path || !lukshdrHandleIsOtherName(&link->payload, path))
+        return false;
+    LUKSHDR_LOG_INFO(_("'%s' is one more name of linked volume '%s' of pool '%s': the name is "
+                       "deleted, the volume stays"),
+                     path, link->payload.volume, link->payload.pool);
+    return true;
+}
+
 static int
 lukshdrStorageDeletePlain(virStorageVolPtr vol, unsigned int flags)
 {
@@ -335,6 +350,8 @@ lukshdrStorageVolDelete(virStorageVolPtr vol, unsigned int flags)
         case LUKSHDR_RECOGNISED_PLAIN:
             return lukshdrStorageDeletePlain(vol, flags);
         case LUKSHDR_RECOGNISED_PAYLOAD:
+            if (lukshdrStorageDeleteIsName(vol, what.link))
+                return state->stock.storageVolDelete(vol, flags);
             gone = lukshdrStorageListGone(what.link);
             if (lukshdrStorageDeletePayload(what.link, vol, flags, &error)) {
                 lukshdrStorageEventsHeaders(virStorageVolGetConnect(vol), what.link);

@@ -74,6 +74,7 @@ lukshdrStorageCheckWipe(lukshdrLink *link,
 {
     const lukshdrStorage *state = &lukshdrStorageState;
     virConnectPtr conn = virStorageVolGetConnect(vol);
+    g_autofree char *path = state->stock.storageVolGetPath(vol);
 
     if (flags || algorithm >= VIR_STORAGE_VOL_WIPE_ALG_LAST) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_INVALID_ARG,
@@ -85,6 +86,16 @@ lukshdrStorageCheckWipe(lukshdrLink *link,
     if (lukshdrStorageIsUnderWay(link)) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                     _("volume '%s' is still being created"), link->payload.volume);
+        return false;
+    }
+
+    /* whoever may write to the directory of a pool can put a link to a payload there */
+    if (path && lukshdrHandleIsOtherName(&link->payload, path)) {
+        g_set_error(
+            error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+            _("'%1$s' is one more name of linked volume '%2$s' of pool '%3$s'; to wipe that, name "
+              "it; to be rid of the name, delete it, which keeps the volume"),
+            path, link->payload.volume, link->payload.pool);
         return false;
     }
 

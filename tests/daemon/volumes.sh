@@ -188,6 +188,30 @@ like "nor is a hard link of a payload a plain volume" "$(virsh vol-dumpxml hardl
 rm "$DATA/hardlink"
 virsh pool-refresh data
 
+# --- names that others put there
+
+# Whoever may write to the directory of a pool makes a name of another's volume. To delete it removes the name.
+"$DAEMON_IN" mkdir "$DAEMON_IMAGES/others"
+try "a pool of others" pool_make others "$DAEMON_IMAGES/others"
+kept=$(sha256sum <"$VAULT/small.raw.luks")
+entry=$(link_show small.raw)
+for how in hard symbolic; do
+    "$DAEMON_IN" cp "--$([ $how = hard ] || echo symbolic-)link" "$DATA/small.raw" "$DAEMON_IMAGES/others/$how"
+    virsh pool-refresh others
+    like "$how link: the volume is known" "$(virsh vol-dumpxml $how others)" "volume='small.raw.luks'"
+    like "$how link: list tells what it is" "$("$DAEMON_IN" "$BUILDDIR/tools/virt-lukshdr" list 2>&1)" \
+        "others/$how: this is linked volume data/small.raw by another name"
+    try "$how link: check finds nothing wrong" "$DAEMON_IN" "$BUILDDIR/tools/virt-lukshdr" check others
+    refuse "$how link: it is not wiped by that name" "one more name of linked volume 'small.raw' of pool 'data'" \
+        virsh vol-wipe $how others
+    try "$how link: the name is deleted" virsh vol-delete $how others
+    refuse "$how link: it is gone" "" "$DAEMON_IN" test -L "$DAEMON_IMAGES/others/$how" -o -e "$DAEMON_IMAGES/others/$how"
+    try "$how link: the volume is there" test -e "$DATA/small.raw"
+    same "$how link: with its key" "$(sha256sum <"$VAULT/small.raw.luks")" "$kept"
+    same "$how link: and its link" "$(link_show small.raw)" "$entry"
+done
+virsh pool-destroy others
+
 # --- deleting
 
 # deleted VOLUME POOL: vol-delete; $kept, a hard link, is the header's content afterwards.
