@@ -12,6 +12,7 @@
 
 #include "link/rbd.h"
 #include "util/abi.h"
+#include "header.h"
 
 typedef enum {
     LUKSHDR_QEMU_CONTEXT_PREPARE, /* disks of vm are prepared */
@@ -26,6 +27,8 @@ struct _lukshdrQemuContext {
     virDomainObj *vm;       /* PREPARE, STOP */
     virDomainDiskDef *disk; /* PREPARE: the one disk that is plugged in; NULL if it is not known, or
                              * if all disks are prepared */
+    lukshdrQemuHeaderChecks
+        *checks;        /* PREPARE: where checks of headers may go on; NULL where they may not */
     const char *target; /* COPY: the file that the client names, or NULL if it names it in XML */
     virDomainDef *def;  /* STOP: what the domain ran on */
     char *name; /* STOP: lukshdrQemuDomainName from before; NULL if the domain did not run */

@@ -71,17 +71,17 @@ lukshdrQemuHeaderCheckPool(const lukshdrLink *link, bool privileged, GError **er
     return false;
 }
 
-static bool
-lukshdrQemuHeaderCheckContent(const lukshdrLink *link, GError **error)
+static lukshdrHandle *
+lukshdrQemuHeaderOpen(const lukshdrLink *link, GError **error)
 {
     g_autofree char *where = lukshdrVolumeWhere(&link->header);
     g_autofree char *advice = lukshdrHeaderRestoreAdvice(link);
     g_autoptr(GError) local = NULL;
-    g_autoptr(lukshdrHandle) handle = lukshdrHandleOpen(
-        &link->header, LUKSHDR_HANDLE_ANY | LUKSHDR_HANDLE_HEADER, &local);
+    lukshdrHandle *handle = lukshdrHandleOpen(&link->header,
+                                              LUKSHDR_HANDLE_ANY | LUKSHDR_HANDLE_HEADER, &local);
 
     if (handle)
-        return lukshdrHeaderCheck(link, &link->header, handle->fd, NULL, error);
+        return handle;
 
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                 _("header volume '%s' of pool '%s' cannot be opened at '%s': %s; refresh the "
@@ -90,25 +90,124 @@ lukshdrQemuHeaderCheckContent(const lukshdrLink *link, GError **error)
                 g_error_matches(local, LUKSHDR_ERROR, VIR_ERR_NO_STORAGE_VOL) ? g_strerror(ENOENT)
                                                                               : local->message,
                 advice);
+    return NULL;
+}
+
+/* A check that has begun */
+typedef struct _lukshdrQemuHeaderLater lukshdrQemuHeaderLater;
+struct _lukshdrQemuHeaderLater {
+    lukshdrLink *link;
+    lukshdrHandle *handle;
+    int *running;
+    GThread *thread;
+    GError *error; /* the thread's, until that is joined */
+};
+
+static void
+lukshdrQemuHeaderLaterFree(lukshdrQemuHeaderLater *later)
+{
+    lukshdrLinkUnref(later->link);
+    lukshdrHandleClose(later->handle);
+    g_clear_error(&later->error);
+    g_free(later);
+}
+
+static gpointer
+lukshdrQemuHeaderLaterRun(gpointer opaque)
+{
+    lukshdrQemuHeaderLater *later = opaque;
+
+    (void)lukshdrHeaderCheck(later->link, &later->link->header, later->handle->fd, NULL,
+                             &later->error);
+    g_atomic_int_add(later->running, -1);
+    return NULL;
+}
+
+/* Has a thread check @handle's content, if a processor is left for it.  Takes @handle over then, and returns
+ * true. */
+static bool
+lukshdrQemuHeaderBegin(lukshdrQemuHeaderChecks *checks,
+                       const lukshdrLink *link,
+                       lukshdrHandle **handle)
+{
+    lukshdrQemuHeaderLater *later;
+
+    /* a volume without a path was read when it was opened, and is closed by the thread that did so */
+    if (link->header.remote || g_atomic_int_get(&checks->running) >= (int)g_get_num_processors())
+        return false;
+
+    later = g_new0(lukshdrQemuHeaderLater, 1);
+    later->link = lukshdrLinkCopy(link);
+    later->handle = *handle;
+    later->running = &checks->running;
+
+    g_atomic_int_inc(&checks->running);
+    if (!(later->thread = g_thread_try_new("lukshdr-header", lukshdrQemuHeaderLaterRun, later,
+                                           NULL))) {
+        g_atomic_int_add(&checks->running, -1);
+        later->handle = NULL;
+        lukshdrQemuHeaderLaterFree(later);
+        return false;
+    }
+
+    *handle = NULL;
+    if (!checks->later)
+        checks->later = g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrQemuHeaderLaterFree);
+    g_ptr_array_add(checks->later, later);
+    return true;
+}
+
+/* The header of @link is not right, for the reason @local, which is consumed.  Looks at replicas only now: their
+ * servers must not delay every guest. */
+static bool
+lukshdrQemuHeaderCheckReplicas(const lukshdrLink *link,
+                               bool privileged,
+                               GError *local,
+                               GError **error)
+{
+    if (link->replicas->len > 0) {
+        g_error_free(local);
+        return lukshdrReplicaSync(link, privileged, error);
+    }
+    g_propagate_error(error, local);
     return false;
 }
 
 bool
-lukshdrQemuHeaderCheck(const lukshdrLink *link, bool privileged, GError **error)
+lukshdrQemuHeaderCheck(const lukshdrLink *link,
+                       bool privileged,
+                       lukshdrQemuHeaderChecks *checks,
+                       GError **error)
 {
-    g_autoptr(GError) local = NULL;
+    g_autoptr(lukshdrHandle) handle = NULL;
+    GError *local = NULL;
 
     if (!lukshdrQemuHeaderCheckState(link, error) ||
         !lukshdrQemuHeaderCheckPool(link, privileged, error))
         return false;
 
-    if (lukshdrQemuHeaderCheckContent(link, &local))
+    if ((handle = lukshdrQemuHeaderOpen(link, &local)) &&
+        ((checks && lukshdrQemuHeaderBegin(checks, link, &handle)) ||
+         lukshdrHeaderCheck(link, &link->header, handle->fd, NULL, &local)))
         return true;
 
-    /* look at replicas only after the header failed: their servers must not delay every guest */
-    if (link->replicas->len > 0)
-        return lukshdrReplicaSync(link, privileged, error);
+    return lukshdrQemuHeaderCheckReplicas(link, privileged, local, error);
+}
 
-    g_propagate_error(error, g_steal_pointer(&local));
-    return false;
+bool
+lukshdrQemuHeaderChecksEnd(lukshdrQemuHeaderChecks *checks, bool privileged, GError **error)
+{
+    bool ok = true;
+    guint i;
+
+    for (i = 0; checks->later && i < checks->later->len; i++) {
+        lukshdrQemuHeaderLater *later = g_ptr_array_index(checks->later, i);
+
+        g_thread_join(later->thread);
+        if (ok && later->error)
+            ok = lukshdrQemuHeaderCheckReplicas(later->link, privileged,
+                                                g_steal_pointer(&later->error), error);
+    }
+    g_clear_pointer(&checks->later, g_ptr_array_unref);
+    return ok;
 }

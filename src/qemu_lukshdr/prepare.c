@@ -272,6 +272,7 @@ lukshdrQemuPrepareCheck(char **path,
                         lukshdrLink **link,
                         GError **error)
 {
+    const lukshdrQemuContext *context = lukshdrQemuContextFind(LUKSHDR_QEMU_CONTEXT_PREPARE, NULL);
     g_autoptr(lukshdrLink) linked = NULL;
 
     if (!*path && header) {
@@ -311,7 +312,8 @@ lukshdrQemuPrepareCheck(char **path,
         return *link && (!linked || lukshdrQemuPrepareCheckContent(*link, *path, error));
     }
     *link = g_steal_pointer(&linked);
-    return lukshdrQemuHeaderCheck(*link, lukshdrQemu.host.privileged, error) &&
+    return lukshdrQemuHeaderCheck(*link, lukshdrQemu.host.privileged,
+                                  context ? context->checks : NULL, error) &&
            lukshdrQemuPrepareCheckContent(*link, *path, error);
 }
 

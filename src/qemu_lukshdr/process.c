@@ -10,6 +10,8 @@
 
 #include "config.h"
 
+#include "util/error.h"
+#include "util/log.h"
 #include "qemu.h"
 #include "context.h"
 #include "domain.h"
@@ -46,16 +48,26 @@ qemuProcessStop(guintptr first, guintptr second, guintptr third, guintptr fourth
         lukshdrQemuGuestDrop(name);
 }
 
-/* (driver, vm, flags) in 9.0.0 and 11.3.0 */
+/* (driver, vm, flags) in 9.0.0 and 11.3.0
+ *
+ * Headers are read side by side, and while libvirt prepares the next disk.  All must be right before
+ * libvirt goes on: it labels them then, and starts QEMU. */
 int
 qemuProcessPrepareDomain(guintptr first, guintptr second, guintptr third)
 {
+    lukshdrQemuHeaderChecks checks = { 0 };
     lukshdrQemuContext context = { .kind = LUKSHDR_QEMU_CONTEXT_PREPARE,
-                                   .vm = lukshdrQemuProcessDomain(first, second) };
+                                   .vm = lukshdrQemuProcessDomain(first, second),
+                                   .checks = &checks };
+    g_autoptr(GError) error = NULL;
     int rc;
 
     lukshdrQemuContextBegin(&context);
     rc = LUKSHDR_STOCK(qemuProcessPrepareDomain)(first, second, third);
+    if (!lukshdrQemuHeaderChecksEnd(&checks, lukshdrQemu.host.privileged, &error) && rc >= 0) {
+        lukshdrReportError(error);
+        rc = -1;
+    }
     lukshdrQemuContextEnd(&context);
     return rc;
 }

@@ -232,6 +232,16 @@ TIME=$(getfattr --absolute-names --only-values -n trusted.libvirt.security.times
 virsh destroy demo
 same "stopped, all is as before" "$(traces demo a.raw b.raw q.qcow2)" "$BEFORE"
 
+# Headers of a guest that starts are read side by side, and each counts.
+for name in a.raw b.raw q.qcow2; do
+    cp -p "$VAULT/$name.luks" "$DAEMON_IMAGES/whole"
+    dd if=/dev/urandom of="$VAULT/$name.luks" bs=512 seek=10 count=1 conv=notrunc status=none
+    refuse "with the key material of $name damaged it does not start" \
+        "'$name.luks' of pool 'vault'.*key material is damaged" virsh start demo
+    cp "$DAEMON_IMAGES/whole" "$VAULT/$name.luks"
+    same "and all is as before" "$(traces demo a.raw b.raw q.qcow2)" "$BEFORE"
+done
+
 # another user has it, as far as libvirt knows
 for name in dac=+65534:+65534 ref_dac=1 "timestamp_dac=$TIME"; do
     setfattr -n "trusted.libvirt.security.${name%%=*}" -v "${name#*=}" "$VAULT/q.qcow2.luks"
