@@ -64,7 +64,11 @@ BEFORE=$(headers)
 
 note "Changed by virt-lukshdr"
 TIME=(--iter-time 10)
-"$DAEMON_IN" cp "$VAULT/k.raw.luks" "$P/older" && chmod 644 "$P/older"
+# copied NAME: the header of k.raw as it is now, as a file of that name.
+copied() {
+    cp "$VAULT/k.raw.luks" "$P/$1" && chmod 666 "$P/$1"
+}
+copied older
 for volume in k.raw q.qcow2; do
     try "$volume gets a key" vl key-add "data/$volume" --passphrase-file "$P/1" --new-passphrase-file "$P/2" "${TIME[@]}"
     try "it opens" opens "$volume" 2
@@ -113,7 +117,6 @@ labelled() {
     generation=$(link_show k.raw | sed -n 's/.*generation="\([0-9]*\)".*/\1/p')
     label_write "$1" < <(link_show k.raw | sed '/^<!--/d' |
         sed "s/generation=\"[0-9]*\"/generation=\"$((generation + $2))\"/;s/\(<digest [^>]*>\)[0-9a-f]*</\1$digest</")
-    chmod 644 "$1"
 }
 status "the later one is refused" 1 "nothing was done: .*it is an older header" \
     meanwhile "'$VL' key-add data/k.raw --passphrase-file '$P/1' --new-passphrase-file '$P/3' --iter-time 10"
@@ -121,7 +124,7 @@ try "the earlier one is there" opens k.raw 3
 refuse "the later one is not" "No key available" opens k.raw 2
 same "the label fits" "$(state k.raw)" ok
 # the other one has not come to the end yet
-cp "$VAULT/k.raw.luks" "$P/newer"
+copied newer
 cryptsetup luksRemoveKey "$P/newer" "$P/3" && labelled "$P/newer" 1
 status "also where the link is not renewed yet" 1 "nothing was done: somebody else has changed its keys meanwhile" \
     meanwhile "virsh -q vol-upload k.raw.luks '$P/newer' vault"
@@ -138,12 +141,12 @@ head -c 1048576 "$VAULT/k.raw.luks" >"$P/part" && chmod 644 "$P/part"
 refuse "a part of it" "$used.*no whole header" virsh vol-upload k.raw.luks "$P/part" vault
 refuse "something at its end" "replaced as a whole" virsh vol-upload k.raw.luks "$P/part" vault --offset 1048576
 # the same label before other keys, and before another master key
-cp "$VAULT/k.raw.luks" "$P/other" && flip "$P/other"
+copied other && flip "$P/other"
 refuse "one whose label does not fit it" "$used.*damaged, or another tool changed its keys" virsh vol-upload k.raw.luks "$P/other" vault
 labelled "$P/other" 1
 refuse "nor is one that is damaged and has a label that fits" "$used.*more than its keys would be another" \
     virsh vol-upload k.raw.luks "$P/other" vault
-cp "$VAULT/k.raw.luks" "$P/other" && flip "$P/other" $digest_at && labelled "$P/other" 1
+copied other && flip "$P/other" $digest_at && labelled "$P/other" 1
 refuse "or one of another master key" "$used.*more than its keys would be another" virsh vol-upload k.raw.luks "$P/other" vault
 try "it is itself taken" virsh vol-upload k.raw.luks "$VAULT/k.raw.luks" vault
 status "an older header is not put back by virt-lukshdr either" 6 "in use by domain 'one'" \
