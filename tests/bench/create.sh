@@ -37,6 +37,7 @@ bench_create() {
     first=${MEDIAN[0]}
     bench_ready "$from"
     for format in raw qcow2; do
+        from=$(bench_log)
         client create "$rounds" 1 \
             stock data "$(xml_file $format attached)" ours data "$(xml_file $format generated)" \
             ours data "$(xml_file $format given)" stock data "$(xml_file $format plain)"
@@ -46,6 +47,7 @@ bench_create() {
         [ $format = qcow2 ] || STOCK_LEAST=${LEAST[0]} STOCK=${MEDIAN[0]}
     done
     alone "the first with a generated secret" "$first"
+    bench_ready "$from"
     for burst; do
         bench_burst "$burst"
     done
