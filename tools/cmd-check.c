@@ -384,13 +384,33 @@ lukshdrToolCheckSecretUsed(GPtrArray *states, const char *uuid)
     return false;
 }
 
+/* Can a volume that is not seen, or a header that nothing is known of, need a secret? */
+static bool
+lukshdrToolCheckAnyUnseen(lukshdrTool *tool, GPtrArray *states)
+{
+    guint i;
+
+    for (i = 0; i < states->len; i++) {
+        const lukshdrToolState *state = g_ptr_array_index(states, i);
+
+        if (state->kind == LUKSHDR_TOOL_STATE_ORPHANED || state->kind == LUKSHDR_TOOL_STATE_FOUND)
+            return true;
+    }
+    /* those that are not active */
+    return virConnectNumOfDefinedStoragePools(tool->conn) != 0;
+}
+
 /* A generated secret stays when its link is given up, since it opens backups of the header.  Later nothing shows what it
- * was for, so tell: that is no finding, for nothing is wrong. */
+ * was for, so tell: that is no finding, for nothing is wrong.  This client sees what is in the pools alone: a disk
+ * that is not mounted may have its volume, so nothing is advised. */
 static void
 lukshdrToolCheckUnusedSecrets(lukshdrTool *tool, GPtrArray *states)
 {
     virSecretPtr *secrets = NULL;
-    int count = virConnectListAllSecrets(tool->conn, &secrets, VIR_CONNECT_LIST_SECRETS_PRIVATE);
+    int count = lukshdrToolCheckAnyUnseen(tool, states)
+                    ? 0
+                    : virConnectListAllSecrets(tool->conn, &secrets,
+                                               VIR_CONNECT_LIST_SECRETS_PRIVATE);
     int i;
 
     for (i = 0; i < count; i++) {
@@ -409,8 +429,8 @@ lukshdrToolCheckUnusedSecrets(lukshdrTool *tool, GPtrArray *states)
             g_autofree char *shown = lukshdrTextShown(text);
 
             g_print(
-                _("secret %1$s (%2$s): no volume of an active pool needs it. Backups of a header may; if none "
-                  "does: virsh secret-undefine %1$s\n"),
+                _("secret %1$s (%2$s): no volume that is here now needs it. Keep it as long as one may come back, "
+                  "or a backup of its header is kept: nobody else knows that passphrase\n"),
                 uuid, shown);
         }
         free(xml);

@@ -261,6 +261,14 @@ lukshdrToolStateAdvice(lukshdrTool *tool, const lukshdrToolState *state)
         g_ptr_array_add(advice, g_strdup_printf(_("if it is the header of this volume: "
                                                   "virt-lukshdr link %s"),
                                                 name));
+    if (state->kind == LUKSHDR_TOOL_STATE_HEADER_MISSING) {
+        g_autofree char *where = lukshdrTextShellWord(state->headerName.pool);
+
+        g_ptr_array_add(
+            advice, g_strdup_printf(_("if its disk or share is not mounted, mount it, and refresh "
+                                      "the pool: virsh pool-refresh %s"),
+                                    where));
+    }
     g_ptr_array_add(
         advice, g_strdup_printf(_("put a backup back: virt-lukshdr header-restore %s FILE"), name));
     /* the keys may have been changed, so nothing may be lost */

@@ -432,6 +432,22 @@ lukshdrIdentityCompare(const lukshdrIdentity *recorded, const lukshdrIdentity *f
 }
 
 bool
+lukshdrIdentityIsElsewhere(const lukshdrIdentity *file, const char *dir)
+{
+    char id[LUKSHDR_IDENTITY_ID_LEN] = "";
+    struct statx stx;
+    int fd;
+
+    if (file->type != LUKSHDR_IDENTITY_FILE || !file->id[0] ||
+        (fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
+        return false;
+    if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_SYNC_AS_STAT, STATX_MNT_ID, &stx) == 0)
+        lukshdrIdentityReadFileSystem(fd, &stx, id);
+    close(fd);
+    return id[0] && !g_str_equal(id, file->id);
+}
+
+bool
 lukshdrIdentityClaims(const lukshdrIdentity *claim, bool grows, const lukshdrIdentity *found)
 {
     bool idKnown = claim->id[0] && found->id[0];

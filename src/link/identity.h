@@ -178,6 +178,16 @@ lukshdrIdentityMatch
 lukshdrIdentityCompare(const lukshdrIdentity *recorded, const lukshdrIdentity *found);
 
 /**
+ * lukshdrIdentityIsElsewhere:
+ * @file: what is recorded of a file
+ * @dir: absolute path of the directory that it was in
+ *
+ * Returns: whether @dir is certainly on another file system now than the file was, as when that is not mounted.
+ */
+bool
+lukshdrIdentityIsElsewhere(const lukshdrIdentity *file, const char *dir);
+
+/**
  * lukshdrIdentityClaims:
  * @claim: what a label says, maybe of another host
  * @grows: whether the file may have grown since: of every format but raw

@@ -222,6 +222,14 @@ lukshdrVolumeIsGone(const lukshdrVolume *vol)
     return vol->path && access(vol->path, F_OK) < 0 && errno == ENOENT;
 }
 
+bool
+lukshdrVolumeIsUnmounted(const lukshdrVolume *vol)
+{
+    g_autofree char *dir = vol->path ? g_path_get_dirname(vol->path) : NULL;
+
+    return dir && lukshdrVolumeIsGone(vol) && lukshdrIdentityIsElsewhere(&vol->identity, dir);
+}
+
 char *
 lukshdrVolumeWhere(const lukshdrVolume *vol)
 {

@@ -200,6 +200,16 @@ bool
 lukshdrVolumeIsGone(const lukshdrVolume *vol);
 
 /**
+ * lukshdrVolumeIsUnmounted:
+ * @vol: a volume
+ *
+ * Returns: whether it is gone, and its directory is on another file system than it was: most likely that is not mounted,
+ * and the volume is whole.
+ */
+bool
+lukshdrVolumeIsUnmounted(const lukshdrVolume *vol);
+
+/**
  * lukshdrVolumeWhere:
  * @vol: a volume
  *

@@ -11,8 +11,10 @@
 #include <errno.h>
 #include <glib/gi18n-lib.h>
 #include <libvirt/virterror.h>
+#include <sys/stat.h>
 
 #include "util/error.h"
+#include "util/log.h"
 #include "link/handle.h"
 #include "link/header.h"
 #include "link/pool-state.h"
@@ -83,6 +85,14 @@ lukshdrQemuHeaderOpen(const lukshdrLink *link, GError **error)
     if (handle)
         return handle;
 
+    if (lukshdrVolumeIsUnmounted(&link->header)) {
+        g_set_error(
+            error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+            _("header volume '%s' of pool '%s' is not there, and its directory is on another file "
+              "system than it was: mount that, and refresh the pool"),
+            link->header.volume, link->header.pool);
+        return NULL;
+    }
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                 _("header volume '%s' of pool '%s' cannot be opened at '%s': %s; refresh the "
                   "pool, or %s"),
@@ -91,6 +101,28 @@ lukshdrQemuHeaderOpen(const lukshdrLink *link, GError **error)
                                                                               : local->message,
                 advice);
     return NULL;
+}
+
+/* A header that cryptsetup saved has mode 0400, and QEMU's user, who becomes the owner, opens it for writing.  Where that
+ * cannot be changed, QEMU says so. */
+static void
+lukshdrQemuHeaderMendMode(const lukshdrHandle *handle)
+{
+    const mode_t wanted = S_IRUSR | S_IWUSR;
+    struct stat st;
+
+    if (!handle->remote && fstat(handle->fd, &st) == 0 && S_ISREG(st.st_mode) &&
+        (st.st_mode & wanted) != wanted && fchmod(handle->fd, (st.st_mode & 07777) | wanted) < 0)
+        LUKSHDR_LOG_WARN(_("The mode of a header cannot be changed: %s"), g_strerror(errno));
+}
+
+static bool
+lukshdrQemuHeaderExamine(const lukshdrLink *link, const lukshdrHandle *handle, GError **error)
+{
+    if (!lukshdrHeaderCheck(link, &link->header, handle->fd, NULL, error))
+        return false;
+    lukshdrQemuHeaderMendMode(handle);
+    return true;
 }
 
 /* A check that has begun */
@@ -117,8 +149,7 @@ lukshdrQemuHeaderLaterRun(gpointer opaque)
 {
     lukshdrQemuHeaderLater *later = opaque;
 
-    (void)lukshdrHeaderCheck(later->link, &later->link->header, later->handle->fd, NULL,
-                             &later->error);
+    (void)lukshdrQemuHeaderExamine(later->link, later->handle, &later->error);
     g_atomic_int_add(later->running, -1);
     return NULL;
 }
@@ -188,7 +219,7 @@ lukshdrQemuHeaderCheck(const lukshdrLink *link,
 
     if ((handle = lukshdrQemuHeaderOpen(link, &local)) &&
         ((checks && lukshdrQemuHeaderBegin(checks, link, &handle)) ||
-         lukshdrHeaderCheck(link, &link->header, handle->fd, NULL, &local)))
+         lukshdrQemuHeaderExamine(link, handle, &local)))
         return true;
 
     return lukshdrQemuHeaderCheckReplicas(link, privileged, local, error);

@@ -156,6 +156,10 @@ truncate -s 0 "$(header q.qcow2)"
 refused "the header is empty" "q\.qcow2\.luks.*vault" "$(disk q.qcow2)"
 put_back "$(header q.qcow2)"
 accepted "with the header put back" "$(disk q.qcow2)"
+chmod 400 "$(header q.qcow2)"
+try "with a header of mode 0400, as cryptsetup saves it, a guest starts" start_with "$(disk q.qcow2)"
+virsh destroy victim
+same "it can be written to from then on" "$(stat -c %a "$(header q.qcow2)")" 600
 
 # --- the header as a disk
 

@@ -320,6 +320,28 @@ for how in backup none short; do
     virsh vol-delete apart data >/dev/null
 done
 
+note "A header's disk that is not mounted"
+made one raw >/dev/null
+if [ "$(id -u)" -eq 0 ]; then
+    before="$(sha256sum <"$VAULT/one.luks") $(link_show one)"
+    here mount -t tmpfs none "$VAULT"
+    virsh pool-refresh vault >/dev/null
+    status "list tells of it" 0 "data/one: .*if its disk or share is not mounted, mount it, and refresh the pool: virsh pool-refresh vault" \
+        vl list
+    refuse "the volume is not deleted" "another file system than it was: mount that.*virt-lukshdr forget data/one" \
+        virsh vol-delete one data
+    refuse "nor wiped" "another file system than it was: mount that" virsh vol-wipe one data
+    guest_of raw "$DATA/one" >/dev/null
+    refuse "no guest starts with it" "another file system than it was: mount that" virsh create "$DAEMON_DIR/xml/moved.xml"
+    here umount "$VAULT"
+    virsh pool-refresh vault >/dev/null
+    same "mounted, all is there" "$(sha256sum <"$VAULT/one.luks") $(link_show one)" "$before"
+    same "and well" "$(state)" ok
+else
+    skip "a header's disk that is not mounted" "needs root"
+fi
+virsh vol-delete one data >/dev/null
+
 note "An entry of the registry that cannot be believed"
 made one raw >/dev/null
 here sed -i 's/volume="one"/volume="one" /' "$(link_of one)"

@@ -101,8 +101,14 @@ like "it has a secret of its own" "$uuid" '^[0-9a-f-]{36}$'
 unlike "a secret that is needed is not told" "$(vl check)" "secret $uuid"
 rm "$DATA/generated" "$VAULT/generated.luks"
 vl forget --yes data/generated >/dev/null
+unlike "one that a header without a link may need is not" "$(vl check)" "secret $uuid"
+rm "$VAULT/stray"
+virsh pool-destroy data >/dev/null
+unlike "nor one that a pool may need which is not active" "$(vl check)" "secret $uuid"
+virsh pool-start data >/dev/null
+virsh pool-refresh vault >/dev/null
 like "one that nothing needs any more is" "$(vl check)" \
-    "^secret $uuid \(.*volume '$DATA/generated'\): no volume .* needs it.*: virsh secret-undefine $uuid"
+    "^secret $uuid \(.*volume '$DATA/generated'\): no volume .* needs it\\. Keep it as long as one may come back"
 unlike "nor is one that somebody made" "$(vl check)" "^secret $SECRET_UUID"
 virsh secret-undefine "$uuid" >/dev/null
 unlike "it is told no longer" "$(vl check)" "secret $uuid"
