@@ -278,8 +278,10 @@ lukshdrToolUnlinkRun(lukshdrTool *tool, char ***argv, GError **error)
         return false;
 
     if (payload->secretUUID) {
-        lukshdrToolNote(_("Both volumes are there as before; secret %s opens the header."),
-                        payload->secretUUID);
+        lukshdrToolNote(
+            _("Both volumes are there as before; secret %s opens the header. A guest that gets the "
+              "payload now sees encrypted bytes."),
+            payload->secretUUID);
     }
     return true;
 }

@@ -513,6 +513,11 @@ lukshdrToolStateOfHeader(lukshdrTool *tool, lukshdrToolVolume *header, GError **
 
     state->kind = LUKSHDR_TOOL_STATE_PAYLOAD_MISSING;
     g_free(state->reason);
+    /* of a pool that is not active the message says how to start it, and nothing is known of its volumes */
+    if (!lukshdrToolStatePoolActive(tool, name)) {
+        state->reason = g_strdup(local->message);
+        return g_steal_pointer(&state);
+    }
     shown = lukshdrTextShellName(name->pool, name->volume);
     state->reason = g_strdup_printf(
         _("%1$s; put it back, and refresh its pool: virsh pool-refresh %2$s; if it was moved, refresh the pool where "

@@ -406,6 +406,12 @@ lukshdrPayloadCheckCipher(const lukshdrHandle *volume, const char *format, GErro
 
     if (!what)
         return true;
+    if (g_str_equal(format, "raw") && lukshdrPayloadHasHeader(volume, format)) {
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                            _("it has a LUKS header of its own: put the payload back, or take this "
+                              "attached volume apart first (docs/linking.md)"));
+        return false;
+    }
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                 _("it holds %s in clear, so it is not encrypted by the header; put the encrypted "
                   "volume back, or encrypt this one into a new volume (virt-lukshdr convert)"),

@@ -143,12 +143,15 @@ lukshdrQemuPrepareCheckShared(const lukshdrLink *link, virStorageSource *src)
 static bool
 lukshdrQemuPrepareCheckContent(const lukshdrLink *link, const char *path, GError **error)
 {
-    g_autoptr(lukshdrVolume) vol = g_new0(lukshdrVolume, 1);
+    bool isRaw = g_str_equal(link->format, "raw");
+    g_autoptr(lukshdrVolume) vol = NULL;
     g_autoptr(lukshdrHandle) handle = NULL;
+    g_autoptr(GError) local = NULL;
 
-    if (g_str_equal(link->format, "raw"))
+    if (isRaw && link->payload.remote)
         return true;
 
+    vol = g_new0(lukshdrVolume, 1);
     lukshdrVolumeCopy(vol, &link->payload);
     /* open the path that the domain names: the identity shows whether that is the payload.  An image of a
      * cluster was recognised by its identity, and is found by that under another name, too. */
@@ -158,15 +161,19 @@ lukshdrQemuPrepareCheckContent(const lukshdrLink *link, const char *path, GError
     }
 
     /* a payload that is not linked has no recorded identity */
-    if ((handle = lukshdrHandleOpen(
-             vol,
-             vol->identity.type == LUKSHDR_IDENTITY_NONE ? LUKSHDR_HANDLE_NEW : LUKSHDR_HANDLE_READ,
-             error)) &&
-        lukshdrPayloadCheck(handle, link->format, error))
+    handle = lukshdrHandleOpen(
+        vol, vol->identity.type == LUKSHDR_IDENTITY_NONE ? LUKSHDR_HANDLE_NEW : LUKSHDR_HANDLE_READ,
+        &local);
+    /* raw content names no files, so that root cannot read it, as on some shares, is no reason to refuse it */
+    if ((!handle && isRaw) ||
+        (handle && lukshdrPayloadCheck(handle, link->format, &local) &&
+         /* the guest would see garbage, and might write over what somebody has nowhere else */
+         lukshdrPayloadCheckCipher(handle, link->format, &local)))
         return true;
 
-    g_prefix_error(error, _("volume '%s' of pool '%s' cannot be a disk at path '%s': "),
-                   vol->volume, vol->pool, path);
+    g_propagate_prefixed_error(error, g_steal_pointer(&local),
+                               _("volume '%s' of pool '%s' cannot be a disk at path '%s': "),
+                               vol->volume, vol->pool, path);
     return false;
 }
 

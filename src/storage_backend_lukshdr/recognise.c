@@ -133,11 +133,17 @@ lukshdrStorageFindReplacedPayload(virStorageVolPtr vol)
     for (i = 0; links && i < links->len; i++) {
         lukshdrLink *link = g_ptr_array_index(links, i);
         g_autoptr(lukshdrHandle) handle = NULL;
+        lukshdrIdentity now;
 
-        if (lukshdrVolumeIsSamePlace(&link->payload, &where) &&
-            (handle = lukshdrHandleOpen(&link->payload, LUKSHDR_HANDLE_READ | LUKSHDR_HANDLE_ANY,
-                                        NULL)) &&
-            handle->match == LUKSHDR_IDENTITY_DIFFERENT)
+        if (!lukshdrVolumeIsSamePlace(&link->payload, &where))
+            continue;
+        handle = lukshdrHandleOpen(&link->payload, LUKSHDR_HANDLE_READ | LUKSHDR_HANDLE_ANY, NULL);
+        if (handle
+                ? handle->match == LUKSHDR_IDENTITY_DIFFERENT
+                /* a symbolic link, which whoever moved the file has left */
+                : link->payload.path && lukshdrIdentityFromPath(link->payload.path, &now, NULL) &&
+                      lukshdrIdentityCompare(&link->payload.identity, &now) ==
+                          LUKSHDR_IDENTITY_DIFFERENT)
             return lukshdrLinkRef(link);
     }
     return NULL;

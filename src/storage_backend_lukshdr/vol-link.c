@@ -844,9 +844,11 @@ lukshdrExistingLink(virStoragePoolPtr pool,
     }
 
     if (known && known->state != LUKSHDR_LINK_STATE_ACTIVE) {
-        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                    _("linked volume '%s' cannot be linked again: its state is '%s'"), xml->name,
-                    lukshdrLinkStateToString(known->state));
+        g_set_error(
+            error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+            _("linked volume '%s' cannot be linked again: its state is '%s'; virt-lukshdr list "
+              "says what can be done"),
+            xml->name, lukshdrLinkStateToString(known->state));
         return false;
     }
 

@@ -235,6 +235,11 @@ refused "a copy is in the payload's place" "q\.qcow2.*was replaced" "$(disk q.qc
 refused "a copy is in the payload's place, without <encryption>" "q\.qcow2.*was replaced" "$(disk q.qcow2 qcow2 "")"
 mv -f "$DAEMON_DIR/away" "$DATA/q.qcow2"
 
+copy "$DATA/r.raw"
+printf XFSB | dd of="$DATA/r.raw" conv=notrunc status=none
+refused "the payload holds an image in clear" "r\.raw.*holds an XFS file system in clear" "$(disk r.raw)"
+put_back "$DATA/r.raw"
+
 # --- a bus that has no chain
 
 refused "on an SD bus" "q\.qcow2.*bus|cannot be hotplugged" "$(disk q.qcow2 | sed "s/vdx/sdx/; s/virtio/sd/; /serial/d")"

@@ -199,6 +199,17 @@ same "yes is yes" "$(links)" ""
 virsh vol-delete one data >/dev/null
 virsh vol-delete one.luks vault >/dev/null
 
+note "A symbolic link that was left where the payload was"
+made one raw >/dev/null
+here sh -c 'cp "$1/one" "$2/one" && mv "$1/one" "$1/../one.kept" && ln -s "$2/one" "$1/one"' sh "$DATA" "$OTHER"
+virsh pool-refresh data >/dev/null
+same "the list says so" "$(state)" payload-replaced
+status "what can be done is said" 1 "'$DATA/one' is a symbolic link.*put the volume itself there" vl link data/one --yes
+here mv "$DATA/../one.kept" "$DATA/one" && here rm "$OTHER/one"
+virsh pool-refresh data >/dev/null
+same "put back, all is well" "$(state)" ok
+virsh vol-delete one data >/dev/null
+
 note "What is uploaded into a payload"
 # as a client sends it: whole, with holes left out
 UPLOADS=("" --sparse)
@@ -257,6 +268,8 @@ here cp "$DATA/one" "$DAEMON_DIR/one.kept"
 here sh -c 'cat "$1" >"$2"' sh "$DAEMON_DIR/plain.qcow2" "$DATA/one"
 same "it is not encrypted" "$(state)" payload-plain
 status "check says what to do" 7 'data/one: payload not encrypted: there is a partition table .*virt-lukshdr convert data/one' vl check
+refuse "no guest starts with it" "'one' of pool 'data' .*holds a partition table in clear.*virt-lukshdr convert" \
+    virsh create "$(guest_of qcow2 "$DATA/one")"
 here sh -c 'cat "$1" >"$2"' sh "$DAEMON_DIR/content" "$DATA/one"
 same "it has another format" "$(state)" payload-format
 here sh -c 'cat "$1" >"$2"' sh "$DAEMON_DIR/one.kept" "$DATA/one"
