@@ -598,7 +598,8 @@ testForm(void)
 
     lukshdrFormatHeader(fd, &testAes, secret, NULL, &error);
     g_assert_no_error(error);
-    g_assert_cmpint((len = lukshdrIORead(fd, made, LUKSHDR_HEADER_VOLUME_SIZE, 0, &error)), >, 0);
+    len = lukshdrIORead(fd, made, LUKSHDR_HEADER_VOLUME_SIZE, 0, &error);
+    g_assert_cmpint(len, >, 0);
     header = lukshdrPreparedHeaderNew(fd, g_steal_pointer(&secret), &error);
     g_assert_no_error(error);
     close(fd);

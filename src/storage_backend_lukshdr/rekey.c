@@ -116,9 +116,10 @@ lukshdrRekeyFindSlots(int header, const lukshdrSecret *secret, guint *slots, GEr
 static bool
 lukshdrRekeyAddSecret(lukshdrStorageRekey *rekey, const lukshdrLink *link, GError **error)
 {
-    lukshdrRekeySecret found = { 0 };
     g_autoptr(lukshdrSecret) value = NULL;
     g_autofree char *uuid = NULL;
+    lukshdrRekeySecret *kept;
+    guint slots = 0;
     guint i;
 
     for (i = 0; i < rekey->secrets->len; i++) {
@@ -128,15 +129,17 @@ lukshdrRekeyAddSecret(lukshdrStorageRekey *rekey, const lukshdrLink *link, GErro
     }
 
     if (!(value = lukshdrStorageSecretGet(&link->payload, link->secretUUID, NULL, &uuid, error)) ||
-        !lukshdrRekeyFindSlots(rekey->before, value, &found.slots, error))
+        !lukshdrRekeyFindSlots(rekey->before, value, &slots, error))
         return false;
-    if (!found.slots) {
+    if (!slots) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_INVALID_SECRET,
                     _("the secret '%s' does not open the header as it is"), link->secretUUID);
         return false;
     }
-    found.uuid = g_strdup(link->secretUUID);
-    g_array_append_val(rekey->secrets, found);
+    g_array_set_size(rekey->secrets, i + 1);
+    kept = &g_array_index(rekey->secrets, lukshdrRekeySecret, i);
+    kept->uuid = g_strdup(link->secretUUID);
+    kept->slots = slots;
     return true;
 }
 
