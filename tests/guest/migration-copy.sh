@@ -127,7 +127,7 @@ before=$(sha256sum <"$DAEMON_WORK/there/images/data/plain.raw")
 hosts_use here
 local_make plain.raw raw
 try "a guest with an encrypted disk, of which the other host has a plain one" local_guest plain.raw raw
-refuse "that gets no copy" "not in LUKS format" copied demo there
+refuse "that gets no copy" "disk .vda. .*has no LUKS header of its own" copied demo there
 runs_on here there
 same "and is as it was" "$(sha256sum <"$DAEMON_WORK/there/images/data/plain.raw")" "$before"
 refuse "nor is it one where the XML leaves out the encryption" "'vda'.*no 'encryption'" copied demo there \
