@@ -859,7 +859,7 @@ lukshdrExistingLink(virStoragePoolPtr pool,
                     !lukshdrExistingCheckIdle(&link->payload, error))) ||
         (isReplaced && (!lukshdrStorageCheckUnused(known, false, error) ||
                         !lukshdrExistingCheckIdle(&link->payload, error))) ||
-        ((!known || isReplaced) && !lukshdrExistingCheckContent(link, error)) ||
+        !lukshdrExistingCheckContent(link, error) ||
         !(secret = lukshdrExistingSecret(link, xml, error)))
         return false;
 

@@ -74,7 +74,9 @@ try "each has what was written to it: the first" guest_filled one vda first
 try "the second" guest_filled one vdb second
 try "the third" guest_filled one vdc third
 refuse "the header is not deleted meanwhile" "header" virsh vol-delete a.raw.luks vault
+# the very same header would be taken, and another one of its keys (keys.sh)
 virsh vol-download a.raw.luks "$DAEMON_DIR/backup" --pool vault
+head -c 4096 /dev/urandom | dd of="$DAEMON_DIR/backup" bs=4096 seek=1 conv=notrunc status=none
 refuse "nor replaced" "in use by the running domain" virsh vol-upload a.raw.luks "$DAEMON_DIR/backup" --pool vault
 refuse "nor is a payload replaced" "in use by the running domain" virsh vol-upload a.raw "$DAEMON_DIR/backup" --pool data
 refuse "nor unlinked from it" "in use by the running domain" create_xml <<<"$(linked_xml a.raw raw |
