@@ -75,7 +75,8 @@ lukshdrPreparedHeaderNew(int fd, lukshdrSecret *secret, GError **error)
         return NULL;
     }
 
-    map = mmap(NULL, st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    /* not a map of the file: SELinux's policy does not let libvirt's daemons map it */
+    map = mmap(NULL, st.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (map == MAP_FAILED) {
         lukshdrErrorSetErrno(error, errno, _("Unable to read the LUKS header"));
         lukshdrSecretFree(secret);
@@ -83,6 +84,12 @@ lukshdrPreparedHeaderNew(int fd, lukshdrSecret *secret, GError **error)
     }
     madvise(map, st.st_size, MADV_DONTDUMP);
     madvise(map, st.st_size, MADV_DONTFORK);
+    if (!lukshdrIOReadAll(fd, map, st.st_size, 0, error)) {
+        gnutls_memset(map, 0, st.st_size);
+        munmap(map, st.st_size);
+        lukshdrSecretFree(secret);
+        return NULL;
+    }
 
     for (used = st.st_size; used > 0 && !map[used - 1]; used--)
         ;
@@ -92,6 +99,8 @@ lukshdrPreparedHeaderNew(int fd, lukshdrSecret *secret, GError **error)
     header->len = st.st_size;
 
     gnutls_memset(map, 0, used);
+    if (!lukshdrIOWrite(fd, map, used, 0, error))
+        g_clear_pointer(&header, lukshdrPreparedHeaderFree);
     munmap(map, st.st_size);
     return header;
 }
