@@ -187,3 +187,16 @@ lukshdrHeaderCheck(const lukshdrLink *link,
                    copy->volume, copy->pool, where);
     return false;
 }
+
+bool
+lukshdrHeaderCheckMounted(const lukshdrVolume *header, GError **error)
+{
+    if (!lukshdrVolumeIsUnmounted(header))
+        return true;
+    g_set_error(
+        error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+        _("header volume '%s' of pool '%s' is not there, and its directory is on another file "
+          "system than it was: mount that, and refresh the pool"),
+        header->volume, header->pool);
+    return false;
+}

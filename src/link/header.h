@@ -41,3 +41,13 @@ lukshdrHeaderCheck(const lukshdrLink *link,
  */
 char *
 lukshdrHeaderRestoreAdvice(const lukshdrLink *link);
+
+/**
+ * lukshdrHeaderCheckMounted:
+ * @header: a header volume
+ * @error: VIR_ERR_OPERATION_INVALID, saying what to do
+ *
+ * Returns: false with @error set if lukshdrVolumeIsUnmounted says so of @header; else true.
+ */
+bool
+lukshdrHeaderCheckMounted(const lukshdrVolume *header, GError **error);

@@ -85,14 +85,8 @@ lukshdrQemuHeaderOpen(const lukshdrLink *link, GError **error)
     if (handle)
         return handle;
 
-    if (lukshdrVolumeIsUnmounted(&link->header)) {
-        g_set_error(
-            error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-            _("header volume '%s' of pool '%s' is not there, and its directory is on another file "
-              "system than it was: mount that, and refresh the pool"),
-            link->header.volume, link->header.pool);
+    if (!lukshdrHeaderCheckMounted(&link->header, error))
         return NULL;
-    }
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                 _("header volume '%s' of pool '%s' cannot be opened at '%s': %s; refresh the "
                   "pool, or %s"),

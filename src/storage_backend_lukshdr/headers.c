@@ -91,14 +91,8 @@ lukshdrStorageOpenHeader(const lukshdrLink *link,
         return true;
 
     /* a header on a disk that is not there at the moment would come back, and its payload would not */
-    if (which == LUKSHDR_HEADERS_ALL && lukshdrVolumeIsUnmounted(header->copy)) {
-        g_set_error(
-            error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-            _("header volume '%s' of pool '%s' is not there, and its directory is on another file "
-              "system than it was: mount that, and refresh the pool"),
-            header->copy->volume, header->copy->pool);
+    if (which == LUKSHDR_HEADERS_ALL && !lukshdrHeaderCheckMounted(header->copy, error))
         return false;
-    }
     if (g_error_matches(local, LUKSHDR_ERROR, VIR_ERR_NO_STORAGE_VOL))
         return true;
     /* a symbolic link, a directory; of what has no path, that would be a cluster that does not answer */
