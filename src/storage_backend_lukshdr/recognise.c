@@ -149,6 +149,29 @@ lukshdrStorageFindReplacedPayload(virStorageVolPtr vol)
     return NULL;
 }
 
+lukshdrLink *
+lukshdrStorageFindGonePayload(virStorageVolPtr vol)
+{
+    g_auto(lukshdrVolume) where = { 0 };
+    g_autoptr(GPtrArray) links = NULL;
+    g_autofree char *path = NULL;
+    guint i;
+
+    /* an image that is plain by its identity, where a payload is recorded, is no other image: that would be uncertain */
+    if (!lukshdrStoragePlace(vol, &where, NULL) || (where.path && !lukshdrVolumeIsGone(&where)))
+        return NULL;
+    path = lukshdrVolumeWhere(&where);
+    links = lukshdrRegistryListAt(lukshdrStorageState.registry, path, NULL);
+
+    for (i = 0; links && i < links->len; i++) {
+        lukshdrLink *link = g_ptr_array_index(links, i);
+
+        if (lukshdrVolumeIsSamePlace(&link->payload, &where))
+            return lukshdrLinkRef(link);
+    }
+    return NULL;
+}
+
 void
 lukshdrStorageSetHeaderInUse(const lukshdrLink *header, GError **error)
 {

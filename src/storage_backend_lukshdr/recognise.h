@@ -69,6 +69,18 @@ lukshdrLink *
 lukshdrStorageFindReplacedPayload(virStorageVolPtr vol);
 
 /**
+ * lukshdrStorageFindGonePayload:
+ * @vol: a volume that lukshdrStorageRecognise has called plain
+ *
+ * A pool lists a volume until it is refreshed, also if somebody has removed its file, image or device, or moved it
+ * away, by hand.  What is not there cannot be recognised by what it is.
+ *
+ * Returns: the link whose payload is recorded where @vol was and is not there any more (a reference); or NULL.
+ */
+lukshdrLink *
+lukshdrStorageFindGonePayload(virStorageVolPtr vol);
+
+/**
  * lukshdrStorageSetHeaderInUse:
  * @header: the link of a header volume that somebody wants to change
  * @error: set to VIR_ERR_OPERATION_INVALID, naming the volume that needs it

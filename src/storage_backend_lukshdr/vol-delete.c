@@ -37,6 +37,7 @@
 #include "link/decrypted.h"
 #include "util/error.h"
 #include "util/log.h"
+#include "util/text.h"
 #include "storage.h"
 #include "busy.h"
 #include "entry.h"
@@ -329,6 +330,40 @@ lukshdrStorageSetHolds(const lukshdrVolume *header, const lukshdrLink *link, GEr
                     header->volume, payload->volume, payload->pool);
 }
 
+/* Says why @vol, the payload of @link whose file, image or device is not there, is not deleted.  Somebody may have moved it
+ * away, or its disk may not be mounted, and then its header is all that opens it: nobody destroys that by the name of
+ * something that cannot be looked at.  Deleting the name alone would keep the link, and say that all is gone. */
+static void
+lukshdrStorageSetGone(const lukshdrLink *link, GError **error)
+{
+    const lukshdrVolume *payload = &link->payload;
+    g_autofree char *pool = lukshdrTextShellWord(payload->pool);
+    g_autofree char *command = lukshdrLinkForgetCommand(link, false);
+
+    if (lukshdrVolumeIsUnmounted(payload))
+        g_set_error(
+            error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+            _("linked volume '%1$s' of pool '%2$s' is not there, and its directory is on another "
+              "file system than it was: mount that, and refresh the pool (virsh pool-refresh "
+              "%3$s); nothing was deleted"),
+            payload->volume, payload->pool, pool);
+    else if (link->state != LUKSHDR_LINK_STATE_ACTIVE && link->state != LUKSHDR_LINK_STATE_WIPED)
+        g_set_error(
+            error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+            _("linked volume '%1$s' of pool '%2$s' is not there, and what was begun with it is "
+              "not completed; \"virsh pool-refresh %3$s\" completes it; if it cannot, give up the "
+              "link with \"%4$s\""),
+            payload->volume, payload->pool, pool, command);
+    else
+        g_set_error(
+            error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+            _("linked volume '%1$s' of pool '%2$s' is not there, and its header may be all that "
+              "opens it, so nothing was deleted; if it was moved: put it back, or refresh the "
+              "pool where it is now and say \"virt-lukshdr link POOL/VOLUME\"; if it is gone for "
+              "good, give up the link with \"%3$s\", which says what is left to delete"),
+            payload->volume, payload->pool, command);
+}
+
 int
 lukshdrStorageVolDelete(virStorageVolPtr vol, unsigned int flags)
 {
@@ -337,6 +372,7 @@ lukshdrStorageVolDelete(virStorageVolPtr vol, unsigned int flags)
     g_auto(lukshdrRecognised) what = { 0 };
     g_autoptr(lukshdrStorageBusy) busy = NULL;
     g_autoptr(lukshdrLink) header = NULL;
+    g_autoptr(lukshdrLink) lost = NULL;
     g_autoptr(GPtrArray) gone = NULL;
     g_autoptr(GError) error = NULL;
 
@@ -348,7 +384,11 @@ lukshdrStorageVolDelete(virStorageVolPtr vol, unsigned int flags)
                                         LUKSHDR_STORAGE_BUSY_CHANGE, &busy, &error)) {
         switch (what.as) {
         case LUKSHDR_RECOGNISED_PLAIN:
-            return lukshdrStorageDeletePlain(vol, flags);
+            if (!(lost = lukshdrStorageFindGonePayload(vol)))
+                return lukshdrStorageDeletePlain(vol, flags);
+            if (lukshdrStorageMay(vol, state->abi.virStorageVolDeleteEnsureACL, &error))
+                lukshdrStorageSetGone(lost, &error);
+            break;
         case LUKSHDR_RECOGNISED_PAYLOAD:
             if (lukshdrStorageDeleteIsName(vol, what.link))
                 return state->stock.storageVolDelete(vol, flags);

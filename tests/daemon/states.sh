@@ -28,6 +28,8 @@ header_gone() { virsh vol-delete one.luks vault; }
 both_gone() { gone && header_gone; }
 replica_gone() { virsh vol-delete one.luks vault2; }
 remove() { "$DAEMON_IN" rm "$1"; }
+moved_away() { "$DAEMON_IN" mv "$1" "$1.away"; }
+moved_back() { "$DAEMON_IN" mv "$1.away" "$1"; }
 # replace FILE: another in its place.
 replace() { "$DAEMON_IN" sh -c 'truncate -s 4M "$1.new" && mv "$1.new" "$1"' in "$1"; }
 H='$VAULT/one.luks'
@@ -79,8 +81,13 @@ row "half-way unlinking, another header in its place" "$make" 'state_set one unl
 row "without the header" "$make" "remove $H" gone
 row "without the header, refreshed" "$make" "remove $H" refreshed gone
 row "without the payload" "$make" "remove $P" refreshed 'refused_until_given_up create one raw' header_gone
+row "without the payload, and deleted" "$make" "remove $P" 'refused_until_given_up gone' header_gone
+row "without the payload, put back" "$make" "moved_away $P" 'not gone' "moved_back $P" 'vl check data/one' gone
+row "without the payload, half-way deleting, and deleted" "$make" 'state_set one deleting' "remove $P" 'not gone' settled
 row "without either" "$make" "remove $P" "remove $H" refreshed by_names
 row "wiped, without the payload" "$make" 'virsh vol-wipe one data' "remove $P" refreshed by_names header_gone
+row "wiped, without the payload, and deleted" "$make" 'virsh vol-wipe one data' "remove $P" 'refused_until_given_up gone' \
+    header_gone
 row "the header overwritten" "$make" "zeroed $H" gone
 row "another header in its place" "$make" "replace $H" refreshed 'refused_until_given_up gone' both_gone
 row "a directory in its place" "$make" "remove $H" "'$DAEMON_IN' mkdir $H" refreshed 'refused_until_given_up gone' gone \

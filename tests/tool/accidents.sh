@@ -135,6 +135,23 @@ free() { create "$1" raw "" "pool='vault' volume='new.luks'" && virsh vol-delete
 # last_command TEXT: what a message says that is to be done
 last_command() { sed -n 's/.*"virt-lukshdr \(forget [^"]*\)".*/\1/p' <<<"$1" | head -n 1; }
 made one raw >/dev/null
+here mv "$DATA/one" "$OTHER/one"
+before="$(here sha256sum "$VAULT/one.luks") $(link_show one)"
+refuse "the payload's file gone, vol-delete says so, and what to do" \
+    "volume 'one' of pool 'data' is not there.*nothing was deleted.*moved: .*virt-lukshdr link POOL/VOLUME.*gone for good.*\"virt-lukshdr forget data/one\"" \
+    virsh vol-delete one data
+same "header and link are as they were" "$(here sha256sum "$VAULT/one.luks") $(link_show one)" "$before"
+here mv "$OTHER/one" "$DATA/one"
+try "it came back, and opens" plain_of one "$DAEMON_DIR/plain"
+if [ "$(id -u)" -eq 0 ]; then
+    here mount -t tmpfs none "$DATA"
+    refuse "its disk not mounted, vol-delete says so" "'one' of pool 'data' is not there, .*another file system than it was: mount that" \
+        virsh vol-delete one data
+    here umount "$DATA"
+    same "mounted, all is well" "$(state)" ok
+else
+    skip "its disk not mounted" "needs root"
+fi
 here rm "$DATA/one"
 virsh pool-refresh data
 same "the payload removed by hand: listed" "$(state)" payload-missing
