@@ -374,6 +374,63 @@ testPlain(void)
     }
 }
 
+static void
+testPut(guint8 *at, guint64 value)
+{
+    value = GUINT64_TO_BE(value);
+    memcpy(at, &value, sizeof(value));
+}
+
+/* An image of format qcow2 with clusters of 512 bytes: L1 at 1024, L2 at 2048, and a cluster of the disk at 4096 */
+static void
+testCut(void)
+{
+    static guint8 data[LUKSHDR_PAYLOAD_PEEK];
+    testBytes bytes = { data, sizeof(data) };
+    g_autoptr(GRand) rand = g_rand_new_with_seed(1);
+    size_t i;
+    size_t j;
+
+    memcpy(data, "QFI\xfb\0\0\0\3", 8);
+    data[23] = 9;
+    data[39] = 2;
+    testPut(data + 40, 1024);
+    testPut(data + 1024, 2048 | G_GUINT64_CONSTANT(1) << 63);
+    testPut(data + 2048 + 8, 4096 | G_GUINT64_CONSTANT(1) << 63);
+
+    g_assert_false(lukshdrPayloadIsCut("qcow2", sizeof(data), testRead, &bytes));
+    g_assert_false(lukshdrPayloadIsCut("raw", 1, testRead, &bytes));
+    g_assert_true(lukshdrPayloadIsCut("raw", 0, testRead, &bytes));
+    g_assert_true(lukshdrPayloadIsCut("qcow2", 0, testRead, &bytes));
+    for (i = 50; i < 5000; i++) {
+        bytes.len = i;
+        g_assert_cmpint(lukshdrPayloadIsCut("qcow2", i, testRead, &bytes), ==, i <= 4096);
+    }
+
+    bytes.len = sizeof(data);
+    /* known to be zero, or compressed, which no ciphertext is */
+    testPut(data + 2048 + 8, 4096 | 1);
+    g_assert_false(lukshdrPayloadIsCut("qcow2", 4096, testRead, &bytes));
+    testPut(data + 2048 + 8, 4096 | G_GUINT64_CONSTANT(1) << 62);
+    g_assert_false(lukshdrPayloadIsCut("qcow2", 4096, testRead, &bytes));
+    /* the second half of an entry of 16 bytes is no offset */
+    testPut(data + 2048 + 8, 4096);
+    g_assert_true(lukshdrPayloadIsCut("qcow2", 4096, testRead, &bytes));
+    data[79] = 0x10;
+    g_assert_false(lukshdrPayloadIsCut("qcow2", 4096, testRead, &bytes));
+
+    /* whatever it says, nothing else is read */
+    for (i = 0; i < 200; i++) {
+        for (j = 8; j < 8192; j++)
+            data[j] = g_rand_int(rand);
+        data[23] = i % 24;
+        if (i % 2)
+            testPut(data + 40, g_rand_int_range(rand, 0, sizeof(data)));
+        (void)lukshdrPayloadIsCut("qcow2", sizeof(data), testRead, &bytes);
+        (void)lukshdrPayloadIsCut("qcow2", G_MAXUINT64, testRead, &bytes);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -390,5 +447,6 @@ main(int argc, char **argv)
     g_test_add_func("/payload/unreadable", testUnreadable);
     g_test_add_func("/payload/real", testReal);
     g_test_add_func("/payload/plain", testPlain);
+    g_test_add_func("/payload/cut", testCut);
     return g_test_run();
 }

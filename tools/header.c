@@ -174,6 +174,7 @@ lukshdrToolHeaderFetch(lukshdrTool *tool, virStorageVolPtr vol, guint64 most, GE
         lukshdrToolSetLast(error);
         return NULL;
     }
+    header->total = info.allocation;
 
     if (virStreamRecvAll(stream, lukshdrToolHeaderSink, header) < 0) {
         lukshdrToolSetLast(error);

@@ -23,6 +23,7 @@ typedef struct _lukshdrToolHeader lukshdrToolHeader;
 struct _lukshdrToolHeader {
     int fd;        /* of the content in memory, for reading and writing */
     guint64 bytes; /* how many the daemon sent */
+    guint64 total; /* how many there were when it was asked; 0 of a local file */
 
     char *damage; /* why it is not a usable header; if NULL, all members below are set */
     char *uuid;
@@ -62,7 +63,7 @@ lukshdrToolHeaderDownload(lukshdrTool *tool, virStorageVolPtr vol, GError **erro
  * @most: how many of its first bytes are wanted, up to LUKSHDR_HEADER_VOLUME_SIZE
  * @error: as lukshdrToolHeaderDownload
  *
- * Fetches bytes that need not be a header's: sets fd and bytes of the result alone.
+ * Fetches bytes that need not be a header's: sets fd, bytes and total of the result alone.
  *
  * Returns: as lukshdrToolHeaderDownload.
  */

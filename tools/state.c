@@ -35,6 +35,7 @@ static const struct {
     [LUKSHDR_TOOL_STATE_PAYLOAD_NAME] = { "payload-name", N_("another name") },
     [LUKSHDR_TOOL_STATE_PAYLOAD_PLAIN] = { "payload-plain", N_("payload not encrypted") },
     [LUKSHDR_TOOL_STATE_PAYLOAD_FORMAT] = { "payload-format", N_("payload of another format") },
+    [LUKSHDR_TOOL_STATE_PAYLOAD_CUT] = { "payload-cut", N_("payload cut short") },
     [LUKSHDR_TOOL_STATE_SECRET_MISSING] = { "secret-missing", N_("secret missing") },
     [LUKSHDR_TOOL_STATE_SECRET_EMPTY] = { "secret-empty", N_("secret without a value") },
     [LUKSHDR_TOOL_STATE_CREATING] = { "creating", N_("being created") },
@@ -298,6 +299,30 @@ lukshdrToolStatePeek(void *buf, gsize len, guint64 offset, void *opaque)
     return offset < fetched->bytes ? lukshdrIORead(fetched->fd, buf, len, offset, NULL) : 0;
 }
 
+/* Is the volume of which @fetched is the beginning shorter than its content says, or than its label does, where that has
+ * a size? */
+static bool
+lukshdrToolStateIsShort(const lukshdrLink *label, lukshdrToolHeader *fetched)
+{
+    return lukshdrPayloadIsCut(label->format, fetched->total, lukshdrToolStatePeek, fetched) ||
+           (g_str_equal(label->format, "raw") && fetched->total < label->payload.identity.size);
+}
+
+static bool
+lukshdrToolStateIsCut(const lukshdrToolState *state,
+                      const lukshdrLink *label,
+                      lukshdrToolHeader *fetched)
+{
+    virStorageVolInfo info;
+
+    if (!lukshdrToolStateIsShort(label, fetched) ||
+        virStorageVolGetInfoFlags(state->payload->vol, &info, VIR_STORAGE_VOL_GET_PHYSICAL) < 0)
+        return false;
+    /* a guest that runs may have made it longer since it was asked */
+    fetched->total = info.allocation;
+    return lukshdrToolStateIsShort(label, fetched);
+}
+
 /* Payload and header are there, and the header is whole: is what is in the payload ciphertext, in the format that was
  * linked?  Somebody may have uploaded an image into it. */
 static void
@@ -307,6 +332,7 @@ lukshdrToolStateJudgePayload(lukshdrTool *tool, lukshdrToolState *state)
     const lukshdrLink *label = lukshdrToolStateLabelOf(payload, state->content);
     g_autofree char *name = lukshdrTextShellName(payload->pool, payload->name);
     g_autoptr(lukshdrToolHeader) fetched = NULL;
+    g_autofree char *length = NULL;
     const char *plain;
 
     /* libvirt has no way to the bytes of a volume without a path */
@@ -321,6 +347,14 @@ lukshdrToolStateJudgePayload(lukshdrTool *tool, lukshdrToolState *state)
               "To encrypt the image, give up the link (virt-lukshdr forget %s) and make a new volume of it "
               "(virt-lukshdr convert %s POOL/NEW --header POOL)"),
             plain, name, name);
+    } else if (lukshdrToolStateIsCut(state, label, fetched)) {
+        state->kind = LUKSHDR_TOOL_STATE_PAYLOAD_CUT;
+        length = g_strdup_printf("%" G_GUINT64_FORMAT, fetched->total);
+        state->reason = g_strdup_printf(
+            _("its end is not there: it has %1$s bytes and had more, so data is lost. Put it back from a "
+              "backup, and take that: virt-lukshdr link %2$s; if there is none, give up the link: "
+              "virt-lukshdr forget %2$s"),
+            length, name);
     } else if (!lukshdrPayloadIsFormat(label->format, lukshdrToolStatePeek, fetched)) {
         state->kind = LUKSHDR_TOOL_STATE_PAYLOAD_FORMAT;
         state->reason = g_strdup_printf(

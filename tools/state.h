@@ -24,6 +24,7 @@ typedef enum {
     LUKSHDR_TOOL_STATE_PAYLOAD_NAME,     /* one more name of a payload; nothing is wrong */
     LUKSHDR_TOOL_STATE_PAYLOAD_PLAIN,    /* something in it is in clear */
     LUKSHDR_TOOL_STATE_PAYLOAD_FORMAT,   /* it is not of the link's format */
+    LUKSHDR_TOOL_STATE_PAYLOAD_CUT,      /* its end is not there */
     LUKSHDR_TOOL_STATE_SECRET_MISSING,
     LUKSHDR_TOOL_STATE_SECRET_EMPTY, /* it has no value; of a private one, the daemon alone can tell */
     LUKSHDR_TOOL_STATE_CREATING,     /* from here: the link's own state, as the daemon says */

@@ -24,9 +24,11 @@
 #define LUKSHDR_PAYLOAD_QCOW2_DATA_FILE (G_GUINT64_CONSTANT(1) << 2)
 /* what keeps all in one file: dirty, corrupt, compression type, extended L2 entries */
 #define LUKSHDR_PAYLOAD_QCOW2_KNOWN G_GUINT64_CONSTANT(0x1b)
+#define LUKSHDR_PAYLOAD_QCOW2_EXTENDED (G_GUINT64_CONSTANT(1) << 4) /* L2 entries of 16 bytes */
 
 #define LUKSHDR_PAYLOAD_QCOW2_BITS 20 /* of its clusters' size */
-#define LUKSHDR_PAYLOAD_QCOW2_L1 40   /* where the first table is */
+#define LUKSHDR_PAYLOAD_QCOW2_L1_SIZE 36
+#define LUKSHDR_PAYLOAD_QCOW2_L1 40 /* where the first table is */
 #define LUKSHDR_PAYLOAD_QCOW2_OFFSET G_GUINT64_CONSTANT(0x00fffffffffffe00)
 #define LUKSHDR_PAYLOAD_QCOW2_COMPRESSED (G_GUINT64_CONSTANT(1) << 62)
 #define LUKSHDR_PAYLOAD_QCOW2_ZERO (G_GUINT64_CONSTANT(1) << 0)
@@ -363,6 +365,89 @@ lukshdrPayloadIsFormat(const char *format, lukshdrPayloadReader read, void *opaq
                    lukshdrPayloadFormats[i].read(head, &names);
     }
     return true;
+}
+
+/* The beginning of a qcow2 image */
+typedef struct _lukshdrPayloadPeek lukshdrPayloadPeek;
+struct _lukshdrPayloadPeek {
+    const guint8 *bytes;
+    guint64 len;     /* of the beginning, bytes */
+    guint64 length;  /* of the whole, bytes */
+    guint64 cluster; /* bytes */
+    guint64 step;    /* from one L2 entry to the next, bytes */
+    guint64 left;    /* of L2 tables, bytes to look at: an image can name one over and over */
+};
+
+/* Does the L2 table at @at, as far as it can be seen, name a cluster behind the end?  The last cluster may be written in
+ * part; one that is known to be zero need not be there. */
+static bool
+lukshdrPayloadIsTableCut(lukshdrPayloadPeek *peek, guint64 at)
+{
+    guint64 end = MIN(at + peek->cluster, peek->len);
+
+    for (; at + peek->step <= end && peek->left >= peek->step; at += peek->step) {
+        guint64 entry = GUINT64_FROM_BE(lukshdrPayloadNumber64(peek->bytes + at));
+
+        peek->left -= peek->step;
+        if (!(entry & (LUKSHDR_PAYLOAD_QCOW2_COMPRESSED | LUKSHDR_PAYLOAD_QCOW2_ZERO)) &&
+            (entry & LUKSHDR_PAYLOAD_QCOW2_OFFSET) >= peek->length)
+            return true;
+    }
+    return false;
+}
+
+static bool
+lukshdrPayloadIsQcow2Cut(lukshdrPayloadPeek *peek)
+{
+    const guint8 *head = peek->bytes;
+    guint64 at = GUINT64_FROM_BE(lukshdrPayloadNumber64(head + LUKSHDR_PAYLOAD_QCOW2_L1));
+    guint64 size = GUINT32_FROM_BE(lukshdrPayloadNumber32(head + LUKSHDR_PAYLOAD_QCOW2_L1_SIZE)) *
+                   sizeof(guint64);
+    guint32 bits = GUINT32_FROM_BE(lukshdrPayloadNumber32(head + LUKSHDR_PAYLOAD_QCOW2_BITS));
+    bool extended = GUINT32_FROM_BE(lukshdrPayloadNumber32(head + 4)) == 3 &&
+                    (GUINT64_FROM_BE(
+                         lukshdrPayloadNumber64(head + LUKSHDR_PAYLOAD_QCOW2_FEATURES)) &
+                     LUKSHDR_PAYLOAD_QCOW2_EXTENDED);
+    guint64 end;
+
+    if (bits < 9 || bits > 21)
+        return false;
+    if (at > peek->length || size > peek->length - at)
+        return true;
+    peek->cluster = G_GUINT64_CONSTANT(1) << bits;
+    peek->step = extended ? 16 : 8;
+    peek->left = peek->len;
+
+    for (end = MIN(at + size, peek->len); at + sizeof(guint64) <= end; at += sizeof(guint64)) {
+        guint64 table = GUINT64_FROM_BE(lukshdrPayloadNumber64(head + at)) &
+                        LUKSHDR_PAYLOAD_QCOW2_OFFSET;
+
+        if (table &&
+            (table + peek->cluster > peek->length || lukshdrPayloadIsTableCut(peek, table)))
+            return true;
+    }
+    return false;
+}
+
+bool
+lukshdrPayloadIsCut(const char *format, guint64 length, lukshdrPayloadReader read, void *opaque)
+{
+    g_autofree guint8 *bytes = NULL;
+    lukshdrPayloadPeek peek = { .length = length };
+    gssize got;
+
+    if (!length)
+        return true;
+    if (!g_str_equal(format, "qcow2"))
+        return false;
+
+    bytes = g_malloc0(LUKSHDR_PAYLOAD_PEEK);
+    got = read(bytes, LUKSHDR_PAYLOAD_PEEK, 0, opaque);
+    if (got < 0 || !lukshdrPayloadIsQcow2(bytes))
+        return false;
+    peek.bytes = bytes;
+    peek.len = got;
+    return lukshdrPayloadIsQcow2Cut(&peek);
 }
 
 const char *

@@ -96,6 +96,21 @@ bool
 lukshdrPayloadIsFormat(const char *format, lukshdrPayloadReader read, void *opaque);
 
 /**
+ * lukshdrPayloadIsCut:
+ * @format: its format, libvirt's name
+ * @length: of the volume, bytes
+ * @read: reads the volume
+ * @opaque: for @read
+ *
+ * Looks at LUKSHDR_PAYLOAD_PEEK bytes of the beginning.  A qcow2 image says there where its tables are, and where the
+ * first of these put what was written.  Nothing is known of how long a raw volume must be, but that it is not empty.
+ *
+ * Returns: whether something of it certainly lies behind its end; false does not mean that all is there.
+ */
+bool
+lukshdrPayloadIsCut(const char *format, guint64 length, lukshdrPayloadReader read, void *opaque);
+
+/**
  * lukshdrPayloadFindPlain:
  * @format: its format, libvirt's name
  * @read: reads the volume

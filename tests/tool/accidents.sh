@@ -291,6 +291,27 @@ here sh -c 'cat "$1" >"$2"' sh "$DAEMON_DIR/content" "$DATA/one"
 same "it has another format" "$(state)" payload-format
 here sh -c 'cat "$1" >"$2"' sh "$DAEMON_DIR/one.kept" "$DATA/one"
 same "all is well" "$(state)" ok
+# what was written first lies behind the tables: cut in the data, in a table, where the tables are, in the first bytes
+for length in 400K 300K 100K 100 0; do
+    here truncate -s "$length" "$DATA/one"
+    same "qcow2, cut to $length" "$(state)" payload-cut
+    status "check says so" 7 "data/one: payload cut short: its end is not there: it has $(stat -c %s "$DATA/one") bytes and had more, .*virt-lukshdr link data/one;" \
+        vl check
+    here sh -c 'cat "$1" >"$2"' sh "$DAEMON_DIR/one.kept" "$DATA/one"
+    same "and whole again" "$(state)" ok
+done
+here truncate -s +1M "$DATA/one"
+same "a longer one has all that it needs" "$(state)" ok
+made three raw >/dev/null
+here truncate -s 0 "$DATA/three"
+same "raw, nothing is left of it" "$(state three)" payload-cut
+virsh vol-delete three data >/dev/null
+made three qcow2 >/dev/null
+for options in preallocation=off preallocation=metadata preallocation=falloc preallocation=full extended_l2=on; do
+    here sh -c 'qemu-img create -q -f qcow2 -o "$1" "$2.new" 100M && cat "$2.new" >"$2" && rm "$2.new"' sh "$options" "$DATA/three"
+    same "what qemu-img makes with $options is whole" "$(state three)" ok
+done
+virsh vol-delete three data >/dev/null
 uuid=$(uuidgen)
 SECRET_EPHEMERAL=no secret_make "$uuid" volume "$PASSPHRASE" >/dev/null
 try "another secret" vl link data/one --secret "$uuid" --yes
