@@ -560,6 +560,15 @@ lukshdrToolStateOfHeader(lukshdrTool *tool, lukshdrToolVolume *header, GError **
     return g_steal_pointer(&state);
 }
 
+/* The secret that @label names, or words for it where it names none, behind --secret */
+static char *
+lukshdrToolStateSecretWords(const lukshdrLink *label)
+{
+    return g_strdup(label->secretUUID ? label->secretUUID
+                                      : _("with the UUID of the secret that has its passphrase "
+                                          "(virsh secret-list)"));
+}
+
 /* What is to be said of a header that nothing leads to and that @label is in */
 static char *
 lukshdrToolStateOrphanReason(lukshdrTool *tool,
@@ -574,7 +583,7 @@ lukshdrToolStateOrphanReason(lukshdrTool *tool,
         there = lukshdrToolVolumeLookup(tool, label->payload.pool, label->payload.volume, NULL);
     g_autofree char *volume = lukshdrTextShellWord(state->headerName.volume);
     g_autofree char *pool = lukshdrTextShellWord(state->headerName.pool);
-    const char *secret = label->secretUUID ? label->secretUUID : "UUID";
+    g_autofree char *secret = lukshdrToolStateSecretWords(label);
 
     if (!there)
         return g_strdup_printf(
@@ -614,6 +623,7 @@ lukshdrToolStateOfOrphan(lukshdrTool *tool, lukshdrToolVolume *volume)
         g_autofree char *payload = lukshdrTextShellName(name->pool, name->volume);
         g_autofree char *header = lukshdrTextShellName(volume->pool, volume->name);
         const lukshdrLink *label = g_ptr_array_index(state->content->labels, 0);
+        g_autofree char *secret = lukshdrToolStateSecretWords(label);
 
         state->payloadName.pool = g_strdup(name->pool);
         state->payloadName.volume = g_strdup(name->volume);
@@ -621,8 +631,7 @@ lukshdrToolStateOfOrphan(lukshdrTool *tool, lukshdrToolVolume *volume)
             _("its link label says that it is the header of %s/%s, which is not the volume that "
               "the label was written for; if it is nevertheless: virt-lukshdr link %s %s "
               "--secret %s"),
-            name->pool, name->volume, payload, header,
-            label->secretUUID ? label->secretUUID : "UUID");
+            name->pool, name->volume, payload, header, secret);
     } else if (state->content->labels) {
         g_autofree char *names = lukshdrToolStateLabelNames(state->content);
         const lukshdrLink *label = g_ptr_array_index(state->content->labels, 0);
@@ -634,9 +643,10 @@ lukshdrToolStateOfOrphan(lukshdrTool *tool, lukshdrToolVolume *volume)
         g_autofree char *header = lukshdrTextShellName(volume->pool, volume->name);
 
         state->reason = g_strdup_printf(
-            _("no link leads here, and it has no link label; if you know its volume and its "
-              "secret: virt-lukshdr link POOL/VOLUME %s --secret UUID"),
-            header);
+            _("no link leads here, and it has no link label that says what it belongs to; it is LUKS "
+              "header %1$s; if you know its volume: virt-lukshdr link POOL/VOLUME %2$s --secret with the "
+              "UUID of the secret that has its passphrase (virsh secret-list)"),
+            state->content->uuid, header);
     }
     return g_steal_pointer(&state);
 }

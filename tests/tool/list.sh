@@ -158,7 +158,9 @@ json=$(said vl list --json)
 same "headers that no link leads to" \
     "$(jq -r '.[]|select(.state=="orphaned").header.volume' <<<"$json" | sort | xargs)" "orphan unlabelled"
 status "one may be a copy" 0 'vault/orphan: no link leads here; .* the header of data/two, which has a header' vl list
-like "of the other nobody knows the volume" "$OUT" 'vault/unlabelled: .* virt-lukshdr link POOL/VOLUME vault/unlabelled --secret UUID'
+like "of the other nobody knows the volume" "$OUT" \
+    "vault/unlabelled: .*it is LUKS header $(cryptsetup luksUUID "$VAULT/unlabelled"); .*link POOL/VOLUME vault/unlabelled --secret with the UUID of the secret"
+unlike "no word stands for what is not known" "$OUT" 'secret UUID'
 
 # --- a daemon without the plugin
 
