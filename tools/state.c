@@ -678,6 +678,37 @@ lukshdrToolStateLeadsTo(GPtrArray *states, const lukshdrToolVolume *header)
     return false;
 }
 
+/* As virsh sorts volumes: by letters alike, large or small */
+static int
+lukshdrToolStateCompareName(const lukshdrToolName *a, const lukshdrToolName *b)
+{
+    const char *const pairs[][2] = { { a->pool, b->pool }, { a->volume, b->volume } };
+    int order = 0;
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(pairs) && !order; i++) {
+        order = g_ascii_strcasecmp(pairs[i][0], pairs[i][1]);
+        order = order ? order : strcmp(pairs[i][0], pairs[i][1]);
+    }
+    return order;
+}
+
+/* Volumes first, by their names; then the headers that no link leads to, by theirs */
+static int
+lukshdrToolStateCompare(const void *a, const void *b)
+{
+    const lukshdrToolState *one = *(lukshdrToolState *const *)a;
+    const lukshdrToolState *other = *(lukshdrToolState *const *)b;
+    bool stray = one->kind == LUKSHDR_TOOL_STATE_ORPHANED || one->kind == LUKSHDR_TOOL_STATE_FOUND;
+    bool otherStray = other->kind == LUKSHDR_TOOL_STATE_ORPHANED ||
+                      other->kind == LUKSHDR_TOOL_STATE_FOUND;
+    int order = (int)stray - (int)otherStray;
+
+    if (!order && !stray)
+        order = lukshdrToolStateCompareName(&one->payloadName, &other->payloadName);
+    return order ? order : lukshdrToolStateCompareName(&one->headerName, &other->headerName);
+}
+
 GPtrArray *
 lukshdrToolStateList(lukshdrTool *tool, GError **error)
 {
@@ -724,6 +755,7 @@ lukshdrToolStateList(lukshdrTool *tool, GError **error)
         if (state)
             g_ptr_array_add(states, state);
     }
+    g_ptr_array_sort(states, lukshdrToolStateCompare);
     return g_steal_pointer(&states);
 }
 

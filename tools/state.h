@@ -145,8 +145,8 @@ lukshdrToolStateAdvice(lukshdrTool *tool, const lukshdrToolState *state);
  * @tool: the tool
  * @error: libvirt's
  *
- * Returns: all links that show in the active pools, then the orphaned headers, as a
- * GPtrArray of lukshdrToolState *, freed with it; NULL with @error set.
+ * Returns: all links that show in the active pools, in the order of their payloads' names, then the orphaned headers
+ * in that of their own, as a GPtrArray of lukshdrToolState *, freed with it; NULL with @error set.
  */
 GPtrArray *
 lukshdrToolStateList(lukshdrTool *tool, GError **error);

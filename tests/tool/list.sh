@@ -148,6 +148,30 @@ give "$VAULT/second"
 virsh pool-refresh vault
 same "put back: ok" "$(state)" ok
 
+note "The order"
+for name in b10 B2 a1 C; do
+    create $name raw >/dev/null
+done
+create beyond raw "" "pool='vault' volume='0first'" >/dev/null
+same "as virsh sorts them" "$(said vl list | sed -n 's|^data/\([^ ]*\) .*|\1|p' | xargs)" \
+    "$(virsh vol-list data | sed -n 's/^ *\([^ ]*\) .*/\1/p' | xargs)"
+same "JSON as well" "$(said vl list --json | jq -r '.[].payload.volume' | xargs)" \
+    "$(virsh vol-list data | sed -n 's/^ *\([^ ]*\) .*/\1/p' | xargs)"
+for name in b10 B2 C; do
+    virsh vol-delete $name data >/dev/null
+done
+mv "$DATA/a1" "$DAEMON_DIR/a1.kept"
+cp "$DAEMON_DIR/second.kept" "$VAULT/0stray"
+give "$VAULT/0stray"
+virsh pool-refresh data && virsh pool-refresh vault
+same "a missing one has its place, headers without a volume come last" \
+    "$(said vl list --json | jq -r '.[]|.state+":"+(.payload.volume//"-")+":"+.header.volume' | xargs)" \
+    "payload-missing:a1:a1.luks ok:beyond:0first ok:one.qcow2:one.qcow2.luks ok:two:second orphaned:two:0stray"
+mv "$DAEMON_DIR/a1.kept" "$DATA/a1"
+rm "$VAULT/0stray"
+virsh pool-refresh data && virsh pool-refresh vault
+virsh vol-delete a1 data >/dev/null && virsh vol-delete beyond data >/dev/null
+
 cp "$DAEMON_DIR/second.kept" "$VAULT/orphan"
 give "$VAULT/orphan"
 rm "$VAULT/one.qcow2.luks"
