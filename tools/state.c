@@ -678,6 +678,49 @@ lukshdrToolStateLeadsTo(GPtrArray *states, const lukshdrToolVolume *header)
     return false;
 }
 
+/* Is the header of @state the one that its label calls that, and no replica? */
+static bool
+lukshdrToolStateIsFirst(const lukshdrToolState *state)
+{
+    const GPtrArray *labels = state->content ? state->content->labels : NULL;
+    guint i;
+
+    for (i = 0; labels && i < labels->len; i++) {
+        const lukshdrLink *label = g_ptr_array_index(labels, i);
+
+        if (lukshdrTextSame(label->header.pool, state->headerName.pool) &&
+            lukshdrTextSame(label->header.volume, state->headerName.volume))
+            return true;
+    }
+    return false;
+}
+
+/* Adds @state, that of a header.  Of a header and its replicas, all of which miss one payload, the header counts where it is
+ * there. */
+static void
+lukshdrToolStateAdd(GPtrArray *states, lukshdrToolState *state)
+{
+    guint i;
+
+    for (i = 0; state->kind == LUKSHDR_TOOL_STATE_PAYLOAD_MISSING && i < states->len; i++) {
+        lukshdrToolState *other = g_ptr_array_index(states, i);
+
+        if (other->kind != LUKSHDR_TOOL_STATE_PAYLOAD_MISSING ||
+            !lukshdrTextSame(other->payloadName.pool, state->payloadName.pool) ||
+            !lukshdrTextSame(other->payloadName.volume, state->payloadName.volume) ||
+            !other->content || !state->content ||
+            !lukshdrTextSameUUID(other->content->uuid, state->content->uuid))
+            continue;
+        if (lukshdrToolStateIsFirst(state)) {
+            g_ptr_array_index(states, i) = state;
+            state = other;
+        }
+        lukshdrToolStateFree(state);
+        return;
+    }
+    g_ptr_array_add(states, state);
+}
+
 /* As virsh sorts volumes: by letters alike, large or small */
 static int
 lukshdrToolStateCompareName(const lukshdrToolName *a, const lukshdrToolName *b)
@@ -753,7 +796,7 @@ lukshdrToolStateList(lukshdrTool *tool, GError **error)
             return NULL;
         }
         if (state)
-            g_ptr_array_add(states, state);
+            lukshdrToolStateAdd(states, state);
     }
     g_ptr_array_sort(states, lukshdrToolStateCompare);
     return g_steal_pointer(&states);

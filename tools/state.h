@@ -145,6 +145,8 @@ lukshdrToolStateAdvice(lukshdrTool *tool, const lukshdrToolState *state);
  * @tool: the tool
  * @error: libvirt's
  *
+ * A payload that is missing shows in its header and in each replica, and is listed once.
+ *
  * Returns: all links that show in the active pools, in the order of their payloads' names, then the orphaned headers
  * in that of their own, as a GPtrArray of lukshdrToolState *, freed with it; NULL with @error set.
  */

@@ -89,6 +89,8 @@ mv "$DATA/one" "$DAEMON_DIR/one.kept"
 virsh pool-refresh vault && virsh pool-refresh data
 status "a payload that is gone" 7 'data/one: the payload is missing: .*virsh pool-refresh data; .*virt-lukshdr link POOL/VOLUME; .*virt-lukshdr forget data/one' \
     vl check
+same "is told of once, and not by its replica as well" "$(grep -c 'the payload is missing' <<<"$OUT")" 1
+like "by its header" "$OUT" "header 'one.luks' of pool 'vault' is there and waits"
 like "a header without a link" "$OUT" '^vault/stray: no link leads here; its link label says that it is the header of data/one, which is not'
 like "and the whole command" "$OUT" "virt-lukshdr link POOL/VOLUME vault/stray --secret $SECRET_UUID"
 
