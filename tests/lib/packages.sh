@@ -1,9 +1,11 @@
 #!/bin/sh
 # Installs what building, demo and tests need and a Debian 12 (or newer) machine does not have; says so
 # before. With nothing missing it does nothing and needs neither root nor a network.
-# Usage: packages.sh [build|check|lab|gui|package|chroot]: "build" is what building and the demo need, "check" more; "lab" is
-# "build" and what makes and drives the lab's machines, "gui" what makes the desktop for programs with windows; "package" is what ./package needs to build for this machine's
-# Debian, "chroot" what it needs to build for another.
+# Usage: packages.sh [--list] [build|check|release|lab|gui|package|chroot]: "build" is what building and the demo need,
+# "check" more, "release" what "./check releases" needs in the chroot of a release; "lab" is "build" and what makes and
+# drives the lab's machines, "gui" what makes the desktop for programs with windows; "package" is what ./package needs to
+# build for this machine's Debian, "chroot" what it needs to build for another. With --list it prints the names, and
+# does nothing else.
 set -eu
 
 # The oldest that will do. Debian 12 has an older QEMU: there both come from its backports.
@@ -20,10 +22,15 @@ check="clang clang-format clang-tidy cppcheck valgrind shellcheck libxml2-utils 
     cryptsetup-bin attr e2fsprogs parted jq tmux python3-docutils man-db virtinst polkitd dbus
     libglib2.0-bin rsync tgt ceph-mon ceph-osd ceph-common rpm rpmlint"
 
+# for the suites that "./check releases" runs
+release="libxml2-utils nbdkit libnbd-bin cryptsetup-bin attr e2fsprogs jq openssl python3"
 lab="mmdebstrap debian-archive-keyring openssh-client e2fsprogs python3"
 
+list=
+[ "${1:-}" != --list ] || { list=1 && shift; }
 case ${1:-build} in
     build) check= ;;
+    release) check=$release ;;
     lab) check=$lab ;;
     gui) check="mmdebstrap debian-archive-keyring" ;;
     package)
@@ -35,10 +42,15 @@ case ${1:-build} in
             libvirt-daemon-driver-storage-rbd"
         ;;
     *)
-        echo "usage: $0 [build|check|lab|gui|package|chroot]" >&2
+        echo "usage: $0 [--list] [build|check|release|lab|gui|package|chroot]" >&2
         exit 2
         ;;
 esac
+if [ -n "$list" ]; then
+    # shellcheck disable=SC2086 # lists
+    printf '%s\n' $build $virt $check
+    exit
+fi
 
 # installed PACKAGE: whether it is there; or, for a driver, that libvirt is older than its packaging as
 # one package a driver or storage backend (Debian 12's own) and has it.

@@ -1,29 +1,35 @@
 #!/usr/bin/env python3
 """Runs "meson test" and prints a line for each thing that is found out, as it is found out.
 
-usage: results.py LOGS WHAT BUILD [ARGUMENT OF "meson test"]...
+usage: results.py [--release NAME COMMAND] LOGS WHAT BUILD [ARGUMENT OF "meson test"]...
 
 The lines, "ok", "FAIL" or "skip" and what it is about, are those of ./check. A shell test has many, which
 tap.sh writes to the file TAP_LINES as they come; any other test has one, named WHAT: TEST. The first word of
 each line is added to LOGS/results, where ./check counts. A shell test that ended otherwise than by its last
 line, and a meson that did not run, are failures as well. On SIGTERM meson ends, and its tests with it.
+With --release each line begins with that name, and meson runs by way of COMMAND, which is split into words.
 """
 
 import glob
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
 import time
 
-logs, what, build, *arguments = sys.argv[1:]
+arguments = sys.argv[1:]
+release, inside = "", ""
+if arguments[0] == "--release":
+    _, release, inside, *arguments = arguments
+logs, what, build, *arguments = arguments
 failed = {}  # shell test: whether a line said that something failed
 
 
 def report(result, text):
-    print(f"{result:4} {text}", flush=True)
+    print(f"{result:4} {release and release + ': '}{text}", flush=True)
     with open(f"{logs}/results", "a") as results:
         print(result, file=results)
 
@@ -82,7 +88,7 @@ tests = Follow(f"{build}/meson-logs/{what}*.json", lambda line: ended(json.loads
 with open(f"{logs}/{what}.log", "wb") as log:
     # a session of its own: a terminal's ^C would make meson give up one test and go on
     meson = subprocess.Popen(
-        ["meson", "test", "-C", build, "--no-rebuild", "--logbase", what, *arguments],
+        [*shlex.split(inside), "meson", "test", "-C", build, "--no-rebuild", "--logbase", what, *arguments],
         stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
         env={**os.environ, "TAP_LINES": os.path.abspath(taps.pattern)})
 for number in signal.SIGTERM, signal.SIGINT, signal.SIGHUP:
