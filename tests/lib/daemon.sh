@@ -150,6 +150,12 @@ virsh() {
     "$DAEMON_IN" virsh -q "$@"
 }
 
+# libvirt_since RELEASE: whether the daemons are of that release of libvirt, such as 10.8, or of a newer one. For what
+# libvirt itself does otherwise from one release to the next.
+libvirt_since() {
+    printf '%s\n' "$1" "$(PATH=$PATH:/usr/sbin libvirtd --version | sed 's/.* //')" | sort -V -C
+}
+
 # Says why a daemon did not come up, as far as its logs tell. Never succeeds.
 _daemon_complain() {
     {
