@@ -2,8 +2,8 @@
 # Two hosts between which guests migrate: two daemons with a host's name, a host's UUID, a link registry and
 # secrets each. Beyond disks.sh.
 #
-#   $SHARED   a directory that both have, which libvirt's configuration (shared_filesystems) says is shared;
-#             in it the pools vault and data of both
+#   $SHARED   a directory that both have, which libvirt's configuration (shared_filesystems) says is shared, or, where
+#             libvirt has no such setting, the kernel (shared-fs.c); in it the pools vault and data of both
 #   $LOCAL    a directory that each has for itself, in the same place; $DAEMON_DIR/images from outside; in it
 #             the pools local-vault and local-data of each
 
@@ -29,6 +29,10 @@ hosts_start() {
     mkdir -p "$DAEMON_WORK"/{shared/vault,shared/data,local,sockets} && chmod 1777 "$DAEMON_WORK/sockets" || return
     # No network file system is to be had everywhere.
     DAEMON_QEMU_CONF="shared_filesystems = [ \"$DAEMON_WORK/shared\" ]"
+    if ! libvirt_since 10.8; then
+        # for when it starts again, too
+        DAEMON_WRAPPER="env LD_PRELOAD=$(preload shared-fs) SHARED_FS=$DAEMON_WORK/shared"
+    fi
     PATH=$DAEMON_DIR/bin:$PATH daemon_start "$1" || return
     hosts_use "$1"
     mkdir -p "$BIN" "$DAEMON_DIR/xml" "$DAEMON_DIR/images/vault" "$DAEMON_DIR/images/data" &&
