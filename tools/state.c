@@ -414,8 +414,8 @@ lukshdrToolStateJudgeSecret(lukshdrTool *tool, lukshdrToolState *state)
     if (lukshdrToolStateSecretMissing(tool, uuid)) {
         state->kind = LUKSHDR_TOOL_STATE_SECRET_MISSING;
         state->reason = g_strdup_printf(
-            _("libvirt has no secret %1$s, which opens the header; put %1$s.xml and %1$s.base64 back into "
-              "/etc/libvirt/secrets from a backup, and restart the daemon; or define it with that UUID (virsh "
+            _("libvirt has no secret %1$s, which opens the header; put its files %1$s.* back into "
+              "/etc/libvirt/secrets from a backup of this host's, and restart the daemon; or define it with that UUID (virsh "
               "secret-define), and give it the passphrase (virsh secret-set-value)"),
             uuid);
         return;

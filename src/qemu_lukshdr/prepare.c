@@ -514,16 +514,18 @@ lukshdrQemuPrepareExplainSecret(const lukshdrLink *link)
             LUKSHDR_ERROR, VIR_ERR_NO_SECRET,
             _("secret '%1$s' of linked volume '%2$s' of pool '%3$s' has no value on this host; "
               "give it the passphrase: virsh secret-set-value %1$s --interactive; if it was "
-              "generated, put %1$s.base64 into /etc/libvirt/secrets, from a backup of this host's or from "
-              "the host that made the volume, and restart the daemon"),
+              "generated, put its files %1$s.* into /etc/libvirt/secrets, from a backup of this host's or, "
+              "unless libvirt encrypted them (.aes256cbc), from the host that made the volume, and restart "
+              "the daemon"),
             link->secretUUID, link->payload.volume, link->payload.pool);
     else
         error = g_error_new(
             LUKSHDR_ERROR, VIR_ERR_NO_SECRET,
             _("%1$s; define secret '%2$s' of linked volume '%3$s' of pool '%4$s' on this host (virsh "
               "secret-define, secret-set-value) with the value that it has on the host that made the "
-              "volume; if it was generated, put %2$s.xml and %2$s.base64 into /etc/libvirt/secrets, from a "
-              "backup of this host's or from that host, and restart the daemon"),
+              "volume; if it was generated, put its files %2$s.* into /etc/libvirt/secrets, from a backup of "
+              "this host's or, unless libvirt encrypted them (.aes256cbc), from that host, and restart "
+              "the daemon"),
             said, link->secretUUID, link->payload.volume, link->payload.pool);
     lukshdrReportError(error);
 }

@@ -318,7 +318,7 @@ try "another secret" vl link data/one --secret "$uuid" --yes
 virsh secret-undefine "$uuid" >/dev/null
 same "it has gone" "$(state)" secret-missing
 status "check says which, and what to do" 7 \
-    "data/one: secret missing: libvirt has no secret $uuid.*put $uuid.xml and $uuid.base64 back into /etc/libvirt/secrets" vl check
+    "data/one: secret missing: libvirt has no secret $uuid.*put its files $uuid\\.\\* back into /etc/libvirt/secrets" vl check
 cat >"$DAEMON_DIR/xml/secret.xml" <<XML
 <secret private='no'><uuid>$uuid</uuid><usage type='volume'><volume>usage-$uuid</volume></usage></secret>
 XML
