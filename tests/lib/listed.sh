@@ -4,7 +4,7 @@
 cd "$1" || exit
 shift
 status=0
-for script in attack/*.sh daemon/*.sh tool/*.sh guest/*.sh rbd/*.sh iscsi/*.sh lab/*.sh gui/*.sh; do
+for script in attack/*.sh daemon/*.sh tool/*.sh guest/*.sh rbd/*.sh iscsi/*.sh releases/*.sh lab/*.sh gui/*.sh; do
     case " $* " in
         *" $script "*) ;;
         *)

@@ -3,7 +3,7 @@
 # before. With nothing missing it does nothing and needs neither root nor a network.
 # Usage: packages.sh [--list] [build|check|release|lab|gui|package|chroot]: "build" is what building and the demo need,
 # "check" more, "release" what "./check releases" needs in the chroot of a release; "lab" is "build" and what makes and
-# drives the lab's machines, "gui" what makes the desktop for programs with windows; "package" is what ./package needs to
+# drives the lab's machines, "gui" what makes the desktop for programs with windows; "package" what ./package needs to
 # build for this machine's Debian, "chroot" what it needs to build for another. With --list it prints the names, and
 # does nothing else.
 set -eu
@@ -23,7 +23,7 @@ check="clang clang-format clang-tidy cppcheck valgrind shellcheck libxml2-utils 
     libglib2.0-bin rsync tgt ceph-mon ceph-osd ceph-common rpm rpmlint"
 
 # for the suites that "./check releases" runs
-release="libxml2-utils nbdkit libnbd-bin cryptsetup-bin attr e2fsprogs jq openssl python3"
+release="libxml2-utils nbdkit libnbd-bin cryptsetup-bin attr e2fsprogs jq openssl python3 virtnbdbackup"
 lab="mmdebstrap debian-archive-keyring openssh-client e2fsprogs python3"
 
 list=

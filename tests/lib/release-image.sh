@@ -33,7 +33,11 @@ cat >"$new/sources" <<'HOOK'
 set -eu
 [ "$RELEASE_SUITE" = bookworm ] || exit 0
 echo "deb $RELEASE_MIRROR bookworm-backports main" >>"$1/etc/apt/sources.list"
-printf 'Package: src:qemu src:seabios\nPin: release n=bookworm-backports\nPin-Priority: 990\n' >"$1/etc/apt/preferences.d/qemu"
+cat >"$1/etc/apt/preferences.d/qemu" <<PIN
+Package: src:qemu src:seabios
+Pin: release n=bookworm-backports
+Pin-Priority: 990
+PIN
 HOOK
 chmod 755 "$new/sources"
 
