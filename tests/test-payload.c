@@ -348,6 +348,9 @@ testPlain(void)
         memset(data, 0, sizeof(data));
         memcpy(data + cases[i].at, cases[i].bytes, cases[i].len);
         g_assert_cmpstr(lukshdrPayloadFindPlain("raw", testRead, &bytes), ==, cases[i].what);
+        /* what an image holds may be ciphertext */
+        g_assert_cmpstr(lukshdrPayloadFindImage("raw", testRead, &bytes), ==,
+                        cases[i].what && strstr(cases[i].what, "of format") ? cases[i].what : NULL);
         /* cut off before that, it cannot be told */
         bytes.len = cases[i].at + cases[i].len - 1;
         g_assert_cmpstr(lukshdrPayloadFindPlain("raw", testRead, &bytes), ==,
@@ -361,6 +364,19 @@ testPlain(void)
     g_assert_cmpstr(lukshdrPayloadFindPlain("raw", testRead, &bytes), ==, "a partition table");
     memcpy(data, "QFI\xfb\0\0\0\3", 8);
     g_assert_true(lukshdrPayloadIsFormat("qcow2", testRead, &bytes));
+
+    /* a qcow2 image, its tables at 256 and 512, and in it an XFS file system, so it is in clear */
+    memset(data, 0, sizeof(data));
+    memcpy(data, "QFI\xfb\0\0\0\3", 8);
+    data[23] = 12;
+    data[46] = 1;
+    data[256 + 6] = 2;
+    data[512 + 6] = 0x10;
+    g_assert_nonnull(lukshdrPayloadFindImage("raw", testRead, &bytes));
+    memcpy(data + 4096, "XFSB", 4);
+    g_assert_null(lukshdrPayloadFindImage("raw", testRead, &bytes));
+    g_assert_cmpstr(lukshdrPayloadFindPlain("raw", testRead, &bytes), ==,
+                    "an image of format qcow2");
 
     for (i = 0; i < 200; i++) {
         for (j = 0; j < sizeof(data); j += sizeof(guint32)) {

@@ -340,7 +340,15 @@ lukshdrToolStateJudgePayload(lukshdrTool *tool, lukshdrToolState *state)
         !(fetched = lukshdrToolHeaderFetch(tool, payload->vol, LUKSHDR_PAYLOAD_PEEK, NULL)))
         return;
 
-    if ((plain = lukshdrPayloadFindPlain(label->format, lukshdrToolStatePeek, fetched))) {
+    if ((plain = lukshdrPayloadFindImage(label->format, lukshdrToolStatePeek, fetched))) {
+        state->kind = LUKSHDR_TOOL_STATE_PAYLOAD_FORMAT;
+        state->reason = g_strdup_printf(
+            _("it was linked as %1$s, and there is %2$s in it. If it was converted (qemu-img convert), convert "
+              "it back, or give up the link (virt-lukshdr forget %3$s) and link the two again, which takes the "
+              "new format; if that image is not encrypted, put the payload back, and encrypt the image into a new "
+              "volume (virt-lukshdr convert)"),
+            label->format, plain, name);
+    } else if ((plain = lukshdrPayloadFindPlain(label->format, lukshdrToolStatePeek, fetched))) {
         state->kind = LUKSHDR_TOOL_STATE_PAYLOAD_PLAIN;
         state->reason = g_strdup_printf(
             _("there is %s in it in clear, as after the upload of an image; guests see garbage. "

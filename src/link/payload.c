@@ -291,15 +291,17 @@ lukshdrPayloadIsExt(const guint8 *disk)
            GUINT32_FROM_LE(lukshdrPayloadNumber32(super + 76)) <= 1;
 }
 
-/* Returns what is recognised in @disk, of LUKSHDR_PAYLOAD_DISK_LEN bytes, zeroes where nothing is known */
+/* Returns what is recognised in @disk, of LUKSHDR_PAYLOAD_DISK_LEN bytes, zeroes where nothing is known.  Sets @image to
+ * whether it is an image that holds another disk. */
 static const char *
-lukshdrPayloadLookAt(const guint8 *disk)
+lukshdrPayloadLookAt(const guint8 *disk, bool *image)
 {
     static const struct {
         gsize at;
         const char *magic;
         gsize len;
         const char *what;
+        bool image;
     } magics[] = {
         { 512, "EFI PART", 8, N_("a partition table") },
         { 4096, "EFI PART", 8, N_("a partition table") },
@@ -311,20 +313,23 @@ lukshdrPayloadLookAt(const guint8 *disk)
         { 4086, "SWAPSPACE2", 10, N_("swap space") },
         { 32769, "CD001", 5, N_("an image of a CD or DVD") },
         { 65600, "_BHRfS_M", 8, N_("a Btrfs file system") },
-        { 0, "QFI\xfb", 4, N_("an image of format qcow2") },
-        { 0, "KDMV", 4, N_("an image of format vmdk") },
-        { 0, "vhdxfile", 8, N_("an image of format vhdx") },
-        { 0, "conectix", 8, N_("an image of format vpc") },
-        { 64, "\x7f\x10\xda\xbe", 4, N_("an image of format vdi") },
+        { 0, "QFI\xfb", 4, N_("an image of format qcow2"), true },
+        { 0, "KDMV", 4, N_("an image of format vmdk"), true },
+        { 0, "vhdxfile", 8, N_("an image of format vhdx"), true },
+        { 0, "conectix", 8, N_("an image of format vpc"), true },
+        { 64, "\x7f\x10\xda\xbe", 4, N_("an image of format vdi"), true },
         { 0, "\3757zXZ", 6, N_("compressed data") },
         { 0, "LUKS\xba\xbe", 6, N_("a LUKS header of its own") },
     };
     size_t i;
 
     for (i = 0; i < G_N_ELEMENTS(magics); i++) {
-        if (memcmp(disk + magics[i].at, magics[i].magic, magics[i].len) == 0)
+        if (memcmp(disk + magics[i].at, magics[i].magic, magics[i].len) == 0) {
+            *image = magics[i].image;
             return _(magics[i].what);
+        }
     }
+    *image = false;
     if (lukshdrPayloadIsMBR(disk))
         return _("a partition table");
     return lukshdrPayloadIsExt(disk) ? _("an ext4 file system") : NULL;
@@ -450,14 +455,16 @@ lukshdrPayloadIsCut(const char *format, guint64 length, lukshdrPayloadReader rea
     return lukshdrPayloadIsQcow2Cut(&peek);
 }
 
-const char *
-lukshdrPayloadFindPlain(const char *format, lukshdrPayloadReader read, void *opaque)
+/* As lukshdrPayloadFindPlain.  Sets @image to whether that is an image. */
+static const char *
+lukshdrPayloadFind(const char *format, lukshdrPayloadReader read, void *opaque, bool *image)
 {
     g_autofree guint8 *disk = g_malloc0(LUKSHDR_PAYLOAD_DISK_LEN);
     guint64 at = 0;
     guint32 bits;
     gsize len = LUKSHDR_PAYLOAD_DISK_LEN;
 
+    *image = false;
     if (g_str_equal(format, "qcow2")) {
         if (read(disk, LUKSHDR_PAYLOAD_LEN, 0, opaque) <= 0 || !lukshdrPayloadIsQcow2(disk))
             return NULL;
@@ -471,7 +478,29 @@ lukshdrPayloadFindPlain(const char *format, lukshdrPayloadReader read, void *opa
     } else if (!g_str_equal(format, "raw")) {
         return NULL;
     }
-    return read(disk, len, at, opaque) > 0 ? lukshdrPayloadLookAt(disk) : NULL;
+    return read(disk, len, at, opaque) > 0 ? lukshdrPayloadLookAt(disk, image) : NULL;
+}
+
+const char *
+lukshdrPayloadFindPlain(const char *format, lukshdrPayloadReader read, void *opaque)
+{
+    bool image;
+
+    return lukshdrPayloadFind(format, read, opaque, &image);
+}
+
+const char *
+lukshdrPayloadFindImage(const char *format, lukshdrPayloadReader read, void *opaque)
+{
+    bool image;
+    const char *what = lukshdrPayloadFind(format, read, opaque, &image);
+
+    /* only into a qcow2 image that stands at the beginning can be looked */
+    if (!what || !image ||
+        (g_str_equal(format, "raw") && lukshdrPayloadIsFormat("qcow2", read, opaque) &&
+         lukshdrPayloadFindPlain("qcow2", read, opaque)))
+        return NULL;
+    return what;
 }
 
 /* A lukshdrPayloadReader */
@@ -495,6 +524,17 @@ lukshdrPayloadCheckCipher(const lukshdrHandle *volume, const char *format, GErro
         g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                             _("it has a LUKS header of its own: put the payload back, or take this "
                               "attached volume apart first (docs/linking.md)"));
+        return false;
+    }
+    if (lukshdrPayloadFindImage(format, lukshdrPayloadReadHandle, (void *)volume)) {
+        g_set_error(
+            error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+            _("its format as a payload is '%1$s', and it holds %2$s; if the payload was "
+              "converted (qemu-img convert), convert it back, or give up the link (virt-lukshdr "
+              "forget) and link the two again, which takes the new format; if that image is not "
+              "encrypted, put the payload back, and encrypt the image into a new volume "
+              "(virt-lukshdr convert)"),
+            format, what);
         return false;
     }
     g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,

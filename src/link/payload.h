@@ -126,10 +126,24 @@ const char *
 lukshdrPayloadFindPlain(const char *format, lukshdrPayloadReader read, void *opaque);
 
 /**
+ * lukshdrPayloadFindImage:
+ * @format: its format, libvirt's name
+ * @read: reads the volume
+ * @opaque: for @read
+ *
+ * A payload that somebody converted to another format (qemu-img convert) is ciphertext still, and an image stands where
+ * its first bytes were.
+ *
+ * Returns: what lukshdrPayloadFindPlain recognises, if that is an image in which nothing in clear is recognised; or NULL.
+ */
+const char *
+lukshdrPayloadFindImage(const char *format, lukshdrPayloadReader read, void *opaque);
+
+/**
  * lukshdrPayloadCheckCipher:
  * @volume: an open volume
  * @format: its format, libvirt's name
- * @error: VIR_ERR_OPERATION_INVALID, saying what is in it and how to encrypt that
+ * @error: VIR_ERR_OPERATION_INVALID, saying what is in it and what to do
  *
  * Returns: true unless lukshdrPayloadFindPlain recognises something in it; or false with @error set.
  */

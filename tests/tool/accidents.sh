@@ -300,6 +300,34 @@ for length in 400K 300K 100K 100 0; do
     here sh -c 'cat "$1" >"$2"' sh "$DAEMON_DIR/one.kept" "$DATA/one"
     same "and whole again" "$(state)" ok
 done
+virsh vol-delete one data >/dev/null
+
+made one raw >/dev/null
+for format in qcow2 vdi vmdk; do
+    here qemu-img convert -f raw -O $format "$DATA/one" "$DAEMON_DIR/one.other"
+    here mv "$DATA/one" "$DAEMON_DIR/one.kept" && here cp "$DAEMON_DIR/one.other" "$DATA/one"
+    status "ciphertext that was converted to $format is not called clear" 1 \
+        "its format as a payload is 'raw', and it holds an image of format $format; .*convert it back, or give up the link" \
+        vl link data/one --yes
+    unlike "nor is it" "$OUT" 'in clear'
+    here rm "$DATA/one" && here mv "$DAEMON_DIR/one.kept" "$DATA/one"
+done
+here cp "$DATA/one" "$DAEMON_DIR/one.kept"
+here qemu-img convert -f raw -O qcow2 "$DATA/one" "$DAEMON_DIR/one.other"
+here sh -c 'cat "$1" >"$2"' sh "$DAEMON_DIR/one.other" "$DATA/one"
+virsh pool-refresh data >/dev/null
+same "the list says that it has another format" "$(state)" payload-format
+status "check says so" 7 'data/one: payload of another format: it was linked as raw, and there is an image of format qcow2 in it' vl check
+here sh -c 'cat "$1" >"$2"' sh "$DAEMON_DIR/plain.qcow2" "$DATA/one"
+same "an image in clear is called that" "$(state)" payload-plain
+here sh -c 'cat "$1" >"$2"' sh "$DAEMON_DIR/one.other" "$DATA/one"
+try "the message's way: the link is given up" vl forget data/one --yes
+try "and made anew" vl link data/one vault/one.luks --secret "$SECRET_UUID" --yes
+try "it opens" plain_of one "$DAEMON_DIR/plain"
+try "it has its content" cmp "$DAEMON_DIR/plain" "$DAEMON_DIR/content"
+virsh vol-delete one data >/dev/null
+
+made one qcow2 >/dev/null
 here truncate -s +1M "$DATA/one"
 same "a longer one has all that it needs" "$(state)" ok
 made three raw >/dev/null
