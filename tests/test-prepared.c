@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -54,7 +55,7 @@ static const char testScript[] =
     "    hang) echo $$ >\"$dir/pid.new\"; mv \"$dir/pid.new\" \"$dir/pid\"; exec sleep 10000 ;;\n"
     "    long) exec truncate -s 5M \"$file\" ;;\n"
     "    empty) : >\"$file\" ;;\n"
-    "    update) cp \"$0\" \"$0.new\"; mv \"$0.new\" \"$0\" ;;\n"
+    "    update) read -r line <\"$dir/go\"; cp \"$0\" \"$0.new\"; mv \"$0.new\" \"$0\" ;;\n"
     "esac\n"
     "case $how in\n"
     "    ok | update) printf 'LUKS\\272\\276%s' \"$secret\" >\"$file\"; exec truncate -s 2068480 \"$file\" ;;\n"
@@ -323,6 +324,8 @@ testUpdate(void)
 {
     g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     g_autoptr(lukshdrPrepared) prepared = lukshdrPreparedNew(DEPTH);
+    g_autofree char *go = utilTestPath("bin/go");
+    int fd;
 
     testBegin("ok");
     lukshdrPreparedUsed(prepared, &testAes);
@@ -332,10 +335,16 @@ testUpdate(void)
     lukshdrPreparedUsed(prepared, &testAes);
     testWait(&testReady, 2 * DEPTH);
 
-    /* nor one that was being made */
+    /* nor one that was being made.  The thread may come to see that one is missing as soon as the first is taken, so the
+     * script updates nothing before it is told to. */
+    g_assert_cmpint(mkfifo(go, 0600), ==, 0);
     testHow("update");
     testTakeAll(prepared, seen);
     lukshdrPreparedUsed(prepared, &testAes);
+    fd = open(go, O_WRONLY | O_CLOEXEC);
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_cmpint(write(fd, "\n", 1), ==, 1);
+    close(fd);
     testWait(&testWarnings, 1);
     g_assert_null(lukshdrPreparedTake(prepared, &testAes));
 }
