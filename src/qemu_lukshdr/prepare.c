@@ -30,6 +30,7 @@
 #include "context.h"
 #include "disk.h"
 #include "domain.h"
+#include "explain.h"
 #include "explicit.h"
 #include "guest.h"
 #include "header.h"
@@ -217,16 +218,6 @@ lukshdrQemuPrepareCheckChain(lukshdrLink *link,
         headerExplicit, readOnly);
 }
 
-/* UUID of the secret that the domain's XML names for @src, or NULL */
-static char *
-lukshdrQemuPrepareSecret(virStorageSource *src)
-{
-    g_autoptr(xmlDoc) doc = lukshdrQemuSourceXML(src, LUKSHDR_QEMU_SOURCE_ENCRYPTION);
-
-    return doc ? lukshdrQemuConfigXMLSecretUUID(&lukshdrQemu.host, xmlDocGetRootElement(doc))
-               : NULL;
-}
-
 /* Does @src, which is no file or device, lead to a volume of a link? */
 static bool
 lukshdrQemuPrepareCheckRoads(virStorageSource *src, GError **error)
@@ -260,7 +251,7 @@ lukshdrQemuPrepareCheckRemote(virStorageSource *src,
     if (!linked)
         return true;
 
-    secret = lukshdrQemuPrepareSecret(src);
+    secret = lukshdrQemuExplainSecretOf(src);
     if (!lukshdrQemuLookupRemoteNamed(linked, remote, secret, error))
         return false;
     *path = lukshdrRemoteKey(remote);
@@ -297,7 +288,7 @@ lukshdrQemuPrepareCheck(char **path,
         if (!lukshdrQemuLookup(&lukshdrQemu.host, *path, &linked, error))
             return false;
         if (linked)
-            secret = lukshdrQemuPrepareSecret(src);
+            secret = lukshdrQemuExplainSecretOf(src);
         if (linked && !lukshdrQemuLookupNamed(&lukshdrQemu.host, linked, *path, secret, error))
             return false;
     }
@@ -493,43 +484,6 @@ lukshdrQemuPrepareCheckAttached(virDomainDiskDef *disk,
     return false;
 }
 
-/* Stock could not get the secret's value.  A linked volume that came with its header from another
- * host (in a shared pool, or with a guest that migrates) leaves its secret there.  libvirt's
- * message names no volume and does not say what to do. */
-static void
-lukshdrQemuPrepareExplainSecret(const lukshdrLink *link)
-{
-    virErrorPtr last = virGetLastError();
-    g_autofree char *said = NULL;
-    g_autoptr(GError) error = NULL;
-
-    if (!link->secretUUID || !last || last->code != VIR_ERR_NO_SECRET)
-        return;
-
-    /* take only libvirt's own words (str2): libvirt puts the text that belongs to the error code
-     * (str1 is its format) in front of ours again */
-    said = g_strdup(last->str2 ? last->str2 : last->message);
-    if (strstr(said, link->secretUUID) && lukshdrQemuSecretExists(link->secretUUID))
-        error = g_error_new(
-            LUKSHDR_ERROR, VIR_ERR_NO_SECRET,
-            _("secret '%1$s' of linked volume '%2$s' of pool '%3$s' has no value on this host; "
-              "give it the passphrase: virsh secret-set-value %1$s --interactive; if it was "
-              "generated, put its files %1$s.* into /etc/libvirt/secrets, from a backup of this host's or, "
-              "unless libvirt encrypted them (.aes256cbc), from the host that made the volume, and restart "
-              "the daemon"),
-            link->secretUUID, link->payload.volume, link->payload.pool);
-    else
-        error = g_error_new(
-            LUKSHDR_ERROR, VIR_ERR_NO_SECRET,
-            _("%1$s; define secret '%2$s' of linked volume '%3$s' of pool '%4$s' on this host (virsh "
-              "secret-define, secret-set-value) with the value that it has on the host that made the "
-              "volume; if it was generated, put its files %2$s.* into /etc/libvirt/secrets, from a backup of "
-              "this host's or, unless libvirt encrypted them (.aes256cbc), from that host, and restart "
-              "the daemon"),
-            said, link->secretUUID, link->payload.volume, link->payload.pool);
-    lukshdrReportError(error);
-}
-
 int
 qemuDomainPrepareStorageSourceBlockdev(virDomainDiskDef *disk,
                                        virStorageSource *src,
@@ -567,7 +521,7 @@ qemuDomainPrepareStorageSourceBlockdev(virDomainDiskDef *disk,
     rc = LUKSHDR_STOCK(qemuDomainPrepareStorageSourceBlockdev)(disk, src, priv, cfg);
     if (rc < 0) {
         if (link)
-            lukshdrQemuPrepareExplainSecret(link);
+            lukshdrQemuExplainMissing(link);
         return rc;
     }
 

@@ -15,6 +15,7 @@
 #include "qemu.h"
 #include "context.h"
 #include "domain.h"
+#include "explain.h"
 #include "guest.h"
 
 /* Some releases give the driver first, others the domain: the second word tells, a domain's address
@@ -43,6 +44,8 @@ qemuProcessStop(guintptr first, guintptr second, guintptr third, guintptr fourth
     }
 
     lukshdrQemuDomainStopBegin(&stop, lukshdrQemuProcessDomain(first, second));
+    /* libvirt keeps the error of a start that failed over what follows */
+    lukshdrQemuExplainStart(stop.vm);
     LUKSHDR_STOCK(qemuProcessStop)(first, second, third, fourth, fifth);
     if ((name = lukshdrQemuDomainStopEnd(&stop)))
         lukshdrQemuGuestDrop(name);
@@ -83,6 +86,8 @@ qemuDomainAttachDeviceLive(virDomainObj *vm, virDomainDeviceDef *dev, virQEMUDri
 
     lukshdrQemuContextBegin(&context);
     rc = LUKSHDR_STOCK(qemuDomainAttachDeviceLive)(vm, dev, driver);
+    if (rc < 0)
+        lukshdrQemuExplainPlug(vm, context.disk);
     lukshdrQemuContextEnd(&context);
     return rc;
 }
@@ -99,6 +104,8 @@ qemuDomainAttachDeviceDiskLive(virQEMUDriver *driver, virDomainObj *vm, virDomai
 
     lukshdrQemuContextBegin(&context);
     rc = LUKSHDR_STOCK(qemuDomainAttachDeviceDiskLive)(driver, vm, dev);
+    if (rc < 0)
+        lukshdrQemuExplainPlug(vm, context.disk);
     lukshdrQemuContextEnd(&context);
     return rc;
 }

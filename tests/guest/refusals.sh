@@ -109,6 +109,9 @@ attached_img qcow2 encrypt.format=luks,encrypt.key-secret=s,encrypt. qcow2
 accepted "with attached LUKS" "$(disk attached.raw)"
 accepted "with attached LUKS in qcow2" "$(disk attached.qcow2)"
 ln -s attached.raw "$DATA/attached.link"
+secret_make "$SECRET_UUID" volume "something else"
+refused "with attached LUKS, its secret is the wrong one" "Invalid password, cannot unlock any keyslot$" "$(disk attached.raw)"
+secret_make "$SECRET_UUID" volume "$PASSPHRASE"
 accepted "with attached LUKS behind a symbolic link" "$(disk attached.link raw)"
 { head -c 1M /dev/zero && cat "$DATA/attached.raw"; } >"$DATA/slice.raw"
 accepted "with attached LUKS in a slice" "$(disk slice.raw |
@@ -215,7 +218,9 @@ refused "the secret is gone, without <encryption>" "$SECRET_UUID" "$(disk q.qcow
 secret_make "$SECRET_UUID" volume
 refused "the secret has no value" "secret '$SECRET_UUID' of .*'q.qcow2' of pool 'data' has no value.*secret-set-value" "$(disk q.qcow2)"
 secret_make "$SECRET_UUID" volume "something else"
-refused "the secret is the wrong one" "[Pp]assword|[Ss]ecret|key" "$(disk q.qcow2)"
+wrong="[Ii]nvalid secret: secret '$SECRET_UUID' does not open header 'q.qcow2.luks' of pool 'vault', of linked volume 'q.qcow2' of pool 'data'.*secret-set-value $SECRET_UUID --interactive.*virt-lukshdr check data/q.qcow2"
+refused "the secret is the wrong one" "$wrong" "$(disk q.qcow2)"
+refused "the secret is the wrong one, without <encryption>" "$wrong" "$(disk q.qcow2 qcow2 "")"
 secret_make "$SECRET_UUID" volume "$PASSPHRASE"
 accepted "with the secret put back" "$(disk q.qcow2)"
 
