@@ -9,8 +9,11 @@
 #include "explain.h"
 
 #include <glib/gi18n-lib.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "link/handle.h"
+#include "link/payload.h"
 #include "util/error.h"
 #include "util/log.h"
 #include "util/text.h"
@@ -67,6 +70,39 @@ lukshdrQemuExplainMissing(const lukshdrLink *link)
               "this host's or, unless libvirt encrypted them (.aes256cbc), from that host, and restart "
               "the daemon"),
             said, link->secretUUID, link->payload.volume, link->payload.pool);
+    lukshdrReportError(error);
+}
+
+void
+lukshdrQemuExplainUnknown(virDomainDiskDef *disk, virStorageSource *src, const char *path)
+{
+    virErrorPtr last = virGetLastError();
+    g_autofree char *real = NULL;
+    g_autofree char *secret = NULL;
+    g_autofree char *word = NULL;
+    g_autoptr(lukshdrHandle) volume = NULL;
+    g_autoptr(GError) error = NULL;
+    const char *format;
+
+    if (!disk || src != lukshdrQemuDomainDiskSource(disk) || !last ||
+        last->code != VIR_ERR_NO_SECRET || !lukshdrQemuSourceEncryption(src) ||
+        !(real = realpath(path, NULL)) || /* malloc is GLib's allocator since 2.46 */
+        !(volume = lukshdrHandleOpenPath(real, LUKSHDR_HANDLE_READ, NULL)) ||
+        /* of a disk with attached LUKS libvirt's words say enough */
+        !(format = lukshdrPayloadImageFormat(volume, NULL)) ||
+        lukshdrPayloadHasHeader(volume, format) || !(secret = lukshdrQemuExplainSecretOf(src)))
+        return;
+
+    word = lukshdrTextShellWord(path);
+    error = g_error_new(
+        LUKSHDR_ERROR, VIR_ERR_NO_SECRET,
+        _("disk '%1$s', '%2$s', is encrypted with secret '%3$s', which this host cannot use, and no link "
+          "of this host says which header it has; on a host that was installed anew, put its files %3$s.* "
+          "back into /etc/libvirt/secrets from a backup, unless libvirt encrypted them (.aes256cbc), and "
+          "restart the daemon, or define the secret with that UUID and give it the passphrase (virsh secret-define, secret-set-value); then "
+          "define the pools, that of headers with <headers/> (docs/accidents.md), or link the volume: "
+          "virt-lukshdr link %4$s HEADER --secret %3$s"),
+        lukshdrQemuDomainDiskTarget(disk), path, secret, word);
     lukshdrReportError(error);
 }
 

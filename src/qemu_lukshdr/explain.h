@@ -31,6 +31,18 @@ void
 lukshdrQemuExplainMissing(const lukshdrLink *link);
 
 /**
+ * lukshdrQemuExplainUnknown:
+ * @disk: the disk that stock could not prepare, with a libvirt error reported
+ * @src: its source, which no link of this host has
+ * @path: the path of @src
+ *
+ * As lukshdrQemuExplainMissing, if the header of @src must be a volume apart, as on a host that was installed anew and does
+ * not know the link yet.
+ */
+void
+lukshdrQemuExplainUnknown(virDomainDiskDef *disk, virStorageSource *src, const char *path);
+
+/**
  * lukshdrQemuExplainStart:
  * @vm: a domain that is being stopped, perhaps because QEMU did not start
  *

@@ -522,6 +522,8 @@ qemuDomainPrepareStorageSourceBlockdev(virDomainDiskDef *disk,
     if (rc < 0) {
         if (link)
             lukshdrQemuExplainMissing(link);
+        else if (path)
+            lukshdrQemuExplainUnknown(disk, src, path);
         return rc;
     }
 

@@ -104,11 +104,18 @@ qemu-img create -q -f raw "$DATA/lost.raw" 16M
 qemu-img create -q -f qcow2 "$DATA/lost.qcow2" 16M
 refused "raw, as after a link that was lost" "$no_header" "$(disk lost.raw)"
 refused "qcow2, as after a link that was lost" "$no_header" "$(disk lost.qcow2)"
+virsh secret-undefine "$SECRET_UUID"
+unknown="disk 'vdx', '$DATA/lost\.(raw|qcow2)', is encrypted with secret '$SECRET_UUID', which this host cannot use, .*$SECRET_UUID\.\* back into /etc/libvirt/secrets.*<headers/> .*virt-lukshdr link $DATA/lost"
+refused "raw, as on a host that was installed anew" "$unknown" "$(disk lost.raw)"
+refused "qcow2, as on a host that was installed anew" "$unknown" "$(disk lost.qcow2)"
+secret_make "$SECRET_UUID" volume "$PASSPHRASE"
 attached_img luks key-secret=s, raw
 attached_img qcow2 encrypt.format=luks,encrypt.key-secret=s,encrypt. qcow2
 accepted "with attached LUKS" "$(disk attached.raw)"
 accepted "with attached LUKS in qcow2" "$(disk attached.qcow2)"
 ln -s attached.raw "$DATA/attached.link"
+virsh secret-undefine "$SECRET_UUID"
+refused "with attached LUKS, its secret is gone" "no secret with matching uuid '$SECRET_UUID'$" "$(disk attached.raw)"
 secret_make "$SECRET_UUID" volume "something else"
 refused "with attached LUKS, its secret is the wrong one" "Invalid password, cannot unlock any keyslot$" "$(disk attached.raw)"
 secret_make "$SECRET_UUID" volume "$PASSPHRASE"
