@@ -71,6 +71,48 @@ testOpen(void)
     g_assert_true(lukshdrHandleIsOwnName(vol, path));
 }
 
+/* The owner of a header may read and write it; all else of its mode stays, and what is no file is left alone */
+static void
+testMode(void)
+{
+    static const struct {
+        mode_t before;
+        mode_t after;
+    } cases[] = {
+        { 0400, 0600 }, { 0440, 0640 }, { 0, 0600 }, { 01644, 01644 }, { 0200, 0600 },
+    };
+    g_autofree char *path = utilTestPath("mode");
+    g_autofree char *dir = utilTestPath("mode.dir");
+    lukshdrHandle handle = { 0 };
+    g_autoptr(GError) error = NULL;
+    struct stat st;
+    size_t i;
+
+    utilTestWrite(path, "x", 1);
+    g_assert_cmpint(handle.fd = open(path, O_RDONLY | O_CLOEXEC), >=, 0);
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_assert_cmpint(fchmod(handle.fd, cases[i].before), ==, 0);
+        g_assert_true(lukshdrHandleMendMode(&handle, &error));
+        g_assert_no_error(error);
+        g_assert_cmpint(fstat(handle.fd, &st), ==, 0);
+        g_assert_cmpint(st.st_mode & 07777, ==, cases[i].after);
+    }
+    close(handle.fd);
+
+    g_assert_cmpint(g_mkdir(dir, 0500), ==, 0);
+    g_assert_cmpint(handle.fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), >=, 0);
+    g_assert_true(lukshdrHandleMendMode(&handle, &error));
+    g_assert_cmpint(fstat(handle.fd, &st), ==, 0);
+    g_assert_cmpint(st.st_mode & 07777, ==, 0500);
+    close(handle.fd);
+
+    /* which takes no other mode */
+    g_assert_cmpint(handle.fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC), >=, 0);
+    g_assert_false(lukshdrHandleMendMode(&handle, &error));
+    utilTestError(error, "SYSTEM_ERROR Unable to let its owner read and write it: ");
+    close(handle.fd);
+}
+
 /* What stands there now is another thing, and is neither opened nor changed */
 static void
 testReplaced(void)
@@ -164,6 +206,7 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/handle/open", testOpen);
+    g_test_add_func("/handle/mode", testMode);
     g_test_add_func("/handle/replaced", testReplaced);
     g_test_add_func("/handle/nowhere", testNowhere);
     g_test_add_func("/handle/dev", testDev);

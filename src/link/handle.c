@@ -293,6 +293,19 @@ lukshdrHandleCommit(lukshdrHandle *handle, GError **error)
 }
 
 bool
+lukshdrHandleMendMode(const lukshdrHandle *handle, GError **error)
+{
+    const mode_t wanted = S_IRUSR | S_IWUSR;
+    struct stat st;
+
+    if (handle->remote || fstat(handle->fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+        (st.st_mode & wanted) == wanted || fchmod(handle->fd, (st.st_mode & 07777) | wanted) == 0)
+        return true;
+    lukshdrErrorSetErrno(error, errno, _("Unable to let its owner read and write it"));
+    return false;
+}
+
+bool
 lukshdrHandleGrow(lukshdrHandle *handle, GError **error)
 {
     off_t end;

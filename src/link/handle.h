@@ -101,6 +101,19 @@ bool
 lukshdrHandleCommit(lukshdrHandle *handle, GError **error);
 
 /**
+ * lukshdrHandleMendMode:
+ * @handle: a header volume
+ * @error: VIR_ERR_SYSTEM_ERROR; callers put in front which header it is
+ *
+ * A header that cryptsetup saved (luksHeaderBackup) has mode 0400, and QEMU's user, who becomes the owner, opens it for
+ * writing.  Lets the owner of a file read and write, and leaves all else as it is; of what is no file, all.
+ *
+ * Returns: true, or false with @error set.
+ */
+bool
+lukshdrHandleMendMode(const lukshdrHandle *handle, GError **error);
+
+/**
  * lukshdrHandleGrow:
  * @handle: a header volume, open for writing
  * @error: VIR_ERR_OPERATION_INVALID if it is a block device that is too small; VIR_ERR_SYSTEM_ERROR; as

@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <glib/gi18n-lib.h>
 #include <libvirt/virterror.h>
-#include <sys/stat.h>
 
 #include "util/error.h"
 #include "util/log.h"
@@ -97,25 +96,17 @@ lukshdrQemuHeaderOpen(const lukshdrLink *link, GError **error)
     return NULL;
 }
 
-/* A header that cryptsetup saved has mode 0400, and QEMU's user, who becomes the owner, opens it for writing.  Where that
- * cannot be changed, QEMU says so. */
-static void
-lukshdrQemuHeaderMendMode(const lukshdrHandle *handle)
-{
-    const mode_t wanted = S_IRUSR | S_IWUSR;
-    struct stat st;
-
-    if (!handle->remote && fstat(handle->fd, &st) == 0 && S_ISREG(st.st_mode) &&
-        (st.st_mode & wanted) != wanted && fchmod(handle->fd, (st.st_mode & 07777) | wanted) < 0)
-        LUKSHDR_LOG_WARN(_("The mode of a header cannot be changed: %s"), g_strerror(errno));
-}
-
 static bool
 lukshdrQemuHeaderExamine(const lukshdrLink *link, const lukshdrHandle *handle, GError **error)
 {
+    g_autoptr(GError) local = NULL;
+
     if (!lukshdrHeaderCheck(link, &link->header, handle->fd, NULL, error))
         return false;
-    lukshdrQemuHeaderMendMode(handle);
+    /* where that cannot be changed, QEMU says so */
+    if (!lukshdrHandleMendMode(handle, &local))
+        LUKSHDR_LOG_WARN(_("Header '%s' of pool '%s': %s"), link->header.volume, link->header.pool,
+                         local->message);
     return true;
 }
 

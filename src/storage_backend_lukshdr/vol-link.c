@@ -36,10 +36,8 @@
 
 #include "vol-link.h"
 
-#include <errno.h>
 #include <glib/gi18n-lib.h>
 #include <stddef.h>
-#include <sys/stat.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -251,18 +249,16 @@ lukshdrExistingSetCopied(lukshdrLink *link, const lukshdrExistingCopy *copy)
     link->digest = g_strdup(copy->digest);
 }
 
-/* Makes the header one that stays usable, and what the copy is: cryptsetup luksHeaderBackup makes files of mode 0400,
- * which a guest's user could not write to.  The label is locked, but other tools know nothing of that lock. */
+/* Makes the header one that stays usable, and what the copy is.  The label is locked, but other tools know nothing of
+ * that lock. */
 static bool
 lukshdrExistingPrepare(const lukshdrLink *link,
                        lukshdrHandle *header,
                        const lukshdrExistingCopy *copy,
                        GError **error)
 {
-    const mode_t wanted = S_IRUSR | S_IWUSR;
     g_autofree char *now = NULL;
     const guint32 none = 0;
-    struct stat st;
 
     if (!lukshdrLuksDigest(header->fd, &now, error))
         return false;
@@ -274,11 +270,9 @@ lukshdrExistingPrepare(const lukshdrLink *link,
         return false;
     }
 
-    if (!header->remote && fstat(header->fd, &st) == 0 && S_ISREG(st.st_mode) &&
-        (st.st_mode & wanted) != wanted && fchmod(header->fd, (st.st_mode & 07777) | wanted) < 0) {
-        lukshdrErrorSetErrno(error, errno,
-                             _("Unable to make header '%s' of pool '%s' writable for its owner"),
-                             link->header.volume, link->header.pool);
+    if (!lukshdrHandleMendMode(header, error)) {
+        g_prefix_error(error, _("Header '%s' of pool '%s': "), link->header.volume,
+                       link->header.pool);
         return false;
     }
     return copy->offset == 0 ||
