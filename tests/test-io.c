@@ -11,6 +11,8 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -137,11 +139,49 @@ testFailures(void)
     close(fds[1]);
 }
 
+/* Empty, closed in other programs, not to be run where the kernel knows that, to be sealed; and what happens where there
+ * is none */
+static void
+testMemory(void)
+{
+    g_autoptr(GError) error = NULL;
+    struct rlimit before;
+    struct rlimit none;
+    struct stat st;
+    char got = 0;
+    int fd = lukshdrIOMemory("test", &error);
+
+    g_assert_no_error(error);
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_cmpint(fcntl(fd, F_GETFD) & FD_CLOEXEC, !=, 0);
+    g_assert_cmpint(fstat(fd, &st), ==, 0);
+    g_assert_true(S_ISREG(st.st_mode));
+    g_assert_cmpint(st.st_size, ==, 0);
+#ifdef F_SEAL_EXEC
+    if (fcntl(fd, F_GET_SEALS) & F_SEAL_EXEC)
+        g_assert_cmpint(st.st_mode & 0111, ==, 0);
+#endif
+    g_assert_true(lukshdrIOWrite(fd, "x", 1, 0, &error));
+    g_assert_true(lukshdrIOReadAll(fd, &got, 1, 0, &error));
+    g_assert_cmpint(got, ==, 'x');
+    g_assert_cmpint(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW), ==, 0);
+    close(fd);
+
+    g_assert_cmpint(getrlimit(RLIMIT_NOFILE, &before), ==, 0);
+    none = (struct rlimit){ .rlim_cur = 0, .rlim_max = before.rlim_max };
+    g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &none), ==, 0);
+    fd = lukshdrIOMemory("test", &error);
+    g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &before), ==, 0);
+    g_assert_cmpint(fd, ==, -1);
+    utilTestError(error, "SYSTEM_ERROR Unable to make a file in memory: Too many open files");
+}
+
 int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/io/pieces", testPieces);
     g_test_add_func("/io/failures", testFailures);
+    g_test_add_func("/io/memory", testMemory);
     return g_test_run();
 }

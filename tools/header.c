@@ -15,7 +15,6 @@
 #include <glib/gi18n.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "util/error.h"
@@ -124,10 +123,8 @@ lukshdrToolHeaderNew(GError **error)
 {
     g_autoptr(lukshdrToolHeader) header = g_new0(lukshdrToolHeader, 1);
 
-    if ((header->fd = memfd_create("header", MFD_CLOEXEC)) < 0) {
-        lukshdrErrorSetErrno(error, errno, _("Unable to get memory for the header"));
+    if ((header->fd = lukshdrIOMemory("header", error)) < 0)
         return NULL;
-    }
     return g_steal_pointer(&header);
 }
 

@@ -15,7 +15,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -151,10 +150,8 @@ lukshdrHandleFetch(lukshdrHandle *handle, GError **error)
 static bool
 lukshdrHandleOpenContent(lukshdrHandle *handle, bool writable, GError **error)
 {
-    if ((handle->fd = memfd_create("header", MFD_CLOEXEC)) < 0) {
-        lukshdrErrorSetErrno(error, errno, _("Unable to make a file in memory"));
+    if ((handle->fd = lukshdrIOMemory("header", error)) < 0)
         return false;
-    }
     if (writable)
         handle->stored = g_malloc0(LUKSHDR_HEADER_VOLUME_SIZE);
     return lukshdrHandleFetch(handle, error);

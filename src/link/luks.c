@@ -12,7 +12,6 @@
 #include <glib/gi18n-lib.h>
 #include <gnutls/crypto.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "util/error.h"
@@ -204,9 +203,8 @@ lukshdrLuksCopy(int fd, GError **error)
 
     if (got < 0) {
         g_prefix_error(error, "%s: ", _("Unable to read the LUKS header"));
-    } else if ((copy = memfd_create("lukshdr-header", MFD_CLOEXEC)) < 0) {
-        lukshdrErrorSetErrno(error, errno, _("Unable to make a file in memory"));
-    } else if (!lukshdrIOWrite(copy, bytes, got, 0, error)) {
+    } else if ((copy = lukshdrIOMemory("lukshdr-header", error)) >= 0 &&
+               !lukshdrIOWrite(copy, bytes, got, 0, error)) {
         close(copy);
         copy = -1;
     }

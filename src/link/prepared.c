@@ -191,23 +191,6 @@ lukshdrPreparedFind(lukshdrPrepared *prepared, const lukshdrFormatParams *params
     return NULL;
 }
 
-/* A file in memory, which cannot be run */
-static int
-lukshdrPreparedFile(GError **error)
-{
-    int fd = -1;
-
-#ifdef MFD_NOEXEC_SEAL
-    fd = memfd_create("lukshdr-header", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
-#endif
-    /* before Linux 6.3 */
-    if (fd < 0)
-        fd = memfd_create("lukshdr-header", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (fd < 0)
-        lukshdrErrorSetErrno(error, errno, _("Unable to make a file in memory"));
-    return fd;
-}
-
 static lukshdrPreparedHeader *
 lukshdrPreparedMake(const lukshdrFormatParams *params, GCancellable *end, GError **error)
 {
@@ -217,7 +200,7 @@ lukshdrPreparedMake(const lukshdrFormatParams *params, GCancellable *end, GError
     g_autoptr(lukshdrPreparedHeader) header = NULL;
     int fd;
 
-    if (!secret || (fd = lukshdrPreparedFile(error)) < 0)
+    if (!secret || (fd = lukshdrIOMemory("lukshdr-header", error)) < 0)
         return NULL;
 
     if (lukshdrFormatHeader(fd, params, secret, end, error)) {

@@ -15,7 +15,6 @@
 #include <rados/librados.h>
 #include <rbd/librbd.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "auth.h"
@@ -535,12 +534,10 @@ lukshdrRBDConfig(guint timeout, GError **error)
 {
     g_autofree char *host = NULL;
     g_autofree char *text = NULL;
-    int fd = memfd_create("ceph.conf", MFD_CLOEXEC);
+    int fd = lukshdrIOMemory("ceph.conf", error);
 
-    if (fd < 0) {
-        lukshdrErrorSetErrno(error, errno, _("Unable to make a file in memory"));
+    if (fd < 0)
         return -1;
-    }
 
     /* a host need not have one */
     (void)g_file_get_contents(LUKSHDR_RBD_CONFIG, &host, NULL, NULL);

@@ -8,15 +8,14 @@
 
 #include "image.h"
 
-#include <errno.h>
 #include <glib/gi18n-lib.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "link/payload.h"
 #include "link/rbd.h"
 #include "util/command.h"
 #include "util/error.h"
+#include "util/io.h"
 #include "convert.h"
 
 #define LUKSHDR_IMAGE_FORMAT "qcow2"
@@ -106,7 +105,7 @@ static int
 lukshdrImageFormatted(guint64 capacity, const char *options, GError **error)
 {
     g_autofree char *size = g_strdup_printf("%" G_GUINT64_FORMAT, capacity);
-    int fd = memfd_create("image", MFD_CLOEXEC);
+    int fd = lukshdrIOMemory("image", error);
     const int files[] = { fd, -1 };
     const char *argv[] = { LUKSHDR_QEMU_IMG,      "create", "-q",    "-f",
                            LUKSHDR_IMAGE_FORMAT,  "-o",     options, "--",
@@ -115,10 +114,8 @@ lukshdrImageFormatted(guint64 capacity, const char *options, GError **error)
                                      .files = files,
                                      .deadline = LUKSHDR_COMMAND_DEADLINE };
 
-    if (fd < 0) {
-        lukshdrErrorSetErrno(error, errno, _("Unable to make a file in memory"));
+    if (fd < 0)
         return -1;
-    }
     if (lukshdrCommandRun(&command, error))
         return fd;
     close(fd);

@@ -8,11 +8,9 @@
 
 #include "rekey.h"
 
-#include <errno.h>
 #include <glib/gi18n-lib.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "link/handle.h"
@@ -301,15 +299,13 @@ lukshdrStorageRekeyJudge(const guint8 *bytes, gsize len, void *opaque, GError **
 {
     const lukshdrStorageRekey *rekey = opaque;
     g_autoptr(GError) why = NULL;
-    int fd = memfd_create("lukshdr-header", MFD_CLOEXEC);
+    int fd = lukshdrIOMemory("lukshdr-header", &why);
     bool ok = false;
 
-    if (fd < 0)
-        lukshdrErrorSetErrno(&why, errno, _("Unable to make a file in memory"));
-    else if (len < LUKSHDR_LABEL_END)
+    if (fd >= 0 && len < LUKSHDR_LABEL_END)
         g_set_error_literal(&why, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                             _("what was uploaded is no whole header"));
-    else
+    else if (fd >= 0)
         ok = lukshdrIOWrite(fd, bytes, len, 0, &why) && lukshdrRekeyCheck(rekey, fd, &why);
 
     if (fd >= 0)

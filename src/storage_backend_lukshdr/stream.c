@@ -14,10 +14,10 @@
 #include <glib/gi18n-lib.h>
 #include <libvirt/virterror.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "util/error.h"
+#include "util/io.h"
 #include "util/log.h"
 #include "util/module-map.h"
 
@@ -363,13 +363,13 @@ bool
 lukshdrStreamMeasure(const lukshdrABIStorage *abi, virConnectPtr conn, GError **error)
 {
     virStreamPtr stream = virStreamNew(conn, VIR_STREAM_NONBLOCK);
-    int fd = memfd_create("lukshdr-stream", MFD_CLOEXEC);
+    int fd = -1;
     bool ok;
 
-    if (fd < 0)
-        lukshdrErrorSetErrno(error, errno, _("Unable to make a file in memory"));
-    else if (!stream)
+    if (!stream)
         lukshdrErrorFromLast(error);
+    else
+        fd = lukshdrIOMemory("lukshdr-stream", error);
     ok = stream && fd >= 0 && lukshdrStreamFind(abi, stream, fd, error);
 
     if (fd >= 0)

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <glib/gi18n-lib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "error.h"
@@ -77,6 +78,22 @@ lukshdrIOSync(int fd, GError **error)
         return true;
     lukshdrIOSetErrno(error, errno);
     return false;
+}
+
+int
+lukshdrIOMemory(const char *name, GError **error)
+{
+    int fd = -1;
+
+#ifdef MFD_NOEXEC_SEAL
+    fd = memfd_create(name, MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+#endif
+    /* before Linux 6.3 */
+    if (fd < 0)
+        fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0)
+        lukshdrErrorSetErrno(error, errno, _("Unable to make a file in memory"));
+    return fd;
 }
 
 bool

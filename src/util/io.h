@@ -67,6 +67,19 @@ bool
 lukshdrIOSync(int fd, GError **error);
 
 /**
+ * lukshdrIOMemory:
+ * @name: what the kernel calls it, for a person who looks
+ * @error: VIR_ERR_SYSTEM_ERROR
+ *
+ * Makes a file in memory, empty, for code and tools that work by descriptor.  It is closed in programs that this one
+ * runs, cannot be run itself (from Linux 6.3 on), and can be sealed.
+ *
+ * Returns: its descriptor, for reading and writing, closed by the caller; -1 with @error set.
+ */
+int
+lukshdrIOMemory(const char *name, GError **error);
+
+/**
  * lukshdrIOIsZero:
  * @fd: open for reading, with a position (no pipe)
  * @len: how much of it to look at, bytes
