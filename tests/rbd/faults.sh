@@ -144,6 +144,8 @@ row "image: half-way wiping" "$make" 'state_set one wiping' 'settled vault' 'sta
 row "image: half-way unlinking, without it" "$make" 'state_set one unlinking' 'rbd rm images/one --no-progress' \
     'settled vault' 'virsh vol-delete one.luks vault'
 row "image: without it" "$make" 'rbd rm images/one --no-progress' 'refreshed vault' by_names 'virsh vol-delete one.luks vault'
+row "image: without it, and deleted" "$make" 'rbd rm images/one --no-progress' \
+    'refused_until_given_up virsh vol-delete one images' 'virsh vol-delete one.luks vault'
 row "image: another in its place" "$make" 'anew one' 'refreshed vault' 'refused_until_given_up virsh vol-delete one images' both_gone
 row "image: its pool is not active" "$make" 'virsh pool-destroy images' by_names 'virsh pool-start images' both_gone
 
