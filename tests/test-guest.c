@@ -255,7 +255,7 @@ testAssertUser(lukshdrGuestUsers *users, const char *link, bool writers, const c
     g_autofree char *found = NULL;
     g_autoptr(GError) error = NULL;
 
-    g_assert_true(lukshdrGuestUsersFind(users, link, writers, &found, &error));
+    g_assert_true(lukshdrGuestUsersFind(users, link, writers, -1, &found, &error));
     g_assert_no_error(error);
     g_assert_cmpstr(found ? found : "", ==, guest);
 }
@@ -266,7 +266,7 @@ testRefuseUser(lukshdrGuestUsers *users, const char *link, const char *expected)
     g_autofree char *found = NULL;
     g_autoptr(GError) error = NULL;
 
-    g_assert_false(lukshdrGuestUsersFind(users, link, false, &found, &error));
+    g_assert_false(lukshdrGuestUsersFind(users, link, false, -1, &found, &error));
     utilTestError(error, expected);
     g_assert_null(found);
 }

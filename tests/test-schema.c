@@ -31,6 +31,9 @@ struct _testException {
 static const testException testGrammatical[] = {
     { "refused-backing.in.xml", "whose <backingStore> it is, libvirt's schema does not ask" },
     { "refused-replica-twice.in.xml", "no schema compares two volumes" },
+    { "refused-trim-half-sector.in.xml", "no schema divides" },
+    { "refused-trim-overlap.in.xml", "no schema compares two numbers" },
+    { "refused-trim-too-far.in.xml", "how large a disk can be is QEMU's to know" },
 };
 
 /* Against the schema, but taken by our code, or stock's business */
@@ -219,6 +222,9 @@ testEncryption(void)
 #define VOLUME(content) "<volume><name>a</name><target>" content "</target></volume>"
 #define LINKED(attributes) \
     DEFAULT("<header type='volume'" attributes "><source pool='vault' volume='x'/></header>")
+#define TRIM(domain, ranges) \
+    DEFAULT("<header type='volume' link='trim'><unused domain='" domain "'>" ranges \
+            "</unused></header>")
 #define BELONGS(sources) "<payload type='volume'>" sources "</payload>"
 #define PAYLOAD "<source pool='images' volume='a'/>"
     static const struct {
@@ -236,6 +242,13 @@ testEncryption(void)
         { VOLUME(LINKED(" link='part'")), true },
         { VOLUME(LINKED(" link='share'")), true },
         { VOLUME(LINKED(" link='copy'")), true },
+        { VOLUME(LINKED(" link='trim'")), false },
+        { VOLUME(TRIM("1", "<range offset='0' size='512'/><range offset='1024' size='512'/>")),
+          true },
+        { VOLUME(TRIM("1", "")), true },
+        { VOLUME(TRIM("one", "")), false },
+        { VOLUME(TRIM("1", "<range offset='-1' size='512'/>")), false },
+        { VOLUME(TRIM("1", "<range size='512'/>")), false },
         { VOLUME(LINKED(" link='Copy'")), false },
         { VOLUME(LINKED(" link=''")), false },
         { VOLUME(DEFAULT(BELONGS(PAYLOAD PAYLOAD) SECRET)), true },

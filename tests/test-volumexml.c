@@ -59,6 +59,14 @@ testParams(const lukshdrVolumeXML *xml)
     testAppend(out, "ivgen-hash-alg", xml->params.ivgenHashAlg);
     testAppend(out, "hash-alg", xml->params.hashAlg);
     g_assert_cmpuint(xml->params.iterTime, ==, 0);
+    if (xml->unused)
+        g_string_append_printf(out, "unused domain: %d\n", xml->unusedDomain);
+    for (i = 0; xml->unused && i < xml->unused->len; i++) {
+        const lukshdrVolumeRange *range = &g_array_index(xml->unused, lukshdrVolumeRange, i);
+
+        g_string_append_printf(out, "unused: %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT "\n",
+                               range->offset, range->size);
+    }
     return g_string_free(out, FALSE);
 }
 

@@ -22,6 +22,7 @@ typedef struct _lukshdrGuestUser lukshdrGuestUser;
 struct _lukshdrGuestUser {
     char *record;     /* its name */
     const char *name; /* of the domain, in that */
+    gint64 id;        /* of the domain, in that; 0 for none */
     GPtrArray *disks; /* of lukshdrGuestDisk; NULL if the record cannot be read */
     GError *damage;   /* then why */
 };
@@ -109,6 +110,7 @@ lukshdrGuestUsersRead(lukshdrGuestUsers *users, const char *record)
     user->record = g_strdup(record);
     name = strchr(user->record, '-');
     user->name = name ? name + 1 : user->record;
+    user->id = g_ascii_strtoll(user->record, NULL, 10);
     user->disks = lukshdrGuestLoad(users->dir, record, &user->damage);
     if (user->disks && user->disks->len == 0) {
         /* it has gone since it was named */
@@ -206,6 +208,7 @@ bool
 lukshdrGuestUsersFind(lukshdrGuestUsers *users,
                       const char *link,
                       bool writers,
+                      int except,
                       char **guest,
                       GError **error)
 {
@@ -224,6 +227,8 @@ lukshdrGuestUsersFind(lukshdrGuestUsers *users,
     for (i = 0; bucket && i < bucket->len; i++) {
         const lukshdrGuestUser *user = g_ptr_array_index(bucket, i);
 
+        if (user->id == except)
+            continue;
         for (j = 0; j < user->disks->len; j++) {
             const lukshdrGuestDisk *disk = g_ptr_array_index(user->disks, j);
 

@@ -38,6 +38,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(lukshdrGuestUsers, lukshdrGuestUsersFree)
  * @users: from lukshdrGuestUsersNew
  * @link: UUID of a link
  * @writers: those that only read do not matter
+ * @except: id of a running domain that does not matter either, or -1
  * @guest: set to the name of a domain that uses it, freed with g_free, or to NULL
  * @error: VIR_ERR_SYSTEM_ERROR if the directory cannot be read; of lukshdrGuestLoad, naming the domain,
  *         if nobody is known to use the link and the record of some domain cannot be read
@@ -48,5 +49,6 @@ bool
 lukshdrGuestUsersFind(lukshdrGuestUsers *users,
                       const char *link,
                       bool writers,
+                      int except,
                       char **guest,
                       GError **error);

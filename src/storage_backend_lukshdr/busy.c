@@ -176,6 +176,11 @@ lukshdrBusySetError(const lukshdrStorageBusy *there, const lukshdrBusyVolume *vo
                       "done"),
                     vol->volume, vol->pool);
         break;
+    case LUKSHDR_STORAGE_BUSY_TRIM:
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("volume '%s' of pool '%s' is being trimmed; wait until that is done"),
+                    vol->volume, vol->pool);
+        break;
     case LUKSHDR_STORAGE_BUSY_CHECK:
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                     _("the header of volume '%s' of pool '%s' is being checked, which takes long; "
@@ -365,8 +370,8 @@ lukshdrStorageBusyCheckPool(const char *pool, GError **error)
     return lukshdrBusyBegin(wanted, false, error);
 }
 
-bool
-lukshdrStorageIsUnderWay(const lukshdrLink *link)
+static bool
+lukshdrBusyIsKind(const lukshdrLink *link, lukshdrStorageBusyKind kind)
 {
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrBusyLock);
     guint i;
@@ -374,8 +379,20 @@ lukshdrStorageIsUnderWay(const lukshdrLink *link)
     for (i = 0; lukshdrBusyList && i < lukshdrBusyList->len; i++) {
         const lukshdrStorageBusy *busy = g_ptr_array_index(lukshdrBusyList, i);
 
-        if (busy->kind == LUKSHDR_STORAGE_BUSY_CREATE && g_strcmp0(busy->link, link->uuid) == 0)
+        if (busy->kind == kind && g_strcmp0(busy->link, link->uuid) == 0)
             return true;
     }
     return false;
+}
+
+bool
+lukshdrStorageIsUnderWay(const lukshdrLink *link)
+{
+    return lukshdrBusyIsKind(link, LUKSHDR_STORAGE_BUSY_CREATE);
+}
+
+bool
+lukshdrStorageIsTrimmed(const lukshdrLink *link)
+{
+    return lukshdrBusyIsKind(link, LUKSHDR_STORAGE_BUSY_TRIM);
 }

@@ -20,6 +20,7 @@ typedef enum {
     LUKSHDR_STORAGE_BUSY_CHANGE, /* resized, wiped or deleted */
     LUKSHDR_STORAGE_BUSY_UPLOAD, /* its header is uploaded: what the client has sent is written when the
                                   * client may believe that all is done, so others wait for it */
+    LUKSHDR_STORAGE_BUSY_TRIM,  /* parts of its payload are freed */
     LUKSHDR_STORAGE_BUSY_CHECK, /* the watching thread checks its headers and mends them: no client
                                   * asked for that, so others wait for it, and it for nobody */
 } lukshdrStorageBusyKind;
@@ -100,6 +101,15 @@ lukshdrStorageBusyPool(const char *pool, GError **error);
  */
 bool
 lukshdrStorageBusyCheckPool(const char *pool, GError **error);
+
+/**
+ * lukshdrStorageIsTrimmed:
+ * @link: a link
+ *
+ * Returns: whether a thread of this process is trimming its payload, which no QEMU can open meanwhile.
+ */
+bool
+lukshdrStorageIsTrimmed(const lukshdrLink *link);
 
 /**
  * lukshdrStorageBusyEnd:

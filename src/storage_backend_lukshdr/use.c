@@ -22,6 +22,9 @@
 #define LUKSHDR_QEMU_LOCK_START 100
 #define LUKSHDR_QEMU_LOCK_LEN 200
 
+/* How often it is looked whether a volume is still used, microseconds */
+#define LUKSHDR_STORAGE_POLL (100 * 1000)
+
 /* If the file system carries locks between hosts, they also show a guest on another host that
  * shares the pool.  It is enough to ask once: a guest that comes later sees the link's state. */
 bool
@@ -44,13 +47,14 @@ lukshdrStorageCheckOpeners(const lukshdrVolume *vol, const lukshdrHandle *handle
     return false;
 }
 
-/* @writers: guests that only read do not matter */
+/* @writers: guests that only read do not matter; @except: nor does this one, by its id, or -1 */
 static bool
-lukshdrStorageCheckGuests(const lukshdrLink *link, bool writers, GError **error)
+lukshdrStorageCheckGuests(const lukshdrLink *link, bool writers, int except, GError **error)
 {
     g_autofree char *guest = NULL;
 
-    if (!lukshdrGuestUsersFind(lukshdrStorageState.guests, link->uuid, writers, &guest, error))
+    if (!lukshdrGuestUsersFind(lukshdrStorageState.guests, link->uuid, writers, except, &guest,
+                               error))
         return false;
     if (!guest)
         return true;
@@ -65,7 +69,7 @@ lukshdrStorageCheckGuests(const lukshdrLink *link, bool writers, GError **error)
 bool
 lukshdrStorageCheckUnwritten(const lukshdrLink *link, GError **error)
 {
-    return lukshdrStorageCheckGuests(link, true, error);
+    return lukshdrStorageCheckGuests(link, true, -1, error);
 }
 
 bool
@@ -75,7 +79,7 @@ lukshdrStorageCheckUnused(const lukshdrLink *link, bool anyway, GError **error)
     const lukshdrVolume *vol;
     guint i;
 
-    if (!sharers || !lukshdrStorageCheckGuests(link, false, error))
+    if (!sharers || !lukshdrStorageCheckGuests(link, false, -1, error))
         return false;
 
     for (i = 0; (vol = lukshdrLinkVolumeAt(link, i)); i++) {
@@ -191,22 +195,79 @@ lukshdrStorageCheckRemovable(const lukshdrLink *link, bool purge, GError **error
     return true;
 }
 
-lukshdrHandle *
-lukshdrStorageHold(const lukshdrLink *link, GError **error)
+/* Any lock on these bytes, also one for reading, keeps QEMU from opening the file. */
+static bool
+lukshdrStorageLock(const lukshdrHandle *payload, GError **error)
 {
-    g_autoptr(lukshdrHandle)
-        payload = lukshdrHandleOpen(&link->payload, LUKSHDR_HANDLE_READ, error);
     struct flock lock = { .l_type = F_RDLCK,
                           .l_whence = SEEK_SET,
                           .l_start = LUKSHDR_QEMU_LOCK_START,
                           .l_len = LUKSHDR_QEMU_LOCK_LEN };
 
-    /* any lock on these bytes, also one for reading, keeps QEMU from opening the file.  A file
-     * system without locks has none of QEMU's either. */
-    if (payload && payload->fd >= 0 && g_str_equal(link->format, "raw"))
-        (void)fcntl(payload->fd, F_OFD_SETLK, &lock);
+    if (fcntl(payload->fd, F_OFD_SETLK, &lock) == 0)
+        return true;
+    lukshdrErrorSetErrno(error, errno, _("Unable to lock the volume"));
+    return false;
+}
 
-    return payload && lukshdrStorageCheckGuests(link, false, error) &&
+bool
+lukshdrStorageHoldAfter(const lukshdrLink *link,
+                        const lukshdrHandle *payload,
+                        int domain,
+                        GError **error)
+{
+    g_autoptr(GError) used = NULL;
+
+    if (!lukshdrStorageLock(payload, error) ||
+        !lukshdrStorageCheckGuests(link, false, domain, error))
+        return false;
+
+    /* Whatever has it open now had it open before the lock, and is @domain: no other guest of this host uses it, and
+     * where locks are not carried between hosts nothing is known of others, now as ever. */
+    if (!lukshdrStorageCheckGuests(link, true, -1, &used) &&
+        !lukshdrStorageCheckOpeners(&link->payload, payload, NULL))
+        return true;
+    g_set_error(
+        error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+        _("the domain with id %d does not use volume '%s' of pool '%s' any more, so it may have "
+          "been written to since it was looked at; nothing was changed, try again"),
+        domain, link->payload.volume, link->payload.pool);
+    return false;
+}
+
+bool
+lukshdrStorageAwaitUnused(const lukshdrLink *link,
+                          const lukshdrHandle *payload,
+                          guint seconds,
+                          GError **error)
+{
+    gint64 deadline = g_get_monotonic_time() + seconds * G_USEC_PER_SEC;
+
+    for (;;) {
+        g_autoptr(GError) used = NULL;
+
+        if (lukshdrStorageCheckGuests(link, false, -1, &used) &&
+            lukshdrStorageCheckOpeners(&link->payload, payload, &used))
+            return true;
+        if (g_get_monotonic_time() >= deadline) {
+            g_propagate_error(error, g_steal_pointer(&used));
+            return false;
+        }
+        g_usleep(LUKSHDR_STORAGE_POLL);
+    }
+}
+
+lukshdrHandle *
+lukshdrStorageHold(const lukshdrLink *link, GError **error)
+{
+    g_autoptr(lukshdrHandle)
+        payload = lukshdrHandleOpen(&link->payload, LUKSHDR_HANDLE_READ, error);
+
+    /* a file system without locks has none of QEMU's either */
+    if (payload && payload->fd >= 0 && g_str_equal(link->format, "raw"))
+        (void)lukshdrStorageLock(payload, NULL);
+
+    return payload && lukshdrStorageCheckGuests(link, false, -1, error) &&
                    lukshdrStorageCheckOpeners(&link->payload, payload, error)
                ? g_steal_pointer(&payload)
                : NULL;

@@ -80,6 +80,41 @@ bool
 lukshdrStorageCheckUnused(const lukshdrLink *link, bool anyway, GError **error);
 
 /**
+ * lukshdrStorageHoldAfter:
+ * @link: a link
+ * @payload: its payload, open and on this host
+ * @domain: id of the running domain that alone uses the volume
+ * @error: VIR_ERR_OPERATION_INVALID if another domain uses the volume, or @domain does not; VIR_ERR_SYSTEM_ERROR, also
+ *         where the file system has no locks
+ *
+ * Between the end of @domain and what the caller does then, no QEMU shall write to the volume.  The lock is taken while
+ * @domain still has the volume open, and goes when @payload is closed.
+ *
+ * Returns: true if from now on no QEMU can open the payload and @domain uses it, or false with @error set.
+ */
+bool
+lukshdrStorageHoldAfter(const lukshdrLink *link,
+                        const lukshdrHandle *payload,
+                        int domain,
+                        GError **error);
+
+/**
+ * lukshdrStorageAwaitUnused:
+ * @link: a link
+ * @payload: its payload, open and on this host
+ * @seconds: how long to wait
+ * @error: as lukshdrStorageCheckUnused, when the time is over
+ *
+ * Returns: true as soon as no guest of this host uses the volume and no QEMU has a lock on its payload, or false with @error
+ * set.
+ */
+bool
+lukshdrStorageAwaitUnused(const lukshdrLink *link,
+                          const lukshdrHandle *payload,
+                          guint seconds,
+                          GError **error);
+
+/**
  * lukshdrStorageHold:
  * @link: a link
  * @error: as lukshdrStorageCheckUnused

@@ -290,6 +290,7 @@ lukshdrCloneCheckAction(const lukshdrVolumeXML *xml, const lukshdrLink *source, 
     case LUKSHDR_HEADER_LINK_EXISTING:
     case LUKSHDR_HEADER_LINK_UNLINK:
     case LUKSHDR_HEADER_LINK_CHECK:
+    case LUKSHDR_HEADER_LINK_TRIM:
         g_set_error_literal(
             error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
             _("volumes that exist are linked and unlinked with virsh vol-create, not "

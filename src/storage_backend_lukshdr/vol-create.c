@@ -59,6 +59,7 @@
 #include "secrets.h"
 #include "vol-share.h"
 #include "validate.h"
+#include "vol-trim.h"
 #include "vol-xml.h"
 
 /* Records the volume that stock has made.  No other thread has @link before it is stored. */
@@ -580,6 +581,8 @@ lukshdrStorageActOnExisting(virStoragePoolPtr pool,
     }
     if (xml->action == LUKSHDR_HEADER_LINK_CHECK)
         return lukshdrStorageLinkCheck(pool, xml, error);
+    if (xml->action == LUKSHDR_HEADER_LINK_TRIM)
+        return lukshdrStorageTrim(pool, xml, error);
     return xml->action == LUKSHDR_HEADER_LINK_EXISTING
                ? lukshdrStorageLinkExisting(pool, xml, error)
                : lukshdrStorageUnlink(pool, xml, error);

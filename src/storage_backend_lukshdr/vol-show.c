@@ -105,7 +105,8 @@ lukshdrStorageVolGetXMLDesc(virStorageVolPtr vol, unsigned int flags)
             free(xml);
             xml = shown;
         }
-        shown = lukshdrVolumeXMLShowPayload(xml, what.link, NULL);
+        shown = lukshdrVolumeXMLShowPayload(
+            xml, what.link, lukshdrStorageIsTrimmed(what.link) ? LUKSHDR_XML_STATE_TRIMMING : NULL);
     } else if (what.link && (links = lukshdrStorageHeadersSharers(what.link, &error))) {
         g_ptr_array_insert(links, 0, lukshdrLinkRef(what.link));
         shown = lukshdrVolumeXMLShowHeader(xml, links);

@@ -67,7 +67,7 @@ lukshdrUploadIsUsedHere(const lukshdrLink *link)
 {
     g_autofree char *guest = NULL;
 
-    return lukshdrGuestUsersFind(lukshdrStorageState.guests, link->uuid, false, &guest, NULL) &&
+    return lukshdrGuestUsersFind(lukshdrStorageState.guests, link->uuid, false, -1, &guest, NULL) &&
            guest;
 }
 

@@ -26,6 +26,7 @@ static const char *const lukshdrHeaderLinkActions[] = {
     [LUKSHDR_HEADER_LINK_NEW] = "new",       [LUKSHDR_HEADER_LINK_EXISTING] = "existing",
     [LUKSHDR_HEADER_LINK_UNLINK] = "unlink", [LUKSHDR_HEADER_LINK_CHECK] = "check",
     [LUKSHDR_HEADER_LINK_SHARE] = "share",   [LUKSHDR_HEADER_LINK_COPY] = "copy",
+    [LUKSHDR_HEADER_LINK_TRIM] = "trim",
 };
 
 /* The names that release 0.1 had for them; we still understand them */
@@ -60,6 +61,7 @@ lukshdrVolumeXMLFree(lukshdrVolumeXML *xml)
     g_free(xml->secretUUID);
     g_free(xml->secretUsage);
     g_free(xml->image);
+    g_clear_pointer(&xml->unused, g_array_unref);
     lukshdrFormatParamsClear(&xml->params);
     g_free(xml);
 }
@@ -207,7 +209,7 @@ lukshdrVolumeXMLParseAction(xmlNode *header, lukshdrVolumeXML *xml, GError **err
     g_set_error(
         error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
         _("unknown link='%s' of the header, it must be 'new', 'existing', 'unlink', 'check', "
-          "'share' or 'copy'"),
+          "'share', 'copy' or 'trim'"),
         action);
     return false;
 }
@@ -260,9 +262,65 @@ lukshdrVolumeXMLParseSource(xmlNode *node, lukshdrVolumeXML *xml, GError **error
 }
 
 static bool
+lukshdrVolumeXMLParseNumber(xmlNode *node, const char *attribute, guint64 *number, GError **error)
+{
+    g_autofree char *text = lukshdrXMLAttribute(node, attribute);
+
+    /* the sum of two of them must fit as well, and QEMU counts bytes with a sign */
+    if (text && g_ascii_string_to_unsigned(text, 10, 0, G_MAXINT64 / 2, number, NULL) &&
+        *number % LUKSHDR_VOLUME_SECTOR == 0)
+        return true;
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                _("malformed attribute '%s' of element '%s': a number of bytes, a multiple of %d, "
+                  "is needed"),
+                attribute, node->name, LUKSHDR_VOLUME_SECTOR);
+    return false;
+}
+
+static bool
+lukshdrVolumeXMLParseUnused(xmlNode *node, lukshdrVolumeXML *xml, GError **error)
+{
+    static const char *const children[] = { LUKSHDR_XML_RANGE, NULL };
+    g_autofree char *domain = lukshdrXMLAttribute(node, "domain");
+    guint64 end = 0;
+    guint64 id;
+    xmlNode *child;
+
+    if (!lukshdrXMLOnlyChildren(node, children, error))
+        return false;
+    if (!domain || !g_ascii_string_to_unsigned(domain, 10, 1, G_MAXINT, &id, NULL)) {
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                            _("element 'unused' needs the attribute 'domain', the id of a running "
+                              "domain"));
+        return false;
+    }
+    xml->unusedDomain = id;
+
+    xml->unused = g_array_new(FALSE, FALSE, sizeof(lukshdrVolumeRange));
+    for (child = lukshdrXMLChild(node, NULL); child; child = lukshdrXMLNext(child, NULL)) {
+        lukshdrVolumeRange range;
+
+        if (!lukshdrVolumeXMLParseNumber(child, "offset", &range.offset, error) ||
+            !lukshdrVolumeXMLParseNumber(child, "size", &range.size, error))
+            return false;
+        if (range.offset < end || range.size == 0) {
+            g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                        _("the range at offset %" G_GUINT64_FORMAT
+                          " is empty, or does not come after the one before it"),
+                        range.offset);
+            return false;
+        }
+        end = range.offset + range.size;
+        g_array_append_val(xml->unused, range);
+    }
+    return true;
+}
+
+static bool
 lukshdrVolumeXMLParseHeader(xmlNode *header, lukshdrVolumeXML *xml, GError **error)
 {
     static const char *const children[] = { LUKSHDR_XML_SOURCE, NULL };
+    static const char *const trim[] = { LUKSHDR_XML_UNUSED, NULL };
     g_autofree char *type = lukshdrXMLAttribute(header, "type");
     xmlNode *node;
 
@@ -272,8 +330,19 @@ lukshdrVolumeXMLParseHeader(xmlNode *header, lukshdrVolumeXML *xml, GError **err
         return false;
     }
 
-    if (!lukshdrXMLOnlyChildren(header, children, error) ||
-        !lukshdrVolumeXMLParseAction(header, xml, error))
+    if (!lukshdrVolumeXMLParseAction(header, xml, error))
+        return false;
+    if (xml->action == LUKSHDR_HEADER_LINK_TRIM) {
+        if (!lukshdrXMLOnlyChildren(header, trim, error) ||
+            !lukshdrXMLAtMostOnce(header, trim, error))
+            return false;
+        if ((node = lukshdrXMLChild(header, LUKSHDR_XML_UNUSED)))
+            return lukshdrVolumeXMLParseUnused(node, xml, error);
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                            _("to trim a volume, element 'header' needs an 'unused'"));
+        return false;
+    }
+    if (!lukshdrXMLOnlyChildren(header, children, error))
         return false;
 
     for (node = lukshdrXMLChild(header, NULL); node; node = lukshdrXMLNext(node, NULL)) {

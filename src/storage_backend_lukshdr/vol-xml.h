@@ -25,6 +25,7 @@ typedef enum {
     LUKSHDR_HEADER_LINK_CHECK, /* they are a linked volume: does the secret open it?  Nothing is changed */
     LUKSHDR_HEADER_LINK_SHARE, /* the header exists, and belongs to another linked volume */
     LUKSHDR_HEADER_LINK_COPY,  /* when cloning: the source's header, with its master key */
+    LUKSHDR_HEADER_LINK_TRIM,  /* they are a linked volume, parts of which shall be freed */
 } lukshdrHeaderLinkAction;
 
 /**
@@ -43,6 +44,15 @@ struct _lukshdrHeaderSource {
     char *volume;
 };
 
+/* A part of the disk, bytes; both are multiples of LUKSHDR_VOLUME_SECTOR */
+typedef struct _lukshdrVolumeRange lukshdrVolumeRange;
+struct _lukshdrVolumeRange {
+    guint64 offset;
+    guint64 size;
+};
+
+#define LUKSHDR_VOLUME_SECTOR 512
+
 typedef struct _lukshdrVolumeXML lukshdrVolumeXML;
 struct _lukshdrVolumeXML {
     char *name;  /* of the payload volume */
@@ -55,6 +65,8 @@ struct _lukshdrVolumeXML {
     char *
         image; /* qemu-img's options for the qcow2 that we make in the raw volume of stock (image.h);
                      * else NULL */
+    int unusedDomain; /* with TRIM: id of the running domain that found out what is not used */
+    GArray *unused;   /* with TRIM: lukshdrVolumeRange, in ascending order, none overlaps another */
     lukshdrFormatParams params;
 };
 

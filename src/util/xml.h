@@ -65,8 +65,11 @@
 #define LUKSHDR_XML_STATE_MISSING "missing"
 #define LUKSHDR_XML_STATE_FOUND "found" /* a label says so, and it is not followed */
 #define LUKSHDR_XML_STATE_REPLACED \
-    "payload-replaced"                 /* of a link: another file stands in its payload's place */
-#define LUKSHDR_XML_HEADER_LINK "link" /* attribute of <header>: what is to be done */
+    "payload-replaced" /* of a link: another file stands in its payload's place */
+#define LUKSHDR_XML_STATE_TRIMMING "trimming" /* of a link: no guest can start until that is done */
+#define LUKSHDR_XML_HEADER_LINK "link"        /* attribute of <header>: what is to be done */
+#define LUKSHDR_XML_UNUSED "unused"           /* parts of a disk that its guest does not use */
+#define LUKSHDR_XML_RANGE "range"
 
 /* registry, label and guest records */
 #define LUKSHDR_XML_LINK "link"

@@ -273,6 +273,11 @@ refuse "asking whether the secret opens it, without data-read" "^denied" \
 refuse "without the secret" "^denied" call poor-cloner virStorageVolCreateXML data "$CHECK"
 refuse "without create" "^denied" call no-storage-vol.create virStorageVolCreateXML data "$CHECK"
 try "with these" call cloner virStorageVolCreateXML data "$CHECK"
+TRIM=$(sed "s|<header type.*|<header type='volume' link='trim'><unused domain='1'><range offset='0' size='512'/></unused></header>|" \
+    "$UNLINK" | file trim)
+refuse "trimming without data-write" "^denied" call only-storage-vol.create virStorageVolCreateXML data "$TRIM"
+refuse "or without create" "^denied" call no-storage-vol.create virStorageVolCreateXML data "$TRIM"
+refuse "with both, what is missing is said" "does not use volume 'disk'" call sharer virStorageVolCreateXML data "$TRIM"
 refuse "unlinking without delete" "^denied" call sharer virStorageVolCreateXML data "$UNLINK"
 refuse "or where he may not write to the headers" "^denied" call tenant virStorageVolCreateXML data "$UNLINK"
 same "nothing has changed" "$(all_there)" "$before"

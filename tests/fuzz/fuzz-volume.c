@@ -46,8 +46,21 @@ fuzzAsked(const lukshdrVolumeXML *xml)
     }
     /* what is given up, or only looked at, needs no header to be named */
     g_assert_true(i > 0 || xml->action == LUKSHDR_HEADER_LINK_UNLINK ||
-                  xml->action == LUKSHDR_HEADER_LINK_CHECK);
-    g_assert_true(lukshdrVolumeXMLPrimary(xml) == (i > 0 ? xml->headers->pdata[0] : NULL));
+                  xml->action == LUKSHDR_HEADER_LINK_CHECK ||
+                  xml->action == LUKSHDR_HEADER_LINK_TRIM);
+    g_assert_true(!xml->unused == (xml->action != LUKSHDR_HEADER_LINK_TRIM));
+    for (i = 0; xml->unused && i < xml->unused->len; i++) {
+        const lukshdrVolumeRange *range = &g_array_index(xml->unused, lukshdrVolumeRange, i);
+        const lukshdrVolumeRange *before = i > 0 ? range - 1 : NULL;
+
+        g_assert_cmpint(xml->unusedDomain, >, 0);
+        g_assert_cmpuint(range->size, >, 0);
+        g_assert_cmpuint((range->offset | range->size) % LUKSHDR_VOLUME_SECTOR, ==, 0);
+        g_assert_cmpuint(range->offset + range->size, <, G_MAXINT64);
+        g_assert_true(!before || before->offset + before->size <= range->offset);
+    }
+    g_assert_true(lukshdrVolumeXMLPrimary(xml) ==
+                  (xml->headers->len > 0 ? xml->headers->pdata[0] : NULL));
     g_assert_true(lukshdrTextIsName(xml->name));
 
     /* by UUID or by usage; neither, if one is to be generated */
