@@ -201,4 +201,5 @@ extern const lukshdrToolCommand lukshdrToolCommandKeyList;
 extern const lukshdrToolCommand lukshdrToolCommandKeyRemove;
 extern const lukshdrToolCommand lukshdrToolCommandLink;
 extern const lukshdrToolCommand lukshdrToolCommandList;
+extern const lukshdrToolCommand lukshdrToolCommandTrim;
 extern const lukshdrToolCommand lukshdrToolCommandUnlink;

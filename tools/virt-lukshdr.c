@@ -28,7 +28,7 @@ static const lukshdrToolCommand *const lukshdrToolCommands[] = {
     &lukshdrToolCommandLink,    &lukshdrToolCommandUnlink,       &lukshdrToolCommandForget,
     &lukshdrToolCommandErase,   &lukshdrToolCommandHeaderBackup, &lukshdrToolCommandHeaderRestore,
     &lukshdrToolCommandKeyAdd,  &lukshdrToolCommandKeyRemove,    &lukshdrToolCommandKeyChange,
-    &lukshdrToolCommandConvert, &lukshdrToolCommandCheck,
+    &lukshdrToolCommandConvert, &lukshdrToolCommandTrim,         &lukshdrToolCommandCheck,
 };
 
 /* Prints nothing: libvirt's own handler would print each error, also expected ones */

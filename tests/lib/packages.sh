@@ -23,7 +23,8 @@ check="clang clang-format clang-tidy cppcheck valgrind shellcheck libxml2-utils 
     libglib2.0-bin rsync tgt ceph-mon ceph-osd ceph-common rpm rpmlint"
 
 # for the suites that "./check releases" runs
-release="libxml2-utils nbdkit libnbd-bin cryptsetup-bin attr e2fsprogs jq openssl python3 virtnbdbackup"
+release="libxml2-utils nbdkit libnbd-bin cryptsetup-bin attr e2fsprogs fdisk jq openssl python3 virtnbdbackup
+    libguestfs0 linux-image-cloud-amd64"
 lab="mmdebstrap debian-archive-keyring openssh-client e2fsprogs python3"
 
 list=

@@ -44,7 +44,7 @@ options() {
 }
 
 mapfile -t commands < <("$VL" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z-]*\)  *.*/\1/p')
-same "there are all of them" "${#commands[@]}" 17
+same "there are all of them" "${#commands[@]}" 18
 same "the manual has the same" "$(sed -n '/^COMMANDS$/,/COMMANDS-END/p' "$RST" | grep -B 1 -E '^-+$' | grep -E '^[a-z]' | sort)" \
     "$(printf '%s\n' "${commands[@]}" | sort)"
 # Files that examples name must be there, since some are read first.
