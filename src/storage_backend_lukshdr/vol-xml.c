@@ -304,10 +304,12 @@ lukshdrVolumeXMLParseUnused(xmlNode *node, lukshdrVolumeXML *xml, GError **error
             !lukshdrVolumeXMLParseNumber(child, "size", &range.size, error))
             return false;
         if (range.offset < end || range.size == 0) {
-            g_set_error(error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
-                        _("the range at offset %" G_GUINT64_FORMAT
-                          " is empty, or does not come after the one before it"),
-                        range.offset);
+            g_autofree char *offset = lukshdrXMLAttribute(child, "offset");
+
+            g_set_error(
+                error, LUKSHDR_ERROR, VIR_ERR_XML_ERROR,
+                _("the range at offset %s is empty, or does not come after the one before it"),
+                offset);
             return false;
         }
         end = range.offset + range.size;
