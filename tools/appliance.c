@@ -27,6 +27,7 @@
 #define LUKSHDR_GUESTFS_ADD_DRIVE_OPTS_FORMAT 1
 #define LUKSHDR_GUESTFS_ADD_DRIVE_OPTS_LABEL 4
 #define LUKSHDR_GUESTFS_ADD_DRIVE_OPTS_DISCARD 10
+#define LUKSHDR_GUESTFS_FSTRIM_MINIMUMFREEEXTENT 2
 #define LUKSHDR_GUESTFS_END (-1)
 
 typedef struct guestfs_h guestfs_h;
@@ -39,9 +40,11 @@ struct _lukshdrGuestfs {
     const char *(*guestfs_last_error)(guestfs_h *g);
     int (*guestfs_set_backend)(guestfs_h *g, const char *backend);
     int (*guestfs_add_drive_opts)(guestfs_h *g, const char *filename, ...);
+    int (*guestfs_set_append)(guestfs_h *g, const char *append);
     int (*guestfs_launch)(guestfs_h *g);
     int (*guestfs_shutdown)(guestfs_h *g);
     char **(*guestfs_list_filesystems)(guestfs_h *g);
+    char **(*guestfs_tune2fs_l)(guestfs_h *g, const char *device);
     int (*guestfs_mount)(guestfs_h *g, const char *mountable, const char *mountpoint);
     int (*guestfs_fstrim)(guestfs_h *g, const char *mountpoint, ...);
     int (*guestfs_umount_all)(guestfs_h *g);
@@ -65,12 +68,24 @@ struct _lukshdrToolAppliance {
  * shows (/dev/sda) may be that of another disk there: its own. */
 #define LUKSHDR_APPLIANCE_DISK "lukshdr"
 
-/* In the appliance's shell.  The trace's buffer holds some 500,000 requests; a discard has 8 MiB or more.  A request
- * of several ranges would be traced as one, so there must be none such. */
+/* The appliance's kernel gets this.  The appliance starts every RAID that it finds, also one of which only this disk is
+ * there; until somebody writes to it, that leaves no mark on the disk. */
+#define LUKSHDR_APPLIANCE_KERNEL "md_mod.start_ro=1"
+
+/* What is smaller than this is not discarded, bytes: the cluster of a qcow2 is not, either, and the trace holds more of what
+ * is worth it */
+#define LUKSHDR_APPLIANCE_LEAST G_GINT64_CONSTANT(65536)
+
+/* In the appliance's shell.  With RAID this is one disk of several: written to alone, it would be another than the others
+ * are.  The trace's buffer holds some 500,000 requests, each in the order of one processor's.  A request of several
+ * ranges would be traced as one, so there must be none such. */
+#define LUKSHDR_APPLIANCE_RAID "RAID"
 #define LUKSHDR_APPLIANCE_BEGIN \
     "set -e; t=/sys/kernel/tracing; [ -e $t/events ] || mount -t tracefs tracefs $t; " \
     "b=$(readlink -e /dev/disk/guestfs/" LUKSHDR_APPLIANCE_DISK "); b=/sys/block/${b##*/}; " \
-    "[ \"$(cat $b/queue/max_discard_segments)\" -le 1 ]; " \
+    "[ ! -e /proc/mdstat ] || ! grep -q '^md' /proc/mdstat || { echo RAID; exit; }; " \
+    "if dmsetup table | grep -q ': [0-9]* [0-9]* \\(raid\\|mirror\\) '; then echo RAID; exit; fi; " \
+    "[ \"$(cat $b/queue/max_discard_segments)\" -le 1 ]; [ $(nproc) -eq 1 ]; " \
     "d=$(cat $b/dev); d=$((${d%:*} << 20 | ${d#*:})); " \
     "cd $t; echo nop > current_tracer; echo 65536 > buffer_size_kb; echo > trace; " \
     "cd events/block/block_rq_issue; echo \"dev == $d\" > filter; echo 1 > enable; echo 1 > $t/tracing_on; " \
@@ -109,9 +124,11 @@ lukshdrGuestfsLoad(lukshdrGuestfs *api, GError **error)
     LUKSHDR_GUESTFS_FIND(guestfs_last_error)
     LUKSHDR_GUESTFS_FIND(guestfs_set_backend)
     LUKSHDR_GUESTFS_FIND(guestfs_add_drive_opts)
+    LUKSHDR_GUESTFS_FIND(guestfs_set_append)
     LUKSHDR_GUESTFS_FIND(guestfs_launch)
     LUKSHDR_GUESTFS_FIND(guestfs_shutdown)
     LUKSHDR_GUESTFS_FIND(guestfs_list_filesystems)
+    LUKSHDR_GUESTFS_FIND(guestfs_tune2fs_l)
     LUKSHDR_GUESTFS_FIND(guestfs_mount)
     LUKSHDR_GUESTFS_FIND(guestfs_fstrim)
     LUKSHDR_GUESTFS_FIND(guestfs_umount_all)
@@ -162,6 +179,7 @@ lukshdrToolApplianceNew(const char *uri,
     }
     api->guestfs_set_error_handler(appliance->g, NULL, NULL);
     if (api->guestfs_set_backend(appliance->g, backend) < 0 ||
+        api->guestfs_set_append(appliance->g, LUKSHDR_APPLIANCE_KERNEL) < 0 ||
         api->guestfs_add_drive_opts(appliance->g, path, LUKSHDR_GUESTFS_ADD_DRIVE_OPTS_FORMAT,
                                     format, LUKSHDR_GUESTFS_ADD_DRIVE_OPTS_LABEL,
                                     LUKSHDR_APPLIANCE_DISK, LUKSHDR_GUESTFS_ADD_DRIVE_OPTS_DISCARD,
@@ -194,7 +212,11 @@ lukshdrToolApplianceBegin(const lukshdrToolAppliance *appliance, GError **error)
     char *said = lukshdrToolApplianceShell(appliance, LUKSHDR_APPLIANCE_BEGIN, error);
     bool ok = said && g_str_equal(g_strstrip(said), ready);
 
-    if (said && !ok)
+    if (said && g_str_equal(said, LUKSHDR_APPLIANCE_RAID))
+        g_set_error_literal(error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_REFUSED,
+                            _("the volume is a disk of a RAID that the guest makes, and cannot be "
+                              "trimmed without the others"));
+    else if (said && !ok)
         g_set_error(error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_FAILED,
                     _("the kernel of libguestfs cannot trace what is discarded: %s"), said);
     free(said);
@@ -218,7 +240,53 @@ lukshdrToolApplianceIsAsleep(char *const *systems)
     return false;
 }
 
-/* Has each file system discard what it does not use.  One that cannot be mounted is left out. */
+/* Has the kernel noted errors in the ext file system, so that what is free in it is not certain?  True also where that cannot be
+ * told. */
+static bool
+lukshdrToolApplianceIsDamaged(const lukshdrToolAppliance *appliance, const char *name)
+{
+    char **fields = appliance->api.guestfs_tune2fs_l(appliance->g, name);
+    bool known = false;
+    bool damaged = false;
+    size_t i;
+
+    /* names and values in turn */
+    for (i = 0; fields && fields[i] && fields[i + 1]; i += 2) {
+        if (g_str_equal(fields[i], "Filesystem state")) {
+            known = true;
+            damaged = strstr(fields[i + 1], "error") != NULL;
+        }
+    }
+    for (i = 0; fields && fields[i]; i++)
+        free(fields[i]);
+    free(fields);
+    return !known || damaged;
+}
+
+/* Has the file system discard what it does not use.  Returns NULL, or why it was left out, for a person. */
+static const char *
+lukshdrToolApplianceDiscardOne(const lukshdrToolAppliance *appliance,
+                               const char *name,
+                               const char *type)
+{
+    /* whose journals are replayed when they are mounted: ntfs-3g throws that of NTFS away, and goes by what is not true any
+     * more */
+    static const char *const known[] = { "ext2", "ext3", "ext4", "xfs", "btrfs", NULL };
+    const lukshdrGuestfs *api = &appliance->api;
+    bool ok;
+
+    if (!g_strv_contains(known, type))
+        return _("this kind is not trimmed");
+    if (g_str_has_prefix(type, "ext") && lukshdrToolApplianceIsDamaged(appliance, name))
+        return _("it has errors: check it first");
+
+    ok = api->guestfs_mount(appliance->g, name, "/") == 0 &&
+         api->guestfs_fstrim(appliance->g, "/", LUKSHDR_GUESTFS_FSTRIM_MINIMUMFREEEXTENT,
+                             LUKSHDR_APPLIANCE_LEAST, LUKSHDR_GUESTFS_END) == 0;
+    return ok ? NULL : api->guestfs_last_error(appliance->g);
+}
+
+/* Has each file system discard what it does not use, but for those that are left out */
 static bool
 lukshdrToolApplianceDiscard(const lukshdrToolAppliance *appliance,
                             void (*tell)(const char *name, const char *reason),
@@ -235,10 +303,7 @@ lukshdrToolApplianceDiscard(const lukshdrToolAppliance *appliance,
     }
     asleep = lukshdrToolApplianceIsAsleep(systems);
     for (i = 0; !asleep && systems[i] && systems[i + 1]; i += 2) {
-        bool ok = api->guestfs_mount(appliance->g, systems[i], "/") == 0 &&
-                  api->guestfs_fstrim(appliance->g, "/", LUKSHDR_GUESTFS_END) == 0;
-
-        tell(systems[i], ok ? NULL : api->guestfs_last_error(appliance->g));
+        tell(systems[i], lukshdrToolApplianceDiscardOne(appliance, systems[i], systems[i + 1]));
         api->guestfs_umount_all(appliance->g);
     }
     for (i = 0; systems[i]; i++)

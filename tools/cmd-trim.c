@@ -14,6 +14,7 @@
 #include <libvirt/virterror.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "util/error.h"
 #include "util/text.h"
@@ -22,7 +23,6 @@
 #include "cmd-link.h"
 #include "state.h"
 #include "trace.h"
-#include "use.h"
 
 /* How often the tool looks whether the daemon has the volume, microseconds */
 #define LUKSHDR_TOOL_TRIM_POLL (100 * 1000)
@@ -50,43 +50,148 @@ lukshdrToolTrimThread(gpointer opaque)
     return NULL;
 }
 
-/* A domain's saved memory has file systems in it that are mounted.  Refuses if there is such a domain. */
+/* Is the file at @path the payload?  It may have several names: a pool's directory can be a symbolic link. */
 static bool
-lukshdrToolTrimCheckSaved(lukshdrTool *tool, const lukshdrToolVolume *payload, GError **error)
+lukshdrToolTrimIsFile(const lukshdrToolVolume *payload, const char *path)
+{
+    struct stat one;
+    struct stat other;
+
+    return path && (g_str_equal(path, payload->path) ||
+                    (stat(path, &one) == 0 && stat(payload->path, &other) == 0 &&
+                     one.st_dev == other.st_dev && one.st_ino == other.st_ino));
+}
+
+/* Is the volume @source of a disk, or of something below one? */
+static bool
+lukshdrToolTrimIsSource(const lukshdrToolVolume *payload, xmlNode *source)
+{
+    g_autofree char *path = source ? lukshdrXMLAttribute(source, LUKSHDR_XML_FILE) : NULL;
+
+    return source &&
+           (lukshdrToolVolumeIsSource(payload, source) || lukshdrToolTrimIsFile(payload, path));
+}
+
+typedef enum {
+    LUKSHDR_TOOL_TRIM_NONE,
+    LUKSHDR_TOOL_TRIM_DISK,  /* the volume is one */
+    LUKSHDR_TOOL_TRIM_BELOW, /* the volume is below an overlay that is one */
+} lukshdrToolTrimPlace;
+
+/* Where is the volume in the disks of @xml, a domain's?  Takes @xml over.  Returns false with @error set if that cannot be
+ * told. */
+static bool
+lukshdrToolTrimLook(const lukshdrToolVolume *payload,
+                    char *xml,
+                    lukshdrToolTrimPlace *place,
+                    GError **error)
+{
+    g_autoptr(xmlDoc) doc = xml ? lukshdrXMLParse(xml, strlen(xml), LUKSHDR_XML_DOMAIN, error)
+                                : NULL;
+    xmlNode *devices = doc ? lukshdrXMLChild(xmlDocGetRootElement(doc), LUKSHDR_XML_DEVICES) : NULL;
+    xmlNode *disk;
+
+    *place = LUKSHDR_TOOL_TRIM_NONE;
+    if (!xml)
+        lukshdrToolSetLast(error);
+    free(xml);
+    for (disk = lukshdrXMLChild(devices, LUKSHDR_XML_DISK); disk;
+         disk = lukshdrXMLNext(disk, LUKSHDR_XML_DISK)) {
+        xmlNode *below = disk;
+
+        if (lukshdrToolTrimIsSource(payload, lukshdrXMLChild(disk, LUKSHDR_XML_SOURCE)))
+            *place = LUKSHDR_TOOL_TRIM_DISK;
+        while ((below = lukshdrXMLChild(below, LUKSHDR_XML_BACKING_STORE))) {
+            if (!lukshdrToolTrimIsSource(payload, lukshdrXMLChild(below, LUKSHDR_XML_SOURCE)))
+                continue;
+            *place = LUKSHDR_TOOL_TRIM_BELOW;
+            return true;
+        }
+    }
+    return doc != NULL;
+}
+
+/* Refuses if the volume is below an overlay of @domain, or if @domain was saved with it: its memory has file systems in it that
+ * are mounted */
+static bool
+lukshdrToolTrimCheckDomain(virDomainPtr domain, const lukshdrToolVolume *payload, GError **error)
+{
+    int saved = virDomainHasManagedSaveImage(domain, 0);
+    lukshdrToolTrimPlace place;
+
+    if (saved < 0) {
+        lukshdrToolSetLast(error);
+        return false;
+    }
+    if (!lukshdrToolTrimLook(payload, virDomainGetXMLDesc(domain, 0), &place, error))
+        return false;
+    if (place == LUKSHDR_TOOL_TRIM_BELOW) {
+        g_set_error(error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_REFUSED,
+                    _("domain '%s' has an overlay, such as a snapshot's, that stands on volume "
+                      "'%s', which nobody may change then; delete the snapshot first"),
+                    virDomainGetName(domain), payload->name);
+        return false;
+    }
+    /* what was saved may have other disks than the configuration */
+    if (!saved)
+        return true;
+    if (!lukshdrToolTrimLook(payload, virDomainManagedSaveGetXMLDesc(domain, 0), &place, error))
+        return false;
+    if (place == LUKSHDR_TOOL_TRIM_NONE)
+        return true;
+    g_set_error(error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_REFUSED,
+                _("domain '%s' was saved with volume '%s' mounted in it; start it and shut it down "
+                  "first"),
+                virDomainGetName(domain), payload->name);
+    return false;
+}
+
+static bool
+lukshdrToolTrimCheckDomains(lukshdrTool *tool, const lukshdrToolVolume *payload, GError **error)
 {
     virDomainPtr *domains = NULL;
-    int count = virConnectListAllDomains(tool->conn, &domains,
-                                         VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE);
+    int count = virConnectListAllDomains(tool->conn, &domains, 0);
     bool ok = count >= 0;
     int i;
 
     if (!ok)
         lukshdrToolSetLast(error);
     for (i = 0; i < count; i++) {
-        char *xml = ok ? virDomainGetXMLDesc(domains[i], 0) : NULL;
-        g_autoptr(xmlDoc) doc = xml ? lukshdrXMLParse(xml, strlen(xml), LUKSHDR_XML_DOMAIN, NULL)
-                                    : NULL;
-        xmlNode *devices = doc ? lukshdrXMLChild(xmlDocGetRootElement(doc), LUKSHDR_XML_DEVICES)
-                               : NULL;
-        xmlNode *disk;
-
-        for (disk = lukshdrXMLChild(devices, LUKSHDR_XML_DISK); disk && ok;
-             disk = lukshdrXMLNext(disk, LUKSHDR_XML_DISK)) {
-            xmlNode *source = lukshdrXMLChild(disk, LUKSHDR_XML_SOURCE);
-
-            if (!source || !lukshdrToolVolumeIsSource(payload, source))
-                continue;
-            ok = false;
-            g_set_error(error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_REFUSED,
-                        _("domain '%s' was saved with volume '%s' mounted in it; start it and shut "
-                          "it down first"),
-                        virDomainGetName(domains[i]), payload->name);
-        }
-        free(xml);
+        ok = ok && lukshdrToolTrimCheckDomain(domains[i], payload, error);
         virDomainFree(domains[i]);
     }
     free(domains);
     return ok;
+}
+
+/* Refuses if another volume of a pool is an overlay of the volume, whether a domain has it or not */
+static bool
+lukshdrToolTrimCheckOverlays(lukshdrTool *tool, const lukshdrToolVolume *payload, GError **error)
+{
+    g_autoptr(GPtrArray) volumes = lukshdrToolVolumeList(tool, NULL, error);
+    guint i;
+
+    for (i = 0; volumes && i < volumes->len; i++) {
+        const lukshdrToolVolume *volume = g_ptr_array_index(volumes, i);
+        char *xml = virStorageVolGetXMLDesc(volume->vol, 0);
+        g_autoptr(xmlDoc) doc = xml ? lukshdrXMLParse(xml, strlen(xml), LUKSHDR_XML_VOLUME, NULL)
+                                    : NULL;
+        xmlNode *backing = doc ? lukshdrXMLChild(xmlDocGetRootElement(doc),
+                                                 LUKSHDR_XML_BACKING_STORE)
+                               : NULL;
+        xmlNode *node = backing ? lukshdrXMLChild(backing, LUKSHDR_XML_PATH) : NULL;
+        g_autofree char *path = node ? lukshdrXMLText(node) : NULL;
+
+        free(xml);
+        if (!lukshdrToolTrimIsFile(payload, path))
+            continue;
+        g_set_error(error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_REFUSED,
+                    _("volume '%1$s' of pool '%2$s' is an overlay that stands on volume '%3$s', "
+                      "which nobody may change then"),
+                    volume->name, volume->pool, payload->name);
+        return false;
+    }
+    return volumes != NULL;
 }
 
 /* Refuses where what would be found out is wrong a moment later, or was never true */
@@ -94,8 +199,6 @@ static bool
 lukshdrToolTrimCheck(lukshdrTool *tool, const lukshdrToolState *state, GError **error)
 {
     const lukshdrToolVolume *payload = state->payload;
-    g_autofree char *domain = NULL;
-    g_autofree char *overlay = NULL;
 
     if (state->reason) {
         g_set_error(error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_FAILED,
@@ -113,15 +216,8 @@ lukshdrToolTrimCheck(lukshdrTool *tool, const lukshdrToolState *state, GError **
                     payload->name, (char *)g_ptr_array_index(state->users, 0));
         return false;
     }
-    if (payload->secretUUID &&
-        (overlay = lukshdrToolUseFindOverlay(tool, payload->secretUUID, &domain))) {
-        g_set_error(error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_REFUSED,
-                    _("domain '%s' has a snapshot: its overlay '%s' stands on volume '%s', which "
-                      "nobody may change; delete the snapshot first"),
-                    domain, overlay, payload->name);
-        return false;
-    }
-    return lukshdrToolTrimCheckSaved(tool, payload, error);
+    return lukshdrToolTrimCheckDomains(tool, payload, error) &&
+           lukshdrToolTrimCheckOverlays(tool, payload, error);
 }
 
 /* The appliance opens the disk by its path here */
@@ -154,22 +250,34 @@ lukshdrToolTrimTell(const char *name, const char *reason)
         lukshdrToolNote(_("%s: looked at"), shown);
 }
 
-/* Returns the id of the domain that the appliance is; 0 with @error set */
+/* How libguestfs names its domains (launch-libvirt.c) */
+#define LUKSHDR_TOOL_TRIM_GUESTFS "guestfs-"
+
+/* Returns the id of the domain that the appliance is; 0 with @error set.  A domain that comes and goes meanwhile has
+ * another id. */
 static guint
 lukshdrToolTrimFindDomain(lukshdrTool *tool, const lukshdrToolVolume *payload, GError **error)
 {
-    g_autoptr(lukshdrToolUse) use = lukshdrToolUseNew(tool);
-    g_autoptr(GPtrArray) users = g_ptr_array_new_with_free_func(g_free);
-    virDomainPtr domain = NULL;
+    virDomainPtr *domains = NULL;
+    int count = virConnectListAllDomains(tool->conn, &domains, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
+    guint users = 0;
     guint id = 0;
+    int i;
 
-    lukshdrToolUseFind(use, payload, users);
-    if (users->len == 1 &&
-        (domain = virDomainLookupByName(tool->conn, g_ptr_array_index(users, 0)))) {
-        id = virDomainGetID(domain);
-        virDomainFree(domain);
+    for (i = 0; i < count; i++) {
+        lukshdrToolTrimPlace place;
+
+        /* one that has ended meanwhile has no XML */
+        if (lukshdrToolTrimLook(payload, virDomainGetXMLDesc(domains[i], 0), &place, NULL) &&
+            place != LUKSHDR_TOOL_TRIM_NONE) {
+            users++;
+            if (g_str_has_prefix(virDomainGetName(domains[i]), LUKSHDR_TOOL_TRIM_GUESTFS))
+                id = virDomainGetID(domains[i]);
+        }
+        virDomainFree(domains[i]);
     }
-    if (id > 0 && id <= G_MAXINT)
+    free(domains);
+    if (users == 1 && id > 0 && id <= G_MAXINT)
         return id;
     g_set_error(error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_FAILED,
                 _("libvirt does not show libguestfs' domain as the only one that uses volume '%s'; "
@@ -290,7 +398,7 @@ lukshdrToolTrimRun(lukshdrTool *tool, char ***argv, GError **error)
     question = g_strdup_printf(
         _("Free what the file systems in volume '%s' of pool '%s' do not use? They are mounted for "
           "that in a domain of libguestfs. Who reads the payload learns afterwards which parts of the disk are not "
-          "used. If the guest is hibernated (asleep, with its memory on the disk), this destroys its data."),
+          "used. If the guest was saved (virsh save), or is hibernated with its memory on another disk or in a swap file, this destroys its data."),
         name, payload->pool);
     ok = lukshdrToolTrimCheckLocal(tool, &uri, error) && lukshdrToolConfirm(question, yes, error);
     if (ok)
@@ -298,8 +406,8 @@ lukshdrToolTrimRun(lukshdrTool *tool, char ***argv, GError **error)
     ok = ok &&
          (appliance = lukshdrToolApplianceNew(uri, payload->path, payload->format,
                                               payload->capacity, error)) &&
-         (ranges = lukshdrToolApplianceTrim(appliance, lukshdrToolTrimTell, error)) &&
          (domain = lukshdrToolTrimFindDomain(tool, payload, error)) &&
+         (ranges = lukshdrToolApplianceTrim(appliance, lukshdrToolTrimTell, error)) &&
          lukshdrToolTrimFree(payload, domain, ranges, g_steal_pointer(&appliance), error);
     free(uri);
     if (ok)

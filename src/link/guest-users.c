@@ -204,6 +204,40 @@ lukshdrGuestUsersLoad(lukshdrGuestUsers *users, GError **error)
     return true;
 }
 
+/* Does @user use the volume of @link? */
+static bool
+lukshdrGuestUserUses(const lukshdrGuestUser *user, const char *link, bool writers)
+{
+    guint i;
+
+    for (i = 0; i < user->disks->len; i++) {
+        const lukshdrGuestDisk *disk = g_ptr_array_index(user->disks, i);
+
+        if (g_str_equal(disk->linkUUID, link) && !(writers && disk->readOnly))
+            return true;
+    }
+    return false;
+}
+
+bool
+lukshdrGuestUsersHas(lukshdrGuestUsers *users, const char *link, int id, GError **error)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&users->lock);
+    GPtrArray *bucket;
+    guint i;
+
+    if (!lukshdrGuestUsersLoad(users, error))
+        return false;
+    bucket = g_hash_table_lookup(users->byLink, link);
+    for (i = 0; bucket && i < bucket->len; i++) {
+        const lukshdrGuestUser *user = g_ptr_array_index(bucket, i);
+
+        if (user->id == id && lukshdrGuestUserUses(user, link, true))
+            return true;
+    }
+    return false;
+}
+
 bool
 lukshdrGuestUsersFind(lukshdrGuestUsers *users,
                       const char *link,
@@ -217,7 +251,6 @@ lukshdrGuestUsersFind(lukshdrGuestUsers *users,
     GHashTableIter iter;
     GPtrArray *bucket;
     guint i;
-    guint j;
 
     *guest = NULL;
     if (!lukshdrGuestUsersLoad(users, error))
@@ -227,15 +260,9 @@ lukshdrGuestUsersFind(lukshdrGuestUsers *users,
     for (i = 0; bucket && i < bucket->len; i++) {
         const lukshdrGuestUser *user = g_ptr_array_index(bucket, i);
 
-        if (user->id == except)
-            continue;
-        for (j = 0; j < user->disks->len; j++) {
-            const lukshdrGuestDisk *disk = g_ptr_array_index(user->disks, j);
-
-            if (g_str_equal(disk->linkUUID, link) && !(writers && disk->readOnly)) {
-                *guest = g_strdup(user->name);
-                return true;
-            }
+        if (user->id != except && lukshdrGuestUserUses(user, link, writers)) {
+            *guest = g_strdup(user->name);
+            return true;
         }
     }
 

@@ -52,3 +52,15 @@ lukshdrGuestUsersFind(lukshdrGuestUsers *users,
                       int except,
                       char **guest,
                       GError **error);
+
+/**
+ * lukshdrGuestUsersHas:
+ * @users: from lukshdrGuestUsersNew
+ * @link: UUID of a link
+ * @id: id of a running domain
+ * @error: VIR_ERR_SYSTEM_ERROR if the directory cannot be read
+ *
+ * Returns: whether that domain may write to the volume; false also with @error set.
+ */
+bool
+lukshdrGuestUsersHas(lukshdrGuestUsers *users, const char *link, int id, GError **error);

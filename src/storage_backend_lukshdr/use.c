@@ -8,8 +8,10 @@
 
 #include "use.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <glib/gi18n-lib.h>
+#include <signal.h>
 
 #include "entry.h"
 #include "headers.h"
@@ -210,28 +212,71 @@ lukshdrStorageLock(const lukshdrHandle *payload, GError **error)
     return false;
 }
 
+/* Sets @locked to whether somebody else has a lock there.  Unlike lukshdrStorageCheckOpeners, fails where nobody can tell. */
+static bool
+lukshdrStorageIsLocked(const lukshdrHandle *payload, bool *locked, GError **error)
+{
+    struct flock lock = { .l_type = F_WRLCK,
+                          .l_whence = SEEK_SET,
+                          .l_start = LUKSHDR_QEMU_LOCK_START,
+                          .l_len = LUKSHDR_QEMU_LOCK_LEN };
+
+    if (fcntl(payload->fd, F_OFD_GETLK, &lock) < 0) {
+        lukshdrErrorSetErrno(error, errno, _("Unable to see who has the volume open"));
+        return false;
+    }
+    *locked = lock.l_type != F_UNLCK;
+    return true;
+}
+
 bool
 lukshdrStorageHoldAfter(const lukshdrLink *link,
                         const lukshdrHandle *payload,
                         int domain,
                         GError **error)
 {
-    g_autoptr(GError) used = NULL;
+    g_autoptr(GError) local = NULL;
+    bool locked = false;
 
     if (!lukshdrStorageLock(payload, error) ||
-        !lukshdrStorageCheckGuests(link, false, domain, error))
+        !lukshdrStorageCheckGuests(link, false, domain, error) ||
+        !lukshdrStorageIsLocked(payload, &locked, error))
         return false;
 
-    /* Whatever has it open now had it open before the lock, and is @domain: no other guest of this host uses it, and
-     * where locks are not carried between hosts nothing is known of others, now as ever. */
-    if (!lukshdrStorageCheckGuests(link, true, -1, &used) &&
-        !lukshdrStorageCheckOpeners(&link->payload, payload, NULL))
+    /* Whatever has it open had it open before our lock, and is @domain: a domain has a record before its QEMU opens
+     * anything, and there is none but @domain's.  The record is looked for last: then it was there all the time. */
+    if (locked && lukshdrGuestUsersHas(lukshdrStorageState.guests, link->uuid, domain, &local))
+        return true;
+    if (local)
+        g_propagate_error(error, g_steal_pointer(&local));
+    else
+        g_set_error(
+            error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+            _("the domain with id %d does not use volume '%s' of pool '%s' any more, so it may have "
+              "been written to since it was looked at; nothing was changed, try again"),
+            domain, link->payload.volume, link->payload.pool);
+    return false;
+}
+
+/* Nobody but QEMU has locks: has any other process of this host the file open for writing, such as an upload, a loop
+ * device, dd? */
+static bool
+lukshdrStorageCheckUnopened(const lukshdrLink *link, const lukshdrHandle *payload, GError **error)
+{
+    /* The kernel gives a lease for writing only while nobody else has the file open for that.  Where it has no leases (NFS),
+     * nobody can tell.  Whoever opens the file in between makes it send a signal: SIGIO, which would end the daemon,
+     * unless another is chosen; SIGURG ends nothing. */
+    if (fcntl(payload->fd, F_SETSIG, SIGURG) == 0 && fcntl(payload->fd, F_SETLEASE, F_WRLCK) == 0) {
+        (void)fcntl(payload->fd, F_SETLEASE, F_UNLCK);
+        return true;
+    }
+    if (errno != EAGAIN)
         return true;
     g_set_error(
         error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-        _("the domain with id %d does not use volume '%s' of pool '%s' any more, so it may have "
-          "been written to since it was looked at; nothing was changed, try again"),
-        domain, link->payload.volume, link->payload.pool);
+        _("volume '%s' of pool '%s' is open in another program of this host (fuser names it), "
+          "which may write to it; nothing was changed"),
+        link->payload.volume, link->payload.pool);
     return false;
 }
 
@@ -245,11 +290,14 @@ lukshdrStorageAwaitUnused(const lukshdrLink *link,
 
     for (;;) {
         g_autoptr(GError) used = NULL;
+        bool locked = true;
 
         if (lukshdrStorageCheckGuests(link, false, -1, &used) &&
-            lukshdrStorageCheckOpeners(&link->payload, payload, &used))
+            lukshdrStorageCheckOpeners(&link->payload, payload, &used) &&
+            lukshdrStorageIsLocked(payload, &locked, &used) && !locked &&
+            lukshdrStorageCheckUnopened(link, payload, &used))
             return true;
-        if (g_get_monotonic_time() >= deadline) {
+        if (used && g_get_monotonic_time() >= deadline) {
             g_propagate_error(error, g_steal_pointer(&used));
             return false;
         }

@@ -105,8 +105,8 @@ lukshdrStorageHoldAfter(const lukshdrLink *link,
  * @seconds: how long to wait
  * @error: as lukshdrStorageCheckUnused, when the time is over
  *
- * Returns: true as soon as no guest of this host uses the volume and no QEMU has a lock on its payload, or false with @error
- * set.
+ * Returns: true as soon as no guest of this host uses the volume, no QEMU has a lock on its payload, and no other program of
+ * this host has it open, or false with @error set.
  */
 bool
 lukshdrStorageAwaitUnused(const lukshdrLink *link,

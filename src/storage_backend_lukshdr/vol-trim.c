@@ -11,6 +11,8 @@
  *   2 the operation is in the list of busy.h               vol-dumpxml shows it: the client may end the domain
  *   3 the domain has ended                                 its QEMU has written all that it will
  *   4 ranges freed by qemu-io, below the lock              some are, after a crash; nobody misses any of them
+ *
+ * A crash in 4 leaves the bitmaps of a qcow2 marked as inconsistent, as each crash of a QEMU that has it open does.
  */
 
 #include "config.h"

@@ -6,9 +6,10 @@
  * For LD_LIBRARY_PATH of virt-lukshdr, as libguestfs.so.0.  In the directory that FAKE_GUESTFS names:
  *
  *   launch, shutdown  programs that are run in the place of the appliance's beginning and end
- *   drive             gets what guestfs_add_drive_opts was given, a line each; so does "backend"
+ *   drive             gets what guestfs_add_drive_opts was given, a line each; so do "backend" and "append"
  *   filesystems       what guestfs_list_filesystems returns, names and types in turn, a line each; missing: none
  *   broken            a file system that cannot be mounted
+ *   tune2fs           what guestfs_tune2fs_l returns, names and values in turn
  *   begin, end        what the scripts print that begin and end the trace
  *   trace             what the second of them leaves to be read
  */
@@ -106,15 +107,36 @@ guestfs_last_error(guestfs_h *g)
     return guestfsError;
 }
 
+static int
+guestfsKeep(const char *name, const char *value)
+{
+    FILE *out = guestfsFile(name, "w");
+
+    fprintf(out, "%s\n", value);
+    fclose(out);
+    return 0;
+}
+
 int
 guestfs_set_backend(guestfs_h *g, const char *backend)
 {
-    FILE *out = guestfsFile("backend", "w");
-
     (void)g;
-    fprintf(out, "%s\n", backend);
-    fclose(out);
-    return 0;
+    return guestfsKeep("backend", backend);
+}
+
+int
+guestfs_set_append(guestfs_h *g, const char *append)
+{
+    (void)g;
+    return guestfsKeep("append", append);
+}
+
+char **
+guestfs_tune2fs_l(guestfs_h *g, const char *device)
+{
+    (void)g;
+    (void)device;
+    return guestfsLines("tune2fs");
 }
 
 int

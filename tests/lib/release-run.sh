@@ -10,7 +10,14 @@ set -eu
 if [ "$1" != --inside ]; then
     # In a chroot / is no mount point and cannot be made private; nor need it, if it is.
     propagation=private
-    unshare --mount true 2>/dev/null || propagation=unchanged
+    if ! unshare --mount true 2>/dev/null; then
+        propagation=unchanged
+        # Then what is mounted here must not be seen by others, where it would stay.
+        ! grep -q ' shared:' /proc/self/mountinfo || {
+            echo "release-run.sh: mounts are shared with others, and cannot be made private here" >&2
+            exit 1
+        }
+    fi
     setpriv --pdeathsig KILL unshare --mount --propagation "$propagation" --pid --ipc --uts --fork --kill-child \
         bash "$0" --inside "$@" &
     outer=$!
