@@ -9,9 +9,13 @@ need_command cryptsetup qemu-system-x86_64
 record=${DOCS_RECORD:-}
 for page in volumes guests cloning backup headers linking moving deleting; do
     note "docs/$page.md"
-    left=0
-    # qemu-img before 10.0.13 does not make detached headers
-    [ $page != linking ] || left=1
+    case $page in
+        # qemu-img before 10.0.13 does not make detached headers
+        linking) left=1 ;;
+        # libguestfs and virtnbdbackup, which ../releases has
+        guests | backup) left=1 ;;
+        *) left=0 ;;
+    esac
     [ -z "$record" ] || DOCS_RECORD=$record.$page
     docs_page "$(dirname "$0")/../../docs/$page.md" "$left"
 done
