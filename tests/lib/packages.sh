@@ -66,6 +66,8 @@ installed() {
             set -- /usr/lib/*/libvirt/connection-driver/"libvirt_driver_${1##*-}.so"
             [ -e "$1" ]
             ;;
+        # what Debian 13 calls those that it built anew for a time of 64 bits
+        lib*[0-9]) [ "$(dpkg-query -W -f '${db:Status-Status}' "$1t64" 2>/dev/null)" = installed ] ;;
         *) false ;;
     esac
 }
