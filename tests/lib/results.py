@@ -44,7 +44,8 @@ def tap(line):
 
 def ended(test):
     """A test of any kind has ended: meson's words on it."""
-    name = test["name"].split(" / ", 1)[-1]
+    # "PROJECT:SUITE / NAME", or, from meson 1.9 or so on, "SUITE - PROJECT:NAME"
+    name = re.sub(r"^.*? / |^.*? - [^:]*:", "", test["name"], count=1)
     result = test["result"]
     script = "/" in name
     good = result in ("OK", "EXPECTEDFAIL")
