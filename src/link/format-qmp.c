@@ -254,7 +254,6 @@ lukshdrFormatWithStorageDaemon(int fd,
                                      .background = background };
     g_autoptr(lukshdrChild) child = NULL;
     g_autoptr(GDataInputStream) out = NULL;
-    g_autoptr(GOutputStream) err = g_memory_output_stream_new_resizable();
     g_autoptr(GError) local = NULL;
     g_autofree char *complaint = NULL;
     g_autofree char *said = NULL;
@@ -279,11 +278,8 @@ lukshdrFormatWithStorageDaemon(int fd,
     g_output_stream_close(qmp.in, NULL, NULL);
 
     /* its end closes the pipe, so this is the wait as well */
-    g_output_stream_splice(err, g_subprocess_get_stderr_pipe(child->process),
-                           G_OUTPUT_STREAM_SPLICE_CLOSE_TARGET, child->cancellable, NULL);
-    said = g_strndup(g_memory_output_stream_get_data(G_MEMORY_OUTPUT_STREAM(err)),
-                     g_memory_output_stream_get_data_size(G_MEMORY_OUTPUT_STREAM(err)));
-    complaint = g_utf8_make_valid(said ? said : "", -1);
+    said = lukshdrChildRead(child);
+    complaint = g_utf8_make_valid(said, -1);
 
     /* what it answered says most */
     if (qmp.refused) {

@@ -91,6 +91,34 @@ lukshdrStorageRecognisedPayload(const lukshdrRecognised *what)
     return what->as == LUKSHDR_RECOGNISED_PAYLOAD ? what->link : NULL;
 }
 
+virStorageVolPtr
+lukshdrStorageFindLinked(virStoragePoolPtr pool,
+                         const char *name,
+                         lukshdrStorageEnsureACL ensure,
+                         lukshdrRecognised *what,
+                         GError **error)
+{
+    g_autoptr(virStorageVol) vol = lukshdrStorageState.stock.storageVolLookupByName(pool, name);
+    const lukshdrLink *link;
+
+    *what = (lukshdrRecognised){ .as = LUKSHDR_RECOGNISED_PLAIN };
+    if (!vol) {
+        lukshdrErrorFromLast(error);
+        return NULL;
+    }
+    if (!lukshdrStorageMay(vol, ensure, error) || !lukshdrStorageRecognise(vol, NULL, what, error))
+        return NULL;
+
+    link = lukshdrStorageRecognisedPayload(what);
+    if (link && link->state == LUKSHDR_LINK_STATE_ACTIVE)
+        return g_steal_pointer(&vol);
+    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                _("volume '%s' of pool '%s' is not linked, or not in order; virt-lukshdr list says "
+                  "what it is"),
+                name, virStoragePoolGetName(pool));
+    return NULL;
+}
+
 bool
 lukshdrStorageFindReplaced(virStorageVolPtr vol, lukshdrLink **header)
 {

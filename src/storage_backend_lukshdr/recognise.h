@@ -42,6 +42,25 @@ lukshdrLink *
 lukshdrStorageRecognisedPayload(const lukshdrRecognised *what);
 
 /**
+ * lukshdrStorageFindLinked:
+ * @pool: a pool
+ * @name: of a volume of it, that a client names
+ * @ensure: asks for the right that the client must have to it
+ * @what: as lukshdrStorageRecognise
+ * @error: as lukshdrStorageRecognise; VIR_ERR_OPERATION_INVALID if it is not the payload of an active link
+ *
+ * A client without the right hears only that, also of a plain volume.
+ *
+ * Returns: the volume, whose link lukshdrStorageRecognisedPayload returns; or NULL with @error set.
+ */
+virStorageVolPtr
+lukshdrStorageFindLinked(virStoragePoolPtr pool,
+                         const char *name,
+                         lukshdrStorageEnsureACL ensure,
+                         lukshdrRecognised *what,
+                         GError **error);
+
+/**
  * lukshdrStorageFindReplaced:
  * @vol: a volume that lukshdrStorageRecognise has called uncertain
  * @header: set to the link that has a header with that pool, name and path (a reference), also if

@@ -903,8 +903,7 @@ lukshdrStorageLinkExisting(virStoragePoolPtr pool, lukshdrVolumeXML *xml, GError
 virStorageVolPtr
 lukshdrStorageLinkCheck(virStoragePoolPtr pool, const lukshdrVolumeXML *xml, GError **error)
 {
-    const lukshdrStorage *state = &lukshdrStorageState;
-    g_autoptr(virStorageVol) vol = state->stock.storageVolLookupByName(pool, xml->name);
+    g_autoptr(virStorageVol) vol = NULL;
     g_autoptr(lukshdrHandle) header = NULL;
     g_autoptr(lukshdrSecret) secret = NULL;
     g_auto(lukshdrExistingCopy) copy = { .fd = -1 };
@@ -912,21 +911,11 @@ lukshdrStorageLinkCheck(virStoragePoolPtr pool, const lukshdrVolumeXML *xml, GEr
     g_autofree char *uuid = NULL;
     const lukshdrLink *link;
 
-    if (!vol) {
-        lukshdrErrorFromLast(error);
-        return NULL;
-    }
-    if (!lukshdrStorageMay(vol, state->abi.virStorageVolDownloadEnsureACL, error) ||
-        !lukshdrStorageRecognise(vol, NULL, &what, error))
+    if (!(vol = lukshdrStorageFindLinked(pool, xml->name,
+                                         lukshdrStorageState.abi.virStorageVolDownloadEnsureACL,
+                                         &what, error)))
         return NULL;
     link = lukshdrStorageRecognisedPayload(&what);
-    if (!link || link->state != LUKSHDR_LINK_STATE_ACTIVE) {
-        g_set_error(
-            error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-            _("volume '%s' of pool '%s' is not linked, or not in order; virt-lukshdr list says what it is"),
-            xml->name, virStoragePoolGetName(pool));
-        return NULL;
-    }
     if (!lukshdrExistingCheckContent(link, error) ||
         !(secret = lukshdrStorageSecretGet(&link->payload, link->secretUUID, NULL, &uuid, error)) ||
         !(header = lukshdrHandleOpen(&link->header, LUKSHDR_HANDLE_READ | LUKSHDR_HANDLE_HEADER,

@@ -98,10 +98,8 @@ lukshdrTrimFree(const lukshdrLink *link,
                                      .deadline = LUKSHDR_COMMAND_DEADLINE +
                                                  ranges->len * LUKSHDR_TRIM_PER_RANGE };
     g_autoptr(lukshdrChild) child = NULL;
-    g_autoptr(GOutputStream) said = g_memory_output_stream_new_resizable();
     g_autoptr(GError) local = NULL;
-    g_autofree char *output = NULL;
-    g_autofree char *complaint = NULL;
+    g_autofree char *said = NULL;
 
     if (!(child = lukshdrCommandSpawn(&command,
                                       /* its prompts would fill a pipe before it has read all */
@@ -113,13 +111,9 @@ lukshdrTrimFree(const lukshdrLink *link,
 
     (void)lukshdrTrimSay(g_subprocess_get_stdin_pipe(child->process), ranges, child->cancellable,
                          &local);
-    g_output_stream_splice(said, g_subprocess_get_stderr_pipe(child->process),
-                           G_OUTPUT_STREAM_SPLICE_CLOSE_TARGET, child->cancellable, NULL);
-    output = g_strndup(g_memory_output_stream_get_data(G_MEMORY_OUTPUT_STREAM(said)),
-                       g_memory_output_stream_get_data_size(G_MEMORY_OUTPUT_STREAM(said)));
-    complaint = g_utf8_make_valid(output ? output : "", -1);
+    said = lukshdrChildRead(child);
     /* why it ended says more than that it did not read to the end */
-    if (!lukshdrChildEnd(child, complaint, error))
+    if (!lukshdrChildEnd(child, said, error))
         return false;
     if (!local)
         return true;
@@ -130,29 +124,17 @@ lukshdrTrimFree(const lukshdrLink *link,
 virStorageVolPtr
 lukshdrStorageTrim(virStoragePoolPtr pool, const lukshdrVolumeXML *xml, GError **error)
 {
-    const lukshdrStorage *state = &lukshdrStorageState;
-    g_autoptr(virStorageVol) vol = state->stock.storageVolLookupByName(pool, xml->name);
+    g_autoptr(virStorageVol) vol = NULL;
     g_auto(lukshdrRecognised) what = { 0 };
     /* closed last, since the lock goes with it */
     g_autoptr(lukshdrHandle) payload = NULL;
     g_autoptr(lukshdrStorageBusy) busy = NULL;
     const lukshdrLink *link;
 
-    if (!vol) {
-        lukshdrErrorFromLast(error);
-        return NULL;
-    }
-    if (!lukshdrStorageMay(vol, state->abi.virStorageVolUploadEnsureACL, error) ||
-        !lukshdrStorageRecognise(vol, NULL, &what, error))
+    if (!(vol = lukshdrStorageFindLinked(
+              pool, xml->name, lukshdrStorageState.abi.virStorageVolUploadEnsureACL, &what, error)))
         return NULL;
     link = lukshdrStorageRecognisedPayload(&what);
-    if (!link || link->state != LUKSHDR_LINK_STATE_ACTIVE) {
-        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                    _("volume '%s' of pool '%s' is not linked, or not in order; virt-lukshdr list "
-                      "says what it is"),
-                    xml->name, virStoragePoolGetName(pool));
-        return NULL;
-    }
     /* libvirt gives each guest a node of its own for a block device, where QEMU's locks are not seen */
     if (link->payload.identity.type != LUKSHDR_IDENTITY_FILE) {
         g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_UNSUPPORTED,

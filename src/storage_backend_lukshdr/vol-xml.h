@@ -83,8 +83,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(lukshdrVolumeXML, lukshdrVolumeXMLFree)
  * lukshdrVolumeXMLPrimary:
  * @xml: volume XML
  *
- * Returns: the source of the header itself, owned by @xml; NULL if it names none, which only an action UNLINK does
- * without.
+ * Returns: the source of the header itself, owned by @xml; NULL if it names none, which the actions UNLINK,
+ * CHECK and TRIM do without.
  */
 const lukshdrHeaderSource *
 lukshdrVolumeXMLPrimary(const lukshdrVolumeXML *xml);

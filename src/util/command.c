@@ -321,11 +321,10 @@ lukshdrChildFree(lukshdrChild *child)
     g_free(child);
 }
 
-/* Returns what the child writes to stderr until it closes that, freed with g_free.  g_subprocess_communicate
- * does the same, but has the pipe closed by a thread of a pool, which is still busy with GLib's objects when
+/* g_subprocess_communicate does the same, but has the pipe closed by a thread of a pool, which is still busy with GLib's objects when
  * the function has returned.  With GLib 2.74 such threads were seen to end in free(3), with memory that was
  * free already, and the daemon with them. */
-static char *
+char *
 lukshdrChildRead(lukshdrChild *child)
 {
     GInputStream *pipe = g_subprocess_get_stderr_pipe(child->process);

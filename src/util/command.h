@@ -109,6 +109,17 @@ bool
 lukshdrCommandRun(const lukshdrCommand *command, GError **error);
 
 /**
+ * lukshdrChildRead:
+ * @child: a child whose stderr is connected
+ *
+ * Waits until the child closes its stderr, which its end does, or until its deadline.
+ *
+ * Returns: the beginning of what it wrote there, any bytes, for lukshdrChildEnd; freed with g_free.
+ */
+char *
+lukshdrChildRead(lukshdrChild *child);
+
+/**
  * lukshdrChildEnd:
  * @child: a child
  * @output: what it wrote to stderr, any bytes, or NULL
