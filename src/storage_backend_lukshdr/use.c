@@ -27,26 +27,46 @@
 /* How often it is looked whether a volume is still used, microseconds */
 #define LUKSHDR_STORAGE_POLL (100 * 1000)
 
-/* If the file system carries locks between hosts, they also show a guest on another host that
- * shares the pool.  It is enough to ask once: a guest that comes later sees the link's state. */
-bool
-lukshdrStorageCheckOpeners(const lukshdrVolume *vol, const lukshdrHandle *handle, GError **error)
+/* Sets @locked to whether somebody else has a lock on a volume with a path, as each QEMU has that has it open */
+static bool
+lukshdrStorageIsLocked(const lukshdrHandle *handle, bool *locked, GError **error)
 {
     struct flock lock = { .l_type = F_WRLCK,
                           .l_whence = SEEK_SET,
                           .l_start = LUKSHDR_QEMU_LOCK_START,
                           .l_len = LUKSHDR_QEMU_LOCK_LEN };
 
+    if (fcntl(handle->fd, F_OFD_GETLK, &lock) < 0) {
+        lukshdrErrorSetErrno(error, errno, _("Unable to see who has the volume open"));
+        return false;
+    }
+    *locked = lock.l_type != F_UNLCK;
+    return true;
+}
+
+/* Refuses if the volume is @locked */
+static bool
+lukshdrStorageCheckUnlocked(const lukshdrVolume *vol, bool locked, GError **error)
+{
+    if (locked)
+        g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                    _("volume '%s' of pool '%s' is in use by QEMU, here or on another host"),
+                    vol->volume, vol->pool);
+    return !locked;
+}
+
+/* If the file system carries locks between hosts, they also show a guest on another host that
+ * shares the pool.  It is enough to ask once: a guest that comes later sees the link's state.  A file system without
+ * locks has none of QEMU's. */
+bool
+lukshdrStorageCheckOpeners(const lukshdrVolume *vol, const lukshdrHandle *handle, GError **error)
+{
+    bool locked = false;
+
     if (handle->remote)
         return lukshdrRemoteHandleCheckUnused(handle->remote, error);
-
-    if (fcntl(handle->fd, F_OFD_GETLK, &lock) < 0 || lock.l_type == F_UNLCK)
-        return true;
-
-    g_set_error(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                _("volume '%s' of pool '%s' is in use by QEMU, here or on another host"),
-                vol->volume, vol->pool);
-    return false;
+    (void)lukshdrStorageIsLocked(handle, &locked, NULL);
+    return lukshdrStorageCheckUnlocked(vol, locked, error);
 }
 
 /* @writers: guests that only read do not matter; @except: nor does this one, by its id, or -1 */
@@ -212,23 +232,6 @@ lukshdrStorageLock(const lukshdrHandle *payload, GError **error)
     return false;
 }
 
-/* Sets @locked to whether somebody else has a lock there.  Unlike lukshdrStorageCheckOpeners, fails where nobody can tell. */
-static bool
-lukshdrStorageIsLocked(const lukshdrHandle *payload, bool *locked, GError **error)
-{
-    struct flock lock = { .l_type = F_WRLCK,
-                          .l_whence = SEEK_SET,
-                          .l_start = LUKSHDR_QEMU_LOCK_START,
-                          .l_len = LUKSHDR_QEMU_LOCK_LEN };
-
-    if (fcntl(payload->fd, F_OFD_GETLK, &lock) < 0) {
-        lukshdrErrorSetErrno(error, errno, _("Unable to see who has the volume open"));
-        return false;
-    }
-    *locked = lock.l_type != F_UNLCK;
-    return true;
-}
-
 bool
 lukshdrStorageHoldAfter(const lukshdrLink *link,
                         const lukshdrHandle *payload,
@@ -290,14 +293,14 @@ lukshdrStorageAwaitUnused(const lukshdrLink *link,
 
     for (;;) {
         g_autoptr(GError) used = NULL;
-        bool locked = true;
+        bool locked;
 
         if (lukshdrStorageCheckGuests(link, false, -1, &used) &&
-            lukshdrStorageCheckOpeners(&link->payload, payload, &used) &&
-            lukshdrStorageIsLocked(payload, &locked, &used) && !locked &&
+            lukshdrStorageIsLocked(payload, &locked, &used) &&
+            lukshdrStorageCheckUnlocked(&link->payload, locked, &used) &&
             lukshdrStorageCheckUnopened(link, payload, &used))
             return true;
-        if (used && g_get_monotonic_time() >= deadline) {
+        if (g_get_monotonic_time() >= deadline) {
             g_propagate_error(error, g_steal_pointer(&used));
             return false;
         }
