@@ -19,22 +19,12 @@
 #include "util/text.h"
 #include "util/xml.h"
 #include "qemu.h"
-#include "client-xml.h"
 #include "disk.h"
 #include "domain.h"
 #include "secret.h"
 
 /* What QEMU says of a passphrase that opens no slot (qcrypto_block_luks_find_key in its crypto/block-luks.c) */
 #define LUKSHDR_QEMU_EXPLAIN_WRONG "Invalid password, cannot unlock any keyslot"
-
-char *
-lukshdrQemuExplainSecretOf(virStorageSource *src)
-{
-    g_autoptr(xmlDoc) doc = lukshdrQemuSourceXML(src, LUKSHDR_QEMU_SOURCE_ENCRYPTION);
-
-    return doc ? lukshdrQemuConfigXMLSecretUUID(&lukshdrQemu.host, xmlDocGetRootElement(doc))
-               : NULL;
-}
 
 /* Stock could not get the secret's value.  A linked volume that came with its header from another
  * host (in a shared pool, or with a guest that migrates) leaves its secret there.  libvirt's
@@ -90,7 +80,7 @@ lukshdrQemuExplainUnknown(virDomainDiskDef *disk, virStorageSource *src, const c
         !(volume = lukshdrHandleOpenPath(real, LUKSHDR_HANDLE_READ, NULL)) ||
         /* of a disk with attached LUKS libvirt's words say enough */
         !(format = lukshdrPayloadImageFormat(volume, NULL)) ||
-        lukshdrPayloadHasHeader(volume, format) || !(secret = lukshdrQemuExplainSecretOf(src)))
+        lukshdrPayloadHasHeader(volume, format) || !(secret = lukshdrQemuSourceSecretUUID(src)))
         return;
 
     word = lukshdrTextShellWord(path);
@@ -110,7 +100,7 @@ lukshdrQemuExplainUnknown(virDomainDiskDef *disk, virStorageSource *src, const c
 static void
 lukshdrQemuExplainWrong(virStorageSource *src, const lukshdrGuestDisk *disk)
 {
-    g_autofree char *secret = lukshdrQemuExplainSecretOf(src);
+    g_autofree char *secret = lukshdrQemuSourceSecretUUID(src);
     g_autoptr(lukshdrLink)
         link = disk->headerExplicit ? NULL
                                     : lukshdrRegistryGet(lukshdrQemu.host.registry, disk->linkUUID);

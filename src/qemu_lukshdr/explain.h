@@ -12,15 +12,6 @@
 #include "util/abi.h"
 
 /**
- * lukshdrQemuExplainSecretOf:
- * @src: a source
- *
- * Returns: UUID of the secret that the domain's XML names for @src, freed with g_free, or NULL.
- */
-char *
-lukshdrQemuExplainSecretOf(virStorageSource *src);
-
-/**
  * lukshdrQemuExplainMissing:
  * @link: the link of the disk that stock could not prepare, with a libvirt error reported
  *

@@ -251,7 +251,7 @@ lukshdrQemuPrepareCheckRemote(virStorageSource *src,
     if (!linked)
         return true;
 
-    secret = lukshdrQemuExplainSecretOf(src);
+    secret = lukshdrQemuSourceSecretUUID(src);
     if (!lukshdrQemuLookupRemoteNamed(linked, remote, secret, error))
         return false;
     *path = lukshdrRemoteKey(remote);
@@ -288,7 +288,7 @@ lukshdrQemuPrepareCheck(char **path,
         if (!lukshdrQemuLookup(&lukshdrQemu.host, *path, &linked, error))
             return false;
         if (linked)
-            secret = lukshdrQemuExplainSecretOf(src);
+            secret = lukshdrQemuSourceSecretUUID(src);
         if (linked && !lukshdrQemuLookupNamed(&lukshdrQemu.host, linked, *path, secret, error))
             return false;
     }

@@ -17,6 +17,7 @@
 #include "util/error.h"
 #include "util/xml.h"
 #include "qemu.h"
+#include "client-xml.h"
 #include "secret.h"
 
 /* virStorageType in libvirt's src/conf/storage_source_conf.h, the same since 1.0.6; three
@@ -523,6 +524,15 @@ void
 lukshdrQemuSourceSetEncryption(virStorageSource *src, virStorageEncryption *encryption)
 {
     lukshdrQemuSourceSetWord(src, lukshdrQemuSourceOffset.encryption, encryption);
+}
+
+char *
+lukshdrQemuSourceSecretUUID(virStorageSource *src)
+{
+    g_autoptr(xmlDoc) doc = lukshdrQemuSourceXML(src, LUKSHDR_QEMU_SOURCE_ENCRYPTION);
+
+    return doc ? lukshdrQemuConfigXMLSecretUUID(&lukshdrQemu.host, xmlDocGetRootElement(doc))
+               : NULL;
 }
 
 virStorageSource *

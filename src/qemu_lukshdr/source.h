@@ -135,6 +135,15 @@ xmlDoc *
 lukshdrQemuSourceXML(virStorageSource *src, lukshdrQemuSourceElement element);
 
 /**
+ * lukshdrQemuSourceSecretUUID:
+ * @src: a source
+ *
+ * Returns: UUID of the secret that its <encryption> names, by UUID or usage; freed with g_free, or NULL.
+ */
+char *
+lukshdrQemuSourceSecretUUID(virStorageSource *src);
+
+/**
  * lukshdrQemuSourceBacking:
  * @src: a source
  *
