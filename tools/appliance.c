@@ -15,7 +15,6 @@
 
 #include <dlfcn.h>
 #include <glib/gi18n.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "tool.h"
@@ -146,7 +145,8 @@ lukshdrToolApplianceSetError(const lukshdrToolAppliance *appliance, GError **err
                 message ? message : _("unknown error"));
 }
 
-/* Returns what @script prints in the appliance's shell, freed with free(3), or NULL with @error set */
+/* Returns what @script prints in the appliance's shell, freed with g_free (malloc is GLib's allocator since 2.46), or NULL
+ * with @error set */
 static char *
 lukshdrToolApplianceShell(const lukshdrToolAppliance *appliance, const char *script, GError **error)
 {
@@ -209,7 +209,7 @@ lukshdrToolApplianceBegin(const lukshdrToolAppliance *appliance, GError **error)
     /* another disk than the one that is meant would have another size */
     g_autofree char *ready = g_strdup_printf("ready %" G_GUINT64_FORMAT,
                                              appliance->capacity / LUKSHDR_TRACE_SECTOR);
-    char *said = lukshdrToolApplianceShell(appliance, LUKSHDR_APPLIANCE_BEGIN, error);
+    g_autofree char *said = lukshdrToolApplianceShell(appliance, LUKSHDR_APPLIANCE_BEGIN, error);
     bool ok = said && g_str_equal(g_strstrip(said), ready);
 
     if (said && g_str_equal(said, LUKSHDR_APPLIANCE_RAID))
@@ -219,7 +219,6 @@ lukshdrToolApplianceBegin(const lukshdrToolAppliance *appliance, GError **error)
     else if (said && !ok)
         g_set_error(error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_FAILED,
                     _("the kernel of libguestfs cannot trace what is discarded: %s"), said);
-    free(said);
     return ok;
 }
 
@@ -245,7 +244,7 @@ lukshdrToolApplianceIsAsleep(char *const *systems)
 static bool
 lukshdrToolApplianceIsDamaged(const lukshdrToolAppliance *appliance, const char *name)
 {
-    char **fields = appliance->api.guestfs_tune2fs_l(appliance->g, name);
+    g_auto(GStrv) fields = appliance->api.guestfs_tune2fs_l(appliance->g, name);
     bool known = false;
     bool damaged = false;
     size_t i;
@@ -257,9 +256,6 @@ lukshdrToolApplianceIsDamaged(const lukshdrToolAppliance *appliance, const char 
             damaged = strstr(fields[i + 1], "error") != NULL;
         }
     }
-    for (i = 0; fields && fields[i]; i++)
-        free(fields[i]);
-    free(fields);
     return !known || damaged;
 }
 
@@ -293,28 +289,22 @@ lukshdrToolApplianceDiscard(const lukshdrToolAppliance *appliance,
                             GError **error)
 {
     const lukshdrGuestfs *api = &appliance->api;
-    char **systems = api->guestfs_list_filesystems(appliance->g);
-    bool asleep;
+    g_auto(GStrv) systems = api->guestfs_list_filesystems(appliance->g);
     size_t i;
 
     if (!systems) {
         lukshdrToolApplianceSetError(appliance, error);
         return false;
     }
-    asleep = lukshdrToolApplianceIsAsleep(systems);
-    for (i = 0; !asleep && systems[i] && systems[i + 1]; i += 2) {
-        tell(systems[i], lukshdrToolApplianceDiscardOne(appliance, systems[i], systems[i + 1]));
-        api->guestfs_umount_all(appliance->g);
-    }
-    for (i = 0; systems[i]; i++)
-        free(systems[i]);
-    free(systems);
-
-    if (asleep) {
+    if (lukshdrToolApplianceIsAsleep(systems)) {
         g_set_error_literal(error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_REFUSED,
                             _("the guest is hibernated, with its memory in its swap space; wake it "
                               "up and shut it down first"));
         return false;
+    }
+    for (i = 0; systems[i] && systems[i + 1]; i += 2) {
+        tell(systems[i], lukshdrToolApplianceDiscardOne(appliance, systems[i], systems[i + 1]));
+        api->guestfs_umount_all(appliance->g);
     }
     if (api->guestfs_umount_all(appliance->g) == 0 && api->guestfs_sync(appliance->g) == 0)
         return true;
@@ -326,13 +316,12 @@ lukshdrToolApplianceDiscard(const lukshdrToolAppliance *appliance,
 static bool
 lukshdrToolApplianceEnd(const lukshdrToolAppliance *appliance, guint64 *count, GError **error)
 {
-    char *said = lukshdrToolApplianceShell(appliance, LUKSHDR_APPLIANCE_END, error);
+    g_autofree char *said = lukshdrToolApplianceShell(appliance, LUKSHDR_APPLIANCE_END, error);
     bool ok = said && g_ascii_string_to_unsigned(g_strstrip(said), 10, 0, G_MAXUINT32, count, NULL);
 
     if (said && !ok)
         g_set_error(error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_FAILED,
                     _("the kernel of libguestfs cannot trace what is discarded: %s"), said);
-    free(said);
     return ok;
 }
 
@@ -366,11 +355,10 @@ lukshdrToolApplianceRead(const lukshdrToolAppliance *appliance,
     for (line = 1;; line += LUKSHDR_APPLIANCE_LINES) {
         guint last = line + LUKSHDR_APPLIANCE_LINES - 1;
         g_autofree char *script = g_strdup_printf(LUKSHDR_APPLIANCE_READ, line, last, last);
-        char *said = lukshdrToolApplianceShell(appliance, script, error);
+        g_autofree char *said = lukshdrToolApplianceShell(appliance, script, error);
         g_auto(GStrv) lines = said ? g_strsplit(g_strchomp(said), "\n", -1) : NULL;
         guint i;
 
-        free(said);
         if (!lines)
             return false;
         for (i = 0; lines[i] && *lines[i]; i++) {

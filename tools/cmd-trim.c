@@ -173,17 +173,8 @@ lukshdrToolTrimCheckOverlays(lukshdrTool *tool, const lukshdrToolVolume *payload
 
     for (i = 0; volumes && i < volumes->len; i++) {
         const lukshdrToolVolume *volume = g_ptr_array_index(volumes, i);
-        char *xml = virStorageVolGetXMLDesc(volume->vol, 0);
-        g_autoptr(xmlDoc) doc = xml ? lukshdrXMLParse(xml, strlen(xml), LUKSHDR_XML_VOLUME, NULL)
-                                    : NULL;
-        xmlNode *backing = doc ? lukshdrXMLChild(xmlDocGetRootElement(doc),
-                                                 LUKSHDR_XML_BACKING_STORE)
-                               : NULL;
-        xmlNode *node = backing ? lukshdrXMLChild(backing, LUKSHDR_XML_PATH) : NULL;
-        g_autofree char *path = node ? lukshdrXMLText(node) : NULL;
 
-        free(xml);
-        if (!lukshdrToolTrimIsFile(payload, path))
+        if (!lukshdrToolTrimIsFile(payload, volume->backing))
             continue;
         g_set_error(error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_REFUSED,
                     _("volume '%1$s' of pool '%2$s' is an overlay that stands on volume '%3$s', "

@@ -51,6 +51,7 @@ lukshdrToolVolumeFree(lukshdrToolVolume *volume)
     g_free(volume->path);
     lukshdrRemoteFree(volume->remote);
     g_free(volume->format);
+    g_free(volume->backing);
     g_free(volume->linkState);
     g_free(volume->secretUUID);
     g_ptr_array_unref(volume->others);
@@ -153,6 +154,9 @@ lukshdrToolVolumeRead(lukshdrToolVolume *volume, const char *text, GError **erro
     if (!doc)
         return false;
 
+    if ((node = lukshdrXMLChild(xmlDocGetRootElement(doc), LUKSHDR_XML_BACKING_STORE)) &&
+        (node = lukshdrXMLChild(node, LUKSHDR_XML_PATH)))
+        volume->backing = lukshdrXMLText(node);
     if ((target = lukshdrXMLChild(xmlDocGetRootElement(doc), LUKSHDR_XML_TARGET))) {
         if ((node = lukshdrXMLChild(target, LUKSHDR_XML_FORMAT)))
             volume->format = lukshdrXMLAttribute(node, "type");

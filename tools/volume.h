@@ -48,6 +48,7 @@ struct _lukshdrToolVolume {
     char *path;            /* as libvirt has it; not a path on the host where remote is set */
     lukshdrRemote *remote; /* of a volume in an rbd pool: where it is; else NULL */
     char *format;          /* libvirt's name; "raw" for block devices */
+    char *backing;         /* path of its backing store, or NULL */
     bool block;
     guint64 capacity;   /* bytes */
     guint64 allocation; /* bytes */
