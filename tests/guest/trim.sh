@@ -158,6 +158,7 @@ try "the daemon has the volume" waited held k.raw
 try "somebody opens it, as an upload or a loop device does, and the guest ends" eval \
     'exec 7<>"$DATA/k.raw" && guest_stop one'
 sleep 1
+refuse "no other guest gets it now, either" "lock" virsh start three
 try "it is not trimmed as long as that lasts" not ended open
 exec 7>&-
 like "but then" "$(answer open)" "^status 0$"
