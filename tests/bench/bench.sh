@@ -111,13 +111,14 @@ row() {
         }'
 }
 
-# alone WHAT MICROSECONDS: a measurement that is compared with none.
+# alone WHAT MICROSECONDS [AIM]: a measurement that is compared with none. An AIM is the time not to be exceeded.
 alone() {
-    awk -v what="$1" -v us="$2" 'BEGIN {
+    awk -v what="$1" -v us="$2" -v aim="${3:-}" 'BEGIN {
         if (us < 1000) value = sprintf("%.1f us", us)
         else if (us < 1000000) value = sprintf("%.2f ms", us / 1000)
         else value = sprintf("%.3f s", us / 1000000)
-        printf "  %-44s %12s %12s\n", what, "", value
+        if (aim == "") printf "  %-44s %12s %12s\n", what, "", value
+        else printf "  %-44s %12s %12s %7s %7s  %s\n", what, "", value, "", "", aim
     }'
 }
 

@@ -7,6 +7,9 @@
 # in each, and what else the machine does is left out.
 
 SCALE=0
+# what the plugin's daemon may take of its start for a link
+SCALE_AIM="50 us"
+declare -A SCALE_ONE=()
 
 # scale_guests: the directory of the guests' records, where the daemon lives.
 scale_guests() {
@@ -30,6 +33,23 @@ scale_grow() {
     SCALE=$1
 }
 
+# scale_row WHAT MICROSECONDS: with the first number of links alone, with each later one beside that.
+scale_row() {
+    if [ -z "${SCALE_ONE[$1]:-}" ]; then
+        SCALE_ONE[$1]=$2
+        alone "$1" "$2"
+    else
+        # shellcheck disable=SC2034 # row reads it
+        local LEAST=("${SCALE_ONE[$1]}" "$2") MEDIAN=("${SCALE_ONE[$1]}" "$2")
+        row "$1" 0 1 1
+    fi
+}
+
+# scale_link WHAT MICROSECONDS: a link's part. That of a single one is lost in what else a start takes.
+scale_link() {
+    [ "$SCALE" -le 1 ] || alone "$1" "$2" "$SCALE_AIM"
+}
+
 # scale_rows ROUNDS: operations on one volume of pool "data", which holds few.
 scale_rows() {
     local entry
@@ -43,14 +63,18 @@ scale_rows() {
     entry=$LINKS
     [ "$DAEMON_RUNS" = session ] || entry=$DAEMON_DIR/lukshdr/links
     entry=$(find "$entry" -name '*.xml' -print -quit)
-    section "with $SCALE links" "" ""
+    if [ "${#SCALE_ONE[@]}" -eq 0 ]; then
+        section "with $SCALE links" "" ""
+    else
+        section "with $SCALE links" "1 link" "$SCALE"
+    fi
     client changed "$1" 1 ours data "$entry"
-    alone "vol-dumpxml after a link has changed" "${LEAST[0]}"
+    scale_row "vol-dumpxml after a link has changed" "${LEAST[0]}"
     client delete "$1" 1 ours data "$(xml_file raw plain)" ours data "$(xml_file raw generated)"
-    alone "vol-delete of a plain volume" "${LEAST[0]}"
-    alone "vol-delete of a linked volume" "${LEAST[1]}"
+    scale_row "vol-delete of a plain volume" "${LEAST[0]}"
+    scale_row "vol-delete of a linked volume" "${LEAST[1]}"
     client create "$1" 1 ours data "$(xml_file raw generated)"
-    alone "vol-create, formatting left out" "${LEAST[0]}"
+    scale_row "vol-create, formatting left out" "${LEAST[0]}"
     virsh vol-delete bench-plain-16.raw data >/dev/null
     rm -f "$BIN/qemu-img"
 }
@@ -86,8 +110,8 @@ scale_start() {
     local all=$SCALE
     scale_took "$1" ours
     alone "start of the daemon" "$TOOK"
-    alone "of that a link" "$(awk -v a="$TOOK" -v b="$NONE" -v n="$all" 'BEGIN { print (a - b) / n }')"
-    alone "a link, on the processor" "$(awk -v a="$CPU" -v b="$NONE_CPU" -v n="$all" 'BEGIN { print (a - b) / n }')"
+    scale_link "of that a link" "$(awk -v a="$TOOK" -v b="$NONE" -v n="$all" 'BEGIN { print (a - b) / n }')"
+    scale_link "a link, on the processor" "$(awk -v a="$CPU" -v b="$NONE_CPU" -v n="$all" 'BEGIN { print (a - b) / n }')"
 }
 
 # scale_settled: waits until the daemon in use does nothing any more: it answers before it has looked at all
@@ -151,7 +175,7 @@ scale_active() {
     MEDIAN=("${LEAST[@]}")
     row "start of the daemon" 0 1
     row "the same, on the processor, until it rests" 2 3
-    alone "a link, on the processor" \
+    scale_link "a link, on the processor" \
         "$(awk -v a="${cpu[ours]}" -v b="${cpu[stock]}" -v n="$SCALE" 'BEGIN { print (a - b) / n }')"
     scale_forget
 }
