@@ -15,8 +15,8 @@ guest_volumes() {
     done
 }
 
-# guest_xml NAME DISKS: the path of a file with the XML of a guest of that name, with the disks.
-guest_xml() {
+# guests_xml NAME DISKS: the path of a file with the XML of a guest of that name, with the disks.
+guests_xml() {
     local file=$DAEMON_DIR/xml/guest-$1.xml
     cat >"$file" <<XML
 <domain type='qemu'>
@@ -30,7 +30,7 @@ XML
     echo "$file"
 }
 
-# guest_file SIDE COUNT KIND FORMAT: guest_xml of a guest that has as many disks of that kind, 0 for none.
+# guest_file SIDE COUNT KIND FORMAT: guests_xml of a guest that has as many disks of that kind, 0 for none.
 guest_file() {
     local i disks='' inner='' letters=abcdefghijklmnopqrstuvwxyz
     on "$1"
@@ -41,7 +41,7 @@ guest_file() {
           <source file='$DATA/guest-$3-$i.$4'>$inner</source>
           <target dev='vd${letters:i-1:1}' bus='virtio'/></disk>"
     done
-    guest_xml "$2-$3-$4" "$disks"
+    guests_xml "$2-$3-$4" "$disks"
 }
 
 # bench_guests ROUNDS: a guest of each kind in turn. That the linked ones are really started on their

@@ -62,7 +62,7 @@ rbd_create() {
 rbd_guest() {
     local secret=
     [ "$1" != attached ] || secret=$SECRET_UUID
-    guest_xml "1-$1-rbd" "$(network_disk vda "images/bench-$1-256.raw" raw libvirt "$RBD_UUID" "$secret")"
+    guests_xml "1-$1-rbd" "$(network_disk vda "images/bench-$1-256.raw" raw libvirt "$RBD_UUID" "$secret")"
 }
 
 # rbd_guests ROUNDS: as bench_guests. The images stay, for vol-dumpxml.
