@@ -71,4 +71,9 @@ bench_guests() {
         ours data "$(guest_file ours 16 generated raw)" stock data "$(guest_file stock 0 plain raw)"
     row "16 disks, plain : linked, generated secret" 0 1 1.1
     row "no disk : 16 linked" 2 1
+
+    section "stop of a guest" stock ours
+    client stop "$rounds" 1 stock data "$(guest_file stock 16 plain raw)" \
+        ours data "$(guest_file ours 16 generated raw)"
+    row "16 disks, plain : linked, generated secret" 0 1
 }
