@@ -287,10 +287,12 @@ lukshdrQemuPrepareCheck(char **path,
 
         if (!lukshdrQemuLookup(&lukshdrQemu.host, *path, &linked, error))
             return false;
-        if (linked)
+        /* the secret has to be read from the source's XML, and says nothing more of a volume's own name */
+        if (linked && !lukshdrHandleIsOwnName(&linked->payload, *path)) {
             secret = lukshdrQemuSourceSecretUUID(src);
-        if (linked && !lukshdrQemuLookupNamed(&lukshdrQemu.host, linked, *path, secret, error))
-            return false;
+            if (!lukshdrQemuLookupNamed(&lukshdrQemu.host, linked, *path, secret, error))
+                return false;
+        }
     }
     if (!linked && !header)
         return true;
