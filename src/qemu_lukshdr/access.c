@@ -5,6 +5,15 @@
  *
  * The invariant: every grant stands in the guest's record, and the record counts as
  * many grants as the security drivers remember.
+ *
+ * When a guest stops, (1) its record loses the grants, all with one write, (2) stock's one call restores headers together
+ * with the guest's disks, (3) the other headers are restored by a call each, (4) libvirt removes the guest's state, and the
+ * record goes.  After a crash in between, libvirt stops the guest again, whose record still names the disks:
+ *
+ *   after 1     each header is restored once.  Of one that several disks of the guest shared, libvirt remembers more users
+ *               than that; it stays with QEMU's user.
+ *   in 2, 3     so it is, and as stock does to the payload: what had been restored is root's then.
+ *   after 4     nothing is left to do.
  */
 
 #include "config.h"
@@ -12,6 +21,7 @@
 #include "access.h"
 
 #include <glib/gi18n-lib.h>
+#include <sys/stat.h>
 
 #include "util/error.h"
 #include "util/log.h"
@@ -19,6 +29,7 @@
 #include "domain.h"
 #include "guest.h"
 #include "left.h"
+#include "remembered.h"
 #include "shared-fs.h"
 
 static void
@@ -191,25 +202,21 @@ lukshdrQemuAccessUndo(virQEMUDriver *driver, virDomainObj *vm, GPtrArray *grants
     lukshdrQemuErrorRestore(saved);
 }
 
-int
-lukshdrQemuAccessRevoke(virQEMUDriver *driver,
-                        virDomainObj *vm,
-                        const lukshdrGuestDisk *disk,
-                        virStorageSource *src,
-                        bool migrated,
-                        bool forget)
+/* Gives @header back, which is @disk's: its grants are no longer in the guest's record, which counted @remembered.
+ * @times is what lukshdrQemuGuestRevoke said. */
+static int
+lukshdrQemuAccessGiveBack(virQEMUDriver *driver,
+                          virDomainObj *vm,
+                          const lukshdrGuestDisk *disk,
+                          virStorageSource *src,
+                          virStorageSource *header,
+                          unsigned int remembered,
+                          unsigned int times,
+                          bool migrated)
 {
-    bool remote = lukshdrQemuDiskHeaderIsRemote(disk);
-    g_autoptr(virStorageSource) header = remote ? NULL : lukshdrQemuDiskHeader(disk, src);
-    g_autofree char *name = lukshdrQemuDomainName(vm);
-    unsigned int remembered;
-    unsigned int times;
     int rc = 0;
 
-    if (!header && !remote)
-        return -1;
-    remembered = name ? lukshdrQemuGuestGranted(name, disk->nodeName) : 0;
-    if (!name || (times = lukshdrQemuGuestRevoke(name, disk->nodeName, forget)) == 0 || remote)
+    if (times == 0 || !header)
         return 0;
 
     /* As stock does: leave the label to the other host and forget the owner on this one.  For a
@@ -230,4 +237,117 @@ lukshdrQemuAccessRevoke(virQEMUDriver *driver,
             rc = -1;
     }
     return rc;
+}
+
+int
+lukshdrQemuAccessRevoke(virQEMUDriver *driver,
+                        virDomainObj *vm,
+                        const lukshdrGuestDisk *disk,
+                        virStorageSource *src,
+                        bool migrated,
+                        bool forget)
+{
+    bool remote = lukshdrQemuDiskHeaderIsRemote(disk);
+    g_autoptr(virStorageSource) header = remote ? NULL : lukshdrQemuDiskHeader(disk, src);
+    g_autofree char *name = lukshdrQemuDomainName(vm);
+    unsigned int remembered;
+    unsigned int times;
+
+    if (!header && !remote)
+        return -1;
+    if (!name)
+        return 0;
+    remembered = lukshdrQemuGuestGranted(name, disk->nodeName);
+    times = lukshdrQemuGuestRevoke(name, disk->nodeName, forget);
+    return lukshdrQemuAccessGiveBack(driver, vm, disk, src, header, remembered, times, migrated);
+}
+
+static void
+lukshdrQemuReturnFree(lukshdrQemuReturn *back)
+{
+    lukshdrGuestDiskFree(back->disk);
+    g_clear_object(&back->header);
+    g_free(back->before);
+    g_free(back);
+}
+
+/* May stock restore the header along with the guest's disks?  Where one file cannot be restored, stock leaves those after
+ * it alone as well, and where it cannot lock one, all of them.  The guest's disks must not suffer for a header.  So it must
+ * be there, on a file system of this host, and nobody but root and QEMU's user may lock it: who reads a file can do
+ * that.  That who is in a device's group reads all devices is no news. */
+static bool
+lukshdrQemuAccessReturnsTogether(const lukshdrQemuReturn *back, bool migrated)
+{
+    struct stat st;
+
+    return back->header && back->times == 1 && !migrated &&
+           stat(back->disk->headerPath, &st) == 0 &&
+           (S_ISBLK(st.st_mode) ? (st.st_mode & S_IRWXO) == 0
+                                : S_ISREG(st.st_mode) && (st.st_mode & (S_IRWXG | S_IRWXO)) == 0) &&
+           !lukshdrQemuSharedHas(back->disk->headerPath);
+}
+
+GPtrArray *
+lukshdrQemuAccessReturnBegin(virDomainObj *vm,
+                             GPtrArray *sources,
+                             bool migrated,
+                             GPtrArray *together)
+{
+    GPtrArray *returns = g_ptr_array_new_with_free_func((GDestroyNotify)lukshdrQemuReturnFree);
+    g_autofree char *name = lukshdrQemuDomainName(vm);
+    guint i;
+
+    for (i = 0; name && i < sources->len; i++) {
+        virStorageSource *src = g_ptr_array_index(sources, i);
+        g_autoptr(lukshdrGuestDisk) disk = lukshdrQemuDiskFind(src, name);
+        g_autoptr(virStorageSource) header = NULL;
+        lukshdrQemuReturn *back;
+
+        if (!disk ||
+            (!lukshdrQemuDiskHeaderIsRemote(disk) && !(header = lukshdrQemuDiskHeader(disk, src))))
+            continue;
+        back = g_new0(lukshdrQemuReturn, 1);
+        back->disk = g_steal_pointer(&disk);
+        back->src = src;
+        back->header = g_steal_pointer(&header);
+        g_ptr_array_add(returns, back);
+    }
+    if (returns->len > 0)
+        lukshdrQemuGuestReturn(name, returns);
+
+    for (i = 0; i < returns->len; i++) {
+        lukshdrQemuReturn *back = g_ptr_array_index(returns, i);
+
+        if (lukshdrQemuAccessReturnsTogether(back, migrated) &&
+            (back->before = lukshdrQemuRememberedState(back->disk->headerPath)))
+            g_ptr_array_add(together, back->header);
+    }
+    return returns;
+}
+
+/* Has the stock call of which something failed restored this header?  Then a second time would give it to root. */
+static bool
+lukshdrQemuAccessIsReturned(const lukshdrQemuReturn *back)
+{
+    g_autofree char *now = lukshdrQemuRememberedState(back->disk->headerPath);
+
+    return g_strcmp0(now, back->before) != 0;
+}
+
+void
+lukshdrQemuAccessReturnEnd(virQEMUDriver *driver,
+                           virDomainObj *vm,
+                           GPtrArray *returns,
+                           bool migrated,
+                           bool all)
+{
+    guint i;
+
+    for (i = 0; i < returns->len; i++) {
+        const lukshdrQemuReturn *back = g_ptr_array_index(returns, i);
+
+        if (!back->before || (!all && !lukshdrQemuAccessIsReturned(back)))
+            (void)lukshdrQemuAccessGiveBack(driver, vm, back->disk, back->src, back->header,
+                                            back->remembered, back->times, migrated);
+    }
 }

@@ -87,6 +87,41 @@ void
 lukshdrQemuAccessUndo(virQEMUDriver *driver, virDomainObj *vm, GPtrArray *grants);
 
 /**
+ * lukshdrQemuAccessReturnBegin:
+ * @vm: a domain that is being stopped
+ * @sources: the top sources of its disks
+ * @migrated: as lukshdrQemuAccessRevoke
+ * @together: gets the sources of headers, borrowed from what is returned, that the caller restores, all of them with one
+ *            call of the stock driver, the one that restores all labels of @vm
+ *
+ * Notes in the guest's record that it has the headers of @sources no more.
+ *
+ * Returns: what lukshdrQemuAccessReturnEnd must be given after that call, to be unreffed.
+ */
+GPtrArray *
+lukshdrQemuAccessReturnBegin(virDomainObj *vm,
+                             GPtrArray *sources,
+                             bool migrated,
+                             GPtrArray *together);
+
+/**
+ * lukshdrQemuAccessReturnEnd:
+ * @driver: the QEMU driver
+ * @vm: the domain
+ * @returns: from lukshdrQemuAccessReturnBegin
+ * @migrated: as there
+ * @all: whether the caller's call has restored all that it should
+ *
+ * Restores those headers that are not restored yet, each by a call of its own.
+ */
+void
+lukshdrQemuAccessReturnEnd(virQEMUDriver *driver,
+                           virDomainObj *vm,
+                           GPtrArray *returns,
+                           bool migrated,
+                           bool all);
+
+/**
  * lukshdrQemuAccessRevoke:
  * @driver: the QEMU driver
  * @vm: a domain that runs or is being stopped

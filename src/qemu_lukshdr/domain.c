@@ -247,13 +247,21 @@ lukshdrQemuDomainCollect(virDomainDef *def G_GNUC_UNUSED,
     return 0;
 }
 
+/* The definition of @vm, if it is running or the calling thread is stopping it */
+static virDomainDef *
+lukshdrQemuDomainDef(virDomainObj *vm)
+{
+    const lukshdrQemuContext *stop = lukshdrQemuContextFind(LUKSHDR_QEMU_CONTEXT_STOP, vm);
+    g_autofree char *name = NULL;
+
+    return stop ? stop->def : lukshdrQemuDomainRunning(vm, &name);
+}
+
 GPtrArray *
 lukshdrQemuDomainSources(virDomainObj *vm)
 {
-    const lukshdrQemuContext *stop = lukshdrQemuContextFind(LUKSHDR_QEMU_CONTEXT_STOP, vm);
     GPtrArray *sources = g_ptr_array_new();
-    g_autofree char *name = NULL;
-    virDomainDef *def = stop ? stop->def : lukshdrQemuDomainRunning(vm, &name);
+    virDomainDef *def = lukshdrQemuDomainDef(vm);
 
     if (def)
         lukshdrQemu.libvirt.virDomainDeviceInfoIterate(def, lukshdrQemuDomainCollect, sources);
@@ -270,8 +278,7 @@ lukshdrQemuDomainAddedTarget(guint i)
 void
 lukshdrQemuDomainAddDisks(virDomainObj *vm, GPtrArray *sources)
 {
-    g_autofree char *name = NULL;
-    virDomainDef *def = lukshdrQemuDomainRunning(vm, &name);
+    virDomainDef *def = lukshdrQemuDomainDef(vm);
     guint i;
 
     for (i = 0; def && i < sources->len; i++) {
@@ -289,8 +296,7 @@ lukshdrQemuDomainAddDisks(virDomainObj *vm, GPtrArray *sources)
 void
 lukshdrQemuDomainRemoveDisks(virDomainObj *vm, GPtrArray *sources)
 {
-    g_autofree char *name = NULL;
-    virDomainDef *def = lukshdrQemuDomainRunning(vm, &name);
+    virDomainDef *def = lukshdrQemuDomainDef(vm);
     guint i;
 
     for (i = 0; def && i < sources->len; i++) {

@@ -89,7 +89,7 @@ lukshdrQemuDomainSources(virDomainObj *vm);
 
 /**
  * lukshdrQemuDomainAddDisks:
- * @vm: a running domain
+ * @vm: a running domain, or one that the calling thread is stopping
  * @sources: sources, each of which becomes the source of a disk of its own
  *
  * Adds disks to the definition of @vm, so that a function of libvirt's that does something to all disks of

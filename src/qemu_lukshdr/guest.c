@@ -235,37 +235,70 @@ lukshdrQemuGuestUngrant(const char *name, lukshdrQemuGrant *grant)
     lukshdrQemuGuestStoreOrWarn(name);
 }
 
+/* Takes access to @disk's header away from guest @name, in memory.  If the grants pass to another guest, writes that
+ * guest's record: a crash before that of @name is written leaves too many grants, not too few. */
+static unsigned int
+lukshdrQemuGuestRevokeLocked(const char *name, lukshdrGuestDisk *disk)
+{
+    unsigned int times = MAX(disk->granted, 1);
+    const char *owner = NULL;
+    lukshdrGuestDisk *other = lukshdrQemuGuestOtherUser(name, disk->nodeName, disk, &owner);
+
+    if (other) {
+        other->granted += disk->granted;
+        /* if it must be restored for this disk, it must be restored for its last user */
+        other->readOnly = other->readOnly && disk->readOnly;
+        if (!g_str_equal(owner, name))
+            lukshdrQemuGuestStoreOrWarn(owner);
+        times = 0;
+    }
+
+    disk->granted = 0;
+    disk->revoked = true;
+    return times;
+}
+
 unsigned int
 lukshdrQemuGuestRevoke(const char *name, const char *nodeName, bool forget)
 {
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrQemuGuestLock);
     GPtrArray *disks = g_hash_table_lookup(lukshdrQemuGuests, name);
     lukshdrGuestDisk *disk = lukshdrQemuGuestLookup(name, nodeName);
-    lukshdrGuestDisk *other;
-    const char *owner = NULL;
     unsigned int times;
 
     /* some error paths of stock restore a disk that was never granted */
     if (!disk)
         return 0;
 
-    times = MAX(disk->granted, 1);
-    if ((other = lukshdrQemuGuestOtherUser(name, nodeName, disk, &owner))) {
-        other->granted += disk->granted;
-        /* if it must be restored for this disk, it must be restored for its last user */
-        other->readOnly = other->readOnly && disk->readOnly;
-        lukshdrQemuGuestStoreOrWarn(owner);
-        times = 0;
-    }
-
-    disk->granted = 0;
-    disk->revoked = true;
+    times = lukshdrQemuGuestRevokeLocked(name, disk);
     if (forget)
         g_ptr_array_remove(disks, disk);
     if (disks->len == 0)
         g_hash_table_remove(lukshdrQemuGuests, name);
     lukshdrQemuGuestStoreOrWarn(name);
     return times;
+}
+
+void
+lukshdrQemuGuestReturn(const char *name, GPtrArray *returns)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lukshdrQemuGuestLock);
+    bool any = false;
+    guint i;
+
+    for (i = 0; i < returns->len; i++) {
+        lukshdrQemuReturn *back = g_ptr_array_index(returns, i);
+        lukshdrGuestDisk *disk = lukshdrQemuGuestLookup(name, back->disk->nodeName);
+
+        /* as in lukshdrQemuGuestRevoke */
+        if (!disk)
+            continue;
+        any = true;
+        back->remembered = disk->granted;
+        back->times = lukshdrQemuGuestRevokeLocked(name, disk);
+    }
+    if (any)
+        lukshdrQemuGuestStoreOrWarn(name);
 }
 
 void

@@ -30,6 +30,18 @@ struct _lukshdrQemuGrant {
     bool labelled;            /* and the header is labelled, if it has a path */
 };
 
+/* Access that a guest loses to the header of one disk, since it stops */
+typedef struct _lukshdrQemuReturn lukshdrQemuReturn;
+struct _lukshdrQemuReturn {
+    lukshdrGuestDisk *disk;
+    virStorageSource *src;    /* the payload, borrowed */
+    virStorageSource *header; /* owned; NULL for a header without a path */
+    unsigned int remembered;  /* by lukshdrQemuGuestReturn: how many grants the record counted */
+    unsigned int times;       /* by lukshdrQemuGuestReturn: as lukshdrQemuGuestRevoke */
+    char *
+        before; /* of a header that stock restores together with the guest's disks: lukshdrQemuRememberedState before that */
+};
+
 /**
  * lukshdrQemuGuestsLoad:
  * @dir: directory of the records
@@ -91,6 +103,16 @@ lukshdrQemuGuestUngrant(const char *name, lukshdrQemuGrant *grant);
  */
 unsigned int
 lukshdrQemuGuestRevoke(const char *name, const char *nodeName, bool forget);
+
+/**
+ * lukshdrQemuGuestReturn:
+ * @name: the guest
+ * @returns: list of lukshdrQemuReturn *; of each, remembered and times are set
+ *
+ * As lukshdrQemuGuestRevoke of one after the other, which the guest does not lose.  The guest's record is written once.
+ */
+void
+lukshdrQemuGuestReturn(const char *name, GPtrArray *returns);
 
 /**
  * lukshdrQemuGuestForget:

@@ -3,12 +3,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Stock's own functions cannot be asked: they take a domain that runs.  What they remember of a file's owner is in
- * extended attributes of the file (security_util.c in libvirt's src/security):
- *
- *   trusted.libvirt.security.NAME             what the file had before, of the security driver NAME
- *   trusted.libvirt.security.ref_NAME         how many users it has now
- *   trusted.libvirt.security.timestamp_NAME   when the host was booted
+ * Stock's own functions cannot be asked: they take a domain that runs.
  */
 
 #include "config.h"
@@ -31,11 +26,8 @@
 #include "disk.h"
 #include "guest.h"
 #include "qemu.h"
+#include "remembered.h"
 #include "shared-fs.h"
-
-#define LUKSHDR_QEMU_LEFT_XATTR "trusted.libvirt.security."
-#define LUKSHDR_QEMU_LEFT_XATTR_REF "ref_"
-#define LUKSHDR_QEMU_LEFT_XATTR_TIME "timestamp_"
 
 /* Two daemons may take the host's boot for one second more or less each; a boot takes longer than that */
 #define LUKSHDR_QEMU_LEFT_BOOT_SECONDS 5
@@ -47,7 +39,7 @@
 static char *
 lukshdrQemuLeftGet(int fd, const char *prefix, const char *driver)
 {
-    g_autofree char *name = g_strconcat(LUKSHDR_QEMU_LEFT_XATTR, prefix, driver, NULL);
+    g_autofree char *name = g_strconcat(LUKSHDR_QEMU_REMEMBERED_XATTR, prefix, driver, NULL);
     char value[4096];
     ssize_t len = fgetxattr(fd, name, value, sizeof(value) - 1);
 
@@ -57,7 +49,7 @@ lukshdrQemuLeftGet(int fd, const char *prefix, const char *driver)
 static void
 lukshdrQemuLeftRemove(int fd, const char *prefix, const char *driver)
 {
-    g_autofree char *name = g_strconcat(LUKSHDR_QEMU_LEFT_XATTR, prefix, driver, NULL);
+    g_autofree char *name = g_strconcat(LUKSHDR_QEMU_REMEMBERED_XATTR, prefix, driver, NULL);
 
     (void)fremovexattr(fd, name);
 }
@@ -67,7 +59,7 @@ lukshdrQemuLeftRemove(int fd, const char *prefix, const char *driver)
 static bool
 lukshdrQemuLeftRecall(int fd, const char *driver, unsigned int times, char **label)
 {
-    g_autofree char *users = lukshdrQemuLeftGet(fd, LUKSHDR_QEMU_LEFT_XATTR_REF, driver);
+    g_autofree char *users = lukshdrQemuLeftGet(fd, LUKSHDR_QEMU_REMEMBERED_REF, driver);
     g_autofree char *name = NULL;
     g_autofree char *rest = NULL;
     guint64 count;
@@ -77,15 +69,16 @@ lukshdrQemuLeftRecall(int fd, const char *driver, unsigned int times, char **lab
         return false;
 
     if (g_ascii_string_to_unsigned(users, 10, 0, G_MAXUINT, &count, NULL) && count > times) {
-        name = g_strconcat(LUKSHDR_QEMU_LEFT_XATTR, LUKSHDR_QEMU_LEFT_XATTR_REF, driver, NULL);
+        name = g_strconcat(LUKSHDR_QEMU_REMEMBERED_XATTR, LUKSHDR_QEMU_REMEMBERED_REF, driver,
+                           NULL);
         rest = g_strdup_printf("%" G_GUINT64_FORMAT, count - times);
         (void)fsetxattr(fd, name, rest, strlen(rest), XATTR_REPLACE);
         return true;
     }
 
     *label = lukshdrQemuLeftGet(fd, "", driver);
-    lukshdrQemuLeftRemove(fd, LUKSHDR_QEMU_LEFT_XATTR_REF, driver);
-    lukshdrQemuLeftRemove(fd, LUKSHDR_QEMU_LEFT_XATTR_TIME, driver);
+    lukshdrQemuLeftRemove(fd, LUKSHDR_QEMU_REMEMBERED_REF, driver);
+    lukshdrQemuLeftRemove(fd, LUKSHDR_QEMU_REMEMBERED_TIME, driver);
     lukshdrQemuLeftRemove(fd, "", driver);
     return true;
 }
@@ -119,7 +112,7 @@ lukshdrQemuLeftConfRead(lukshdrQemuLeftConf *settings, const char *conf)
 static bool
 lukshdrQemuLeftIsOfEarlierBoot(int fd, const char *driver)
 {
-    g_autofree char *recorded = lukshdrQemuLeftGet(fd, LUKSHDR_QEMU_LEFT_XATTR_TIME, driver);
+    g_autofree char *recorded = lukshdrQemuLeftGet(fd, LUKSHDR_QEMU_REMEMBERED_TIME, driver);
     struct timespec up;
     guint64 then;
 

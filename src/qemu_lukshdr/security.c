@@ -8,9 +8,9 @@
  * undo.  Callers would not undo it, and it must not be undone for an image to which the
  * guest had access before.
  *
- * For each transaction libvirt forks a process that goes into the guest's namespace.  When a guest starts, its
+ * For each transaction libvirt forks a process that goes into the guest's namespace.  When a guest starts or stops, its
  * headers are therefore disks of it for the moment of the stock call: one transaction labels all, or
- * undoes all.
+ * undoes all, and one restores all.
  */
 
 #include "config.h"
@@ -22,6 +22,7 @@
 #include "domain.h"
 #include "guest.h"
 #include "prepare.h"
+#include "remembered.h"
 
 /* Plans to grant the headers of @src and, with @backingChain, of all sources behind it. */
 static int
@@ -175,26 +176,29 @@ lukshdrQemuSecurityRestoreRest(virQEMUDriver *driver, virDomainObj *vm, bool mig
 void
 qemuSecurityRestoreAllLabel(virQEMUDriver *driver, virDomainObj *vm, bool migrated)
 {
+    g_autoptr(GPtrArray) together = g_ptr_array_new();
+    g_autoptr(GPtrArray) returns = NULL;
     g_autoptr(GPtrArray) sources = NULL;
-    g_autofree char *name = NULL;
     virErrorPtr saved;
-    guint i;
+    bool all;
 
-    LUKSHDR_STOCK(qemuSecurityRestoreAllLabel)(driver, vm, migrated);
-
-    if (!lukshdrQemu.active)
+    if (!lukshdrQemu.active) {
+        LUKSHDR_STOCK(qemuSecurityRestoreAllLabel)(driver, vm, migrated);
         return;
+    }
 
     saved = lukshdrQemuErrorSave();
-    name = lukshdrQemuDomainName(vm);
     sources = lukshdrQemuDomainSources(vm);
-    for (i = 0; i < sources->len; i++) {
-        virStorageSource *src = g_ptr_array_index(sources, i);
-        g_autoptr(lukshdrGuestDisk) disk = lukshdrQemuDiskFind(src, name);
+    returns = lukshdrQemuAccessReturnBegin(vm, sources, migrated, together);
 
-        if (disk)
-            lukshdrQemuAccessRevoke(driver, vm, disk, src, migrated, false);
-    }
+    lukshdrQemuDomainAddDisks(vm, together);
+    virResetLastError();
+    LUKSHDR_STOCK(qemuSecurityRestoreAllLabel)(driver, vm, migrated);
+    /* it returns nothing, and reports whatever fails */
+    all = virGetLastErrorCode() == VIR_ERR_OK;
+    lukshdrQemuDomainRemoveDisks(vm, together);
+
+    lukshdrQemuAccessReturnEnd(driver, vm, returns, migrated, all);
     lukshdrQemuSecurityRestoreRest(driver, vm, migrated);
     lukshdrQemuErrorRestore(saved);
 }
@@ -230,6 +234,12 @@ lukshdrQemuSecurityMoveHeader(virQEMUDriver *driver,
         return -1;
 
     lukshdrQemuGuestMoveGrants(name, disk->nodeName, dstDisk ? dstDisk->nodeName : NULL);
+
+    /* Of each disk of a guest that stops libvirt forgets what it has not restored, since the disk is read-only or shared.
+     * It forks a process for that.  The guest has no /dev of its own any more, so what is remembered is seen from
+     * here. */
+    if (!dst && lukshdrQemuDomainIsStopping(vm) && !lukshdrQemuRememberedAny(disk->headerPath))
+        return 0;
     return LUKSHDR_STOCK(qemuSecurityMoveImageMetadata)(driver, vm, header, dstHeader);
 }
 

@@ -8,7 +8,7 @@
 
 need_root
 [ "${DAEMON_MODE:-system}" = system ] || skip_all "a session daemon has one user only"
-need_command qemu-system-x86_64 getfattr
+need_command qemu-system-x86_64 getfattr python3
 
 attach() {
     printf '%s\n' "$2" >"$DAEMON_DIR/disk.xml"
@@ -229,8 +229,26 @@ same "and libvirt counts one use of each header" "$(for name in a.raw b.raw q.qc
     getfattr --absolute-names --only-values -n trusted.libvirt.security.ref_dac "$VAULT/$name.luks"
 done)" 111
 TIME=$(getfattr --absolute-names --only-values -n trusted.libvirt.security.timestamp_dac "$VAULT/a.raw.luks")
-virsh destroy demo
+# Nor when the guest stops is there a process for each header: what libvirt begins in its namespace of processes then, as
+# many as when a guest with plain disks stops. begun [GUEST]: stops it and counts.
+begun() {
+    local before after
+    before=$("$DAEMON_IN" cat /proc/sys/kernel/ns_last_pid)
+    virsh destroy "${1:-demo}" || return
+    after=$("$DAEMON_IN" cat /proc/sys/kernel/ns_last_pid)
+    BEGUN=$((after - before))
+}
+try "it stops" begun
+LINKED=$BEGUN
 same "stopped, all is as before" "$(traces demo a.raw b.raw q.qcow2)" "$BEFORE"
+
+for name in x y z; do
+    try "a plain volume" virsh vol-create-as data $name.raw 1M
+done
+define plain "$(disk_xml vda "$DATA/x.raw" raw)" "$(disk_xml vdb "$DATA/y.raw" raw)" "$(disk_xml vdc "$DATA/z.raw" raw)"
+try "a guest with plain disks starts" virsh start plain
+try "and stops" begun plain
+try "which takes as many processes as with linked ones" test $((LINKED - BEGUN)) -lt 3
 
 # Headers of a guest that starts are read side by side, and each counts.
 for name in a.raw b.raw q.qcow2; do
@@ -251,6 +269,56 @@ BEFORE=$(traces demo a.raw b.raw q.qcow2)
 refuse "with a header that libvirt cannot label it does not start" "different DAC user" virsh start demo
 same "what was labelled before that is as before" "$(traces demo a.raw b.raw q.qcow2)" "$BEFORE"
 same "and no record is left" "$(records)" ""
+
+# What libvirt restores in one transaction fails together. Headers are given back although a payload cannot be, and
+# payloads although a header cannot be.
+HEADERS=("$VAULT/a.raw.luks" "$VAULT/b.raw.luks")
+PAYLOADS=("$DATA/a.raw" "$DATA/b.raw")
+define demo "$(disk_xml vda "$DATA/a.raw" raw "$SECRET_UUID")" "$(disk_xml vdb "$DATA/b.raw" raw "$SECRET_UUID")"
+# forgotten FILE...: they belong to root again, and libvirt remembers nothing of them.
+forgotten() {
+    local file name
+    for file; do
+        chown root:root "$file"
+        for name in "" ref_ timestamp_; do
+            setfattr -x "trusted.libvirt.security.${name}dac" "$file" 2>/dev/null
+        done
+    done
+}
+# locked FILE: the guest stops while somebody who can only read FILE holds the lock that libvirt wants.
+locked() {
+    local status=0 pid
+    chmod 644 "$1"
+    coproc HOLDER {
+        exec "$DAEMON_IN" python3 -c '
+import fcntl, os, sys
+os.setuid(65534)
+f = open(sys.argv[1], "rb")
+fcntl.lockf(f, fcntl.LOCK_SH, 1, 1)
+print(flush=True)
+sys.stdin.read()' "$1"
+    }
+    # shellcheck disable=SC2153 # set by coproc
+    pid=$HOLDER_PID
+    IFS= read -r _ <&"${HOLDER[0]}"
+    virsh destroy demo || status=$?
+    eval "exec ${HOLDER[1]}>&-"
+    wait "$pid"
+    chmod 600 "$1"
+    return "$status"
+}
+BEFORE=$(access "${HEADERS[@]}")
+PAYLOADS_BEFORE=$(access "${PAYLOADS[@]}")
+try "a guest starts with two" virsh start demo
+in_use "with two disks" a.raw b.raw
+try "it stops while a payload is locked" locked "${PAYLOADS[0]}"
+unlike "libvirt gives no payload back" "$(access "${PAYLOADS[@]}")" root:root
+same "and the headers are as before" "$(access "${HEADERS[@]}")" "$BEFORE"
+forgotten "${PAYLOADS[@]}" "$DAEMON_DIR/guests/demo.console"
+try "it starts again" virsh start demo
+try "it stops while a header is locked" locked "${HEADERS[0]}"
+same "and the payloads are as before" "$(access "${PAYLOADS[@]}")" "$PAYLOADS_BEFORE"
+same "and so is the other header" "$(access "${HEADERS[1]}")" "$(tail -n "$(access "${HEADERS[1]}" | wc -l)" <<<"$BEFORE")"
 
 # --- the administrator's own ownership
 
