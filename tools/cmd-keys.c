@@ -189,8 +189,7 @@ lukshdrToolKeysStore(lukshdrTool *tool,
     return false;
 }
 
-/* Refuses unless the header is in order.  While a guest uses the volume, the daemon takes a header with other keys if that has a
- * path (rekey.h). */
+/* Refuses unless the header is in order.  While a guest uses the volume, the daemon takes a header with other keys (rekey.h). */
 static bool
 lukshdrToolKeysFind(lukshdrTool *tool, lukshdrToolKeys *keys, const char *name, GError **error)
 {
@@ -203,15 +202,6 @@ lukshdrToolKeysFind(lukshdrTool *tool, lukshdrToolKeys *keys, const char *name, 
         g_set_error(error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_FAILED,
                     _("keys of a header that is not in good order are not changed: %s"),
                     keys->state->reason);
-        return false;
-    }
-
-    if (keys->state->users->len && keys->state->header->remote) {
-        g_set_error(
-            error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_REFUSED,
-            _("the keys of volume '%s' cannot be changed while it is in use by domain '%s'; "
-              "detach the disk or shut the domain down first"),
-            keys->state->payload->name, (char *)g_ptr_array_index(keys->state->users, 0));
         return false;
     }
 

@@ -45,18 +45,30 @@ lukshdrRekeySecretClear(lukshdrRekeySecret *secret)
     g_free(secret->uuid);
 }
 
-void
-lukshdrStorageRekeyFree(lukshdrStorageRekey *rekey)
+static void
+lukshdrRekeyClear(void *opaque)
 {
-    if (!rekey)
-        return;
+    lukshdrStorageRekey *rekey = opaque;
+
     g_ptr_array_unref(rekey->links);
     g_clear_error(&rekey->used);
     if (rekey->before >= 0)
         close(rekey->before);
     g_free(rekey->digest);
     g_array_unref(rekey->secrets);
-    g_free(rekey);
+}
+
+lukshdrStorageRekey *
+lukshdrStorageRekeyRef(lukshdrStorageRekey *rekey)
+{
+    return g_atomic_rc_box_acquire(rekey);
+}
+
+void
+lukshdrStorageRekeyUnref(lukshdrStorageRekey *rekey)
+{
+    if (rekey)
+        g_atomic_rc_box_release_full(rekey, lukshdrRekeyClear);
 }
 
 /* A copy of @header in which only @slot is in use, or -1 with @error set */
@@ -177,7 +189,7 @@ lukshdrRekeySetRefused(const lukshdrStorageRekey *rekey, const char *why, GError
 lukshdrStorageRekey *
 lukshdrStorageRekeyNew(GPtrArray *links, const GError *used, GError **error)
 {
-    g_autoptr(lukshdrStorageRekey) rekey = g_new0(lukshdrStorageRekey, 1);
+    g_autoptr(lukshdrStorageRekey) rekey = g_atomic_rc_box_new0(lukshdrStorageRekey);
     g_autoptr(GError) why = NULL;
 
     rekey->links = g_ptr_array_ref(links);
@@ -274,8 +286,9 @@ lukshdrRekeyCheckGeneration(const lukshdrStorageRekey *rekey,
     return false;
 }
 
+/* All that can be told without a look at the header volume */
 static bool
-lukshdrRekeyCheck(const lukshdrStorageRekey *rekey, int fd, GError **error)
+lukshdrRekeyCheckContent(const lukshdrStorageRekey *rekey, int fd, GError **error)
 {
     g_autofree char *digest = NULL;
     guint i;
@@ -290,14 +303,20 @@ lukshdrRekeyCheck(const lukshdrStorageRekey *rekey, int fd, GError **error)
                        !lukshdrRekeyCheckGeneration(rekey, labels, digest, error)))
             return false;
     }
-    return lukshdrRekeyCheckUnchanged(rekey, error) &&
-           (g_str_equal(digest, rekey->digest) || lukshdrRekeyCheckKeys(rekey, fd, error));
+    return g_str_equal(digest, rekey->digest) || lukshdrRekeyCheckKeys(rekey, fd, error);
+}
+
+bool
+lukshdrStorageRekeyCheck(const lukshdrStorageRekey *rekey, int fd, GError **error)
+{
+    return lukshdrRekeyCheckUnchanged(rekey, error) && lukshdrRekeyCheckContent(rekey, fd, error);
 }
 
 bool
 lukshdrStorageRekeyJudge(const guint8 *bytes, gsize len, void *opaque, GError **error)
 {
     const lukshdrStorageRekey *rekey = opaque;
+    const lukshdrLink *link = g_ptr_array_index(rekey->links, 0);
     g_autoptr(GError) why = NULL;
     int fd = lukshdrIOMemory("lukshdr-header", &why);
     bool ok = false;
@@ -306,7 +325,9 @@ lukshdrStorageRekeyJudge(const guint8 *bytes, gsize len, void *opaque, GError **
         g_set_error_literal(&why, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                             _("what was uploaded is no whole header"));
     else if (fd >= 0)
-        ok = lukshdrIOWrite(fd, bytes, len, 0, &why) && lukshdrRekeyCheck(rekey, fd, &why);
+        ok = lukshdrIOWrite(fd, bytes, len, 0, &why) &&
+             (link->header.remote ? lukshdrRekeyCheckContent(rekey, fd, &why)
+                                  : lukshdrStorageRekeyCheck(rekey, fd, &why));
 
     if (fd >= 0)
         close(fd);

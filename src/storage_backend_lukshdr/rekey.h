@@ -21,26 +21,37 @@ typedef struct _lukshdrStorageRekey lukshdrStorageRekey;
 
 /**
  * lukshdrStorageRekeyNew:
- * @links: lukshdrLink *: all that have the header, which has a path
+ * @links: lukshdrLink *: all that have the header
  * @used: why it must not be replaced
  * @error: as @used, with what is in the way of changing keys; of the registry, of libvirt's secrets
  *
  * Finds out which key slots the secrets open: as long as opening the header with each of its passphrases
  * takes, for each secret.
  *
- * Returns: what lukshdrStorageRekeyJudge needs, freed with lukshdrStorageRekeyFree, or NULL with @error set.
+ * Returns: what lukshdrStorageRekeyJudge needs, released with lukshdrStorageRekeyUnref, or NULL with @error set.
  */
 lukshdrStorageRekey *
 lukshdrStorageRekeyNew(GPtrArray *links, const GError *used, GError **error);
 
 /**
- * lukshdrStorageRekeyFree:
+ * lukshdrStorageRekeyRef:
+ * @rekey: from lukshdrStorageRekeyNew
+ *
+ * What it is of does not change, so threads can share it.
+ *
+ * Returns: @rekey, released with lukshdrStorageRekeyUnref.
+ */
+lukshdrStorageRekey *
+lukshdrStorageRekeyRef(lukshdrStorageRekey *rekey);
+
+/**
+ * lukshdrStorageRekeyUnref:
  * @rekey: from lukshdrStorageRekeyNew, or NULL
  */
 void
-lukshdrStorageRekeyFree(lukshdrStorageRekey *rekey);
+lukshdrStorageRekeyUnref(lukshdrStorageRekey *rekey);
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(lukshdrStorageRekey, lukshdrStorageRekeyFree)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(lukshdrStorageRekey, lukshdrStorageRekeyUnref)
 
 /**
  * lukshdrStorageRekeyJudge:
@@ -49,10 +60,23 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(lukshdrStorageRekey, lukshdrStorageRekeyFree)
  * @opaque: lukshdrStorageRekey *
  * @error: VIR_ERR_OPERATION_INVALID, with why it is not taken
  *
- * A lukshdrStreamJudge.
+ * A lukshdrStreamJudge.  The daemon's main loop may call it, which must not wait for a cluster: so it does not look whether a
+ * header without a path is still what it was, and lukshdrStorageRekeyCheck is to be called before that is written.
  *
  * Returns: true if the header with other keys, a label that fits it and a later generation, or the one that this host knows
  * already; or false with @error set.
  */
 bool
 lukshdrStorageRekeyJudge(const guint8 *bytes, gsize len, void *opaque, GError **error);
+
+/**
+ * lukshdrStorageRekeyCheck:
+ * @rekey: what the header was
+ * @fd: what is to be the header
+ * @error: VIR_ERR_OPERATION_INVALID, with why it is not taken; of reading the header volume
+ *
+ * Returns: true if lukshdrStorageRekeyJudge takes it and nobody else has changed the header since @rekey was made; or false
+ * with @error set.
+ */
+bool
+lukshdrStorageRekeyCheck(const lukshdrStorageRekey *rekey, int fd, GError **error);

@@ -9,6 +9,9 @@
  *
  *   1 bytes received from the client        the header as it was
  *   2 the blocks that differ written        some of them written: put the header back again
+ *
+ * Where a guest uses the header, what was received is judged before step 2 (rekey.h), and its secret opens what a
+ * crash leaves.
  */
 
 #include "config.h"
@@ -37,7 +40,8 @@ typedef struct _lukshdrStreamed lukshdrStreamed;
 struct _lukshdrStreamed {
     lukshdrVolume where;
     lukshdrHandle *handle;
-    lukshdrStorageBusy *busy; /* of an upload */
+    lukshdrStorageBusy *busy;   /* of an upload */
+    lukshdrStorageRekey *rekey; /* what judges that, if a guest uses the header; or NULL */
 };
 
 static void
@@ -45,6 +49,7 @@ lukshdrStreamedFree(lukshdrStreamed *streamed)
 {
     lukshdrHandleClose(streamed->handle);
     lukshdrStorageBusyEnd(streamed->busy);
+    lukshdrStorageRekeyUnref(streamed->rekey);
     lukshdrVolumeClear(&streamed->where);
     g_free(streamed);
 }
@@ -124,7 +129,7 @@ lukshdrStorageAllowUpload(virStorageVolPtr vol,
         g_clear_error(&local);
         if (lukshdrStorageCheckUnused(link, false, &local))
             continue;
-        if (!header || replaced || lukshdrStreamedIsOurs(vol) || !lukshdrUploadIsUsedHere(link)) {
+        if (!header || replaced || !lukshdrUploadIsUsedHere(link)) {
             g_propagate_error(error, g_steal_pointer(&local));
             return false;
         }
@@ -157,7 +162,13 @@ lukshdrUploadEnd(gpointer opaque)
     g_autoptr(lukshdrStreamed) streamed = opaque;
     g_autoptr(GError) error = NULL;
 
-    if (!lukshdrHandleCommit(streamed->handle, &error))
+    /* a new thread has no identity, and to open a header may take a secret */
+    lukshdrStorageBecomeSystem();
+
+    /* the client may have left before all was received */
+    if ((streamed->rekey &&
+         !lukshdrStorageRekeyCheck(streamed->rekey, streamed->handle->fd, &error)) ||
+        !lukshdrHandleCommit(streamed->handle, &error))
         LUKSHDR_LOG_ERROR(
             _("What was uploaded to volume '%s' of pool '%s' could not be written, or not "
               "all of it; upload it again: %s"),
@@ -264,9 +275,11 @@ lukshdrStorageVolDownload(virStorageVolPtr vol,
     return done ? 0 : state->stock.storageVolDownload(vol, stream, offset, length, flags);
 }
 
+/* @rekey judges it, or NULL */
 static bool
 lukshdrStorageUploadHeader(virStorageVolPtr vol,
                            const lukshdrLink *link,
+                           lukshdrStorageRekey *rekey,
                            virStreamPtr stream,
                            unsigned long long offset,
                            unsigned long long length,
@@ -282,6 +295,7 @@ lukshdrStorageUploadHeader(virStorageVolPtr vol,
         !lukshdrStreamedBegin(streamed, stream, offset, length, O_WRONLY, error))
         return false;
 
+    streamed->rekey = rekey ? lukshdrStorageRekeyRef(rekey) : NULL;
     state->abi.virFDStreamSetInternalCloseCb(stream, lukshdrUploadClosed,
                                              g_steal_pointer(&streamed), NULL);
     return true;
@@ -343,37 +357,42 @@ lukshdrUploadJudge(const guint8 *data, gsize len, void *opaque, GError **error)
     return false;
 }
 
-/* Takes @rekey */
-static int
+/* The upload to @vol, a copy of @link's header, which a guest uses */
+static bool
 lukshdrStorageUploadRekeyed(virStorageVolPtr vol,
+                            const lukshdrLink *link,
                             lukshdrStorageRekey *rekey,
                             virStreamPtr stream,
                             unsigned long long offset,
                             unsigned long long length,
-                            unsigned int flags)
+                            unsigned int flags,
+                            GError **error)
 {
-    g_autoptr(GError) error = NULL;
-
     /* a part of a header says nothing of the rest */
     if (offset || flags) {
-        lukshdrStorageRekeyFree(rekey);
-        g_set_error_literal(&error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+        g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                             _("the header of a volume that a guest uses can be replaced as a whole "
                               "only"));
-    } else if (lukshdrStorageState.stock.storageVolUpload(vol, stream, 0, length, 0) < 0) {
-        lukshdrStorageRekeyFree(rekey);
-        return -1;
-    } else if (lukshdrStreamExamine(stream, LUKSHDR_LABEL_END, lukshdrStorageRekeyJudge, rekey,
-                                    (GDestroyNotify)lukshdrStorageRekeyFree)) {
-        return 0;
-    } else {
-        virStreamAbort(stream);
-        g_set_error_literal(&error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
-                            _("the header of a volume that a guest uses cannot be replaced: with "
-                              "this libvirt it cannot be looked at first; stop the guest"));
+        return false;
     }
-    lukshdrReportError(error);
-    return -1;
+
+    if (lukshdrStreamedIsOurs(vol)) {
+        if (!lukshdrStorageUploadHeader(vol, link, rekey, stream, 0, length, error))
+            return false;
+    } else if (lukshdrStorageState.stock.storageVolUpload(vol, stream, 0, length, 0) < 0) {
+        lukshdrErrorFromLast(error);
+        return false;
+    }
+
+    if (lukshdrStreamExamine(stream, LUKSHDR_LABEL_END, lukshdrStorageRekeyJudge,
+                             lukshdrStorageRekeyRef(rekey),
+                             (GDestroyNotify)lukshdrStorageRekeyUnref))
+        return true;
+    virStreamAbort(stream);
+    g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+                        _("the header of a volume that a guest uses cannot be replaced: with "
+                          "this libvirt it cannot be looked at first; stop the guest"));
+    return false;
 }
 
 int
@@ -390,16 +409,14 @@ lukshdrStorageVolUpload(virStorageVolPtr vol,
     g_autoptr(lukshdrStorageRekey) rekey = NULL;
     lukshdrStorageBusy *busy;
     g_autoptr(GError) error = NULL;
+    bool ok;
     int rc;
 
     if (!lukshdrStorageBusyVolume(vol, NULL, LUKSHDR_STORAGE_BUSY_CHANGE, &busy, &error) ||
         !lukshdrStorageAllowUpload(vol, &header, &payload, &rekey, &error))
         return lukshdrStorageRefuse(vol, state->abi.virStorageVolUploadEnsureACL, error);
 
-    if (rekey)
-        return lukshdrStorageUploadRekeyed(vol, g_steal_pointer(&rekey), stream, offset, length,
-                                           flags);
-    if (!header || flags || !lukshdrStreamedIsOurs(vol)) {
+    if (!rekey && (!header || flags || !lukshdrStreamedIsOurs(vol))) {
         rc = state->stock.storageVolUpload(vol, stream, offset, length, flags);
         /* what is put somewhere into a payload says nothing by itself */
         if (rc == 0 && payload && offset == 0)
@@ -407,8 +424,11 @@ lukshdrStorageVolUpload(virStorageVolPtr vol,
                                  g_steal_pointer(&payload), (GDestroyNotify)lukshdrLinkUnref);
         return rc;
     }
-    if (lukshdrStorageUploadHeader(vol, header, stream, offset, length, &error))
-        return 0;
-    lukshdrReportError(error);
-    return -1;
+
+    ok = rekey ? lukshdrStorageUploadRekeyed(vol, header, rekey, stream, offset, length, flags,
+                                             &error)
+               : lukshdrStorageUploadHeader(vol, header, NULL, stream, offset, length, &error);
+    if (!ok)
+        lukshdrReportError(error);
+    return ok ? 0 : -1;
 }

@@ -60,6 +60,22 @@ same "its disk is a luks node" "$(nodes demo | grep -c -- '-format luks$')" 1
 try "the guest writes" guest_fill demo vda "$TEXT"
 guest_run demo sync
 same "the unit holds nothing of it" "$(in_clear "$TEXT" "$ISCSI_UNITS/1")" ""
+# opens FILE: whether the passphrase in it opens the guest's header.
+opens() {
+    cryptsetup open --test-passphrase --type luks1 --header "$ISCSI_UNITS/2" --key-file "$1" "$ISCSI_UNITS/1"
+}
+printf %s "$PASSPHRASE" >"$DAEMON_DIR/xml/1"
+printf new >"$DAEMON_DIR/xml/2"
+chmod 644 "$DAEMON_DIR"/xml/[12]
+try "a key is added meanwhile" vl key-add units/unit:0:0:1 --passphrase-file "$DAEMON_DIR/xml/1" \
+    --new-passphrase-file "$DAEMON_DIR/xml/2" --iter-time 10
+try "it opens the header" opens "$DAEMON_DIR/xml/2"
+refuse "the secret's is not removed" "no key would be left that the secret" \
+    vl key-remove units/unit:0:0:1 --passphrase-file "$DAEMON_DIR/xml/1"
+try "the new one is" vl key-remove units/unit:0:0:1 --passphrase-file "$DAEMON_DIR/xml/2"
+refuse "it opens no more" "No key available" opens "$DAEMON_DIR/xml/2"
+try "the other does" opens "$DAEMON_DIR/xml/1"
+try "the volume is in order" vl check units/unit:0:0:1
 disk_xml vdb "$DATA/file" raw >"$DAEMON_DIR/disk.xml"
 try "the other is plugged in" virsh attach-device demo "$DAEMON_DIR/disk.xml" --live
 try "the guest writes there" guest_fill demo vdb "second $TEXT"

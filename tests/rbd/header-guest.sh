@@ -6,6 +6,7 @@
 # shellcheck disable=SC2317 # many functions are called by way of try
 . "$(dirname "$0")/../guest/lib/disks.sh"
 . "$(dirname "$0")/lib/images.sh"
+. "$(dirname "$0")/../lib/label.sh"
 
 [ -x "$VL" ] || skip_all "needs $VL: build first, or set BUILDDIR"
 
@@ -92,12 +93,103 @@ try "it is open" watched_header image
 same "the record says so" "$(record demo | grep -c "<header node=\"$header\">")" 1
 refuse "the header is not deleted meanwhile" "." virsh vol-delete image.luks headers
 refuse "nor the volume" "in use by the running domain 'demo'" virsh vol-delete image images
-refuse "its keys are not changed" "in use by domain 'demo'; detach the disk" vl key-add images/image \
-    --passphrase-file /dev/null --new-passphrase-file /dev/null
-refuse "nor is anything uploaded to it" "in use by the running domain 'demo'" \
+refuse "nor is anything else uploaded to it" "in use by the running domain 'demo'.*no whole header" \
     virsh vol-upload image.luks "$CEPH_DIR/guest.key" headers
 
-note "The keys"
+note "Its keys"
+P=$DAEMON_DIR/xml
+for i in 1 2; do
+    { [ $i = 1 ] || printf second-; } >"$P/$i"
+    printf %s "$PASSPHRASE" >>"$P/$i"
+    chmod 644 "$P/$i"
+done
+# keys COMMAND ARGUMENT...: of virt-lukshdr, about the guest's volume.
+keys() {
+    "$DAEMON_IN" "$VL" "$1" images/image "${@:2}"
+}
+# opens NUMBER: whether that passphrase opens the header.
+opens() {
+    local header status=0
+    header=$(exported vault/image.luks) || return
+    cryptsetup open --test-passphrase --type luks1 --header "$header" --key-file "$P/$1" "$BUILDDIR/config.h" || status=$?
+    rm -f "$header"
+    return "$status"
+}
+state() {
+    keys info --json 2>/dev/null | jq -r .link.state
+}
+# kept FILE: the header as it is now.
+kept() {
+    local header
+    header=$(exported vault/image.luks) && mv "$header" "$1" && chmod 644 "$1"
+}
+kept "$P/older"
+try "one is added" keys key-add --passphrase-file "$P/1" --new-passphrase-file "$P/2" --iter-time 10
+try "it opens" opens 2
+try "so does the one before" opens 1
+same "the label fits" "$(state)" ok
+refuse "the secret's is not removed" "in use by the running domain 'demo'; .*no key would be left that the secret" \
+    keys key-remove --passphrase-file "$P/1"
+refuse "nor is an older header put in its place" "in use by the running domain 'demo'; .*it is an older header" \
+    virsh vol-upload image.luks "$P/older" headers
+try "it opens still" opens 1
+try "the new one is removed" keys key-remove --passphrase-file "$P/2"
+refuse "it opens no more" "No key available" opens 2
+try "the secret's is changed, and the secret" \
+    keys key-change --passphrase-file "$P/1" --new-passphrase-file "$P/2" --iter-time 10
+refuse "the old one opens no more" "No key available" opens 1
+try "and back" keys key-change --passphrase-file "$P/2" --new-passphrase-file "$P/1" --iter-time 10
+same "the label fits" "$(state)" ok
+try "the guest reads on" guest_filled demo vda "$TEXT"
+
+note "An upload of keys that comes to nothing"
+kept "$P/before"
+cp "$P/before" "$P/newer"
+cryptsetup luksAddKey --pbkdf-force-iterations 1000 --key-file "$P/1" "$P/newer" "$P/2"
+label_write "$P/newer" < <(digest=$(head -c 2066432 "$P/newer" | sha256sum | cut -d' ' -f 1)
+    generation=$(link_show image | sed -n 's/.*generation="\([0-9]*\)".*/\1/p')
+    link_show image | sed '/^<!--/d' |
+        sed "s/generation=\"[0-9]*\"/generation=\"$((generation + 9))\"/;s/\(<digest [^>]*>\)[0-9a-f]*</\1$digest</")
+chmod 644 "$P/newer"
+mkfifo "$P/pipe" && chmod 666 "$P/pipe"
+# half: the first half of an upload of that is under way, by process UPLOAD; the rest goes to descriptor 8.
+half() {
+    virsh vol-upload image.luks "$P/pipe" headers >"$P/said" 2>&1 &
+    UPLOAD=$!
+    exec 8>"$P/pipe" && head -c 1048576 "$P/newer" >&8
+}
+rest() {
+    tail -c +1048577 "$P/newer" >&8
+    exec 8>&-
+    wait "$UPLOAD"
+}
+as_before() {
+    kept "$P/now" && cmp -n 2066432 "$P/now" "$P/before"
+}
+try "half of it is sent" half
+try "the client dies" pkill -KILL -f "^virsh.* vol-upload image.luks $P/pipe"
+exec 8>&-
+wait "$UPLOAD"
+try "the daemon notices" waited keys link --yes
+try "the header is as it was" as_before
+try "half of it is sent again" half
+try "somebody else writes to the header, past the daemon" qemu-io -f raw -c 'write -q -P 0x5a 2065408 512' \
+    "rbd:vault/image.luks:conf=$CEPH_DIR/ceph.conf"
+kept "$P/before"
+try "the rest is sent" rest
+try "it is not written: the log says why" waited grep \
+    "What was uploaded to volume 'image.luks' of pool 'headers' could not be.*somebody else is changing its keys; try again" \
+    "$DAEMON_LOG"
+try "the header is what somebody else made it" as_before
+refuse "the new passphrase does not open it" "No key available" opens 2
+try "the volume is linked again" keys link --yes
+same "the label fits" "$(state)" ok
+try "the same upload is written if nobody does that" eval 'half && rest && waited opens 2'
+try "the volume is linked again" keys link --yes
+try "the key goes" keys key-remove --passphrase-file "$P/2"
+try "the guest writes on" guest_fill demo vda "$TEXT"
+
+note "The cluster's keys"
 # places PID: what others on the host may see of the process, and what is kept of it.
 places() {
     "$DAEMON_IN" cat "/proc/$1/cmdline" "/proc/$1/environ" | tr '\0' '\n'
