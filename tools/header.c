@@ -203,6 +203,30 @@ lukshdrToolHeaderSend(virStreamPtr stream G_GNUC_UNUSED, char *data, size_t len,
     return (int)got;
 }
 
+/* The daemon writes a header without a path after the upload has ended, and can then say in its log only that it could not.
+ * Whoever asks for the volume waits until it has. */
+static bool
+lukshdrToolHeaderConfirm(lukshdrTool *tool,
+                         virStorageVolPtr vol,
+                         const lukshdrToolHeader *header,
+                         GError **error)
+{
+    g_autofree char *path = virStorageVolGetPath(vol);
+    g_autoptr(lukshdrToolHeader) now = NULL;
+
+    if (path && g_path_is_absolute(path))
+        return true;
+    if (!(now = lukshdrToolHeaderDownload(tool, vol, error)))
+        return false;
+    if (g_strcmp0(now->digest, header->digest) == 0)
+        return true;
+    g_set_error(error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_FAILED,
+                _("header '%s' is not what was uploaded: somebody else has changed it at the same "
+                  "time, or the daemon could not write it, and its log says why; try again"),
+                virStorageVolGetName(vol));
+    return false;
+}
+
 bool
 lukshdrToolHeaderUpload(lukshdrTool *tool,
                         virStorageVolPtr vol,
@@ -227,7 +251,7 @@ lukshdrToolHeaderUpload(lukshdrTool *tool,
         lukshdrToolSetLast(error);
 
     sigprocmask(SIG_SETMASK, &before, NULL);
-    return ok;
+    return ok && lukshdrToolHeaderConfirm(tool, vol, header, error);
 }
 
 lukshdrToolHeader *

@@ -85,7 +85,8 @@ lukshdrToolHeaderLoad(const char *path, GError **error);
  * @tool: the tool
  * @vol: a header volume
  * @header: its new content
- * @error: libvirt's; the daemon refuses while the volume is in use
+ * @error: libvirt's; the daemon refuses while the volume is in use, unless keys alone change; LUKSHDR_TOOL_FAILED if the volume
+ *         holds something else afterwards
  *
  * SIGINT and SIGTERM do not interrupt it.  A crash or a lost connection leaves the volume
  * with part of the new content.
