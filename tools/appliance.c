@@ -136,11 +136,16 @@ lukshdrGuestfsLoad(lukshdrGuestfs *api, GError **error)
     return true;
 }
 
+/* Before what libvirt said, libguestfs advises to go without libvirt.  It would see ciphertext then, and write to it. */
 static void
 lukshdrToolApplianceSetError(const lukshdrToolAppliance *appliance, GError **error)
 {
+    const char *advised = "Original error from libvirt: ";
     const char *message = appliance->api.guestfs_last_error(appliance->g);
+    const char *original = message ? strstr(message, advised) : NULL;
 
+    if (original)
+        message = original + strlen(advised);
     g_set_error(error, LUKSHDR_TOOL_ERROR, LUKSHDR_TOOL_FAILED, "libguestfs: %s",
                 message ? message : _("unknown error"));
 }

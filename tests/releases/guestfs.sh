@@ -40,6 +40,14 @@ head -c 8M /dev/urandom | dd of="$DAEMON_WORK/disk" bs=1M seek=97 conv=notrunc s
 virsh vol-create-as data plain.raw 144M --format raw
 try "a disk with two file systems" virsh vol-upload plain.raw "$DAEMON_WORK/disk" --pool data
 
+# starts_nothing: whether libvirt has no way to start libguestfs' domain, which wants no ACPI: 9.0 has an option for that
+# which QEMU knew until 9.0.
+starts_nothing() {
+    guest_xml plain | sed '/<acpi/d' >"$DAEMON_DIR/xml/plain.xml" &&
+        virsh domxml-to-native qemu-argv "$DAEMON_DIR/xml/plain.xml" | grep -q -- -no-acpi &&
+        ! qemu-system-x86_64 -help | grep -q -- -no-acpi
+}
+
 # The appliance is made once for both, and thrown away. It has no KVM where the guests of the tests have none.
 export LIBGUESTFS_CACHEDIR=$DAEMON_WORK LIBGUESTFS_BACKEND_SETTINGS=force_tcg
 for format in raw qcow2; do
@@ -47,6 +55,14 @@ for format in raw qcow2; do
         --secret "$SECRET_UUID"
     before=$(allocated "t.$format")
     try "$format: all of it is allocated" test "$before" -ge $((144 * 1024))
+    if starts_nothing; then
+        status "$format: this libvirt starts no domain of libguestfs" 1 'virt-lukshdr: libguestfs: internal error: .*-no-acpi' \
+            vl trim --yes "data/t.$format"
+        unlike "$format: the words are libvirt's alone" "$OUT" "LIBGUESTFS_BACKEND"
+        same "$format: nothing is freed" "$(allocated "t.$format")" "$before"
+        same "$format: nobody uses it any more" "$(said vl info "data/t.$format" --json | jq -r .link.state) $(records)" "ok "
+        continue
+    fi
     status "$format: it is trimmed" 0 "has [5-8].*MiB allocated, 14[45].*before" vl trim --yes "data/t.$format"
     like "$format: both file systems were looked at" "$OUT" "sda1: looked at.*
 .*sda2: looked at"
