@@ -369,10 +369,20 @@ lukshdrStorageUploadRekeyed(virStorageVolPtr vol,
                             GError **error)
 {
     /* a part of a header says nothing of the rest */
-    if (offset || flags) {
+    if (offset || flags || (length && length < LUKSHDR_LABEL_END)) {
         g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
                             _("the header of a volume that a guest uses can be replaced as a whole "
                               "only"));
+        return false;
+    }
+
+    /* stock writes it as soon as it is judged, when nobody has asked the cluster whether that is still so */
+    if (link->header.remote && !lukshdrStreamedIsOurs(vol)) {
+        g_set_error_literal(
+            error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
+            _("a replica in a file, of a header that has no path, is not replaced while a "
+              "guest uses the header: virt-lukshdr link VOLUME writes it anew from the "
+              "header"));
         return false;
     }
 

@@ -140,6 +140,7 @@ refuse "another volume's" "$used.*its link label is that of volume '[ab].raw'" v
 head -c 1048576 "$VAULT/k.raw.luks" >"$P/part" && chmod 644 "$P/part"
 refuse "a part of it" "$used.*no whole header" virsh vol-upload k.raw.luks "$P/part" vault
 refuse "something at its end" "replaced as a whole" virsh vol-upload k.raw.luks "$P/part" vault --offset 1048576
+refuse "a part of a whole one" "replaced as a whole" virsh vol-upload k.raw.luks "$VAULT/k.raw.luks" vault --length 2097152
 # the same label before other keys, and before another master key
 copied other && flip "$P/other"
 refuse "one whose label does not fit it" "$used.*damaged, or another tool changed its keys" virsh vol-upload k.raw.luks "$P/other" vault
