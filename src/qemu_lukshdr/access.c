@@ -20,8 +20,11 @@
 
 #include "access.h"
 
+#include <fcntl.h>
 #include <glib/gi18n-lib.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
 
 #include "util/error.h"
 #include "util/log.h"
@@ -271,20 +274,38 @@ lukshdrQemuReturnFree(lukshdrQemuReturn *back)
     g_free(back);
 }
 
+/* Can libvirt take its lock on the file (virSecurityManagerMetadataLock in its src/security)?  An immutable file cannot be
+ * opened for that, nor a device that became read-only. */
+static bool
+lukshdrQemuAccessIsLockable(const char *path)
+{
+    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 1, .l_len = 1 };
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    bool ok = fd >= 0 && fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type == F_UNLCK;
+
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
 /* May stock restore the header along with the guest's disks?  Where one file cannot be restored, stock leaves those after
  * it alone as well, and where it cannot lock one, all of them.  The guest's disks must not suffer for a header.  So it must
  * be there, on a file system of this host, and nobody but root and QEMU's user may lock it: who reads a file can do
- * that.  That who is in a device's group reads all devices is no news. */
+ * that.  That who is in a device's group reads all devices is no news.
+ *
+ * Nor on a host with SELinux: its labels have a transaction of their own, before that of owners, which stays done if that one
+ * fails.  What was not restored then could not be restored alone. */
 static bool
 lukshdrQemuAccessReturnsTogether(const lukshdrQemuReturn *back, bool migrated)
 {
+    const char *path = back->disk->headerPath;
     struct stat st;
 
-    return back->header && back->times == 1 && !migrated &&
-           stat(back->disk->headerPath, &st) == 0 &&
+    return back->header && back->times == 1 && !migrated && stat(path, &st) == 0 &&
            (S_ISBLK(st.st_mode) ? (st.st_mode & S_IRWXO) == 0
                                 : S_ISREG(st.st_mode) && (st.st_mode & (S_IRWXG | S_IRWXO)) == 0) &&
-           !lukshdrQemuSharedHas(back->disk->headerPath);
+           getxattr(path, "security.selinux", NULL, 0) < 0 && !lukshdrQemuSharedHas(path) &&
+           lukshdrQemuAccessIsLockable(path);
 }
 
 GPtrArray *

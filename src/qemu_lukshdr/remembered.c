@@ -54,7 +54,6 @@ lukshdrQemuRememberedState(const char *path)
 
     text = g_string_new(NULL);
     g_string_printf(text, "%u:%u", (unsigned int)st.st_uid, (unsigned int)st.st_gid);
-    lukshdrQemuRememberedAdd(text, path, "security.selinux");
     for (i = 0; i < G_N_ELEMENTS(lukshdrQemuRememberedUsers); i++)
         lukshdrQemuRememberedAdd(text, path, lukshdrQemuRememberedUsers[i]);
     return g_string_free(text, FALSE);

@@ -32,7 +32,7 @@ lukshdrQemuRememberedAny(const char *path);
  * @path: a file or device of the host
  *
  * Returns: what the drivers change when they restore the file, as text to be compared and to be freed with g_free:
- * its owner, its label, and how many users they know of.  If they remember nothing, restoring the file twice does no
+ * its owner, and how many users they know of.  If they remember nothing, restoring the file twice does no
  * more than restoring it once; else the text changes each time.  NULL if the file cannot be examined.
  */
 char *

@@ -320,6 +320,37 @@ try "it stops while a header is locked" locked "${HEADERS[0]}"
 same "and the payloads are as before" "$(access "${PAYLOADS[@]}")" "$PAYLOADS_BEFORE"
 same "and so is the other header" "$(access "${HEADERS[1]}")" "$(tail -n "$(access "${HEADERS[1]}" | wc -l)" <<<"$BEFORE")"
 
+# Where there may be SELinux, whose labels libvirt restores apart from owners, each header has a process of its own.
+forgotten "${HEADERS[@]}" "$DAEMON_DIR/guests/demo.console"
+try "it starts again" virsh start demo
+try "it stops" begun
+TOGETHER=$BEGUN
+for header in "${HEADERS[@]}"; do
+    setfattr -n security.selinux -v system_u:object_r:virt_image_t:s0 "$header"
+done
+try "the same with SELinux's labels" eval 'virsh start demo && begun'
+try "which takes two processes more" test $((BEGUN - TOGETHER)) -ge 2
+for header in "${HEADERS[@]}"; do
+    setfattr -x security.selinux "$header"
+done
+same "all is as before" "$(access "${HEADERS[@]}")" "$BEFORE"
+
+# Nor do they suffer for one that its owner protects.
+: >"$DAEMON_IMAGES/protected"
+if chattr +i "$DAEMON_IMAGES/protected" 2>/dev/null; then
+    chattr -i "$DAEMON_IMAGES/protected"
+    forgotten "${HEADERS[@]}"
+    try "it starts again" virsh start demo
+    try "a header becomes immutable" chattr +i "${HEADERS[0]}"
+    try "it stops" virsh destroy demo
+    try "and is not any more" chattr -i "${HEADERS[0]}"
+    same "the payloads are as before" "$(access "${PAYLOADS[@]}")" "$PAYLOADS_BEFORE"
+    same "and so is the other header" "$(access "${HEADERS[1]}")" "$(tail -n "$(access "${HEADERS[1]}" | wc -l)" <<<"$BEFORE")"
+    forgotten "${HEADERS[@]}"
+else
+    skip "a header that becomes immutable" "there is no such attribute on this file system"
+fi
+
 # --- the administrator's own ownership
 
 daemon_stop
