@@ -92,6 +92,17 @@ client() {
     mapfile -t MEDIAN < <(cut -d ' ' -f 2 <<<"$lines")
 }
 
+# of_rounds VALUES...: LEAST and MEDIAN of sides that were timed here; VALUES are a side's microseconds, a line a round.
+of_rounds() {
+    local values
+    LEAST=() MEDIAN=()
+    for values; do
+        values=$(sort -n <<<"${values%$'\n'}")
+        LEAST+=("$(head -n 1 <<<"$values")")
+        MEDIAN+=("$(sed -n "$((($(wc -l <<<"$values") + 1) / 2))p" <<<"$values")")
+    done
+}
+
 # section TEXT HEADER1 HEADER2: a part of the table, and what the two sides are.
 section() {
     printf '\n%-46s %12s %12s %7s %7s  %s\n' "$1" "$2" "$3" ratio least aim

@@ -87,11 +87,7 @@ io_row() {
             took[i]+=$us$'\n'
         done
     done
-    LEAST=() MEDIAN=()
-    for i in 0 1 2; do
-        LEAST[i]=$(sort -n <<<"${took[i]%$'\n'}" | head -n 1)
-        MEDIAN[i]=$(sort -n <<<"${took[i]%$'\n'}" | sed -n "$(((rounds + 1) / 2))p")
-    done
+    of_rounds "${took[@]}"
     row "$what, attached : linked" 1 2 1
     row "$what, plain : linked" 0 2
 }

@@ -90,7 +90,7 @@ many_unit() {
 # started. The daemons are new ones afterwards.
 many_start() {
     local side round start answered
-    local -A least=() took=()
+    local -A took=()
     for ((round = 0; round < $1; round++)); do
         for side in stock ours; do
             on "$side"
@@ -102,12 +102,7 @@ many_start() {
             took[$side]+="$((answered - start))"$'\n'
         done
     done
-    for side in stock ours; do
-        least[$side]=$(sort -n <<<"${took[$side]%$'\n'}" | head -n 1)
-        took[$side]=$(sort -n <<<"${took[$side]%$'\n'}" | sed -n "$((($1 + 1) / 2))p")
-    done
-    # shellcheck disable=SC2034 # row reads them
-    LEAST=("${least[stock]}" "${least[ours]}") MEDIAN=("${took[stock]}" "${took[ours]}")
+    of_rounds "${took[stock]}" "${took[ours]}"
     row "start of the daemon" 0 1
 }
 

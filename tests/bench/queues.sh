@@ -98,11 +98,7 @@ queues_row() {
             took[i]+=$us$'\n'
         done
     done
-    LEAST=() MEDIAN=()
-    for i in 0 1 2; do
-        LEAST[i]=$(sort -n <<<"${took[i]%$'\n'}" | head -n 1)
-        MEDIAN[i]=$(sort -n <<<"${took[i]%$'\n'}" | sed -n "$(((rounds + 1) / 2))p")
-    done
+    of_rounds "${took[@]}"
     row "$2, $size, attached : linked" 1 2 1
     row "$2, $size, plain : linked" 0 2
 }

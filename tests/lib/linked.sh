@@ -191,8 +191,8 @@ alive() {
         "$(virsh pool-list --name | sort | xargs)" "data vault"
 }
 
-# header_of FILE: makes FILE a header in no time, for tests of everything but formatting: as QEMU makes
-# it, of the passphrase, stretched as little as QEMU allows.
+# header_of FILE [MILLISECONDS]: makes FILE a header in no time, for tests of everything but formatting: as QEMU makes
+# it, of the passphrase, which is stretched for 10 ms or as long as is said.
 header_of() {
     local commands
     truncate -s 4M "$1" || return
@@ -206,7 +206,7 @@ header_of() {
     local pid=$QSD_PID line
     for commands in '{"execute":"qmp_capabilities"}' \
         '{"execute":"blockdev-create","arguments":{"job-id":"j","options":{"driver":"luks","header":"h",
-            "size":0,"key-secret":"s","iter-time":10}}}'; do
+            "size":0,"key-secret":"s","iter-time":'"${2:-10}"'}}}'; do
         printf '%s\n' "${commands//$'\n'/}" >&"${QSD[1]}"
     done
     while IFS= read -r -t "$TAP_PATIENCE" line <&"${QSD[0]}"; do
