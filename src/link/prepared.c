@@ -51,7 +51,9 @@ struct _lukshdrPrepared {
     GCond wakeup;
     GThread *thread; /* NULL before the first creation */
     GQueue kinds;    /* of lukshdrPreparedKind *, that of the last creation first */
-    bool failed;     /* nothing is tried before the next creation */
+    /* whether the last attempt failed or goes on, and nobody has created a volume since it began; then nothing is tried
+     * before somebody does */
+    bool failed;
     bool ended;
 };
 
@@ -240,6 +242,7 @@ lukshdrPreparedNext(lukshdrPrepared *prepared, lukshdrFormatParams *params)
 
             if (kind->headers.length < prepared->depth) {
                 lukshdrFormatParamsCopy(&kind->params, params);
+                prepared->failed = true;
                 return true;
             }
         }
@@ -258,7 +261,8 @@ lukshdrPreparedKeep(lukshdrPrepared *prepared,
     guint kept = 0;
 
     g_mutex_lock(&prepared->lock);
-    prepared->failed = !header;
+    if (header)
+        prepared->failed = false;
     kind = prepared->ended ? NULL : lukshdrPreparedFind(prepared, params);
     if (kind && header)
         g_queue_push_tail(&kind->headers, g_steal_pointer(&header));

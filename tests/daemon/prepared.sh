@@ -107,6 +107,13 @@ same "and no more" "$(calls)" $((DEPTH + 1))
 same "by one thread" "$(threads)" 1
 same "what the tool wrote to is closed" "$(memory_files)" ""
 
+# held: a header is being made ahead, and the tool does not go on.
+held() {
+    rm -f "$SHARED/held"
+    : >"$SHARED/hold"
+    generated "$1" && waited test -e "$SHARED/held"
+}
+
 note "Used"
 : >"$SHARED/fail"
 core=
@@ -147,15 +154,27 @@ else
 fi
 
 note "Other parameters"
+# full: more headers than before $READY are ready, and so are as many as are kept.
+full() {
+    [ "$(ready)" -gt "$READY" ] &&
+        [ "$(sed -n 's/.* \([0-9]*\) headers are ready for volumes.*/\1/p' "$DAEMON_LOG" | tail -n 1)" = "$DEPTH" ]
+}
 READY=$(ready)
 try "a volume with a generated secret" generated again
-try "headers are ready again" filled "$DEPTH"
+try "headers are ready again" waited full
+READY=$(ready)
+try "one more is being made" held held1
+try "a volume is created meanwhile" generated held2
+rm "$SHARED/hold"
+try "the tool dies" "$DAEMON_IN" kill -KILL "$(cat "$SHARED/held")"
+try "headers are made nevertheless, since somebody has asked for one" waited full
 : >"$SHARED/fail"
 refuse "another cipher's header is made by the tool" "not today" generated other "<cipher name='aes' size='128' mode='xts'/>"
 refuse "one for a given secret as well" "not today" create given2 raw
+READY=$(ready)
 rm "$SHARED/fail"
 try "a volume with that cipher" generated other "<cipher name='aes' size='128' mode='xts'/>"
-try "from then on its headers are made ahead, too" filled $((DEPTH * 2))
+try "from then on its headers are made ahead, too" filled "$DEPTH"
 : >"$SHARED/fail"
 try "another volume with that cipher" generated other2 "<cipher name='aes' size='128' mode='xts'/>"
 like "has it" "$(cryptsetup luksDump "$VAULT/other2.luks")" "MK bits:[^0-9]*256$"
@@ -170,12 +189,6 @@ refuse "headers of the tool that was there before are not used" "not today" gene
 rm "$SHARED/fail"
 
 note "The end of the daemon"
-# held: a header is being made ahead, and the tool does not go on.
-held() {
-    rm -f "$SHARED/held"
-    : >"$SHARED/hold"
-    generated "$1" && waited test -e "$SHARED/held"
-}
 for signal in TERM KILL; do
     try "a header is being made" held "end$signal"
     pid=$(cat "$SHARED/held")
