@@ -148,11 +148,8 @@ lukshdrQemuHeaderBegin(lukshdrQemuHeaderChecks *checks,
 {
     lukshdrQemuHeaderLater *later;
 
-    if (checks->most == 0)
-        checks->most = (int)g_get_num_processors();
-
     /* a volume without a path was read when it was opened, and is closed by the thread that did so */
-    if (link->header.remote || g_atomic_int_get(&checks->running) >= checks->most)
+    if (link->header.remote || g_atomic_int_get(&checks->running) >= (int)g_get_num_processors())
         return false;
 
     later = g_new0(lukshdrQemuHeaderLater, 1);

@@ -24,7 +24,6 @@ typedef struct _lukshdrQemuHeaderChecks lukshdrQemuHeaderChecks;
 struct _lukshdrQemuHeaderChecks {
     GPtrArray *later; /* begun ones; NULL if there is none.  All zero is an empty one. */
     int running;      /* threads, counted by atomic operations */
-    int most; /* how many there may be: the processors, which the kernel is asked for once */
 };
 
 /**

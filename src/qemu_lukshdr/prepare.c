@@ -287,12 +287,10 @@ lukshdrQemuPrepareCheck(char **path,
 
         if (!lukshdrQemuLookup(&lukshdrQemu.host, *path, &linked, error))
             return false;
-        /* the secret has to be read from the source's XML, and says nothing more of a volume's own name */
-        if (linked && !lukshdrHandleIsOwnName(&linked->payload, *path)) {
+        if (linked)
             secret = lukshdrQemuSourceSecretUUID(src);
-            if (!lukshdrQemuLookupNamed(&lukshdrQemu.host, linked, *path, secret, error))
-                return false;
-        }
+        if (linked && !lukshdrQemuLookupNamed(&lukshdrQemu.host, linked, *path, secret, error))
+            return false;
     }
     if (!linked && !header)
         return true;
