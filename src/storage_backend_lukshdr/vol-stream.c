@@ -368,6 +368,8 @@ lukshdrStorageUploadRekeyed(virStorageVolPtr vol,
                             unsigned int flags,
                             GError **error)
 {
+    bool ours = lukshdrStreamedIsOurs(vol);
+
     /* a part of a header says nothing of the rest */
     if (offset || flags || (length && length < LUKSHDR_LABEL_END)) {
         g_set_error_literal(error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
@@ -377,7 +379,7 @@ lukshdrStorageUploadRekeyed(virStorageVolPtr vol,
     }
 
     /* stock writes it as soon as it is judged, when nobody has asked the cluster whether that is still so */
-    if (link->header.remote && !lukshdrStreamedIsOurs(vol)) {
+    if (link->header.remote && !ours) {
         g_set_error_literal(
             error, LUKSHDR_ERROR, VIR_ERR_OPERATION_INVALID,
             _("a replica in a file, of a header that has no path, is not replaced while a "
@@ -386,7 +388,7 @@ lukshdrStorageUploadRekeyed(virStorageVolPtr vol,
         return false;
     }
 
-    if (lukshdrStreamedIsOurs(vol)) {
+    if (ours) {
         if (!lukshdrStorageUploadHeader(vol, link, rekey, stream, 0, length, error))
             return false;
     } else if (lukshdrStorageState.stock.storageVolUpload(vol, stream, 0, length, 0) < 0) {
